@@ -1,0 +1,75 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The way to everything that is done in this repository; `make` alone lists it.
+
+SHELL := /bin/bash
+# A python3 on PATH may be the shim of a version that is not there: take the first that runs.
+PYTHON3 := $(shell for python in python3 /usr/bin/python3; do "$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
+PYTHON := .venv/bin/python
+LAB_STATE ?= build/lab
+FLEET ?= demo
+CORES := $(shell nproc 2>/dev/null || echo 2)
+
+# ansible-core refuses to start in another locale's encoding than UTF-8.
+export LC_ALL := C.UTF-8
+export PYTHONPATH := build/dev:tests
+export PYTHONDONTWRITEBYTECODE := 1
+export ANSIBLE_HOME := $(CURDIR)/build/ansible
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collections
+PYTEST := $(PYTHON) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup artifact demo test unit integration contract lint sanity docs-lint lab lab-stop bench clean
+
+help:  ## this list
+	@echo "cloudhsm.codesign: make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## make this machine ready: system packages, .venv, collections; the second time it takes a moment
+	@test -n "$(PYTHON3)" || { echo "setup: no python3 runs on this machine: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON3) scripts/setup.py
+	$(if $(filter setup,$(MAKECMDGOALS)),@echo "setup: ready")
+
+artifact:
+	@test -n "$(PYTHON3)" || { echo "setup: no python3 runs on this machine: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON3) scripts/setup.py --artifact
+
+demo: artifact  ## the whole procedure on a fleet without Windows: set up, sign, verify, repair
+	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/collections $(PYTHON) scripts/demo.py
+
+test: artifact  ## everything below that this machine can run, with one summary at the end
+	@$(PYTHON) scripts/check.py
+
+unit: setup  ## unit tests and the lab's own tests, with the coverage of plugins/
+	@$(PYTHON) scripts/check.py unit
+
+integration: artifact  ## the playbooks against the lab, by molecule and pytest
+	@$(PYTHON) scripts/check.py integration
+
+contract: setup  ## the command lines and recordings against the real SignTool, run_steps.ps1 under a real PowerShell
+	@$(PYTHON3) scripts/setup.py --contract
+	@$(PYTHON) scripts/check.py contract
+
+lint: setup  ## ansible-test sanity, ansible-lint, ruff, mypy, yamllint, antsibull-docs, antsibull-changelog
+	@$(PYTHON) scripts/check.py lint
+
+sanity: setup  ## ansible-test sanity alone
+	@$(PYTHON) scripts/lint.py sanity
+
+docs-lint: setup  ## the modules' documentation and the changelog alone
+	@$(PYTHON) scripts/lint.py docs changelog
+
+lab: artifact  ## start a fleet without Windows and print its inventory (FLEET=demo or a file, LAB_STATE=build/lab)
+	@$(PYTHON) -m lab start --fleet $(FLEET) --state $(LAB_STATE)
+
+lab-stop: setup  ## stop that fleet
+	@$(PYTHON) -m lab stop --state $(LAB_STATE)
+
+bench: artifact  ## how many remote calls and seconds the modules take, against the same done by win_command tasks
+	@$(PYTHON) tests/bench/bench.py
+
+clean:  ## remove what was made here, but not .venv and the fetched wheel
+	@if [ -x $(PYTHON) ] && [ -d $(LAB_STATE) ]; then $(PYTHON) -m lab stop --state $(LAB_STATE) || true; fi
+	@rm -rf .ansible .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name wheels -exec rm -rf {} +; fi
+	@find . -name __pycache__ -type d -not -path "./.venv/*" -prune -exec rm -rf {} +

@@ -1,0 +1,168 @@
+#!/usr/bin/env python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the stages of ``make test`` (all, or those named) and closes with one summary: what ran, failed and was skipped, and why."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+import lint
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+REPORTS = BUILD / "reports"
+PYTHON = str(ROOT / ".venv" / "bin" / "python")
+CORES = str(min(4, os.cpu_count() or 1))
+
+
+@dataclass
+class Outcome:
+    """What one runner of a stage did. ``problems`` names failures, ``reasons`` says why something was skipped."""
+
+    runner: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+
+def read_junit(text: str, runner: str) -> Outcome:
+    """Counts what pytest wrote down. A test that failed and whose tear-down failed too counts once."""
+    outcome = Outcome(runner)
+    for case in ET.fromstring(text).iter("testcase"):
+        name = f"{case.get('classname', '')}.{case.get('name', '')}".lstrip(".")
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome.failed += 1
+            outcome.problems.append(name)
+        elif skip is not None:
+            outcome.skipped += 1
+            outcome.reasons.append(skip.get("message") or "no reason given")
+        else:
+            outcome.passed += 1
+    return outcome
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)]),
+        "PYTHONPATH": os.pathsep.join([str(BUILD / "dev"), str(ROOT / "tests")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ANSIBLE_HOME": str(BUILD / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def call(argv: list[str], extra: dict[str, str] | None = None) -> int:
+    """Runs a command with its output on the screen."""
+    sys.stdout.flush()
+    return subprocess.run(argv, cwd=ROOT, env={**environment(), **(extra or {})}, stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def pytest(runner: str, *arguments: str) -> Outcome:
+    """One run of pytest. That nothing ran at all is a failure."""
+    report = REPORTS / f"{runner}.xml"
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    begun = time.monotonic()
+    code = call([PYTHON, "-m", "pytest", "-q", f"--junit-xml={report}", *arguments])
+    outcome = read_junit(report.read_text(encoding="utf-8"), runner) if report.exists() else Outcome(runner)
+    if outcome.passed + outcome.failed + outcome.skipped == 0:
+        outcome.failed, outcome.problems = 1, [f"no test ran (pytest ended with {code})"]
+    elif code != 0 and outcome.failed == 0:
+        outcome.failed, outcome.problems = 1, [f"pytest ended with {code} though no test failed: see its last lines above (coverage below the limit?)"]
+    outcome.seconds = time.monotonic() - begun
+    return outcome
+
+
+def unit() -> list[Outcome]:
+    return [pytest("unit", "-n", CORES, "--dist", "loadfile", "--cov", "--cov-report=term-missing:skip-covered", "tests/unit")]
+
+
+def integration() -> list[Outcome]:
+    return [molecule("softhsm"), pytest("integration", "tests/integration")]
+
+
+def molecule(scenario: str) -> Outcome:
+    """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host and is content."""
+    begun = time.monotonic()
+    code = call(
+        [PYTHON, "-m", "molecule", "test", "--scenario-name", scenario],
+        {"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections")},
+    )
+    outcome = Outcome(f"molecule {scenario}", seconds=time.monotonic() - begun)
+    if code == 0:
+        outcome.passed = 1
+    else:
+        outcome.failed, outcome.problems = 1, [f"molecule ended with {code}: see its output above"]
+    return outcome
+
+
+def contract() -> list[Outcome]:
+    # What cannot be installed here is skipped by the tests themselves, each with its reason.
+    call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--contract"])
+    return [pytest("contract", "tests/contract")]
+
+
+def linters() -> list[Outcome]:
+    begun = time.monotonic()
+    outcome = Outcome("lint")
+    for verdict in lint.run_all([]):
+        if verdict.ok:
+            outcome.passed += 1
+        else:
+            outcome.failed += 1
+            outcome.problems.append(verdict.name)
+    outcome.seconds = time.monotonic() - begun
+    return [outcome]
+
+
+STAGES: dict[str, Callable[[], list[Outcome]]] = {"lint": linters, "unit": unit, "integration": integration, "contract": contract}
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """The end of the screen; its last line is the one that machines look for."""
+    lines = ["", f"{'':<20} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
+    for outcome in outcomes:
+        lines.append(f"{outcome.runner:<20} {outcome.passed:>7} {outcome.failed:>7} {outcome.skipped:>8} {outcome.seconds:>8.0f}")
+    problems = [f"  {outcome.runner}: {problem}" for outcome in outcomes for problem in outcome.problems]
+    if problems:
+        lines += ["", "failed:", *problems[:50]]
+        if len(problems) > 50:
+            lines.append(f"  and {len(problems) - 50} more")
+    reasons = Counter(f"{outcome.runner}: {reason}" for outcome in outcomes for reason in outcome.reasons)
+    if reasons:
+        lines += ["", "skipped, and why:", *(f"  {count:>4} x {reason}" for reason, count in reasons.most_common())]
+    passed, failed, skipped = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("passed", "failed", "skipped"))
+    return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {skipped} skipped"])
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        print(f"check: no such stage: {', '.join(unknown)}; there are {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    outcomes: list[Outcome] = []
+    for name, stage in STAGES.items():
+        if not names or name in names:
+            print(f"\n==== {name}", flush=True)
+            outcomes += stage()
+    print(summary(outcomes), flush=True)
+    return 1 if any(outcome.failed for outcome in outcomes) or not any(outcome.passed for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

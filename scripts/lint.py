@@ -1,0 +1,113 @@
+#!/usr/bin/env python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the linters, two at a time, and prints what each complains about. ``lint.py NAME...`` runs only those."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sanity
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+BIN = ROOT / ".venv" / "bin"
+CHECKOUT = "ansible_collections/cloudhsm/codesign"
+
+
+@dataclass(frozen=True)
+class Linter:
+    """One tool: what it is called here, its command, where it runs and what its environment needs besides."""
+
+    name: str
+    argv: tuple[str, ...]
+    directory: Path = ROOT
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    name: str
+    ok: bool
+    seconds: float
+    output: str
+
+
+def tool(name: str, *arguments: str) -> tuple[str, ...]:
+    """The command of a tool in .venv; by the interpreter, as a shebang cannot hold every folder's path."""
+    return (str(BIN / "python"), str(BIN / name), *arguments)
+
+
+def mypy(*arguments: str) -> tuple[str, ...]:
+    return tool("mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy"), *arguments)
+
+
+def linters() -> list[Linter]:
+    """All of them, the slowest first."""
+    return [
+        Linter("sanity", (str(BIN / "python"), str(ROOT / "scripts" / "sanity.py"))),
+        Linter("ansible-lint", tool("ansible-lint", "--offline", "--profile", "production", "-q")),
+        Linter(
+            "docs",
+            tool("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", str(ROOT)),
+            # It keeps a log in the home folder, which is no place for ours.
+            environment={"HOME": str(BUILD / "home")},
+        ),
+        Linter("mypy-plugins", mypy(f"{CHECKOUT}/plugins"), BUILD / "dev", {"MYPYPATH": str(BUILD / "dev")}),
+        # The caches of two runs side by side must not be one.
+        Linter("mypy-lab", (*mypy("-p", "lab"), "--cache-dir", str(BUILD / "mypy-lab")), ROOT / "tests", {"MYPYPATH": str(ROOT / "tests")}),
+        Linter(
+            "mypy-scripts",
+            (*mypy(*sorted(path.name for path in (ROOT / "scripts").glob("*.py"))), "--cache-dir", str(BUILD / "mypy-scripts")),
+            ROOT / "scripts",
+            {"MYPYPATH": str(ROOT / "tests")},
+        ),
+        Linter("changelog", tool("antsibull-changelog", "lint")),
+        Linter("yamllint", tool("yamllint", "--strict", ".")),
+        Linter("ruff", (str(BIN / "ruff"), "check", "--quiet", "--cache-dir", str(BUILD / "ruff"), ".")),
+    ]
+
+
+def run(linter: Linter) -> Verdict:
+    environment = {
+        **os.environ,
+        # ansible-lint and antsibull-docs call tools by name.
+        "PATH": os.pathsep.join([str(BIN), *sanity.plain_path()]),
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([str(BUILD / "dev"), str(BUILD / "collections")]),
+        "ANSIBLE_HOME": str(BUILD / "ansible"),
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        **linter.environment,
+    }
+    (BUILD / "home").mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    done = subprocess.run(
+        linter.argv, cwd=linter.directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    verdict = Verdict(linter.name, done.returncode == 0, time.monotonic() - begun, done.stdout.decode(errors="replace"))
+    print(f"lint: {verdict.name:<14} {'ok' if verdict.ok else 'FAILED'} ({verdict.seconds:.0f} s)", flush=True)
+    return verdict
+
+
+def run_all(names: list[str]) -> list[Verdict]:
+    """Runs the named linters (all, if none is named) and prints the output of those that failed."""
+    chosen = [linter for linter in linters() if not names or linter.name in names]
+    unknown = set(names) - {linter.name for linter in chosen}
+    if unknown:
+        raise SystemExit(f"lint: no such linter: {', '.join(sorted(unknown))}; there are {', '.join(linter.name for linter in linters())}")
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        verdicts = list(pool.map(run, chosen))
+    for verdict in verdicts:
+        if not verdict.ok:
+            print(f"\n---- {verdict.name}\n{verdict.output.rstrip()}")
+    return verdicts
+
+
+if __name__ == "__main__":
+    sys.exit(0 if all(verdict.ok for verdict in run_all(sys.argv[1:])) else 1)

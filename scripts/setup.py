@@ -1,0 +1,38 @@
+#!/usr/bin/env python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes a fresh machine ready: system packages, .venv, collections. ``--artifact`` also builds and installs our collection."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from provision import collections, environment, interpreter, system
+from provision.console import SetupError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--artifact", action="store_true", help="build the collection and install the built file into build/collections")
+    parser.add_argument("--contract", action="store_true", help="also install what the tests against the real SignTool need")
+    options = parser.parse_args()
+    try:
+        python = interpreter.newest()
+        system.install([*system.for_python(python), *system.LAB, *(system.CONTRACT if options.contract else ())])
+        environment.make(python)
+        environment.link_checkout()
+        collections.unpack()
+        if options.artifact:
+            collections.install_artifact()
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

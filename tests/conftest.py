@@ -1,0 +1,30 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets every test import the checkout as ``ansible_collections.cloudhsm.codesign`` and the lab as ``lab``, wherever pytest is started."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from provision.environment import link_checkout
+
+link_checkout()
+for folder in (ROOT / "tests", ROOT / "build" / "collections", ROOT / "build" / "dev"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+importlib.invalidate_caches()
+
+# Before anything imports ansible; it reads them once. The checkout comes before an installed copy of itself.
+os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", os.pathsep.join([str(ROOT / "build" / "dev"), str(ROOT / "build" / "collections")]))
+os.environ.setdefault("ANSIBLE_HOME", str(ROOT / "build" / "ansible"))
+
+from ansible.plugins.loader import init_plugin_loader
+
+# As ansible-playbook does at its start: from here on plug-ins are found by their full names.
+init_plugin_loader()
