@@ -1,0 +1,63 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is not as it should be: findings, and the one kind of error that a user sees."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Tuple
+
+LINKS: Tuple[str, ...] = (
+    "host",
+    "client",
+    "cluster",
+    "service",
+    "provider",
+    "credential",
+    "certificate",
+    "key",
+    "container",
+    "signtool",
+    "file",
+    "timestamp",
+    "ledger",
+    "argument",
+)
+"""The links of the chain from a host to a signed file. A finding or an error names exactly one."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that differs from the wanted state.
+
+    ``link`` is one of LINKS, ``what`` the property in a few words, ``expected`` and ``seen`` its values as text,
+    ``repair`` what puts it right (the role or module that does, or what a person has to do). ``role`` is the role of this
+    collection that repairs it; "" where none does.
+    """
+
+    link: str
+    what: str
+    expected: str
+    seen: str
+    repair: str
+    role: str = ""
+
+    def as_dict(self) -> Dict[str, str]:
+        return asdict(self)
+
+
+class BrokenLink(Exception):
+    """Something that keeps a module from doing its work, said for the user.
+
+    ``link`` is one of LINKS, ``problem`` one sentence that names the thing and what is wrong with it, ``advice`` what to
+    do. ``details`` are further result keys (numbers, codes, the tool's own words), never a secret.
+    """
+
+    def __init__(self, link: str, problem: str, advice: str = "", **details: Any) -> None:
+        if link not in LINKS:
+            raise ValueError(f"unknown link {link!r}")
+        super().__init__(f"{problem} {advice}".strip())
+        self.link = link
+        self.problem = problem
+        self.advice = advice
+        self.details = details

@@ -1,0 +1,93 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base of all actions: arguments, check mode, diff, secrets, result.
+
+An action of ours gives its ``ARGUMENTS`` and tells its ``story``; everything that all of them do alike stands here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Mapping
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.base import Arguments
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.windows_host import Host
+
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def _register_nothing(value: str) -> None:
+    """ansible-core before 2.22 masks nothing of an action by itself: ``masked`` does it for our results."""
+
+
+try:
+    from ansible.module_utils.secrets import register_secret
+except ImportError:
+    register_secret = _register_nothing
+
+
+def masked(value: Any, secrets: list[str]) -> Any:
+    """``value`` with every occurrence of a secret in its texts (and keys) replaced."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, MASK)
+        return value
+    if isinstance(value, Mapping):
+        return {masked(key, secrets): masked(item, secrets) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(item, secrets) for item in value]
+    return value
+
+
+class CodesignAction(ActionBase):
+    """Subclasses set ARGUMENTS and write ``story``.
+
+    While a story is told: ``params`` (checked arguments), ``host``, ``task_vars``, ``check_mode``, ``diff_mode``, ``warn(text)``.
+    """
+
+    ARGUMENTS: ClassVar[Arguments]
+    _requires_connection = True
+    _supports_check_mode = True
+    _supports_async = False
+
+    params: dict[str, Any]
+    host: Host
+
+    def story(self) -> dict[str, Any]:
+        """Does the module's work and returns its result; ``changed`` is required. Raises BrokenLink to fail."""
+        raise NotImplementedError
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = dict(super().run(tmp, task_vars))
+        secrets = [str(value) for name in self.ARGUMENTS.secret_names() if (value := self._task.args.get(name))]
+        for secret in secrets:
+            register_secret(secret)
+        self._warnings: list[str] = []
+        self.params = self.validate_argument_spec(**self.ARGUMENTS.as_keywords())[1]
+        self.task_vars: Mapping[str, Any] = task_vars or {}
+        self.host = Host(self, self.task_vars)
+        try:
+            result.update(self.story())
+        except BrokenLink as broken:
+            result.update({"changed": False, **broken.details, "failed": True, "msg": str(broken), "link": broken.link})
+        if self._warnings:
+            result["warnings"] = [*result.get("warnings", []), *self._warnings]
+        if not self.diff_mode:
+            result.pop("diff", None)
+        # The longest first, so that a secret inside another one leaves nothing of it.
+        answer: dict[str, Any] = masked(result, sorted(secrets, key=len, reverse=True))
+        return answer
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._task.check_mode)
+
+    @property
+    def diff_mode(self) -> bool:
+        return bool(self._task.diff)
+
+    def warn(self, text: str) -> None:
+        """Shows ``text`` as a warning of this task."""
+        self._warnings.append(text)

@@ -1,0 +1,320 @@
+# Runs a list of steps on this host and gives the raw results back. It decides nothing.
+# Steps: a JSON list; each step has an "op" and the fields its function below reads. Secrets: a JSON object, name -> value; a step names the secret it needs.
+# Result: one JSON text. Works on Windows PowerShell 5.1 and PowerShell 7. Keep it ASCII: 5.1 reads a file without a BOM in the host's code page.
+[CmdletBinding(SupportsShouldProcess)]
+param(
+    [Parameter(Mandatory = $true)] [string] $Steps,
+    [securestring] $Secrets
+)
+$ErrorActionPreference = 'Stop'
+# PowerShell 7 makes a date of any text that looks like one; from 7.5 on it can be told not to.
+$asText = if ($PSVersionTable.PSVersion -ge '7.5') { @{ DateKind = 'String' } } else { @{} }
+$secretValues = @{}
+if ($Secrets) {
+    $plain = (New-Object System.Net.NetworkCredential('', $Secrets)).Password
+    foreach ($entry in (ConvertFrom-Json -InputObject $plain @asText).PSObject.Properties) { $secretValues[$entry.Name] = [string]$entry.Value }
+}
+$onWindows = [System.IO.Path]::DirectorySeparatorChar -eq '\'
+
+function Get-Secret([string] $Name) {
+    if (-not $secretValues.ContainsKey($Name)) { throw "no secret named '$Name' came with these steps" }
+    $secretValues[$Name]
+}
+
+function Stop-Tree([System.Diagnostics.Process] $Process) {
+    if ($PSVersionTable.PSVersion.Major -ge 7) { $Process.Kill($true); return }
+    $ErrorActionPreference = 'Continue'   # under Stop, Windows PowerShell throws at the first line that taskkill writes to stderr
+    & (Join-Path ([System.Environment]::SystemDirectory) 'taskkill.exe') /T /F /PID $Process.Id 2>&1 | Out-Null
+}
+
+# A '*' in the path of a program stands for the folder with the highest version number that holds the rest of the path.
+function Resolve-Newest([string] $Path) {
+    $before, $after = $Path -split '[\\/]\*[\\/]', 2
+    if (-not $after) { return $Path }
+    $best = $null
+    if ([System.IO.Directory]::Exists($before)) {
+        foreach ($folder in (New-Object System.IO.DirectoryInfo($before)).GetDirectories()) {
+            $number, $file = $null, [System.IO.Path]::Combine($folder.FullName, $after)
+            if (-not [System.Version]::TryParse($folder.Name, [ref] $number) -or -not [System.IO.File]::Exists($file)) { continue }
+            if ($null -eq $best -or $number -gt $best.number) { $best = @{ number = $number; file = $file } }
+        }
+    }
+    if ($best) { $best.file }
+}
+
+function Start-Run($Step) {
+    $file = Resolve-Newest $Step.file
+    if (-not $file) { throw (New-Object System.ComponentModel.Win32Exception(2, "no file fits $($Step.file)")) }
+    $start = New-Object System.Diagnostics.ProcessStartInfo($file, [string]$Step.arguments)
+    $start.UseShellExecute = $false
+    $start.CreateNoWindow = $true
+    $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
+    if ($Step.directory) { $start.WorkingDirectory = $Step.directory }
+    foreach ($entry in $Step.environment.PSObject.Properties) { $start.EnvironmentVariables[$entry.Name] = [string]$entry.Value }
+    foreach ($entry in $Step.secret_environment.PSObject.Properties) { $start.EnvironmentVariables[$entry.Name] = Get-Secret $entry.Value }
+    $text = if ($Step.secret_stdin) { Get-Secret $Step.secret_stdin } else { [string]$Step.stdin }
+    $run = @{ file = $file; limit = [int]$Step.timeout * 1000; clock = [System.Diagnostics.Stopwatch]::StartNew() }
+    $run.process = [System.Diagnostics.Process]::Start($start)
+    $run.stdout, $run.stderr = (New-Object System.IO.MemoryStream), (New-Object System.IO.MemoryStream)
+    $run.copies = @($run.process.StandardOutput.BaseStream.CopyToAsync($run.stdout), $run.process.StandardError.BaseStream.CopyToAsync($run.stderr))
+    $inTime = $true
+    try {
+        if ($text) {
+            $bytes = (New-Object System.Text.UTF8Encoding($false)).GetBytes($text)
+            # Write would wait past the time limit for a tool that runs on without reading its input.
+            $inTime = $run.process.StandardInput.BaseStream.WriteAsync($bytes, 0, $bytes.Length).Wait($run.limit)
+        }
+        if ($inTime) { $run.process.StandardInput.Close() }
+    }
+    catch [System.AggregateException], [System.IO.IOException] { }   # the tool ended without reading its input: its exit code says why
+    $run
+}
+
+function Complete-Run($Run) {
+    $inTime = $Run.process.WaitForExit([int][System.Math]::Max(0, $Run.limit - $Run.clock.ElapsedMilliseconds))
+    if (-not $inTime) {
+        Stop-Tree $Run.process
+        [void]$Run.process.WaitForExit(10000)
+    }
+    # A child that outlives the tool may hold the pipes open: do not wait for it for ever.
+    [void][System.Threading.Tasks.Task]::WaitAll($Run.copies, 5000)
+    @{
+        exit_code = if ($Run.process.HasExited) { ([int64]$Run.process.ExitCode) -band 4294967295 } else { $null }
+        file = $Run.file
+        timed_out = -not $inTime
+        milliseconds = $Run.clock.ElapsedMilliseconds
+        stdout = [System.Convert]::ToBase64String($Run.stdout.ToArray())
+        stderr = [System.Convert]::ToBase64String($Run.stderr.ToArray())
+    }
+}
+
+function Get-Failure($Exception) {
+    while ($Exception.InnerException) { $Exception = $Exception.InnerException }
+    $code = if ($Exception -is [System.ComponentModel.Win32Exception]) { $Exception.NativeErrorCode } else { $Exception.HResult }
+    @{ error = $Exception.Message; error_type = $Exception.GetType().FullName; error_code = $code }
+}
+
+# Runs side by side, at most "jobs" at a time; one result a run, in their order.
+function Invoke-Together($Step) {
+    $runs = @($Step.runs)
+    # Not New-Object: ConvertTo-Json of Windows PowerShell 5.1 writes an array made by it as {value, Count}.
+    $done, $active, $next = (@($null) * $runs.Count), @{}, 0
+    while ($next -lt $runs.Count -or $active.Count) {
+        while ($next -lt $runs.Count -and $active.Count -lt [int]$Step.jobs) {
+            try { $active[$next] = Start-Run $runs[$next] } catch { $done[$next] = Get-Failure $_.Exception }
+            $next++
+        }
+        foreach ($index in @($active.Keys)) {
+            $run = $active[$index]
+            if ($run.process.HasExited -or $run.clock.ElapsedMilliseconds -ge $run.limit) {
+                $done[$index] = Complete-Run $run
+                $active.Remove($index)
+            }
+        }
+        if ($active.Count) { [System.Threading.Thread]::Sleep(20) }
+    }
+    @{ results = $done; failed = [bool](@($done) | Where-Object { $_.error -or $_.timed_out -or $_.exit_code }) }
+}
+
+# One run for each file that the pattern finds, side by side; {name} in the arguments stands for the file's name.
+# Files that leave_out names (in any case) are passed over; more files than "most" get no run at all.
+function Invoke-Each($Step) {
+    $found = Get-FolderContent $Step
+    $files = @(foreach ($file in @($found.files)) { if (@($Step.leave_out) -notcontains $file.name) { $file } })
+    if ($Step.most -and $files.Count -gt [int]$Step.most) { $files = @() }
+    $runs = @(foreach ($file in $files) {
+        $arguments = ([string]$Step.arguments).Replace('{name}', $file.name)
+        [pscustomobject]@{ file = $Step.file; arguments = $arguments; directory = $Step.path; environment = $Step.environment; timeout = $Step.timeout }
+    })
+    $outcome = Invoke-Together ([pscustomobject]@{ runs = $runs; jobs = $Step.jobs })
+    for ($index = 0; $index -lt $files.Count; $index++) {
+        $files[$index].result = $outcome.results[$index]
+        $path = [System.IO.Path]::Combine($Step.path, $files[$index].name)
+        # A file that another process holds open has no digest now; that is no reason to lose the other files.
+        $files[$index].sha256 = try { (Get-FileDigest ([pscustomobject]@{ path = $path })).sha256 } catch { '' }
+    }
+    @{ exists = $found.exists; files = $files; failed = $outcome.failed }
+}
+
+function Open-RegistryKey([string] $FullPath) {
+    $hive, $path = $FullPath -split '\\', 2
+    $base = @{ HKLM = 'LocalMachine'; HKCU = 'CurrentUser'; HKU = 'Users' }[$hive]
+    if (-not $base) { throw "unknown registry hive '$hive'" }
+    [Microsoft.Win32.RegistryKey]::OpenBaseKey($base, 'Registry64').OpenSubKey($path)
+}
+
+function Read-RegistryValue($Step) {
+    $key = Open-RegistryKey $Step.path
+    if ($null -eq $key) { return @{ exists = $false } }
+    $value = $key.GetValue($Step.name, $null, 'DoNotExpandEnvironmentNames')
+    if ($null -eq $value) { return @{ exists = $false } }
+    if ($value -is [byte[]]) { return @{ exists = $true; kind = 'Binary'; base64 = [System.Convert]::ToBase64String($value) } }
+    @{ exists = $true; kind = [string]$key.GetValueKind($Step.name); value = $value }
+}
+
+# The same value of every sub-key, by the sub-key's name.
+function Read-RegistryChildren($Step) {
+    $key = Open-RegistryKey $Step.path
+    if ($null -eq $key) { return @{ exists = $false; children = @() } }
+    $children = @(foreach ($name in $key.GetSubKeyNames()) {
+        $child = Read-RegistryValue ([pscustomobject]@{ path = "$($Step.path)\$name"; name = $Step.name })
+        if ($child.exists) { $child + @{ key = $name } }
+    })
+    @{ exists = $true; children = $children }
+}
+
+function Get-FolderContent($Step) {
+    if (-not [System.IO.Directory]::Exists($Step.path)) { return @{ exists = $false; files = @() } }
+    $pattern = if ($Step.pattern) { $Step.pattern } else { '*' }
+    $files = foreach ($file in (New-Object System.IO.DirectoryInfo($Step.path)).GetFiles($pattern)) {
+        @{ name = $file.Name; size = $file.Length; modified = $file.LastWriteTimeUtc.ToString('o') }
+    }
+    @{ exists = $true; files = @($files) }
+}
+
+function Get-FileBytes($Step) {
+    if (-not [System.IO.File]::Exists($Step.path)) { return @{ exists = $false } }
+    $size = (New-Object System.IO.FileInfo($Step.path)).Length
+    if ($size -gt [int64]$Step.limit) { throw "$($Step.path) has $size bytes, more than the limit of $($Step.limit)" }
+    @{ exists = $true; base64 = [System.Convert]::ToBase64String([System.IO.File]::ReadAllBytes($Step.path)) }
+}
+
+# The bytes of all files that the pattern finds; %VARIABLES% in the path are this account's.
+function Get-FolderBytes($Step) {
+    $folder = [System.Environment]::ExpandEnvironmentVariables($Step.path)
+    $found = Get-FolderContent ([pscustomobject]@{ path = $folder; pattern = $Step.pattern })
+    $files = @(foreach ($file in @($found.files)) {
+        $path = [System.IO.Path]::Combine($folder, $file.name)
+        @{ name = $file.name; base64 = (Get-FileBytes ([pscustomobject]@{ path = $path; limit = $Step.limit })).base64 }
+    })
+    @{ exists = $found.exists; files = $files }
+}
+
+function Set-FileBytes($Step) {
+    $temporary = "$($Step.path).$([guid]::NewGuid().ToString('N')).tmp"
+    try {
+        [System.IO.File]::WriteAllBytes($temporary, [System.Convert]::FromBase64String([string]$Step.base64))
+        if ([System.IO.File]::Exists($Step.path)) { [System.IO.File]::Replace($temporary, $Step.path, [NullString]::Value) }
+        else { [System.IO.File]::Move($temporary, $Step.path) }
+    }
+    finally { if ([System.IO.File]::Exists($temporary)) { [System.IO.File]::Delete($temporary) } }
+    @{}
+}
+
+# Adds bytes to the end of a file and waits for the disk. A line that a crash left without its end gets one first.
+function Add-FileBytes($Step) {
+    $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
+    $stream = New-Object System.IO.FileStream($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read)
+    try {
+        if ($stream.Length) {
+            [void]$stream.Seek(-1, [System.IO.SeekOrigin]::End)
+            if ($stream.ReadByte() -ne 10) { $bytes = [byte[]](@(10) + $bytes) }
+        }
+        $stream.Write($bytes, 0, $bytes.Length)
+        $stream.Flush($true)
+    }
+    finally { $stream.Dispose() }
+    @{}
+}
+
+# Moves a file over another one (or to a new name) in one stroke; the target is either the old or the new one, never half.
+function Move-OneFile($Step) {
+    if ([System.IO.File]::Exists($Step.target)) { [System.IO.File]::Replace($Step.path, $Step.target, [NullString]::Value) }
+    else { [System.IO.File]::Move($Step.path, $Step.target) }
+    @{}
+}
+
+function Get-FileDigest($Step) {
+    if (-not [System.IO.File]::Exists($Step.path)) { return @{ exists = $false } }
+    $stream = [System.IO.File]::OpenRead($Step.path)
+    try {
+        $hash = [System.Security.Cryptography.SHA256]::Create().ComputeHash($stream)
+        @{ exists = $true; size = $stream.Length; sha256 = ([System.BitConverter]::ToString($hash) -replace '-').ToLowerInvariant() }
+    }
+    finally { $stream.Dispose() }
+}
+
+function Get-FileVersion($Step) {
+    $file = Resolve-Newest $Step.path
+    if (-not $file -or -not [System.IO.File]::Exists($file)) { return @{ exists = $false } }
+    $info = [System.Diagnostics.FileVersionInfo]::GetVersionInfo($file)
+    $numbers = $info.FileMajorPart, $info.FileMinorPart, $info.FileBuildPart, $info.FilePrivatePart
+    @{ exists = $true; version = $numbers -join '.'; product_version = $info.ProductVersion; file = $file }
+}
+
+# The access rights of a folder's files as SDDL, which no language changes, and the SIDs of the accounts asked for ('' for an unknown one).
+function Get-FolderAccess($Step) {
+    $found = Get-FolderContent $Step
+    $files = @(foreach ($file in @($found.files)) {
+        # A file that was removed meanwhile is no reason to lose the others.
+        $sddl = try { (Get-Acl -LiteralPath ([System.IO.Path]::Combine($Step.path, $file.name))).Sddl } catch { '' }
+        @{ name = $file.name; sddl = $sddl }
+    })
+    $sids = @(foreach ($name in @($Step.accounts)) {
+        try { (New-Object System.Security.Principal.NTAccount($name)).Translate([System.Security.Principal.SecurityIdentifier]).Value } catch { '' }
+    })
+    @{ exists = $found.exists; files = $files; sids = $sids }
+}
+
+function Get-ServiceState($Step) {
+    $service = Get-Service -Name $Step.name -ErrorAction SilentlyContinue
+    if ($null -eq $service) { return @{ exists = $false } }
+    @{ exists = $true; status = [string]$service.Status; start_type = [string]$service.StartType }
+}
+
+function Test-TcpConnection($Step) {
+    $client = New-Object System.Net.Sockets.TcpClient
+    try {
+        $task = $client.ConnectAsync($Step.address, [int]$Step.port)
+        if ($task.Wait([int]$Step.timeout * 1000)) { @{ reachable = $true } } else { @{ reachable = $false; timed_out = $true } }
+    }
+    catch { (Get-Failure $_.Exception) + @{ reachable = $false } }
+    finally { $client.Dispose() }
+}
+
+$results, $previousOk = (New-Object System.Collections.ArrayList), $true
+# The assignment matters: Windows PowerShell 5.1 hands a JSON list on as one object when it is piped.
+$list = ConvertFrom-Json -InputObject $Steps @asText
+foreach ($step in @($list)) {
+    if ($step.only_if_previous_ok -and -not $previousOk) {
+        [void]$results.Add(@{ skipped = $true })
+        continue
+    }
+    try {
+        $result = switch ($step.op) {
+            'run' { Complete-Run (Start-Run $step) }
+            'together' { Invoke-Together $step }
+            'each' { Invoke-Each $step }
+            'registry' { Read-RegistryValue $step }
+            'registry_children' { Read-RegistryChildren $step }
+            'list' { Get-FolderContent $step }
+            'read' { Get-FileBytes $step }
+            'read_folder' { Get-FolderBytes $step }
+            'write' { Set-FileBytes $step }
+            'append' { Add-FileBytes $step }
+            'copy' { [System.IO.File]::Copy($step.path, $step.target, $false); @{} }
+            'move' { Move-OneFile $step }
+            'remove' { @{ existed = [System.IO.File]::Exists($step.path) }; [System.IO.File]::Delete($step.path) }
+            'digest' { Get-FileDigest $step }
+            'version' { Get-FileVersion $step }
+            'access' { Get-FolderAccess $step }
+            'service' { Get-ServiceState $step }
+            'connect' { Test-TcpConnection $step }
+            default { throw "unknown step '$($step.op)'" }
+        }
+        $previousOk = -not ($result.timed_out -or $result.exit_code -or $result.failed -or $result.error)
+    }
+    catch {
+        $result = Get-Failure $_.Exception
+        $previousOk = $false
+    }
+    [void]$results.Add($result)
+}
+$codePage = @{ op = 'registry'; path = 'HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage'; name = 'OEMCP' }
+$json = ConvertTo-Json -Compress -Depth 8 -InputObject @{
+    results = $results
+    powershell = [string]$PSVersionTable.PSVersion
+    account = "$([System.Environment]::UserDomainName)\$([System.Environment]::UserName)"
+    oem_code_page = if ($onWindows) { (Read-RegistryValue $codePage).value }   # what the tools write; the account's culture may name another one
+}
+if ($Ansible) { $Ansible.Changed = $false; $Ansible.Result = $json } else { $json }

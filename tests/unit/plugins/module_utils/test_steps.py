@@ -1,0 +1,279 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""steps.py: what is sent, what is read back, and what of it changes a host."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import steps
+
+RUN = steps.Run("C:\\Tools\\tool.exe", ("-a", "b c"))
+NAMES: dict[str, Any] = {"secret_environment": {"P": "pin"}, "secret_stdin": "s"}
+PLAIN = {"exit_code": 0, "stdout": "", "stderr": "", "timed_out": False, "milliseconds": 1}
+
+
+def split_as_windows_does(line: str) -> list[str]:
+    """The C runtime's rules, written down independently of ``quote``: backslashes count only before a double quote."""
+    arguments: list[str] = []
+    current: list[str] | None = None
+    quoted, position = False, 0
+    while position < len(line):
+        if line[position] in " \t" and not quoted:
+            if current is not None:
+                arguments.append("".join(current))
+            current, position = None, position + 1
+            continue
+        current = [] if current is None else current
+        backslashes = 0
+        while position < len(line) and line[position] == "\\":
+            backslashes, position = backslashes + 1, position + 1
+        if position < len(line) and line[position] == '"':
+            current.append("\\" * (backslashes // 2))
+            if backslashes % 2:
+                current.append('"')
+            else:
+                quoted = not quoted
+            position += 1
+            continue
+        current.append("\\" * backslashes)
+        if position < len(line) and (quoted or line[position] not in " \t"):
+            current.append(line[position])
+            position += 1
+    if current is not None:
+        arguments.append("".join(current))
+    return arguments
+
+
+@given(st.lists(st.text(alphabet='ab \t"\\=', max_size=12), max_size=6))
+def test_quoted_arguments_come_back_as_they_were(arguments: list[str]) -> None:
+    assert split_as_windows_does(steps.quote(arguments)) == arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], ""),
+        ([""], '""'),
+        (["plain"], "plain"),
+        (["two words"], '"two words"'),
+        (["C:\\with space\\"], '"C:\\with space\\\\"'),
+        (['say "x"'], '"say \\"x\\""'),
+        (["C:\\plain\\"], "C:\\plain\\"),
+    ],
+)
+def test_quote(arguments: list[str], line: str) -> None:
+    assert steps.quote(arguments) == line
+
+
+@pytest.mark.parametrize(
+    ("step", "sent"),
+    [
+        (RUN, {"op": "run", "file": "C:\\Tools\\tool.exe", "arguments": '-a "b c"', "timeout": 60}),
+        (
+            steps.Run(
+                "t",
+                (),
+                stdin="in",
+                environment={"A": "1"},
+                directory="d",
+                timeout=5,
+                only_if_previous_ok=True,
+                **NAMES,
+            ),
+            {
+                "op": "run",
+                "file": "t",
+                "arguments": "",
+                "timeout": 5,
+                "stdin": "in",
+                "secret_stdin": "s",
+                "directory": "d",
+                "environment": {"A": "1"},
+                "secret_environment": {"P": "pin"},
+                "only_if_previous_ok": True,
+            },
+        ),
+        (steps.Together((RUN, RUN), jobs=2), {"op": "together", "jobs": 2, "runs": [{"op": "run", **RUN.fields()}] * 2}),
+        (
+            steps.Each("C:\\f", "*.exe", "t", 'verify "{name}"', {"A": "1"}, jobs=3),
+            {
+                "op": "each",
+                "path": "C:\\f",
+                "pattern": "*.exe",
+                "file": "t",
+                "arguments": 'verify "{name}"',
+                "jobs": 3,
+                "timeout": 60,
+                "environment": {"A": "1"},
+            },
+        ),
+        (steps.ReadRegistry("HKLM\\A", "v"), {"op": "registry", "path": "HKLM\\A", "name": "v"}),
+        (steps.ReadRegistryChildren("HKLM\\A", "v"), {"op": "registry_children", "path": "HKLM\\A", "name": "v"}),
+        (steps.ListFolder("C:\\f"), {"op": "list", "path": "C:\\f", "pattern": "*"}),
+        (steps.ReadFile("C:\\f"), {"op": "read", "path": "C:\\f", "limit": 1_000_000}),
+        (steps.ReadFolder("C:\\f", "*.cer"), {"op": "read_folder", "path": "C:\\f", "pattern": "*.cer", "limit": 1_000_000}),
+        (steps.WriteFile("C:\\f", b"\x00x"), {"op": "write", "path": "C:\\f", "base64": "AHg="}),
+        (steps.AppendFile("C:\\f", b"x"), {"op": "append", "path": "C:\\f", "base64": "eA=="}),
+        (steps.CopyFile("a", "b"), {"op": "copy", "path": "a", "target": "b"}),
+        (steps.MoveFile("a", "b"), {"op": "move", "path": "a", "target": "b"}),
+        (steps.RemoveFile("a"), {"op": "remove", "path": "a"}),
+        (steps.Digest("a"), {"op": "digest", "path": "a"}),
+        (steps.Version("a"), {"op": "version", "path": "a"}),
+        (steps.ReadAccess("a", ("u",)), {"op": "access", "path": "a", "pattern": "*", "accounts": ["u"]}),
+        (steps.Service("s"), {"op": "service", "name": "s"}),
+        (steps.Connect("h", 2223), {"op": "connect", "address": "h", "port": 2223, "timeout": 5}),
+    ],
+    ids=lambda value: value.op if isinstance(value, steps.Step) else "",
+)
+def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
+    assert json.loads(steps.to_json([step])) == [sent]
+
+
+@pytest.mark.parametrize(
+    ("step", "raw", "result"),
+    [
+        (
+            RUN,
+            {**PLAIN, "exit_code": -2146893802, "stdout": "YQ=="},
+            steps.RunResult(0x80090016, b"a", milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),
+        ),
+        (
+            RUN,
+            {**PLAIN, "exit_code": None, "timed_out": True, "file": "C:\\new\\tool.exe"},
+            steps.RunResult(None, timed_out=True, milliseconds=1, encoding="cp850", file="C:\\new\\tool.exe"),
+        ),
+        (RUN, {"error": "gone", "error_type": "W", "error_code": 2}, steps.Failure("gone", "W", 2)),
+        (RUN, {"skipped": True}, steps.Skipped()),
+        (
+            steps.Together((RUN, RUN)),
+            {"results": [{"error": "gone"}, PLAIN]},
+            steps.TogetherResult((steps.Failure("gone"), steps.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"))),
+        ),
+        (steps.Together((RUN,)), {"results": PLAIN}, steps.TogetherResult((steps.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),))),
+        (
+            steps.Each("p", "*", "t", ""),
+            {"exists": True, "files": [{"name": "a", "size": 2, "sha256": "ff", "result": {"error": "gone"}}]},
+            steps.EachResult(True, (steps.FileRun("a", 2, "ff", steps.Failure("gone")),)),
+        ),
+        (steps.ReadRegistry("k", "v"), {"exists": True, "kind": "Binary", "base64": "AQI="}, steps.RegistryResult(True, "Binary", None, b"\x01\x02")),
+        (steps.ReadRegistry("k", "v"), {"exists": False}, steps.RegistryResult(False)),
+        (
+            steps.ReadRegistryChildren("k", "v"),
+            {"exists": True, "children": {"key": "one", "exists": True, "kind": "String", "value": "x"}},
+            steps.RegistryChildrenResult(True, {"one": steps.RegistryResult(True, "String", "x")}),
+        ),
+        (
+            steps.ListFolder("f"),
+            {"exists": True, "files": [{"name": "a", "size": 1, "modified": "2026-01-01T00:00:00Z"}]},
+            steps.FolderResult(True, (steps.FolderFile("a", 1, "2026-01-01T00:00:00Z"),)),
+        ),
+        (steps.ReadFile("f"), {"exists": True, "base64": "YQ=="}, steps.FileContent(True, b"a")),
+        (steps.ReadFolder("f"), {"exists": True, "files": [{"name": "a", "base64": "YQ=="}]}, steps.FolderContents(True, {"a": b"a"})),
+        (steps.WriteFile("f", b""), {}, steps.Done()),
+        (steps.AppendFile("f", b""), {}, steps.Done()),
+        (steps.CopyFile("f", "g"), {}, steps.Done()),
+        (steps.MoveFile("f", "g"), {}, steps.Done()),
+        (steps.RemoveFile("f"), {"existed": True}, steps.RemoveResult(True)),
+        (steps.Digest("f"), {"exists": True, "size": 1, "sha256": "aa"}, steps.DigestResult(True, 1, "aa")),
+        (steps.Version("f"), {"exists": True, "version": "1.2.3.4", "product_version": "1.2"}, steps.VersionResult(True, "1.2.3.4", "1.2", "f")),
+        (
+            steps.ReadAccess("f", ("u",)),
+            {"exists": True, "files": {"name": "k", "sddl": "D:"}, "sids": "S-1-5-18"},
+            steps.AccessResult(True, {"k": "D:"}, {"u": "S-1-5-18"}),
+        ),
+        (steps.Service("s"), {"exists": True, "status": "Running", "start_type": "Automatic"}, steps.ServiceResult(True, "Running", "Automatic")),
+        (steps.Connect("h", 1), {"reachable": False, "error": "refused", "error_code": 10061}, steps.ConnectResult(False, False, "refused", 10061)),
+    ],
+)
+def test_what_is_read(step: steps.Step, raw: dict[str, Any], result: steps.Result) -> None:
+    answer = steps.read_answer([step], json.dumps({"results": [raw], "account": "H\\a", "powershell": "5.1", "oem_code_page": 850}))
+    assert answer.results == (result,)
+    assert answer.host == steps.HostFacts("H\\a", "5.1", 850)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("no json", "no JSON"),
+        ("[]", "not the script's"),
+        ('{"results": []}', "1 steps were sent, 0 results came back"),
+        ('{"results": ["x"]}', "is no object"),
+        ('{"results": [{"exit_code": "x"}]}', "cannot be read"),
+        ('{"results": [{"exit_code": 0, "stdout": "not base64!"}]}', "is no base64"),
+    ],
+)
+def test_an_answer_that_is_none(text: str, problem: str) -> None:
+    with pytest.raises(steps.StepError, match=problem):
+        steps.read_answer([RUN], text)
+
+
+def test_together_must_answer_every_run() -> None:
+    with pytest.raises(steps.StepError, match="2 runs were asked for, 1 results came back"):
+        steps.read_answer([steps.Together((RUN, RUN))], json.dumps({"results": [{"results": [PLAIN]}]}))
+
+
+@pytest.mark.parametrize(
+    ("code_page", "raw", "text"), [(850, b"Schl\x81ssel", "Schlüssel"), (936, "证书".encode("gbk"), "证书"), (0, "é".encode(), "é"), (65001, "é".encode(), "é")]
+)
+def test_text_is_decoded_by_the_hosts_code_page(code_page: int, raw: bytes, text: str) -> None:
+    data = {"results": [{**PLAIN, "stdout": base64.b64encode(raw).decode(), "stderr": base64.b64encode(raw).decode()}], "oem_code_page": code_page}
+    result = steps.read_answer([RUN], json.dumps(data)).results[0]
+    assert isinstance(result, steps.RunResult)
+    assert (result.stdout, result.stderr) == (text, text)
+
+
+def test_a_code_page_that_python_does_not_know_is_read_as_utf8() -> None:
+    result = steps.read_answer([RUN], json.dumps({"results": [PLAIN], "oem_code_page": 12345})).results[0]
+    assert isinstance(result, steps.RunResult)
+    assert result.encoding == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("result", "well"), [(steps.RunResult(0), True), (steps.RunResult(1), False), (steps.RunResult(0, timed_out=True), False), (steps.RunResult(None), False)]
+)
+def test_a_run_is_well_when_it_ended_by_itself_with_0(result: steps.RunResult, well: bool) -> None:
+    assert result.ok is well
+
+
+@pytest.mark.parametrize(
+    ("step", "changes"),
+    [
+        (RUN, False),
+        (steps.Run("t", changes=True), True),
+        (steps.Together((RUN, steps.Run("t", changes=True))), True),
+        (steps.Together((RUN,)), False),
+        (steps.WriteFile("f", b""), True),
+        (steps.WriteFile("f", b"", temporary=True), False),
+        (steps.RemoveFile("f", temporary=True), False),
+        (steps.AppendFile("f", b""), True),
+        (steps.CopyFile("f", "g"), True),
+        (steps.MoveFile("f", "g"), True),
+        (steps.RemoveFile("f"), True),
+        (steps.ReadFile("f"), False),
+        (steps.Each("p", "*", "t", ""), False),
+    ],
+)
+def test_what_check_mode_never_sends(step: steps.Step, changes: bool) -> None:
+    assert steps.changes_host(step) is changes
+
+
+def test_expect_lets_failures_through_and_refuses_another_result() -> None:
+    assert steps.expect(steps.FileContent(True), steps.FileContent) == steps.FileContent(True)
+    assert steps.expect(steps.Skipped(), steps.FileContent) == steps.Skipped()
+    assert steps.expect(steps.Failure("x"), steps.FileContent) == steps.Failure("x")
+    with pytest.raises(steps.StepError, match="expected FileContent, the host answered Done"):
+        steps.expect(steps.Done(), steps.FileContent)
+
+
+def test_a_step_of_no_kind_can_do_nothing() -> None:
+    with pytest.raises(NotImplementedError):
+        steps.Step().fields()
+    with pytest.raises(NotImplementedError):
+        steps.Step().read({}, "utf-8")
