@@ -1,0 +1,223 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``certutil -key``, ``-v -key`` and ``-csplist`` say of providers and their key containers, in any language.
+
+A container is a group of indented lines that ends with an algorithm's name; in a verbose listing its public key follows as
+a hex dump, which is the only thing that ties a container to a certificate: names prove nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.certutil_text import Outcome, ParseError, clean, is_end, outcome
+
+
+@dataclass(frozen=True)
+class KeyContainer:
+    """``modulus``: upper-case hex without leading zeros, "" where the listing shows none; ``point``: an EC key's public point."""
+
+    name: str
+    unique_name: Optional[str] = None
+    algorithm: str = ""
+    provider: Optional[str] = None
+    modulus: str = ""
+    exponent: int = 0
+    point: str = ""
+
+
+@dataclass(frozen=True)
+class KeyListing:
+    provider: Optional[str]
+    keys: Tuple[KeyContainer, ...]
+    outcome: Outcome
+    damaged: bool = False
+
+
+_ALGORITHM = re.compile(r"RSA(?:_SIGN)?|DSA|DH|EC(?:DSA|DH)(?:_[A-Za-z0-9]+)?|AES|3DES")
+_PROVIDER_LINE = re.compile(r"^\s{0,1}(\S.*\S):\s*$")
+_ONE_LINE = re.compile(r"^\s*(\S.*?\b(?:Provider|CSP|KSP)): (?:(\S+) (RSA|ECDSA(?:_P\d+)?|ECDH(?:_P\d+)?)\b ?(?=CertUtil:|$))", re.IGNORECASE)
+_DUMP = re.compile(r"^\s*([0-9a-f]{4,6})  ((?:[0-9a-f]{2} {1,2}){0,15}[0-9a-f]{2})(?:\s{3,}.*)?$")
+_UNIQUE_SHAPE = re.compile(r"[0-9a-f]{30,32}_[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_UNIQUE_END = re.compile(_UNIQUE_SHAPE.pattern + "$")
+_IDENTITY = re.compile(r"^\s*[A-Z]{1,3}\(AT_[A-Z]+\): [0-9a-f ]+$")
+_NOT_A_NAME = re.compile(r"^\s*(?:AT_SIGNATURE|AT_KEYEXCHANGE):?\s*$|^\s*[A-Z_]+ -- |: [0-9a-f]{40}|^\s*[0-9a-f]{4}  [0-9a-f]{2} ")
+
+
+def parse_keys(text: str) -> KeyListing:
+    """Reads a listing of containers. Raises ParseError when neither a container nor an end is in it."""
+    cleaned = clean(text)
+    ended = outcome(cleaned)
+    one_line = [match for match in map(_ONE_LINE.match, cleaned.lines) if match]
+    if one_line:
+        keys = tuple(KeyContainer(match.group(2), algorithm=match.group(3), provider=match.group(1)) for match in one_line)
+        return KeyListing(one_line[0].group(1) if len(one_line) == 1 else None, keys, ended, True)
+    containers: List[KeyContainer] = []
+    providers: List[str] = []
+    damaged = cleaned.damaged
+    group: List[str] = []
+    lines = cleaned.lines
+    for number, line in enumerate(lines):
+        head = _PROVIDER_LINE.match(line)
+        if is_end(line):
+            damaged, group = damaged or bool(group), []
+        elif head and not line[:1].isspace() and _begins_listing(lines, number):
+            providers.append(head.group(1))
+            damaged, group = damaged or bool(group), []
+        elif _ALGORITHM.fullmatch(line.strip()) and line[:1].isspace():
+            names = _names(group)
+            group = []
+            if names is None or (cleaned.ends_open and number == len(lines) - 1):
+                damaged = True
+                continue
+            modulus, exponent, point, broken = _public_key(lines, number + 1)
+            damaged = damaged or broken
+            containers.append(KeyContainer(*names, line.strip(), providers[-1] if providers else None, modulus, exponent, point))
+        elif line.strip() and not line[:1].isspace():
+            group = []
+        elif line.strip() and not _IDENTITY.match(line) and not _NOT_A_NAME.search(line):
+            group.append(line.strip())
+    if not containers and ended == Outcome() and not any(is_end(line) for line in lines):
+        raise ParseError("this is no output of certutil -key: it holds no container and no result")
+    return KeyListing(providers[0] if len(set(providers)) == 1 else None, tuple(containers), ended, damaged)
+
+
+def _names(group: Sequence[str]) -> Optional[Tuple[str, Optional[str]]]:
+    """A container's name and its unique name. None when these lines are not a name, or a name and its unique name."""
+    if len(group) == 1:
+        name, _blank, unique = group[0].rpartition(" ")
+        if _UNIQUE_SHAPE.fullmatch(unique):
+            # Two names in one line, or the second one without the first.
+            return (name.strip(), unique) if name.strip() else None
+        run_together = _UNIQUE_END.search(group[0]) or (_ALGORITHM.fullmatch(unique) and name)
+        return None if run_together else (group[0], None)
+    return (group[0], group[1]) if len(group) == 2 and not _ALGORITHM.fullmatch(group[1].rpartition(" ")[2]) else None
+
+
+def _begins_listing(lines: Sequence[str], number: int) -> bool:
+    """Whether the first line behind is an indented name: other lines that end with a colon head a block of a container."""
+    for line in lines[number + 1 :]:
+        if line.strip():
+            return line[:1].isspace() and not _DUMP.match(line) and not _NOT_A_NAME.search(line)
+    return True
+
+
+def _public_key(lines: Sequence[str], start: int) -> Tuple[str, int, str, bool]:
+    """Modulus, exponent or point of the first dump behind ``start`` and before the next container; and whether it is damaged."""
+    data = bytearray()
+    for line in lines[start:]:
+        match = _DUMP.match(line)
+        if match:
+            if int(match.group(1), 16) != len(data):
+                return "", 0, "", True
+            data += bytes.fromhex(match.group(2))
+            continue
+        if not line.strip():
+            continue
+        if data or is_end(line) or (_ALGORITHM.fullmatch(line.strip()) and line[:1].isspace()):
+            break
+    if not data:
+        return "", 0, "", False
+    key = read_pkcs1(bytes(data))
+    if key is not None:
+        return f"{key[0]:X}", key[1], "", False
+    if data[:1] == b"\x04" and len(data) in (65, 97, 133):
+        return "", 0, data.hex(), False
+    return "", 0, "", True
+
+
+def read_pkcs1(data: bytes) -> Optional[Tuple[int, int]]:
+    """Modulus and exponent of an RSAPublicKey in DER; None when the bytes are not exactly one."""
+    try:
+        body, rest = _element(data, 0x30)
+        modulus, tail = _element(body, 0x02)
+        exponent, end = _element(tail, 0x02)
+    except (IndexError, ValueError):
+        return None
+    if rest or end or not modulus or not exponent or modulus[0] & 0x80 or exponent[0] & 0x80:
+        return None
+    return int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
+
+
+def _element(data: bytes, tag: int) -> Tuple[bytes, bytes]:
+    if data[0] != tag:
+        raise ValueError("another tag")
+    length, position = data[1], 2
+    if length & 0x80:
+        count = length & 0x7F
+        length, position = int.from_bytes(data[2 : 2 + count], "big"), 2 + count
+    if len(data) < position + length:
+        raise ValueError("cut off")
+    return data[position : position + length], data[position + length :]
+
+
+# -csplist -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Provider:
+    """``type`` is None for a key storage provider (KSP), the CryptoAPI type of a legacy provider (CSP) otherwise."""
+
+    name: str
+    type: Optional[int] = None
+
+    @property
+    def is_ksp(self) -> bool:
+        return self.type is None
+
+
+@dataclass(frozen=True)
+class ProviderListing:
+    providers: Tuple[Provider, ...]
+    outcome: Outcome
+    damaged: bool = False
+
+    def find(self, name: str) -> Optional[Provider]:
+        """The provider of that name; Windows does not tell upper from lower case in it."""
+        return next((provider for provider in self.providers if provider.name.lower() == name.lower()), None)
+
+
+_LABELLED = re.compile(r"^\s*([^:]{2,40}?)\s*: (\S.*)$")
+_TYPE = re.compile(r"^(\d{1,10})(?: - (?:PROV|PROVIDER)_[A-Z0-9_]+)?$")
+_PROV = re.compile(r"\b\d{1,4} - PROV(?:_|\\_)[A-Z0-9_]+")
+
+
+def parse_csplist(text: str) -> ProviderListing:
+    """Reads a list of providers: the label that stands before a ``n - PROV_...`` line, or else most often, is the name's."""
+    cleaned = clean(text.replace("\\_", "_"))
+    ended = outcome(cleaned)
+    rows: List[Tuple[str, str]] = []
+    for line in cleaned.lines:
+        match = _LABELLED.match(line)
+        if is_end(line) or not line.strip():
+            continue
+        if match:
+            rows.append((match.group(1), match.group(2).strip()))
+        elif rows and not _TYPE.match(rows[-1][1]) and re.fullmatch(r"\s*[A-Za-z0-9 .]*\bProvider(?: v\d+\.\d+)?\s*", line):
+            # A console or an editor has broken a long name.
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]} {line.strip()}")
+    name_label = _name_label(rows)
+    if name_label is None:
+        if ended == Outcome() and not any(is_end(line) for line in cleaned.lines):
+            raise ParseError("this is no output of certutil -csplist: it holds no provider and no result")
+        return ProviderListing((), ended, cleaned.damaged)
+    providers: List[Provider] = []
+    for label, value in rows:
+        if _TYPE.match(value):
+            if providers and providers[-1].type is None:
+                providers[-1] = Provider(providers[-1].name, int(value.split(" ", maxsplit=1)[0]))
+        elif label == name_label:
+            if ": " in value:
+                raise ParseError("several lines of the list stand in one: the providers cannot be told apart for sure")
+            providers.append(Provider(value))
+    return ProviderListing(tuple(providers), ended, cleaned.damaged)
+
+
+def _name_label(rows: Sequence[Tuple[str, str]]) -> Optional[str]:
+    for (label, value), (next_label, following) in zip(rows, rows[1:]):
+        if _PROV.search(following) and label != next_label and not _TYPE.match(value):
+            return label
+    labels = [label for label, value in rows if not _TYPE.match(value)]
+    return max(labels, key=labels.count) if labels else None
