@@ -1,0 +1,293 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a certificate gets the wanted association with certutil -repairstore, whether it got it, and whether its key can be used.
+
+Two ways. By search, certutil walks through the provider's containers and ties the certificate to the one with its public key:
+nothing has to be known, and the match is proven. By property file, everything is written as it is wanted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import hresult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import MACHINE_KEYS, KeyProvInfo
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import credentials, store_entry
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association import Seen, Wanted, compare, describe
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
+    Failure,
+    RemoveFile,
+    Result,
+    Run,
+    RunResult,
+    Service,
+    ServiceResult,
+    Step,
+    WriteFile,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, configure
+
+TEMPORARY = "C:\\Windows\\Temp"
+USUAL_KEY_SPEC = 2
+"""What AWS writes into the property file for this provider, with both client SDKs, where neither the user nor the old entry says anything."""
+
+PIN = "pin"
+"""The name under which the crypto user's ``user:password`` travels."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The crypto user, as certutil needs it. Without a user the provider takes what the account has."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    client_sdk: str = "auto"
+    timeout: int = 120
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        return {PIN: f"{self.user}:{self.password}"} if self.user else {}
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Each SDK's provider reads its own variable only, so an SDK that is not known gets both."""
+        if not self.user:
+            return {}
+        return {name: PIN for sdk, name in credentials.VARIABLES.items() if self.client_sdk in ("auto", sdk)}
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """BrokenLink for a wish that certutil has no way to write."""
+    for name, text in (("provider", wanted.provider), ("container", wanted.container), ("friendly_name", wanted.friendly_name or "")):
+        problem = certutil.check_inf_value(text)
+        if problem:
+            raise BrokenLink("argument", f"The option {name}: {problem}", "")
+    if wanted.present and wanted.method == "search" and wanted.container:
+        raise BrokenLink("argument", "With method=search certutil chooses the container by itself.", "Leave out container, or use method=property_file.")
+
+
+# Planning -------------------------------------------------------------------------------------------------------------
+
+
+def method(wanted: Wanted, seen: Seen) -> str:
+    """``search`` or ``property_file`` for a change, ``none`` where there is nothing to change."""
+    if not compare(wanted, seen):
+        return "none"
+    if not wanted.present or wanted.method == "property_file":
+        return "property_file"
+    if wanted.method == "search":
+        return "search"
+    return "property_file" if wished(wanted, seen) else "search"
+
+
+def wished(wanted: Wanted, seen: Seen) -> Optional[KeyProvInfo]:
+    """The association in full, as a property file would write it; None where no container is known yet."""
+    old = seen.key if seen.key and store_entry.same_provider(seen.key.provider, wanted.provider) else None
+    container = wanted.container or (old.container if old else "")
+    if not container:
+        return None
+    flags = old.flags if old else 0
+    if wanted.machine_keys is not None:
+        flags = flags | MACHINE_KEYS if wanted.machine_keys else flags & ~MACHINE_KEYS
+    key_spec = wanted.key_spec if wanted.key_spec is not None else (old.key_spec if old else USUAL_KEY_SPEC)
+    return KeyProvInfo(container, wanted.provider, wanted.provider_type or 0, flags, key_spec)
+
+
+def predicted(wanted: Wanted, seen: Seen) -> Optional[KeyProvInfo]:
+    """The association after the plan, as far as it can be known: certutil's search finds the container only when it runs."""
+    if not wanted.present:
+        return None
+    if not compare(wanted, seen):
+        return seen.key
+    return wished(wanted, seen) or KeyProvInfo("(the one that certutil finds)", wanted.provider, wanted.provider_type or 0, 0, 0)
+
+
+def plan(wanted: Wanted, seen: Seen, access: Access) -> List[Step]:
+    """What makes the association the wanted one; no steps where it is already."""
+    chosen = method(wanted, seen)
+    if chosen == "none":
+        return []
+    steps: List[Step] = []
+    if chosen == "search":
+        if _association_differs(wanted, seen):
+            arguments = certutil.repair_by_search_argv(wanted.provider, wanted.store_name, seen.thumbprint, wanted.store_location)
+            steps.append(_certutil(arguments, access))
+        name = _name_to_write(wanted, seen)
+        return [*steps, *_by_file(wanted, seen, access, certutil.property_file(None, name))] if name is not None else steps
+    if not wanted.present:
+        return _by_file(wanted, seen, access, certutil.removal_file())
+    key = wished(wanted, seen) if _association_differs(wanted, seen) else None
+    if key is None and _association_differs(wanted, seen):
+        raise BrokenLink(
+            "argument",
+            f"With method=property_file a container is needed: {seen.thumbprint} has no association with {wanted.provider} yet.",
+            "Give container (win_cloudhsm_import_key returns it), or use method=search.",
+        )
+    return _by_file(wanted, seen, access, certutil.property_file(key, _name_to_write(wanted, seen)))
+
+
+def _association_differs(wanted: Wanted, seen: Seen) -> bool:
+    return any(finding.link != "certificate" for finding in compare(wanted, seen))
+
+
+def _name_to_write(wanted: Wanted, seen: Seen) -> Optional[str]:
+    return wanted.friendly_name if any(finding.link == "certificate" for finding in compare(wanted, seen)) else None
+
+
+def _by_file(wanted: Wanted, seen: Seen, access: Access, content: bytes) -> List[Step]:
+    path = f"{TEMPORARY}\\codesign-{seen.thumbprint}-{hashlib.sha256(content).hexdigest()[:12]}.inf"
+    arguments = certutil.repair_by_file_argv(wanted.store_name, seen.thumbprint, path, wanted.store_location)
+    return [WriteFile(path, content), _certutil(arguments, access, only_if_previous_ok=True), RemoveFile(path)]
+
+
+def _certutil(arguments: Tuple[str, ...], access: Access, only_if_previous_ok: bool = False) -> Run:
+    return Run(certutil.PROGRAM, arguments, secret_environment=access.variables, timeout=access.timeout, changes=True, only_if_previous_ok=only_if_previous_ok)
+
+
+# Judging --------------------------------------------------------------------------------------------------------------
+
+
+def judge(wanted: Wanted, before: Seen, after: Seen, results: Sequence[Result]) -> None:
+    """BrokenLink where the association is not the wanted one now. The store decides, not certutil's word for it."""
+    if not compare(wanted, after):
+        return
+    for result in results:
+        if isinstance(result, Failure):
+            raise BrokenLink("host", f"The certificate could not be repaired on the host: {result.message.rstrip('.')}.", "Check the account's rights.")
+        if isinstance(result, RunResult) and not result.ok:
+            raise _failure(wanted, after, result)
+    differences = "; ".join(f"{finding.what}: {finding.expected} is wanted, {finding.seen} is there" for finding in compare(wanted, after))
+    raise BrokenLink(
+        "container",
+        f"certutil -repairstore ended without an error, but the association of {after.thumbprint} is not the wanted one. "
+        f"Before: {describe(before.key)}. After: {describe(after.key)}. {differences[:1].upper() + differences[1:]}.",
+        "Give container and method=property_file to write it as it is wanted.",
+    )
+
+
+def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
+    details: Dict[str, Any] = {"stdout": result.stdout[-2000:], "code": None if result.exit_code is None else hresult.as_text(result.exit_code)}
+    said = words(result)
+    if said:
+        return BrokenLink(*said, **details)
+    if result.timed_out:
+        return BrokenLink(
+            "provider",
+            f"certutil did not answer within {result.milliseconds // 1000} seconds, and was ended with all that it had started.",
+            "Check that the HSM can be reached and that the account may use the key; a provider that waits for a window needs the crypto user's credentials.",
+            **details,
+        )
+    code = hresult.lookup(result.exit_code)
+    if code is None:
+        return BrokenLink("container", f"certutil -repairstore failed with {hresult.describe(result.exit_code)}.", "Its own words are in stdout.", **details)
+    if code.symbol in ("NTE_NOT_FOUND", "CRYPT_E_NOT_FOUND", "NTE_BAD_KEYSET") and wanted.present:
+        return BrokenLink(
+            "container",
+            f"certutil found no container of {wanted.provider} that holds the key of {seen.thumbprint} ({code.text} {code.symbol}).",
+            "Make the container first (win_cloudhsm_import_key).",
+            **details,
+        )
+    return BrokenLink(code.link, f"certutil -repairstore failed with {hresult.describe(code.value)}.", code.advice, **details)
+
+
+_NO_CREDENTIAL = re.compile(r"n3fips_password is not set|CLOUDHSM_PIN\b.{0,60}\bnot (?:set|found)", re.IGNORECASE)
+_NO_SERVICE = re.compile(r"Daemon socket connection error|0x40000040", re.IGNORECASE)
+
+
+def words(result: RunResult) -> Optional[Tuple[str, str, str]]:
+    """What the provider itself says inside of certutil's output: link, sentence and advice; None where it says nothing we know."""
+    text = f"{result.stdout}\n{result.stderr}"
+    found = _NO_CREDENTIAL.search(text)
+    if found:
+        return (
+            "credential",
+            f"The provider has no credentials of the crypto user ({found.group(0)}).",
+            "Give crypto_user and crypto_password, or store them for this account (role cloudhsm.codesign.credentials).",
+        )
+    if _NO_SERVICE.search(text):
+        return "service", f"The provider cannot reach the service {configure.SERVICE}.", "Start it (win_cloudhsm_client does)."
+    return None
+
+
+def diagnose_steps() -> List[Step]:
+    """What is asked when certutil failed and its code leaves open which link is broken."""
+    return [Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=60), Service(configure.SERVICE)]
+
+
+def worth_diagnosis(broken: BrokenLink) -> bool:
+    return broken.link in ("container", "provider", "key", "service", "cluster") and "code" in broken.details
+
+
+def diagnose(wanted: Wanted, results: Sequence[Result], broken: BrokenLink) -> NoReturn:
+    """Raises the broken link that the answers show, or ``broken`` itself where they show nothing."""
+    listed, service = results
+    details = {**broken.details, "reported": broken.problem}
+    if isinstance(listed, RunResult) and listed.exit_code is not None:
+        try:
+            names = [provider.name for provider in certutil.parse_csplist(listed.stdout).providers]
+        except certutil.ParseError:
+            names = []
+        if names and not any(store_entry.same_provider(name, wanted.provider) for name in names):
+            raise BrokenLink(
+                "provider",
+                f"The provider {wanted.provider} is not registered on this host.",
+                "Install the CloudHSM client's provider (win_cloudhsm_client registers it), or check the option provider.",
+                **{**details, "providers": names},
+            ) from broken
+    if isinstance(service, ServiceResult) and service.exists and service.status != "Running":
+        raise BrokenLink(
+            "service", f"The service {configure.SERVICE} is {service.status.lower()}.", "Start it (win_cloudhsm_client does).", **details
+        ) from broken
+    raise broken
+
+
+# Testing the key ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeyTest:
+    """``key``: usable, linked, unusable or untested; ``problem`` says why it is not usable."""
+
+    key: str = "untested"
+    problem: str = ""
+
+
+def test_step(wanted: Wanted, thumbprint: str, access: Access) -> Step:
+    """Asks certutil once to use the key. It may hang where a provider waits, so it has a time limit."""
+    arguments = certutil.store_argv(wanted.store_name, thumbprint, wanted.store_location, verbose=True)
+    return Run(certutil.PROGRAM, arguments, secret_environment=access.variables, timeout=access.timeout)
+
+
+def read_test(result: Result, thumbprint: str) -> KeyTest:
+    """What certutil found when it tried the key."""
+    if not isinstance(result, RunResult):
+        return KeyTest("untested", "certutil could not be started")
+    said = words(result)
+    if result.timed_out:
+        return KeyTest("unusable", f"certutil did not answer within {result.milliseconds // 1000} seconds")
+    try:
+        entries = certutil.parse_store(result.stdout).certificates
+    except certutil.ParseError as error:
+        return KeyTest("untested", str(error))
+    entry = next((entry for entry in entries if entry.sha1 == thumbprint.lower()), None)
+    if entry is not None and entry.key == "usable":
+        return KeyTest("usable")
+    if said:
+        return KeyTest("unusable", said[1])
+    if not result.ok:
+        return KeyTest("unusable", hresult.describe(result.exit_code))
+    if entry is None:
+        return KeyTest("untested", "certutil showed no such certificate")
+    return KeyTest(*_VERDICTS[entry.key])
+
+
+_VERDICTS: Dict[str, Tuple[str, str]] = {
+    "unusable": ("unusable", "the key was found, and the test with it failed"),
+    "linked": ("linked", "the certificate is tied to a container, but this account finds no key in it"),
+    "none": ("unusable", "certutil sees no association"),
+    "unknown": ("linked", "certutil's words on the test are in no language that this collection knows"),
+}

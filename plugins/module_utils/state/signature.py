@@ -1,0 +1,295 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file's signatures: what is wanted, what is there, and what has to be done.
+
+SignTool's verification is the only witness. What it says is read for one file at a time, so that nothing depends on a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import Finding
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import DigestResult, Failure, Result, RunResult, Skipped
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_output import Complaint, Signature, read_verification
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Unreadable, decode
+
+STATES: Tuple[str, ...] = ("signed", "verified", "timestamped", "unsigned")
+SHARING_VIOLATIONS = (32, 33)
+"""Win32 errors of a file that another process holds open."""
+
+LEAVE, SIGN, APPEND, TIMESTAMP, REMOVE, REFUSE = "leave", "sign", "append", "timestamp", "remove", "refuse"
+ONE_SIGNATURE_ONLY: Tuple[str, ...] = (".msi", ".msp", ".mst")
+"""Kinds of files to which SignTool adds no second signature (it refuses /as for them even while they are unsigned)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file is not as wanted: ``link`` is one of findings.LINKS, ``msg`` says what and what to do."""
+
+    link: str
+    msg: str
+
+    def as_dict(self) -> Dict[str, str]:
+        return {"link": self.link, "msg": self.msg}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``thumbprint`` "": any certificate (for all states but ``signed``). ``timestamped``: a signature must have a timestamp."""
+
+    state: str = "signed"
+    thumbprint: str = ""
+    digest: str = "sha256"
+    timestamped: bool = False
+    append: bool = False
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """``kind``: missing, empty, in_use, unreadable, not_signable, unsigned or signed.
+
+    ``valid``: all signatures verify under the default Authenticode policy. ``complaints`` say why not; which signature
+    each belongs to is known only where all fail (``all_bad``), as SignTool does not say.
+    """
+
+    path: str
+    kind: str
+    size: int = 0
+    sha256: str = ""
+    signatures: Tuple[Signature, ...] = ()
+    valid: bool = False
+    all_bad: bool = False
+    complaints: Tuple[Complaint, ...] = ()
+    note: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """The file was changed after it was signed (or its signature makes no sense)."""
+        return self.kind == "signed" and any(complaint.reason.link not in ("certificate", "timestamp") for complaint in self.complaints)
+
+    @property
+    def trusted(self) -> Optional[bool]:
+        """Whether this host trusts the signatures; None for a file without any."""
+        return self.valid if self.kind == "signed" else None
+
+    def by(self, thumbprint: str, digest: str = "") -> Tuple[Signature, ...]:
+        """The signatures of a certificate ("": of any), with a digest ("": any)."""
+        return tuple(one for one in self.signatures if (not thumbprint or one.signer == thumbprint) and (not digest or one.algorithm == digest))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What has to be done with a file. ``index``: the signature to be timestamped. ``note``: what a user should know."""
+
+    action: str
+    index: int = 0
+    problem: Optional[Problem] = None
+    note: str = ""
+
+    @property
+    def changes(self) -> bool:
+        return self.action in (SIGN, APPEND, TIMESTAMP, REMOVE)
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def read_file(path: str, digest: Result, run: Union[RunResult, Failure, Skipped]) -> SeenFile:
+    """One file, from its digest and from the run of SignTool that verified it."""
+    if isinstance(digest, Failure):
+        kind = "in_use" if is_sharing_violation(digest) else "unreadable"
+        return SeenFile(path, kind, note=digest.message)
+    if not isinstance(digest, DigestResult) or not digest.exists:
+        return SeenFile(path, "missing")
+    if digest.size == 0:
+        return SeenFile(path, "empty", sha256=digest.sha256)
+    seen = SeenFile(path, "unreadable", digest.size, digest.sha256)
+    if not isinstance(run, RunResult):
+        return replace(seen, note=f"SignTool could not be started: {run.message}" if isinstance(run, Failure) else "SignTool was not run")
+    if run.timed_out or run.exit_code is None:
+        return replace(seen, note="SignTool's verification did not end in time")
+    return read_verified(seen, decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code)
+
+
+def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> SeenFile:
+    """``seen`` with what ``signtool verify /pa /all /v`` said of this one file."""
+    try:
+        facts = read_verification(stdout, stderr, exit_code)
+    except Unreadable as error:
+        return replace(seen, note=str(error))
+    keys = {complaint.reason.key for complaint in facts.complaints}
+    signatures = facts.files[0].signatures if len(facts.files) == 1 else ()
+    if not signatures:
+        if keys == {"no_signature"}:
+            return replace(seen, kind="unsigned")
+        if keys == {"not_recognized"}:
+            return replace(seen, kind="not_signable")
+        if "in_use" in keys:
+            return replace(seen, kind="in_use")
+        words = "; ".join(complaint.text for complaint in facts.complaints) or "its output names no signature (a name that SignTool cannot print?)"
+        return replace(seen, note=words, complaints=facts.complaints)
+    errors = facts.errors if facts.errors is not None else len(facts.complaints)
+    if any(not one.complete or not one.signer or not one.algorithm or one.index is None for one in signatures):
+        return replace(seen, note="SignTool's output about a signature is not whole")
+    if facts.count is None or facts.count + errors != len(signatures):
+        return replace(seen, note=f"SignTool counts {facts.count} good and {errors} bad signatures, but shows {len(signatures)}")
+    return replace(
+        seen,
+        kind="signed",
+        signatures=signatures,
+        valid=bool(facts.verified),
+        all_bad=facts.count == 0,
+        complaints=facts.complaints,
+    )
+
+
+def is_sharing_violation(failure: Failure) -> bool:
+    """Whether the failure says that another process holds the file: Win32 code or its HRESULT, signed or not."""
+    return failure.code & 0xFFFF in SHARING_VIOLATIONS and (failure.code & 0xFFFFFFFF) >> 16 in (0, 0x8007)
+
+
+# Deciding -------------------------------------------------------------------------------------------------------------
+
+
+def decide(wanted: Wanted, seen: SeenFile) -> Decision:
+    """What brings a file into the wanted state."""
+    problem = _unusable(wanted, seen)
+    if problem:
+        return Decision(REFUSE, problem=problem)
+    return {"signed": _for_signed, "verified": _for_verified, "timestamped": _for_timestamped, "unsigned": _for_unsigned}[wanted.state](wanted, seen)
+
+
+def _unusable(wanted: Wanted, seen: SeenFile) -> Optional[Problem]:
+    if seen.kind == "missing":
+        return Problem("file", f"{seen.path} does not exist (or is a folder).")
+    if seen.kind == "empty":
+        return Problem("file", f"{seen.path} is empty: there is nothing to sign in it.")
+    if seen.kind == "in_use":
+        return Problem("file", f"{seen.path} is in use: another process holds it open. End what uses it.")
+    if seen.kind == "unreadable":
+        return Problem("file", f"The signatures of {seen.path} cannot be read: {seen.note}.")
+    if seen.kind == "not_signable" and wanted.state != "unsigned":
+        return Problem("file", f"{seen.path} is no file that SignTool can sign: its format is not recognized.")
+    return None
+
+
+def _for_signed(wanted: Wanted, seen: SeenFile) -> Decision:
+    if seen.kind == "unsigned":
+        return Decision(SIGN)
+    own = seen.by(wanted.thumbprint, wanted.digest)
+    if seen.broken and not seen.all_bad:
+        return Decision(
+            REFUSE,
+            problem=Problem(
+                "file",
+                (
+                    f"{seen.path} has {len(seen.signatures)} signatures, of which one is broken, and SignTool does not tell which. "
+                    "Take them off (state: unsigned), then sign again."
+                ),
+            ),
+        )
+    if seen.broken:
+        if wanted.append:
+            return Decision(
+                REFUSE,
+                problem=Problem(
+                    "file", f"{seen.path} was changed after it was signed: a signature beside the broken one helps nobody. Sign it without append."
+                ),
+            )
+        return Decision(SIGN, note="the file was changed after it was signed: the signature is replaced")
+    if own:
+        if wanted.timestamped and not any(one.timestamped for one in own):
+            return Decision(TIMESTAMP, index=own[0].index or 0)
+        return Decision(LEAVE, note=untrusted_note(seen))
+    if not wanted.append:
+        return Decision(SIGN)
+    if seen.path.lower().endswith(ONE_SIGNATURE_ONLY):
+        return Decision(
+            REFUSE, problem=Problem("file", f"{seen.path} carries another signature, and this kind of file can hold one only. Leave append out to replace it.")
+        )
+    return Decision(APPEND)
+
+
+def _for_verified(wanted: Wanted, seen: SeenFile) -> Decision:
+    if seen.kind == "unsigned":
+        return Decision(REFUSE, problem=Problem("file", f"{seen.path} is not signed."))
+    if not seen.valid:
+        return Decision(REFUSE, problem=invalid(seen))
+    own = seen.by(wanted.thumbprint)
+    if not own:
+        return Decision(REFUSE, problem=Problem("certificate", f"{seen.path} is signed, but not by {wanted.thumbprint} (by {_signers(seen)})."))
+    if wanted.timestamped and not all(one.timestamped for one in own):
+        return Decision(REFUSE, problem=Problem("timestamp", f"{seen.path} is signed without a timestamp."))
+    return Decision(LEAVE)
+
+
+def _for_timestamped(wanted: Wanted, seen: SeenFile) -> Decision:
+    if seen.kind == "unsigned":
+        return Decision(REFUSE, problem=Problem("file", f"{seen.path} is not signed, so it cannot be timestamped. Sign it first (state: signed)."))
+    if seen.broken:
+        return Decision(REFUSE, problem=invalid(seen))
+    own = seen.by(wanted.thumbprint)
+    if not own:
+        return Decision(REFUSE, problem=Problem("certificate", f"{seen.path} is not signed by {wanted.thumbprint} (but by {_signers(seen)})."))
+    for one in own:
+        if not one.timestamped:
+            return Decision(TIMESTAMP, index=one.index or 0)
+    return Decision(LEAVE, note=untrusted_note(seen))
+
+
+def _for_unsigned(wanted: Wanted, seen: SeenFile) -> Decision:
+    return Decision(REMOVE) if seen.kind == "signed" else Decision(LEAVE)
+
+
+def _signers(seen: SeenFile) -> str:
+    return ", ".join(one.signer for one in seen.signatures)
+
+
+def invalid(seen: SeenFile) -> Problem:
+    """Why SignTool does not accept the file's signatures."""
+    complaint = seen.complaints[0] if seen.complaints else None
+    if complaint is None:
+        return Problem("file", f"SignTool does not accept the signature of {seen.path}.")
+    return Problem(complaint.reason.link, f"The signature of {seen.path} is not accepted: {complaint.reason.meaning}. {complaint.reason.advice}".strip())
+
+
+def untrusted_note(seen: SeenFile) -> str:
+    """What a user should know of a file that is signed as wanted, but that this host does not trust."""
+    return "" if seen.valid else invalid(seen).msg
+
+
+# Saying ---------------------------------------------------------------------------------------------------------------
+
+
+def state_word(wanted: Wanted, seen: SeenFile) -> str:
+    """The file's state in one word, as the wanted certificate sees it."""
+    if seen.kind != "signed":
+        return seen.kind
+    if seen.broken:
+        return "changed_after_signing"
+    own = seen.by(wanted.thumbprint, wanted.digest if wanted.state == "signed" else "")
+    if not own:
+        return "signed_by_others"
+    return "timestamped" if any(one.timestamped for one in own) else "signed"
+
+
+def compare(wanted: Wanted, seen: SeenFile) -> List[Finding]:
+    """How a file differs from the wanted state."""
+    decision = decide(wanted, seen)
+    if decision.action == LEAVE:
+        return []
+    link = decision.problem.link if decision.problem else "timestamp" if decision.action == TIMESTAMP else "file"
+    repair = decision.problem.msg if decision.problem else "Run win_signtool (role cloudhsm.codesign.sign)."
+    return [Finding(link, f"signature of {seen.path}", wanted.state, state_word(wanted, seen), repair)]
+
+
+def signature_facts(wanted: Wanted, seen: SeenFile) -> Dict[str, Any]:
+    """The result keys about the signature that counts: the wanted certificate's, else the primary one."""
+    own = seen.by(wanted.thumbprint, wanted.digest if wanted.state == "signed" else "") or seen.by(wanted.thumbprint) or seen.signatures
+    if not own:
+        return {"signer": None, "digest": None, "timestamp": None, "signatures": 0, "trusted": None}
+    best = next((one for one in own if one.timestamped), own[0])
+    stamp = {"time": best.timestamp_time.isoformat() if best.timestamp_time else None, "authority": best.authority or None} if best.timestamped else None
+    return {"signer": best.signer, "digest": best.algorithm, "timestamp": stamp, "signatures": len(seen.signatures), "trusted": seen.trusted}

@@ -1,0 +1,136 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a signing task tells of its files: one entry a file, counts, diff, and the sentence of a failure."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import (
+    APPEND,
+    REFUSE,
+    REMOVE,
+    SIGN,
+    TIMESTAMP,
+    Decision,
+    Problem,
+    SeenFile,
+    Wanted,
+    signature_facts,
+    state_word,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_jobs import DONE, NOT_TRIED, Job
+
+SHOWN = 5
+"""How many failed files the message names; all of them stand in ``files``."""
+
+
+def entries(
+    wanted: Wanted,
+    files: Sequence[Tuple[SeenFile, Decision]],
+    jobs: Sequence[Job],
+    patterns: Mapping[str, Problem],
+    check_mode: bool,
+) -> List[Dict[str, Any]]:
+    """One entry a file, in the order of the files; patterns that found nothing come last, as failed entries."""
+    by_path = {job.before.path: job for job in jobs}
+    found = [_entry(wanted, seen, decision, by_path.get(seen.path), check_mode) for seen, decision in files]
+    for path, problem in patterns.items():
+        found.append(
+            {
+                "path": path,
+                "state_before": "missing",
+                "state_after": "missing",
+                "sha256_before": None,
+                "sha256_after": None,
+                "signer": None,
+                "digest": None,
+                "timestamp": None,
+                "signatures": 0,
+                "trusted": None,
+                "action": REFUSE,
+                "outcome": "failed",
+                "changed": False,
+                "error": problem.as_dict(),
+            }
+        )
+    return found
+
+
+def _entry(wanted: Wanted, seen: SeenFile, decision: Decision, job: Optional[Job], check_mode: bool) -> Dict[str, Any]:
+    after, outcome, problem, changed = seen, "unchanged", decision.problem, False
+    if decision.action == REFUSE:
+        outcome = "failed"
+    if job is not None and job.status == DONE and job.now is not None:
+        after, outcome, changed, problem = job.now, "changed", True, job.problem
+    elif job is not None and job.problem is not None:
+        outcome, problem = ("not_tried" if job.status == NOT_TRIED else "failed"), job.problem
+    if check_mode and decision.changes and problem is None:
+        outcome, changed = "changed", True
+    entry: Dict[str, Any] = {
+        "path": seen.path,
+        "state_before": state_word(wanted, seen),
+        "state_after": state_word(wanted, after),
+        "sha256_before": seen.sha256 or None,
+        "sha256_after": after.sha256 or None,
+        **signature_facts(wanted, after),
+        "action": decision.action,
+        "outcome": outcome,
+        "changed": changed,
+        "error": problem.as_dict() if problem else None,
+    }
+    return {**entry, **_predicted(wanted, seen, decision)} if check_mode and changed else entry
+
+
+def _predicted(wanted: Wanted, seen: SeenFile, decision: Decision) -> Dict[str, Any]:
+    """What an entry will say after the work: hash and time of a signature that is not made yet are unknown."""
+    stamp = {"time": None, "authority": None} if decision.action == TIMESTAMP or (decision.action != REMOVE and wanted.timestamped) else None
+    if decision.action == REMOVE:
+        return {"state_after": "unsigned", "sha256_after": None, "signer": None, "digest": None, "timestamp": None, "signatures": 0, "trusted": None}
+    count = {SIGN: 1, APPEND: len(seen.signatures) + 1, TIMESTAMP: len(seen.signatures)}[decision.action]
+    predicted: Dict[str, Any] = {"state_after": "timestamped" if stamp else "signed", "sha256_after": None, "timestamp": stamp, "signatures": count}
+    if decision.action != TIMESTAMP:
+        predicted.update({"signer": wanted.thumbprint, "digest": wanted.digest, "trusted": None})
+    return predicted
+
+
+def result(found: Sequence[Mapping[str, Any]], program: str, version: str) -> Dict[str, Any]:
+    """The whole result of the task, without a verdict."""
+    outcomes = [entry["outcome"] for entry in found]
+    return {
+        "changed": any(entry["changed"] for entry in found),
+        "files": list(found),
+        "signed": sum(1 for entry in found if entry["changed"] and entry["action"] in (SIGN, APPEND)),
+        "failed_files": outcomes.count("failed"),
+        "not_tried": outcomes.count("not_tried"),
+        "unchanged": outcomes.count("unchanged"),
+        "signtool_path": program,
+        "signtool_version": version,
+        "diff": {"before": _lines(found, "before"), "after": _lines(found, "after")},
+    }
+
+
+def _lines(found: Sequence[Mapping[str, Any]], which: str) -> str:
+    return "".join(f"{entry['path']}: {entry['state_' + which]}\n" for entry in found)
+
+
+def check(found: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> None:
+    """BrokenLink with the whole result, when a file is not as wanted."""
+    bad = [entry for entry in found if entry["error"]]
+    if not bad:
+        return
+    sentences = [entry["error"]["msg"] for entry in bad[:SHOWN]]
+    more = f" And {len(bad) - SHOWN} more, see files." if len(bad) > SHOWN else ""
+    noun = "file is" if len(bad) == 1 else "files are"
+    raise BrokenLink(bad[0]["error"]["link"], f"{len(bad)} of {len(found)} {noun} not as wanted: " + " ".join(sentences) + more, **told)
+
+
+def notes(files: Sequence[Tuple[SeenFile, Decision]], jobs: Sequence[Job]) -> List[str]:
+    """What a user should know of files that are as wanted, each sentence once."""
+    texts = [decision.note and f"{seen.path}: {decision.note}" for seen, decision in files]
+    for job in jobs:
+        if job.status == DONE and job.now is not None and job.now.kind == "signed" and not job.now.valid and job.now.complaints:
+            complaint = job.now.complaints[0]
+            texts.append(f"{job.before.path} is signed, but this host does not trust the signature: {complaint.reason.meaning}. {complaint.reason.advice}")
+    return list(dict.fromkeys(text for text in texts if text))

@@ -1,0 +1,180 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a round of SignTool runs did: for each file done, to be tried again, failed, or not tried.
+
+The verified working copy decides whether a file is done. SignTool's sentences only say why one is not: they are of the
+whole run, so a reason is given to a file where it can be no other file's, and else the file runs alone in the next round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import signature
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import LEAVE, REFUSE, TIMESTAMP, Decision, Problem
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_jobs import (
+    FAILED,
+    GOOD,
+    NOT_TRIED,
+    WAITS,
+    Batch,
+    Job,
+    Round,
+    Settings,
+    achieved,
+    url_of,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Failure, Result, RunResult, TogetherResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import signtool_reasons as reasons
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_output import Complaint, RunFacts, read_run
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Unreadable, decode
+
+
+def read_round(settings: Settings, jobs: Sequence[Job], told: Round, results: Sequence[Result]) -> Tuple[List[Job], List[str]]:
+    """The jobs after a round, and SignTool's warnings."""
+    after = list(jobs)
+    runs, verified = results[told.together], results[told.together + 1]
+    left: Dict[int, Decision] = {}
+    for position, number in enumerate(told.checked):
+        copied = results[told.copies[number]] if number in told.copies else None
+        if isinstance(copied, Failure):
+            use = "it is in use" if signature.is_sharing_violation(copied) else copied.message.rstrip(".")
+            after[number] = replace(jobs[number], status=FAILED, problem=Problem("file", f"{jobs[number].before.path} could not be copied: {use}."))
+            continue
+        digest = results[told.together + 2 + position]
+        run = verified.results[position] if isinstance(verified, TogetherResult) else Failure("the verification was not run")
+        now = signature.read_file(jobs[number].before.path, digest, run)
+        decision = achieved(settings, jobs[number], now)
+        after[number] = replace(jobs[number], now=now, status=GOOD if decision.action == LEAVE else jobs[number].status)
+        left[number] = decision
+    warnings: List[str] = []
+    for position, batch in enumerate(told.batches):
+        run = runs.results[position] if isinstance(runs, TogetherResult) else Failure("SignTool was not run")
+        unfinished = [number for number in batch.members if number in left and after[number].status != GOOD]
+        _judge(settings, after, batch, run, unfinished, left, warnings)
+    return after, warnings
+
+
+def _judge(
+    settings: Settings,
+    jobs: List[Job],
+    batch: Batch,
+    run: Union[RunResult, Failure],
+    unfinished: List[int],
+    left: Dict[int, Decision],
+    warnings: List[str],
+) -> None:
+    """Gives each unfinished job of a batch its place: next round, failed or not tried."""
+    if isinstance(run, Failure):
+        _fail(jobs, unfinished, Problem("signtool", f"SignTool could not be started: {run.message.rstrip('.')}."))
+        return
+    facts: Optional[RunFacts] = None
+    words = ""
+    try:
+        facts = read_run(decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code)
+        warnings += facts.warning_texts
+    except Unreadable as error:
+        words = str(error)
+    if not unfinished:
+        return
+    complaints = list(facts.complaints) if facts else []
+    if len(unfinished) < len(batch.members):
+        # A copy that could not be made is one of the files that SignTool did not find.
+        complaints = [one for one in complaints if one.reason.key != "file_not_found"]
+    ended_early = run.timed_out or (facts is not None and facts.failed and facts.errors is None)
+    if any(one.reason.scope == reasons.RUN for one in complaints):
+        complaint = next(one for one in complaints if one.reason.scope == reasons.RUN)
+        for number in unfinished:
+            jobs[number] = replace(jobs[number], status=FAILED, problem=_problem(settings, jobs[number], complaint, run))
+        return
+    if ended_early:
+        _after_early_end(settings, jobs, batch, run, unfinished, complaints)
+        return
+    kinds = {one.reason.key for one in complaints}
+    stamps_only = bool(complaints) and all(one.reason.scope == reasons.TIMESTAMP for one in complaints)
+    if len(batch.members) > 1 and not stamps_only and (len(kinds) != 1 or len(complaints) != len(unfinished)):
+        for number in unfinished:
+            jobs[number] = replace(jobs[number], alone=True, fresh=True)
+        return
+    for number in unfinished:
+        jobs[number] = _one(settings, jobs[number], left[number], complaints, run, words)
+
+
+def _after_early_end(settings: Settings, jobs: List[Job], batch: Batch, run: RunResult, unfinished: List[int], complaints: List[Complaint]) -> None:
+    """SignTool ended at one file: the first unfinished one, unless others had failed before it."""
+    last = complaints[-1:] if not run.timed_out else []
+    earlier = complaints[:-1] if not run.timed_out else complaints
+    if earlier and len(batch.members) > 1:
+        for number in unfinished:
+            jobs[number] = replace(jobs[number], alone=True, fresh=True)
+        return
+    first, rest = unfinished[0], unfinished[1:]
+    if run.timed_out:
+        problem = Problem(
+            "signtool",
+            f"SignTool did not end within {settings.timeout} seconds at {jobs[first].before.path} and was stopped. "
+            "Check the HSM and the timestamp authority, or raise timeout.",
+        )
+    elif last:
+        problem = _problem(settings, jobs[first], last[0], run)
+    else:
+        problem = Problem("signtool", f"SignTool ended with exit code {run.exit_code} at {jobs[first].before.path} and gave no reason.")
+    jobs[first] = replace(jobs[first], status=FAILED, problem=problem)
+    progress = len(unfinished) < len(batch.members)
+    for number in rest:
+        waits = 0 if progress else jobs[number].waits + 1
+        if waits >= WAITS:
+            behind = Problem(problem.link, f"{jobs[number].before.path} was not tried: SignTool ended its run before it came to this file. {problem.msg}")
+            jobs[number] = replace(jobs[number], status=NOT_TRIED, problem=behind)
+        else:
+            jobs[number] = replace(jobs[number], waits=waits, fresh=True)
+
+
+def _one(settings: Settings, job: Job, decision: Decision, complaints: List[Complaint], run: RunResult, words: str) -> Job:
+    """A job whose reason is known (or that has none)."""
+    stamp = next((one for one in complaints if one.reason.scope == reasons.TIMESTAMP), None)
+    if decision.action == TIMESTAMP and job.next.action == TIMESTAMP and decision.index != job.next.index:
+        # This signature has its stamp, another one of the file has not yet.
+        return replace(job, pending=decision, fresh=False, tries=0)
+    if stamp is not None or (decision.action == TIMESTAMP and job.next.action != TIMESTAMP):
+        tries = job.tries + 1
+        if tries >= settings.attempts * max(1, len(settings.timestamp_urls)):
+            asked = ", ".join(settings.timestamp_urls)
+            msg = f"{job.before.path} got no timestamp: none of the authorities ({asked}) gave a valid answer in {tries} tries. The file was left as it was."
+            advice = "Check the addresses and that the host may reach them."
+            return replace(job, status=FAILED, tries=tries, problem=Problem("timestamp", f"{msg} {advice}"))
+        if decision.action == TIMESTAMP:
+            return replace(job, pending=decision, tries=tries, fresh=False)
+        return replace(job, tries=tries, fresh=True)
+    if complaints:
+        return replace(job, status=FAILED, problem=_problem(settings, job, complaints[0], run))
+    if decision.action == REFUSE and decision.problem:
+        return replace(job, status=FAILED, problem=decision.problem)
+    why = words or f"SignTool ended with exit code {run.exit_code} and gave no reason"
+    return replace(
+        job, status=FAILED, problem=Problem("signtool", f"{job.before.path} is not as wanted after SignTool's run: {why}. The file was left as it was.")
+    )
+
+
+def _fail(jobs: List[Job], numbers: Sequence[int], problem: Problem) -> None:
+    for number in numbers:
+        jobs[number] = replace(jobs[number], status=FAILED, problem=problem)
+
+
+def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult) -> Problem:
+    """A complaint in one sentence for the user, with SignTool's code or words where they tell more."""
+    reason = complaint.reason
+    meaning, advice = reason.meaning, reason.advice
+    if reason.key == "wrong_key":
+        named = next((file for file in settings.sign.additional_certificates if file.lower() in complaint.text.lower()), "")
+        if named:
+            return Problem("argument", f"{job.before.path}: the additional certificate {named} cannot be read. Check additional_certificates.")
+        meaning = f"the certificate {settings.sign.thumbprint} is tied to a key that is not its own"
+        advice = "Tie it to its own key with win_cert_repairstore. (SignTool blames the file, which is not at fault.)"
+    if reason.scope == reasons.TIMESTAMP and url_of(settings, job):
+        meaning += f" ({url_of(settings, job)})"
+    if reason is reasons.UNKNOWN:
+        meaning = f"SignTool says: {complaint.text or 'nothing'} (exit code {run.exit_code})"
+    code = f" (0x{complaint.code:08x})" if complaint.code is not None else ""
+    return Problem(reason.link, f"{job.before.path}: {meaning}{code}. {advice}".strip())
