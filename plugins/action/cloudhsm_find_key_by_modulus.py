@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""cloudhsm_find_key_by_modulus: on a Windows host the client's tool is run there; on other hosts the module of the same name runs."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any, Mapping, Sequence
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_find_key_by_modulus import (
+    ARGUMENTS,
+    lookup,
+    read,
+    wanted_from_certificate,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, key_pair, store_entry
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import FileContent, ReadFile, Result, Step, Version, VersionResult, expect
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+
+
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        if getattr(self._connection._shell, "_IS_WINDOWS", False):
+            return super().run(tmp, task_vars)
+        result: dict[str, Any] = dict(ActionBase.run(self, tmp, task_vars))
+        result.update(self._execute_module(task_vars=task_vars))
+        return result
+
+    def story(self) -> dict[str, Any]:
+        params = self.params
+        if params["backend"] == "pkcs11" or params["pkcs11_module"]:
+            raise BrokenLink("argument", "pkcs11 is a back end for Linux hosts; this host is a Windows host.", "Use cloudhsm_cli or key_mgmt_util.")
+        look = lookup(params, windows=True, scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
+        if params["modulus"]:
+            wanted = key_pair.wanted_from_modulus(params["modulus"])
+        elif params["certificate_content"]:
+            wanted = wanted_from_certificate(read(params["certificate_content"].encode("utf-8"), "certificate_content"))
+        else:
+            wanted, look = self._ask_certificate(look)
+        pair, backend = key_lookup.find(self._run_steps, wanted, look)
+        for text in pair.warnings:
+            self.warn(text)
+        return {"changed": False, "key": pair.as_dict(wanted, backend)}
+
+    def _run_steps(self, steps: Sequence[Step], secrets: Mapping[str, str]) -> Sequence[Result]:
+        return self.host.run(steps, secrets).results
+
+    def _ask_certificate(self, look: key_lookup.Lookup) -> tuple[key_pair.WantedKey, key_lookup.Lookup]:
+        """Reads the certificate on the host; which client is there is seen in the same call."""
+        store, path = (self.params["store_name"], self.params["store_location"]), self.params["certificate_path"]
+        question = ReadFile(path) if path else store_entry.observe(*store)
+        content, *versions = self.host.run([question, *(Version(look.program(backend)) for backend in ("cloudhsm_cli", "key_mgmt_util"))]).results
+        if path:
+            file = expect(content, FileContent)
+            if not isinstance(file, FileContent) or not file.exists:
+                raise BrokenLink("certificate", f"The certificate {path} cannot be read on the host.", "Check the path and the account's access to it.")
+            certificate = read(file.content, path)
+        else:
+            thumbprint = store_entry.thumbprint(self.params["thumbprint"])
+            certificate = read(store_entry.certificate(store_entry.read(content, *store), thumbprint, *store).der, thumbprint)
+        cli, other = (isinstance(version, VersionResult) and version.exists for version in versions)
+        if look.backend == "auto" and not look.tool_path and other and not cli:
+            look = replace(look, backend="key_mgmt_util")
+        return wanted_from_certificate(certificate), look

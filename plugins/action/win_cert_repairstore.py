@@ -1,0 +1,113 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_cert_repairstore: a certificate in a store is tied to the container of its private key, or to none."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, Sequence
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_cert_repairstore import ARGUMENTS, access, wanted
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import check_for_signing, read_certificate
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import association
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import association_plan as plan
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association import Seen, Wanted
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association_plan import KeyTest
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.store_entry import NotInStoreError
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Result, Step
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+
+
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
+
+    def story(self) -> dict[str, Any]:
+        want = wanted(self.params)
+        self.access = access(self.params)
+        self.account = ""
+        self.tested = KeyTest()
+        asking = association.observe(want)
+        testing = bool(self.params["test_key"]) and want.present
+        steps = [*asking, plan.test_step(want, want.thumbprint, self.access)] if testing and want.thumbprint else asking
+        results = self._run(steps)
+        try:
+            before = association.read(results[: len(asking)], want)
+        except NotInStoreError as missing:
+            return self._not_yet_there(want, missing)
+        self._check_certificate(before)
+        steps = plan.plan(want, before, self.access)
+        if testing and len(results) > len(asking):
+            self.tested = plan.read_test(results[-1], before.thumbprint)
+        if not steps or self.check_mode:
+            if testing and not steps and len(results) == len(asking):
+                self.tested = plan.read_test(self._run([plan.test_step(want, before.thumbprint, self.access)])[0], before.thumbprint)
+            return self._result(want, before, before, plan.predicted(want, before))
+        after = self._repair(want, before, steps, testing)
+        return self._result(want, before, after, after.key)
+
+    def _run(self, steps: Sequence[Step]) -> Sequence[Result]:
+        answer = self.host.run(steps, self.access.secrets)
+        self.account = answer.host.account
+        return answer.results
+
+    def _repair(self, want: Wanted, before: Seen, steps: Sequence[Step], testing: bool) -> Seen:
+        """Applies the plan and reads again in the same call. A container that the search has found may need its properties written after it."""
+        seen = before
+        while True:
+            asking = association.observe(want)
+            test = [plan.test_step(want, before.thumbprint, self.access)] if testing else []
+            results = self._run([*steps, *asking, *test])
+            done, rest = results[: len(steps)], results[len(steps) :]
+            after = association.read(rest[: len(asking)], want)
+            if test:
+                self.tested = plan.read_test(rest[-1], after.thumbprint)
+            again = want.method == "auto" and plan.method(want, seen) == "search" and plan.method(want, after) == "property_file" and after.key
+            if not (again and after.key != seen.key):
+                break
+            steps, seen = plan.plan(want, after, self.access), after
+        try:
+            plan.judge(want, before, after, done)
+        except BrokenLink as broken:
+            if not plan.worth_diagnosis(broken):
+                raise
+            plan.diagnose(want, self._run(plan.diagnose_steps()), broken)
+        return after
+
+    def _check_certificate(self, seen: Seen) -> None:
+        problem = check_for_signing(read_certificate(seen.der), datetime.now(timezone.utc))
+        if problem and self.params["state"] == "present":
+            self.warn(problem)
+
+    def _not_yet_there(self, want: Wanted, missing: BrokenLink) -> dict[str, Any]:
+        if not self.check_mode or not want.present:
+            raise missing
+        self.warn(f"{missing} In check mode it is taken for granted that this would be done by now.")
+        return {
+            "changed": True,
+            "thumbprint": want.thumbprint or None,
+            "association": None,
+            "friendly_name": None,
+            "key": "untested",
+            "account": self.account,
+            "method": "property_file" if want.container or want.method == "property_file" else "search",
+        }
+
+    def _result(self, want: Wanted, before: Seen, after: Seen, key: KeyProvInfo | None) -> dict[str, Any]:
+        if self.tested.problem:
+            self.warn(f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}: {self.tested.problem}.")
+        name = want.friendly_name if self.check_mode and want.friendly_name is not None else after.friendly_name
+        return {
+            "changed": plan.method(want, before) != "none",
+            "thumbprint": before.thumbprint,
+            "association": association.as_dict(after.key),
+            "friendly_name": after.friendly_name,
+            "key": self.tested.key,
+            "account": self.account,
+            "method": plan.method(want, before),
+            "diff": {
+                "before": {"association": association.as_dict(before.key), "friendly_name": before.friendly_name},
+                "after": {"association": association.as_dict(key), "friendly_name": name},
+            },
+        }

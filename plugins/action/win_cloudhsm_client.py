@@ -1,0 +1,68 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_cloudhsm_client: the CloudHSM client of a host is configured for the cluster."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_cloudhsm_client import ARGUMENTS
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import client, client_plan
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+
+
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
+
+    def story(self) -> dict[str, Any]:
+        want = client.wanted(self.params)
+        if not want.hsm_addresses:
+            raise BrokenLink("argument", "hsm_addresses is empty.", "Give the address of one HSM at least; cloudhsm_cluster_info returns them.")
+        before = client.read(self.host.run(client.observe(want)).results, want)
+        client_plan.check(want, before)
+        after = self._check_mode(want, before) if self.check_mode else self._configure(want, before)
+        result = {
+            "changed": after != before,
+            **after.as_dict(want.hsm_addresses),
+            "connections": [{"address": item.address, "reachable": item.reachable, "error": item.error} for item in after.connections],
+            "diff": {"before": _text(want, before), "after": _text(want, after), "before_header": "CloudHSM client", "after_header": "CloudHSM client"},
+        }
+        try:
+            warnings = client_plan.check_connections(want, after)
+        except BrokenLink as broken:
+            broken.details.update(result)
+            raise
+        for text in warnings:
+            self.warn(text)
+        return result
+
+    def _check_mode(self, want: client.Wanted, before: client.Seen) -> client.Seen:
+        try:
+            client_plan.check_installed(want, before)
+        except BrokenLink as broken:
+            # Check mode of a whole play: the installation that comes before this was not done either.
+            self.warn(f"{broken} In check mode it is taken for granted that it would be installed by now.")
+        return client_plan.predict(want, before)
+
+    def _configure(self, want: client.Wanted, before: client.Seen) -> client.Seen:
+        client_plan.check_installed(want, before)
+        seen, steps = before, client_plan.plan(want, before)
+        while steps:
+            seen, warnings, steps = self._apply(want, steps)
+            for text in warnings:
+                self.warn(text)
+        return seen
+
+    def _apply(self, want: client.Wanted, steps: list[Step]) -> tuple[client.Seen, tuple[str, ...], list[Step]]:
+        """Does the steps and looks again, in one call; gives what is left to do in a second pass."""
+        results = self.host.run([*steps, *client.observe(want)]).results
+        seen = client.read(results[len(steps) :], want)
+        left = client_plan.second_pass(want, seen) if self.host.calls < 3 else []
+        return seen, () if left else client_plan.judge(want, seen, steps, results), left
+
+
+def _text(want: client.Wanted, seen: client.Seen) -> str:
+    return json.dumps(seen.as_dict(want.hsm_addresses), indent=2) + "\n"

@@ -1,0 +1,99 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signs, timestamps, verifies files on a Windows host, or takes their signatures off: the story of win_signtool."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments import win_signtool as arguments
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import (
+    ledger,
+    signature,
+    signing_certificate,
+    signing_files,
+    signing_jobs,
+    signing_result,
+    signing_rounds,
+    signing_tool,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import signtool
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+
+SIGNING = (signature.SIGN, signature.APPEND)
+
+
+class ActionModule(CodesignAction):
+    ARGUMENTS = arguments.ARGUMENTS
+
+    def story(self) -> dict[str, Any]:
+        params = self.params
+        arguments.check(params)
+        tool = signing_tool.Wanted(params.get("signtool_path") or signtool.PROGRAM)
+        sought = arguments.certificate(params)
+        locations = signing_files.locate_all(params["files"])
+        self._ledger = params.get("ledger_path") or ""
+
+        observed = [
+            signing_tool.observe(tool),
+            signing_certificate.observe(sought),
+            ledger.observe(self._ledger),
+            signing_files.observe(locations, tool.path, params["jobs"]),
+        ]
+        answer = self.host.run([step for steps in observed for step in steps])
+        results = iter(answer.results)
+        tool_results, certificate_results, ledger_results, file_results = [[next(results) for _step in steps] for steps in observed]
+
+        seen_tool = signing_tool.read(tool_results)
+        signing_tool.check(tool, seen_tool)
+        now = datetime.now(timezone.utc)
+        seen_certificate = signing_certificate.read(certificate_results)
+        thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)
+        settings = arguments.settings(params, seen_tool.path, thumbprint)
+        seen, patterns = signing_files.read(locations, file_results)
+        files = [(file, signature.decide(settings.wanted, file)) for file in seen]
+        jobs = signing_jobs.make_jobs(files)
+        if any(job.decision.action in SIGNING for job in jobs):
+            signing_certificate.check(sought, thumbprint, seen_certificate, now)
+            ledger.check(self._ledger, ledger_results)
+        if jobs and not self.check_mode:
+            jobs = self._work(settings, jobs, answer.host.account)
+
+        found = signing_result.entries(settings.wanted, files, jobs, patterns, self.check_mode)
+        told = signing_result.result(found, seen_tool.path, seen_tool.version)
+        for note in signing_result.notes(files, jobs):
+            self.warn(note)
+        signing_result.check(found, told)
+        return told
+
+    def _work(self, settings: signing_jobs.Settings, jobs: list[signing_jobs.Job], account: str) -> list[signing_jobs.Job]:
+        """Rounds until nothing is open, then one call that puts the good copies in place. No working copy outlives this."""
+        secrets = arguments.secrets(self.params)
+        try:
+            while signing_jobs.open_jobs(jobs):
+                time.sleep(signing_jobs.pause(settings, jobs))
+                told = signing_jobs.next_round(settings, jobs)
+                jobs, warnings = signing_rounds.read_round(settings, jobs, told, self.host.run(told.steps, secrets).results)
+                for text in dict.fromkeys(warnings):
+                    self.warn(f"SignTool warns: {text}")
+            lines = self._ledger_lines(settings, jobs, account)
+            return signing_jobs.read_finish(jobs, lines, self.host.run(signing_jobs.finish(jobs, lines, self._ledger)).results, self._ledger)
+        except Exception:
+            self._clean_up(jobs)
+            raise
+
+    def _clean_up(self, jobs: list[signing_jobs.Job]) -> None:
+        try:
+            self.host.run(signing_jobs.clean_up(jobs))
+        except Exception as error:  # noqa: BLE001 (the first error is the one to be told)
+            self.warn(f"Working copies (codesign-*) may be left beside the files, as the host could not be reached again: {error}")
+
+    def _ledger_lines(self, settings: signing_jobs.Settings, jobs: list[signing_jobs.Job], account: str) -> dict[int, bytes]:
+        if not self._ledger:
+            return {}
+        name = str(self.task_vars.get("inventory_hostname", ""))
+        now = datetime.now(timezone.utc)
+        made = [(number, job) for number, job in enumerate(jobs) if job.status == signing_jobs.GOOD and job.decision.action in SIGNING]
+        return {number: ledger.line(now, name, account, settings.wanted, job.before, job.now) for number, job in made if job.now}

@@ -1,0 +1,125 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the certificate files of signing identities on the control node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: identities
+short_description: Reads the certificate files of signing identities
+version_added: 1.0.0
+author:
+  - The cloudhsm.codesign contributors (@cloudhsm-codesign)
+description:
+  - Takes signing identities that name certificate files on the control node, and gives them back with what these files hold.
+  - The roles of this collection use it for the variable C(codesign_identities). The files may be PEM, DER or PKCS#7.
+options:
+  _terms:
+    description:
+      - Identities. Each is a dictionary with C(name), C(certificate) (a file) and optionally C(chain), a list of dictionaries with
+        C(certificate) (a file) and C(store). All other keys are handed on as they are.
+      - Files are looked for as P(ansible.builtin.file#lookup) does, in the folder C(files) of the role or play among others.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show when each signing certificate ends
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.not_after }}"
+  loop: "{{ query('cloudhsm.codesign.identities', codesign_identities) }}"
+
+- name: Remember the thumbprint of the first identity
+  ansible.builtin.set_fact:
+    release_thumbprint: "{{ query('cloudhsm.codesign.identities', codesign_identities)[0].thumbprint }}"
+
+- name: Tie a certificate to the key that belongs to it
+  cloudhsm.codesign.win_cert_repairstore:
+    thumbprint: "{{ query('cloudhsm.codesign.identities', {'name': 'release', 'certificate': 'release.cer'})[0].thumbprint }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The identities, in their order, with the keys of the input and the ones named here.
+  type: list
+  elements: dict
+  contains:
+    certificate:
+      description: The signing certificate as PEM text.
+      type: str
+    thumbprint:
+      description: Its SHA-1 thumbprint, upper case hex.
+      type: str
+    serial_number:
+      description: Its serial number, lower case hex as certutil prints it.
+      type: str
+    subject:
+      description: Its subject.
+      type: str
+    not_after:
+      description: When it ends (UTC, ISO 8601).
+      type: str
+    modulus:
+      description: The modulus of its RSA key, upper case hex; empty for other keys.
+      type: str
+    chain:
+      description: The certificates above it.
+      type: list
+      elements: dict
+      contains:
+        certificate:
+          description: The certificate as PEM text.
+          type: str
+        thumbprint:
+          description: Its SHA-1 thumbprint.
+          type: str
+        store:
+          description: The store of the machine that it belongs into.
+          type: str
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import Certificate, CertificateError, read_certificate
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
+        self.set_options(var_options=variables, direct=kwargs)
+        identities = [item for term in terms for item in (term if isinstance(term, list) else [term])]
+        return [self._identity(dict(identity), variables) for identity in identities]
+
+    def _identity(self, identity: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
+        for key in ("name", "certificate"):
+            if not identity.get(key):
+                raise AnsibleLookupError(f"A signing identity lacks '{key}': {identity}.")
+        certificate = self._read(identity["certificate"], variables)
+        chain = [
+            {"certificate": read.pem, "thumbprint": read.thumbprint, "store": link.get("store", "CA")}
+            for link in identity.get("chain") or []
+            for read in [self._read(link["certificate"], variables)]
+        ]
+        return {
+            **identity,
+            "certificate": certificate.pem,
+            "thumbprint": certificate.thumbprint,
+            "serial_number": certificate.serial,
+            "subject": certificate.subject,
+            "not_after": certificate.not_after.isoformat(),
+            "modulus": certificate.modulus,
+            "chain": chain,
+        }
+
+    def _read(self, name: str, variables: dict[str, Any] | None) -> Certificate:
+        path = self.find_file_in_search_path(variables or {}, "files", name)
+        if not path:
+            raise AnsibleLookupError(f"The certificate file '{name}' was not found on the control node.")
+        try:
+            return read_certificate(Path(path).read_bytes())
+        except CertificateError as error:
+            raise AnsibleLookupError(f"The certificate file '{path}' cannot be used: {error}") from error

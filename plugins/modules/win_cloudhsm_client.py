@@ -1,0 +1,214 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of win_cloudhsm_client; the work is done by the action of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: win_cloudhsm_client
+short_description: Configures the AWS CloudHSM client of a Windows host for a cluster
+version_added: 1.0.0
+description:
+  - Brings the configuration of an installed AWS CloudHSM client to the wanted state, and looks whether the HSMs can be reached.
+  - Client SDK 5, writes the cluster's addresses, issuing certificate, key availability check and SDK 3 compatibility mode with
+    C(configure-cli.exe) and C(configure-ksp.exe), and corrects the type of the cluster in their files, which these tools have no option for.
+  - Client SDK 3, configures the daemon with C(configure.exe), sets its service C(AWSCloudHSMClient) to start automatically, starts it, and
+    registers the Cavium providers where they are missing.
+  - Installing the client is not this module's work. The role P(cloudhsm.codesign.client#role) does both.
+author:
+  - The cloudhsm.codesign contributors (@cloudhsm-codesign)
+extends_documentation_fragment:
+  - cloudhsm.codesign.attributes
+  - cloudhsm.codesign.attributes.windows
+  - cloudhsm.codesign.client_sdk
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Where the client is not installed yet, check mode takes for granted that it would be by now, and warns.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  hsm_addresses:
+    description:
+      - The IP addresses of the network interfaces (ENI) of the cluster's HSMs. M(cloudhsm.codesign.cloudhsm_cluster_info) returns them.
+      - Client SDK 5 is configured with all of them. Client SDK 3 is given the first, and its daemon asks that HSM for the others; an address of
+        this list that is configured already is left.
+    type: list
+    elements: str
+    required: true
+  hsm_type:
+    description:
+      - The type of the cluster's HSMs. Left as it is in the configuration unless given.
+      - Client SDK 3 cannot work with V(hsm2m), which is refused.
+    type: str
+    choices:
+      - hsm1
+      - hsm2m
+  customer_ca:
+    description:
+      - The cluster's issuing certificate (C(customerCA.crt)), as PEM text. It is written to C(C:\ProgramData\Amazon\CloudHSM\customerCA.crt)
+        where that file holds another one. Left alone unless given.
+    type: str
+  key_availability_check:
+    description:
+      - Whether the client refuses keys that are on fewer than two HSMs.
+      - Unless given it is on with two or more O(hsm_addresses), and off with one, where no key could be used otherwise.
+      - Client SDK 5 only.
+    type: bool
+  sdk3_compatibility_mode:
+    description:
+      - Whether the key storage provider of Client SDK 5 uses key reference files. Signing with a key container needs it.
+      - Its configuration field is not documented. Where the file does not speak of it and it is wanted, the configure tool is run.
+    type: bool
+    default: true
+  check_connection:
+    description:
+      - Whether to open a TCP connection from the host to port 2223 of each HSM. The module fails if none of them answers, and warns of single ones.
+    type: bool
+    default: true
+  timeout:
+    description:
+      - Seconds that one tool may run.
+    type: int
+    default: 60
+notes:
+  - A host that is as wanted costs one remote call, a change two, and a change of the cluster's type by the configure tool three.
+  - A configuration of several clusters is read, and only the type of a cluster is changed in it.
+seealso:
+  - module: cloudhsm.codesign.cloudhsm_cluster_info
+  - module: cloudhsm.codesign.win_codesign_info
+"""
+
+EXAMPLES = r"""
+- name: Configure the client for a cluster with two HSMs
+  cloudhsm.codesign.win_cloudhsm_client:
+    hsm_addresses:
+      - 10.0.1.17
+      - 10.0.2.23
+    hsm_type: hsm2m
+    customer_ca: "{{ lookup('ansible.builtin.file', 'customerCA.crt') }}"
+
+- name: Client SDK 3 on a cluster of the old type
+  cloudhsm.codesign.win_cloudhsm_client:
+    client_sdk: '3'
+    hsm_addresses:
+      - 10.0.1.17
+    hsm_type: hsm1
+    customer_ca: "{{ lookup('ansible.builtin.file', 'customerCA.crt') }}"
+
+- name: Look what would change, from a network that the HSMs do not let in
+  cloudhsm.codesign.win_cloudhsm_client:
+    hsm_addresses:
+      - 10.0.1.17
+    check_connection: false
+  check_mode: true
+"""
+
+RETURN = r"""
+client_sdk:
+  description: The client SDK that is installed, V(null) where none is.
+  returned: success
+  type: str
+  sample: '5'
+components:
+  description: The parts of the client that have a configuration of their own, C(cli) and C(ksp) of Client SDK 5 or C(client) of Client SDK 3.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The part.
+      type: str
+    installed:
+      description: Whether its configure tool exists.
+      type: bool
+    version:
+      description: The version of its configure tool.
+      type: str
+    file:
+      description: Its configuration file.
+      type: str
+    hsm_addresses:
+      description: The addresses in it.
+      type: list
+      elements: str
+    hsm_type:
+      description: The cluster's type in it, V(null) where it says none.
+      type: str
+    customer_ca_file:
+      description: The file of the issuing certificate that it names, V(null) for the default.
+      type: str
+    key_availability_check:
+      description: Whether keys on fewer than two HSMs are refused. V(null) where there is no file, and for Client SDK 3.
+      type: bool
+    sdk3_compatibility_mode:
+      description: Whether key reference files are used, V(null) where the file does not speak of it.
+      type: bool
+  sample:
+    - name: ksp
+      installed: true
+      version: 5.18.0.0
+      file: C:\ProgramData\Amazon\CloudHSM\data\cloudhsm-ksp.cfg
+      hsm_addresses:
+        - 10.0.1.17
+        - 10.0.2.23
+      hsm_type: hsm2m
+      customer_ca_file: C:\ProgramData\Amazon\CloudHSM\customerCA.crt
+      key_availability_check: true
+      sdk3_compatibility_mode: true
+customer_ca:
+  description: The content of C(customerCA.crt), V(null) where there is none.
+  returned: success
+  type: str
+  sample: '-----BEGIN CERTIFICATE----- ... -----END CERTIFICATE-----'
+service:
+  description: The daemon of Client SDK 3, V(null) for Client SDK 5, which has none.
+  returned: success
+  type: dict
+  contains:
+    status:
+      description: For example V(Running) or V(Stopped).
+      type: str
+    start_type:
+      description: For example V(Automatic).
+      type: str
+  sample:
+    status: Running
+    start_type: Automatic
+providers:
+  description: The providers of CloudHSM that are registered on the host, V(null) where they could not be listed.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - Cavium Key Storage Provider
+    - CloudHSM Key Storage Provider
+connections:
+  description: Whether each HSM answers on TCP 2223, as the host sees it. Empty without O(check_connection).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    address:
+      description: The HSM's address.
+      type: str
+    reachable:
+      description: Whether the connection could be opened.
+      type: bool
+    error:
+      description: Why not.
+      type: str
+  sample:
+    - address: 10.0.1.17
+      reachable: true
+      error: ''
+link:
+  description: Which link of the chain is broken, for example V(client), V(cluster), V(service) or V(argument).
+  returned: failure
+  type: str
+  sample: cluster
+"""

@@ -1,0 +1,299 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of win_codesign_info; the work is done by the action of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: win_codesign_info
+short_description: Reads all that code signing with AWS CloudHSM needs on a Windows host, and names what is missing
+version_added: 1.0.0
+description:
+  - Reads in one remote call the client and its configuration, the way to the HSMs, the credentials that the account has (never their value),
+    the certificates in their stores, the keys that they are tied to, the key containers and SignTool.
+  - Compares it with the wanted state that the options describe. Each difference is one finding that names the broken link of the chain,
+    what is expected, what was seen and what repairs it.
+  - Opens no key and logs in nowhere, so it needs no crypto user and cannot lock one.
+author:
+  - The cloudhsm.codesign contributors (@cloudhsm-codesign)
+extends_documentation_fragment:
+  - cloudhsm.codesign.attributes
+  - cloudhsm.codesign.attributes.windows
+  - cloudhsm.codesign.attributes.read_only
+  - cloudhsm.codesign.client_sdk
+  - cloudhsm.codesign.store
+options:
+  gather:
+    description:
+      - The parts to read. What is not read is not compared and not returned.
+    type: list
+    elements: str
+    choices:
+      - client
+      - credentials
+      - certificates
+      - identities
+      - signtool
+    default:
+      - client
+      - credentials
+      - certificates
+      - identities
+      - signtool
+  hsm_addresses:
+    description:
+      - The IP addresses of the cluster's HSMs. Not compared unless given.
+    type: list
+    elements: str
+  hsm_type:
+    description:
+      - The type of the cluster's HSMs. Not compared unless given.
+    type: str
+    choices:
+      - hsm1
+      - hsm2m
+  customer_ca:
+    description:
+      - The cluster's issuing certificate (C(customerCA.crt)) as PEM text. Not compared unless given.
+    type: str
+  key_availability_check:
+    description:
+      - Whether the client refuses keys that are on fewer than two HSMs. Unless given it is wanted with two or more O(hsm_addresses).
+    type: bool
+  sdk3_compatibility_mode:
+    description:
+      - Whether the key storage provider of Client SDK 5 uses key reference files.
+    type: bool
+    default: true
+  check_connection:
+    description:
+      - Whether to open a TCP connection from the host to port 2223 of each of the O(hsm_addresses).
+    type: bool
+    default: true
+  stored_credentials:
+    description:
+      - Whether the account must have the crypto user's credentials on the host, in its Credential Manager or environment.
+        Leave it off where the credentials come with each task.
+    type: bool
+    default: false
+  provider:
+    description:
+      - The key storage provider that certificates are tied to.
+    type: str
+    default: Cavium Key Storage Provider
+  identities:
+    description:
+      - The signing identities of the host, each a certificate with its chain and its key on the HSM. The lookup P(cloudhsm.codesign.identities#lookup)
+        makes them from certificate files. Keys that are not listed here are ignored.
+      - C(name), how the identity is called in findings.
+      - C(certificate), required, the signing certificate (PEM text or base64 of DER). It belongs into O(store_name) of O(store_location).
+      - C(chain), a list of dictionaries with C(certificate) and C(store), the certificates above it and the machine's stores that they belong into.
+        The store is C(CA) unless given.
+      - C(provider), another provider than O(provider).
+      - C(container), the name of the key container. Any container that exists is accepted unless given.
+      - C(key_spec), C(provider_type), C(machine_keys) and C(friendly_name), as for M(cloudhsm.codesign.win_cert_repairstore).
+      - C(readers), accounts that must be allowed to read the container's file.
+    type: list
+    elements: dict
+    default: []
+  signtool_path:
+    description:
+      - SignTool's path. One folder may be C(*), which stands for the one with the highest version number.
+    type: str
+    default: C:\Program Files (x86)\Windows Kits\10\bin\*\x64\signtool.exe
+  signtool_minimum_version:
+    description:
+      - The oldest version of SignTool that will do. Any unless given.
+    type: str
+  timeout:
+    description:
+      - Seconds that one tool may run.
+    type: int
+    default: 60
+seealso:
+  - module: cloudhsm.codesign.win_cloudhsm_client
+  - module: cloudhsm.codesign.win_cloudhsm_import_key
+  - module: cloudhsm.codesign.win_cert_repairstore
+"""
+
+EXAMPLES = r"""
+- name: Look at everything, compare nothing but what is always needed
+  cloudhsm.codesign.win_codesign_info:
+  register: state
+
+- name: Compare the host with what is wanted
+  cloudhsm.codesign.win_codesign_info:
+    hsm_addresses:
+      - 10.0.1.17
+      - 10.0.2.23
+    hsm_type: hsm2m
+    customer_ca: "{{ lookup('ansible.builtin.file', 'customerCA.crt') }}"
+    identities: "{{ query('cloudhsm.codesign.identities', codesign_identities) }}"
+  register: state
+  failed_when: not state.converged
+
+- name: Is SignTool there, and not too old?
+  cloudhsm.codesign.win_codesign_info:
+    gather:
+      - signtool
+    signtool_minimum_version: 10.0.22621.0
+"""
+
+RETURN = r"""
+converged:
+  description: Whether there are no findings.
+  returned: success
+  type: bool
+  sample: false
+findings:
+  description: What is not as wanted, in the order of the chain.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    link:
+      description: The link of the chain, for example V(client), V(cluster), V(service), V(certificate), V(container) or V(signtool).
+      type: str
+    what:
+      description: What differs.
+      type: str
+    expected:
+      description: What is wanted.
+      type: str
+    seen:
+      description: What was found.
+      type: str
+    repair:
+      description: What puts it right.
+      type: str
+    role:
+      description: The role of this collection that repairs it; empty where none does.
+      type: str
+  sample:
+    - link: service
+      what: AWSCloudHSMClient
+      expected: Running
+      seen: Stopped
+      repair: Run the module cloudhsm.codesign.win_cloudhsm_client.
+      role: client
+host:
+  description: The account that read this, and the host's PowerShell and OEM code page.
+  returned: success
+  type: dict
+  contains:
+    account:
+      description: The account. Credentials and the user's store are this account's.
+      type: str
+    powershell:
+      description: The version of PowerShell.
+      type: str
+    oem_code_page:
+      description: The code page that the host's tools write.
+      type: int
+  sample:
+    account: WINHOST\Administrator
+    powershell: 5.1.20348.2849
+    oem_code_page: 437
+client:
+  description: The client, as M(cloudhsm.codesign.win_cloudhsm_client) returns it (C(client_sdk), C(components), C(customer_ca), C(service), C(providers),
+    C(connections)).
+  returned: with O(gather) V(client)
+  type: dict
+credentials:
+  description: By client SDK (C(sdk3), C(sdk5)) and place (C(credential_manager), C(environment)), V(present), V(absent) or V(unknown). A variable that is
+    V(present) outside of a task that sets it was stored in clear (C(setx)).
+  returned: with O(gather) V(credentials)
+  type: dict
+  sample:
+    sdk5:
+      credential_manager: present
+      environment: absent
+certificates:
+  description: The wanted certificates, those of the chains included, each once a store.
+  returned: with O(gather) V(certificates)
+  type: list
+  elements: dict
+  contains:
+    identity:
+      description: The identity that it belongs to, the first one where there are several.
+      type: str
+    subject:
+      description: Its subject.
+      type: str
+    thumbprint:
+      description: Its SHA-1 thumbprint.
+      type: str
+    not_after:
+      description: When it ends.
+      type: str
+    store_name:
+      description: The store that it belongs into.
+      type: str
+    store_location:
+      description: Whose store that is.
+      type: str
+    present:
+      description: Whether it is there.
+      type: bool
+    pem:
+      description: The certificate.
+      type: str
+identities:
+  description: The wanted identities and what their certificates are tied to.
+  returned: with O(gather) V(identities)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The identity's name.
+      type: str
+    thumbprint:
+      description: The thumbprint of its certificate.
+      type: str
+    present:
+      description: Whether the certificate is in its store.
+      type: bool
+    association:
+      description: The key that the certificate is tied to (C(container), C(provider), C(provider_type), C(flags), C(key_spec)), V(null) for none.
+      type: dict
+    container:
+      description: The name of the key container if the certificate is tied to one that exists, empty otherwise.
+      type: str
+    missing_readers:
+      description: The wanted readers that may not read the container's file.
+      type: list
+      elements: str
+containers:
+  description: All key containers of the host.
+  returned: with O(gather) V(identities)
+  type: list
+  elements: str
+signtool:
+  description: SignTool.
+  returned: with O(gather) V(signtool)
+  type: dict
+  contains:
+    present:
+      description: Whether it is there.
+      type: bool
+    path:
+      description: Where.
+      type: str
+    version:
+      description: Its version.
+      type: str
+    architecture:
+      description: By its folder, for example V(x64).
+      type: str
+  sample:
+    present: true
+    path: C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0\x64\signtool.exe
+    version: 10.0.26100.7705
+    architecture: x64
+link:
+  description: Which link of the chain is broken.
+  returned: failure
+  type: str
+  sample: argument
+"""

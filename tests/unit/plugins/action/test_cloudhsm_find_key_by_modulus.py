@@ -1,0 +1,131 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""cloudhsm_find_key_by_modulus on Windows hosts, held in Python, and its way to the module on other hosts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.playbook.task import Task
+
+from ansible_collections.cloudhsm.codesign.plugins.action.cloudhsm_find_key_by_modulus import ActionModule
+from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.cloud_host import LOGIN, PASSWORD, CloudHost
+from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import Raw, run_action
+from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import make
+
+SIGNING = make("signing")
+OTHER = make("other", number=1)
+CURVE = make("curve", curve=True)
+
+
+def act(there: CloudHost, check_mode: bool = False, **arguments: Any) -> Raw:
+    files = set(there.files)
+    result = run_action(ActionModule, {**LOGIN, **arguments}, there, check_mode=check_mode)
+    assert set(there.files) == files
+    assert PASSWORD not in json.dumps([result, there.calls])
+    return result
+
+
+def host(sdk: str) -> CloudHost:
+    there = CloudHost().with_sdk(sdk).with_pair(SIGNING).with_pair(OTHER, 1835020, 1835021).with_pair(CURVE, 1835030, 1835031).with_certificate(SIGNING)
+    there.files["C:\\signing.cer"] = SIGNING.pem.encode()
+    return there
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize(
+    ("sdk", "source", "calls"),
+    [
+        ("5", {"modulus": SIGNING.modulus}, 1),
+        ("5", {"certificate_content": SIGNING.pem}, 1),
+        ("5", {"thumbprint": SIGNING.thumbprint.lower()}, 2),
+        ("5", {"certificate_path": "C:\\signing.cer"}, 2),
+        ("3", {"modulus": SIGNING.modulus}, 3),
+        ("3", {"modulus": SIGNING.modulus, "backend": "key_mgmt_util"}, 2),
+        ("3", {"thumbprint": SIGNING.thumbprint}, 3),
+    ],
+)
+def test_both_tools_give_the_same_structure(sdk: str, source: Raw, calls: int, check_mode: bool) -> None:
+    there = host(sdk)
+    result = act(there, check_mode, **source)
+    key = result["key"]
+    assert (result["changed"], len(there.calls)) == (False, calls)
+    assert (key["private"]["handle"], key["private"]["reference"], key["public"]["handle"]) == (1835009, "0x00000000001c0001", 1835010)
+    assert (key["private"]["label"], key["modulus"], key["key_size"]) == ("signing", SIGNING.modulus, 2048)
+    assert key["backend"] == {"5": "cloudhsm_cli", "3": "key_mgmt_util"}[sdk]
+    assert set(key["private"]) == {"handle", "reference", "label", "id", "key_size", "owners", "shared_users"}
+
+
+def test_public_keys_are_asked_for_or_not() -> None:
+    there = host("5")
+    assert act(there, modulus=SIGNING.modulus, public_key="ignored")["key"]["public"] is None
+    del there.keys[1835010]
+    assert act(there, modulus=SIGNING.modulus)["key"]["public"] is None
+    result = act(there, modulus=SIGNING.modulus, public_key="required")
+    assert (result["failed"], result["link"], result["count"]) == (True, "key", 0)
+
+
+def test_every_page_is_a_call() -> None:
+    there = host("5")
+    there.page_size = 1
+    assert act(there, modulus=SIGNING.modulus)["key"]["public"]["handle"] == 1835010
+    assert len(there.calls) == 2
+
+
+def test_an_ec_certificate() -> None:
+    key = act(host("5"), certificate_content=CURVE.pem)["key"]
+    assert (key["private"]["handle"], key["public"]["handle"], key["modulus"], key["point"]) == (1835030, 1835031, "", CURVE.point.upper())
+    result = act(host("3"), certificate_content=CURVE.pem, backend="key_mgmt_util")
+    assert "has an EC key" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "link", "words"),
+    [
+        ({"modulus": "no"}, "argument", "no hexadecimal"),
+        ({"certificate_content": "no certificate"}, "certificate", "is not a certificate"),
+        ({"certificate_path": "C:\\none.cer"}, "certificate", "cannot be read on the host"),
+        ({"thumbprint": OTHER.thumbprint}, "certificate", "There is no certificate"),
+        ({"thumbprint": "xyz"}, "argument", "no hex digits"),
+        ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": "/x.so"}, "argument", "Linux hosts"),
+        ({"modulus": SIGNING.modulus, "crypto_password": None}, "argument", "without crypto_password"),
+        ({"modulus": SIGNING.modulus, "backend": "key_mgmt_util"}, "client", "is not there"),
+        ({"modulus": "FF" * 128}, "certificate", "1024 bits"),
+    ],
+)
+def test_bad_input_gets_a_sentence(arguments: Raw, link: str, words: str) -> None:
+    result = act(host("5"), **arguments)
+    assert (result["failed"], result["link"], result["changed"]) == (True, link, False)
+    assert words in result["msg"]
+
+
+def test_a_locked_user_is_no_wrong_password() -> None:
+    there = host("5")
+    there.locked = True
+    assert "The crypto user signer is locked" in act(there, modulus=SIGNING.modulus)["msg"]
+    there.locked = False
+    result = run_action(ActionModule, {"modulus": SIGNING.modulus, "crypto_user": "signer", "crypto_password": "wrong-horse-8"}, there)
+    assert "refused the crypto user or the password" in result["msg"]
+    assert "wrong-horse-8" not in json.dumps(result)
+
+
+def test_on_other_hosts_the_module_runs() -> None:
+    task = Task()
+    task.action = "cloudhsm.codesign.cloudhsm_find_key_by_modulus"
+    task.args = {"modulus": SIGNING.modulus}
+    connection = MagicMock()
+    connection._shell.tmpdir = None
+    connection._shell._IS_WINDOWS = False
+    made = ActionModule(task, connection, MagicMock(), MagicMock(), MagicMock(), None)
+    asked: list[Any] = []
+
+    def execute(**keywords: Any) -> Raw:
+        asked.append(keywords)
+        return {"changed": False, "key": {"backend": "pkcs11"}}
+
+    made._execute_module = execute
+    assert made.run(task_vars={"a": 1})["key"] == {"backend": "pkcs11"}
+    assert asked == [{"task_vars": {"a": 1}}]

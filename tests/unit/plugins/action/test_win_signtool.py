@@ -1,0 +1,624 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_signtool as a user sees it: results, remote calls, files on the host, for every state and everything that goes wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_host import Raw, failure, run_action
+from fake_signtool import SignToolHost, join, made, signed, split
+
+from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo, StoredCertificate, write_blob
+
+URL = "http://tsa.example.com/ts"
+SECOND_URL = "http://tsa2.example.com/ts"
+OTHER = "E5A33772F63DAF4DC4172E1285FA008745385F4C"
+STORE = r"HKLM\SOFTWARE\Microsoft\SystemCertificates\My\Certificates"
+SECRET = "secret-Pass"  # noqa: S105
+APP = r"C:\build\app.exe"
+TOOL = r"C:\build\tool.exe"
+
+
+def certificate(name: str = "Example Code Signing", days: int = 365, usage: Any = ExtendedKeyUsageOID.CODE_SIGNING, size: int = 2048) -> x509.Certificate:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=size)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key()).serial_number(4711)
+    builder = builder.not_valid_before(now - timedelta(days=400)).not_valid_after(now + timedelta(days=days))
+    if usage is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+CERTIFICATE = certificate()
+
+
+def thumbprint(of: x509.Certificate) -> str:
+    return of.fingerprint(hashes.SHA1()).hex().upper()
+
+
+OWN = thumbprint(CERTIFICATE)
+
+
+def put_certificate(host: SignToolHost, of: x509.Certificate, linked: bool = True) -> str:
+    key = KeyProvInfo("signing-key", "Cavium Key Storage Provider", flags=32) if linked else None
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    blob = write_blob(StoredCertificate(of.public_bytes(Encoding.DER), key))
+    host.registry[f"{STORE}\\{thumbprint(of)}|Blob"] = {"exists": True, "kind": "Binary", "base64": base64.b64encode(blob).decode()}
+    return thumbprint(of)
+
+
+@pytest.fixture
+def host() -> SignToolHost:
+    made_host = SignToolHost(files={APP: b"MZ app", TOOL: b"MZ tool", r"C:\build\notes.txt": b"text of a note", r"C:\logs\keep": b""})
+    put_certificate(made_host, CERTIFICATE)
+    return made_host
+
+
+@pytest.fixture(autouse=True)
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setattr("ansible_collections.cloudhsm.codesign.plugins.action.win_signtool.time.sleep", slept.append)
+    return slept
+
+
+def run(host: SignToolHost, check_mode: bool = False, **options: Any) -> Raw:
+    given = {"files": [APP], **({"thumbprint": OWN} if options.get("state", "signed") == "signed" and "subject" not in options else {}), **options}
+    return run_action(ActionModule, given, host, check_mode=check_mode)
+
+
+def no_copies(host: SignToolHost) -> bool:
+    return not [name for name in host.files if "codesign-" in name]
+
+
+def signatures(host: SignToolHost, path: str = APP) -> list[dict[str, Any]]:
+    return split(host.files[path])[1]
+
+
+# The good way ---------------------------------------------------------------------------------------------------------
+
+
+def test_signs_with_a_timestamp_in_three_calls_and_changes_nothing_again(host: SignToolHost) -> None:
+    result = run(host, files=[APP, TOOL], timestamp_urls=[URL])
+    assert result["changed"]
+    assert not result.get("failed")
+    assert len(host.calls) == 3
+    assert [entry["state_after"] for entry in result["files"]] == ["timestamped", "timestamped"]
+    assert result["signed"] == 2
+    entry = result["files"][0]
+    assert (entry["path"], entry["state_before"], entry["signer"], entry["digest"], entry["signatures"]) == (APP, "unsigned", OWN, "sha256", 1)
+    assert entry["timestamp"] == {"time": "2026-11-24T06:20:41", "authority": "Example Time Stamping"}
+    assert entry["sha256_before"] != entry["sha256_after"]
+    assert no_copies(host)
+    after = dict(host.files)
+    host.calls.clear()
+    again = run(host, files=[APP, TOOL], timestamp_urls=[URL])
+    assert not again["changed"]
+    assert again["unchanged"] == 2
+    assert len(host.calls) == 1
+    assert host.files == after
+
+
+def test_pattern_is_expanded_on_the_host_and_leaves_working_copies_of_a_dead_run_alone(host: SignToolHost) -> None:
+    host.files[r"C:\build\codesign-0123abcd.exe"] = b"MZ half"
+    result = run(host, files=[r"C:\build\*.exe", APP])
+    assert sorted(entry["path"] for entry in result["files"]) == [APP, TOOL]
+    assert result["changed"]
+    assert host.files[r"C:\build\codesign-0123abcd.exe"] == b"MZ half"
+
+
+def test_names_that_signtool_cannot_print_are_signed_under_a_short_name(host: SignToolHost) -> None:
+    path = r"C:\build\日本.exe"
+    host.files[path] = b"MZ cjk"
+    result = run(host, files=[path])
+    assert result["files"][0]["outcome"] == "changed"
+    assert len(signatures(host, path)) == 1
+    assert not run(host, files=[path])["changed"]
+
+
+def test_many_files_are_spread_over_processes(host: SignToolHost) -> None:
+    names = [rf"C:\many\f{number:03}.exe" for number in range(50)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    result = run(host, files=[r"C:\many\*.exe"], jobs=4, batch=10)
+    assert result["signed"] == 50
+    signing = [arguments for _program, arguments in host.runs() if arguments.startswith("sign ")]
+    assert len(signing) == 5
+    assert all(arguments.count(".exe") == 10 for arguments in signing)
+    assert len(host.calls) == 3
+
+
+def test_options_reach_signtool_before_the_file_names(host: SignToolHost) -> None:
+    run(
+        host,
+        description="Example Program",
+        url="http://www.example.com/",
+        page_hashes=True,
+        additional_certificates=[r"C:\certs\ca.cer"],
+        digest="sha384",
+        timestamp_urls=[URL],
+    )
+    (arguments,) = [arguments for _program, arguments in host.runs() if arguments.startswith("sign ")]
+    assert arguments.startswith(f"sign /v /debug /fd sha384 /sm /s My /sha1 {OWN} /tr {URL} /td sha256 /ac C:\\certs\\ca.cer /d ")
+    assert '/d "Example Program" /du http://www.example.com/ /ph codesign-' in arguments
+
+
+def test_credentials_reach_the_signing_process_only(host: SignToolHost) -> None:
+    result = run(host, crypto_user="signer", crypto_password=SECRET, client_sdk="5")
+    assert result["changed"]
+    assert [environment for environment in host.environments if environment] == [{"CLOUDHSM_PIN": "pin"}]
+    assert host.secrets[1] == {"pin": f"signer:{SECRET}"}
+    assert SECRET not in json.dumps(host.calls)
+    assert SECRET not in json.dumps(result)
+
+
+# Check mode and diff --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "state"),
+    [
+        (b"MZ app", {}, "signed"),
+        (b"MZ app", {"timestamp_urls": [URL]}, "timestamped"),
+        (signed(b"MZ app", OWN), {"timestamp_urls": [URL]}, "timestamped"),
+        (signed(b"MZ app", OTHER), {"append": True}, "signed"),
+        (signed(b"MZ app", OTHER, OWN), {"state": "unsigned"}, "unsigned"),
+        (signed(b"MZ app", OTHER), {"state": "timestamped", "timestamp_urls": [URL]}, "timestamped"),
+    ],
+)
+def test_check_mode_predicts_what_happens(host: SignToolHost, content: bytes, options: dict[str, Any], state: str) -> None:
+    host.files[APP] = content
+    predicted = run(host, check_mode=True, **options)
+    assert host.files[APP] == content
+    assert len(host.calls) == 1
+    actual = run(host, **options)
+    assert predicted["changed"]
+    assert actual["changed"]
+    for key in ("path", "state_before", "state_after", "signatures", "action", "outcome", "changed", "sha256_before", "signer"):
+        assert predicted["files"][0][key] == actual["files"][0][key], key
+    assert actual["files"][0]["state_after"] == state
+    assert predicted["diff"] == actual["diff"]
+    assert not run(host, **options)["changed"]
+
+
+# What is there already ------------------------------------------------------------------------------------------------
+
+
+def test_missing_timestamp_is_added_without_a_second_signature(host: SignToolHost) -> None:
+    host.files[APP] = signed(b"MZ app", OTHER, OWN)
+    result = run(host, timestamp_urls=[URL])
+    assert result["files"][0]["action"] == "timestamp"
+    assert [(one["signer"], one["stamped"]) for one in signatures(host)] == [(OTHER, False), (OWN, True)]
+    assert any("/tp 1 " in arguments for _program, arguments in host.runs() if arguments.startswith("timestamp"))
+
+
+def test_append_adds_one_signature_once(host: SignToolHost) -> None:
+    host.files[APP] = signed(b"MZ app", OTHER)
+    assert run(host, append=True)["files"][0]["signatures"] == 2
+    assert not run(host, append=True)["changed"]
+    assert [one["signer"] for one in signatures(host)] == [OTHER, OWN]
+
+
+def test_another_certificates_signature_is_replaced_without_append(host: SignToolHost) -> None:
+    host.files[APP] = signed(b"MZ app", OTHER, OTHER)
+    assert run(host)["files"][0]["state_before"] == "signed_by_others"
+    assert [one["signer"] for one in signatures(host)] == [OWN]
+
+
+def test_msi_never_gets_as(host: SignToolHost) -> None:
+    host.files.update({r"C:\build\new.msi": b"msi 1", r"C:\build\old.msi": signed(b"msi 2", OTHER)})
+    result = run(host, files=[r"C:\build\new.msi", r"C:\build\old.msi"], append=True)
+    assert result["failed"]
+    assert result["changed"]
+    assert [entry["outcome"] for entry in result["files"]] == ["changed", "failed"]
+    assert "one only" in result["files"][1]["error"]["msg"]
+    assert not any("/as" in arguments for _program, arguments in host.runs())
+
+
+def test_untrusted_chain_is_reported_and_never_signed_again(host: SignToolHost) -> None:
+    host.untrusted = {OWN}
+    first = run(host)
+    assert first["changed"]
+    assert first["files"][0]["trusted"] is False
+    assert any("does not trust" in warning for warning in first["warnings"])
+    second = run(host)
+    assert not second["changed"]
+    assert not second.get("failed")
+    assert any("does not trust" in warning for warning in second["warnings"])
+    assert len(signatures(host)) == 1
+
+
+def test_file_changed_after_signing_is_signed_anew(host: SignToolHost) -> None:
+    host.files[APP] = join(b"MZ app, changed", [made(b"MZ app", OWN)])
+    result = run(host)
+    assert result["files"][0]["state_before"] == "changed_after_signing"
+    assert len(signatures(host)) == 1
+    assert not run(host)["changed"]
+
+
+def test_one_broken_signature_among_two_is_a_question_for_a_person(host: SignToolHost) -> None:
+    host.files[APP] = join(b"MZ app", [made(b"MZ other", OTHER), made(b"MZ app", OWN)])
+    result = run(host)
+    assert result["failed"]
+    assert "does not tell which" in result["msg"]
+    assert len(host.calls) == 1
+
+
+# The other states -----------------------------------------------------------------------------------------------------
+
+
+def test_verified_changes_nothing_and_names_what_is_not(host: SignToolHost) -> None:
+    host.files[APP] = signed(b"MZ app", OWN)
+    result = run(host, state="verified", files=[APP, TOOL])
+    assert result["failed"]
+    assert not result["changed"]
+    assert len(host.calls) == 1
+    assert [entry["outcome"] for entry in result["files"]] == ["unchanged", "failed"]
+    assert f"{TOOL} is not signed" in result["msg"]
+    assert not run(host, state="verified").get("failed")
+    assert "but not by" in run(host, state="verified", thumbprint=OTHER)["msg"]
+    assert "without a timestamp" in run(host, state="verified", timestamp_urls=[URL])["msg"]
+    host.untrusted = {OWN}
+    assert run(host, state="verified")["link"] == "certificate"
+
+
+def test_timestamped_stamps_every_signature(host: SignToolHost) -> None:
+    host.files[APP] = signed(b"MZ app", OTHER, OWN)
+    result = run(host, state="timestamped", files=[APP, TOOL], timestamp_urls=[URL])
+    assert [entry["outcome"] for entry in result["files"]] == ["changed", "failed"]
+    assert all(one["stamped"] for one in signatures(host))
+    assert "Sign it first" in result["files"][1]["error"]["msg"]
+
+
+def test_second_signatures_are_stamped_file_by_file(host: SignToolHost) -> None:
+    host.files[APP], host.files[TOOL] = signed(b"MZ app", OTHER, OWN), signed(b"MZ tool", OTHER, OWN)
+    result = run(host, state="timestamped", files=[APP, TOOL], timestamp_urls=[URL])
+    assert [entry["outcome"] for entry in result["files"]] == ["changed", "changed"]
+
+
+def test_unsigned_takes_all_signatures_off(host: SignToolHost) -> None:
+    host.files[APP] = signed(b"MZ app", OTHER, OWN)
+    assert run(host, state="unsigned")["files"][0]["state_after"] == "unsigned"
+    assert host.files[APP] == b"MZ app"
+    assert no_copies(host)
+    assert not run(host, state="unsigned", files=[APP, r"C:\build\notes.txt"])["changed"]
+
+
+# What goes wrong ------------------------------------------------------------------------------------------------------
+
+
+def test_second_authority_is_asked_when_the_first_is_dead(host: SignToolHost, sleeps: list[float]) -> None:
+    host.dead_authorities = {URL: 99}
+    result = run(host, files=[APP, TOOL], timestamp_urls=[URL, SECOND_URL])
+    assert not result.get("failed")
+    assert all(one["stamped"] for one in signatures(host))
+    assert len(host.calls) == 4
+    assert sum(sleeps) == 0
+
+
+def test_all_authorities_dead_leaves_the_file_as_it_was(host: SignToolHost, sleeps: list[float]) -> None:
+    host.dead_authorities = {URL: 99, SECOND_URL: 99}
+    before = dict(host.files)
+    result = run(host, timestamp_urls=[URL, SECOND_URL], timestamp_attempts=3, timestamp_delay=5)
+    assert result["failed"]
+    assert result["link"] == "timestamp"
+    assert "6 tries" in result["msg"]
+    assert host.files == before
+    assert [seconds for seconds in sleeps if seconds] == [5, 10]
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_signature_left_without_its_timestamp_gets_it_and_no_second_signature(host: SignToolHost, append: bool) -> None:
+    host.stamp_failure_leaves_signed = True
+    host.dead_authorities = {URL: 1}
+    host.files[APP] = signed(b"MZ app", OTHER) if append else b"MZ app"
+    result = run(host, timestamp_urls=[URL], append=append)
+    assert not result.get("failed"), result["msg"]
+    assert [(one["signer"], one["stamped"]) for one in signatures(host)] == ([(OTHER, False)] if append else []) + [(OWN, True)]
+    commands = [arguments.split()[0] for _program, arguments in host.runs()]
+    assert commands.count("sign") == 1
+    assert commands.count("timestamp") == 1
+
+
+def test_key_failure_ends_a_run_and_the_files_behind_it_go_into_the_next(host: SignToolHost) -> None:
+    names = [rf"C:\many\f{number}.exe" for number in range(6)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.key_fails_at = {b"MZ " + names[2].encode()}
+    result = run(host, files=names, jobs=1)
+    assert [entry["outcome"] for entry in result["files"]] == ["changed", "changed", "failed", "changed", "changed", "changed"]
+    assert result["failed"]
+    assert result["failed_files"] == 1
+    assert names[2] in result["msg"]
+    assert "0x8009002d" in result["msg"]
+    assert result["link"] == "key"
+    assert no_copies(host)
+
+
+def test_key_that_never_signs_leaves_the_rest_not_tried(host: SignToolHost) -> None:
+    names = [rf"C:\many\f{number}.exe" for number in range(9)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.key_fails_at = {host.files[name] for name in names}
+    before = dict(host.files)
+    result = run(host, files=names, jobs=1)
+    assert not result["changed"]
+    assert host.files == before
+    assert result["not_tried"] == 7
+    assert result["failed_files"] == 2
+    assert "was not tried" in result["files"][-1]["error"]["msg"]
+
+
+def test_different_errors_in_one_run_are_told_apart_by_running_alone(host: SignToolHost) -> None:
+    names = [rf"C:\many\f{number}.exe" for number in range(5)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.dead_authorities = {URL: 1}
+    host.key_fails_at = {b"MZ " + names[3].encode()}
+    result = run(host, files=names, jobs=1, timestamp_urls=[URL])
+    assert [entry["outcome"] for entry in result["files"]] == ["changed", "changed", "changed", "failed", "changed"]
+    assert result["files"][3]["error"]["link"] == "key"
+
+
+def test_tool_that_hangs_is_stopped_and_says_where(host: SignToolHost) -> None:
+    host.hangs_at = {b"MZ app"}
+    result = run(host, files=[APP, TOOL], jobs=1, timeout=7)
+    assert [entry["outcome"] for entry in result["files"]] == ["failed", "changed"]
+    assert "did not end within 7 seconds" in result["msg"]
+    assert result["link"] == "signtool"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "link", "words"),
+    [
+        ("No certificates were found that met all the given criteria.", "certificate", "found no certificate"),
+        ("An error occurred while attempting to load the signing\r\n\tcertificate from: codesign-1.exe", "certificate", "tied to a key that is not its own"),
+        (
+            "An error occurred while attempting to load the signing\r\n\tcertificate from: C:\\certs\\gone.cer",
+            "argument",
+            "additional certificate C:\\certs\\gone.cer",
+        ),
+        ("No private key is available.", "key", "cannot be opened"),
+        ("Something nobody has seen before.", "signtool", "Something nobody has seen before."),
+    ],
+)
+def test_selection_errors_are_named(host: SignToolHost, sentence: str, link: str, words: str) -> None:
+    host.selection_error = sentence
+    result = run(host, files=[APP, TOOL], jobs=1, additional_certificates=[r"C:\certs\gone.cer"])
+    assert result["failed"]
+    assert result["link"] == link
+    assert words in result["msg"]
+    assert not result["changed"]
+    assert no_copies(host)
+
+
+def test_warning_exit_code_is_a_warning(host: SignToolHost) -> None:
+    host.enclave_warning = True
+    result = run(host)
+    assert result["changed"]
+    assert not result.get("failed")
+    assert any("VBS enclave" in warning for warning in result["warnings"])
+
+
+def test_bad_files_are_named_and_the_good_ones_signed(host: SignToolHost) -> None:
+    host.files.update({r"C:\build\empty.exe": b"", r"C:\build\held.exe": b"MZ held"})
+    host.locked = {r"c:\build\held.exe"}
+    files = [r"C:\build\empty.exe", r"C:\build\held.exe", r"C:\build\gone.exe", r"C:\build\notes.txt", r"C:\build\*.sys", APP]
+    result = run(host, files=files)
+    by_path = {entry["path"]: entry for entry in result["files"]}
+    assert result["failed"]
+    assert result["changed"]
+    assert by_path[APP]["outcome"] == "changed"
+    for path, words in (
+        (files[0], "is empty"),
+        (files[1], "is in use"),
+        (files[2], "does not exist"),
+        (files[3], "not recognized"),
+        (files[4], "No file fits"),
+    ):
+        assert words in by_path[path]["error"]["msg"]
+    assert "5 of 6 files are not as wanted" in result["msg"]
+
+
+def test_file_that_gets_in_use_meanwhile_stays_as_it_was(host: SignToolHost) -> None:
+    host.overrides["move"] = lambda step: host._in_use()
+    result = run(host)
+    assert result["failed"]
+    assert "it is in use" in result["msg"]
+    assert host.files[APP] == b"MZ app"
+    assert no_copies(host)
+
+
+def test_file_that_cannot_be_copied_fails_alone(host: SignToolHost) -> None:
+    host.overrides["copy"] = lambda step: (
+        failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException") if "app" in step["path"] else host._copy(step)
+    )
+    result = run(host, files=[APP, TOOL], jobs=1)
+    assert [entry["outcome"] for entry in result["files"]] == ["failed", "changed"]
+    assert "not enough space" in result["msg"]
+
+
+def test_working_copies_are_removed_when_the_connection_breaks(host: SignToolHost) -> None:
+    calls = 0
+    real = host.__call__
+
+    class Breaking(SignToolHost):
+        def __call__(self, *arguments: Any, **keywords: Any) -> Raw:
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                raise ConnectionError("gone")
+            return real(*arguments, **keywords)
+
+    with pytest.raises(ConnectionError):
+        run(Breaking())
+    assert calls == 4
+    assert no_copies(host)
+    assert host.files[APP] == b"MZ app"
+
+
+# Bad input ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"files": [APP + " "]}, "begins or ends with a blank"),
+        ({"files": ['"' + APP + '"']}, "stands in quotes"),
+        ({"files": ["app.exe"]}, "no full path"),
+        ({"files": ["C:\\build\\"]}, "is a folder"),
+        ({"files": [r"C:\b*\app.exe"]}, "wildcard in a folder"),
+        ({"files": ["C:\\build\\" + "x" * 260 + ".exe"]}, "SignTool takes 259"),
+        ({"files": ["C:\\build\\\u200eapp.exe"]}, "invisible character"),
+        ({"files": [r"C:\build\a|b.exe"]}, "no file name has"),
+        ({"files": [""]}, "path is empty"),
+        ({"files": []}, "list files is empty"),
+        ({"thumbprint": "1234"}, "4 hex digits"),
+        ({"thumbprint": "xyz"}, "no hex digits"),
+        ({"timestamp_urls": ["https://tsa.example.com"]}, "https included"),
+        ({"state": "timestamped", "timestamp_urls": []}, "timestamp_urls is empty"),
+        ({"jobs": 0}, "at least 1"),
+        ({"description": "two\nlines"}, "control character"),
+        ({"store_name": "My\\Other"}, "store name"),
+        ({"ledger_path": r"C:\logs\*.json"}, "holds a wildcard"),
+    ],
+)
+def test_bad_input_is_refused_before_any_remote_call(host: SignToolHost, options: dict[str, Any], words: str) -> None:
+    result = run(host, **options)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert host.calls == []
+
+
+def test_thumbprint_as_copied_from_the_certificate_window(host: SignToolHost) -> None:
+    copied = "\u200e" + " ".join(OWN[at : at + 2].lower() for at in range(0, 40, 2))
+    assert run(host, thumbprint=copied)["files"][0]["signer"] == OWN
+
+
+def test_certificate_that_cannot_sign_is_refused_before_signtool_runs(host: SignToolHost) -> None:
+    cases = [
+        (certificate(days=-1), True, "expired"),
+        (certificate(usage=ExtendedKeyUsageOID.SERVER_AUTH), True, "not made for code signing"),
+        (certificate(size=1024), True, "1024 bits"),
+        (certificate(), False, "not tied to a key"),
+    ]
+    for one, linked, words in cases:
+        result = run(host, thumbprint=put_certificate(host, one, linked))
+        assert result["failed"]
+        assert words in result["msg"]
+        assert result["link"] == "certificate"
+    assert "There is no certificate" in run(host, thumbprint=OTHER)["msg"]
+    assert not any(arguments.startswith("sign") for _program, arguments in host.runs())
+    assert run(host, thumbprint=put_certificate(host, certificate(usage=None)))["changed"]
+
+
+def test_subject_must_fit_exactly_one_certificate(host: SignToolHost) -> None:
+    put_certificate(host, certificate("Example Expired", days=-1))
+    assert run(host, subject="example code")["files"][0]["signer"] == OWN
+    assert "expired" in run(host, subject="Example Expired")["msg"]
+    assert "No certificate" in run(host, subject="Nobody")["msg"]
+    put_certificate(host, certificate("Example Code Signing Two"))
+    assert "2 certificates" in run(host, subject="Example Code")["msg"]
+
+
+def test_signtool_missing_and_x86(host: SignToolHost) -> None:
+    assert "x86 SignTool" in run(host, signtool_path=r"C:\Kits\10.0.26100.0\x86\signtool.exe")["msg"]
+    host.program = ""
+    result = run(host)
+    assert result["link"] == "signtool"
+    assert "There is no SignTool" in result["msg"]
+
+
+# The ledger -----------------------------------------------------------------------------------------------------------
+
+LEDGER = r"C:\logs\signed.jsonl"
+
+
+def test_ledger_gets_one_line_a_signature_and_none_for_nothing(host: SignToolHost) -> None:
+    host.files[LEDGER] = b'{"file": "older"}\n{"file": "torn by a cr'
+    run(host, files=[APP, TOOL], ledger_path=LEDGER, timestamp_urls=[URL])
+    lines = host.files[LEDGER].split(b"\n")
+    assert lines[0] == b'{"file": "older"}'
+    assert lines[1] == b'{"file": "torn by a cr'
+    assert lines[4] == b""
+    entries = [json.loads(line) for line in lines[2:4]]
+    assert [entry["file"] for entry in entries] == [APP, TOOL]
+    assert entries[0]["account"] == "WINHOST\\Administrator"
+    assert entries[0]["certificate"] == OWN
+    assert entries[0]["timestamp"] == {"time": "2026-11-24T06:20:41", "authority": "Example Time Stamping"}
+    assert entries[0]["sha256_before"] != entries[0]["sha256_after"]
+    after = host.files[LEDGER]
+    run(host, files=[APP, TOOL], ledger_path=LEDGER, timestamp_urls=[URL])
+    assert host.files[LEDGER] == after
+
+
+def test_ledger_without_a_folder_stops_before_signing_and_a_full_disk_is_told(host: SignToolHost) -> None:
+    result = run(host, ledger_path=r"C:\nowhere\signed.jsonl")
+    assert result["link"] == "ledger"
+    assert len(host.calls) == 1
+    host.overrides["append"] = lambda step: failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException")
+    result = run(host, ledger_path=LEDGER)
+    assert result["failed"]
+    assert result["link"] == "ledger"
+    assert result["changed"]
+    assert len(signatures(host)) == 1
+
+
+# The documentation ----------------------------------------------------------------------------------------------------
+
+
+def test_examples_run_and_return_what_is_documented(host: SignToolHost) -> None:
+    import yaml
+
+    from ansible_collections.cloudhsm.codesign.plugins.modules import win_signtool as module
+
+    documented = yaml.safe_load(module.RETURN)
+    ansible_own = {"changed", "failed", "msg", "warnings", "diff"}
+    example_files = {
+        r"C:\build\setup.msi": b"msi",
+        r"C:\vendor\driver.dll": signed(b"MZ dll", OTHER),
+        r"C:\release\a.exe": signed(b"MZ a", OWN),
+        r"C:\ProgramData\codesign\x": b"",
+    }
+    host.files.update(example_files)
+    outcomes = []
+    for example in yaml.safe_load(module.EXAMPLES):
+        arguments = example["cloudhsm.codesign.win_signtool"]
+        if "thumbprint" in arguments:
+            arguments["thumbprint"] = OWN
+        result = run_action(ActionModule, arguments, host)
+        assert not result.get("failed"), result["msg"]
+        assert set(result) - ansible_own == set(documented) - {"link"}
+        for entry in result["files"]:
+            assert set(entry) == set(documented["files"]["contains"])
+        outcomes.append([entry["outcome"] for entry in result["files"]])
+    assert outcomes == [["changed", "changed", "changed"], ["changed"], ["unchanged"]]
+    assert "link" in run(host, files=[r"C:\build\gone.exe"])
+
+
+def test_arguments_are_the_documented_options() -> None:
+    import yaml
+
+    from ansible_collections.cloudhsm.codesign.plugins.doc_fragments import client_sdk, credentials, store
+    from ansible_collections.cloudhsm.codesign.plugins.modules import win_signtool as module
+
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    for fragment in (client_sdk, credentials, store):
+        documented.update(yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"])
+    spec = ActionModule.ARGUMENTS.argument_spec
+    assert set(spec) == set(documented)
+    for name, option in spec.items():
+        for key in ("type", "default", "choices", "elements", "required"):
+            assert option.get(key) == documented[name].get(key), (name, key)

@@ -1,0 +1,50 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates made for tests: a root, an intermediate and a code-signing certificate, and what is wrong with others."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import Certificate, read_certificate
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo, StoredCertificate, write_blob
+
+NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
+
+
+@functools.cache
+def key(number: int = 0, size: int = 2048) -> rsa.RSAPrivateKey:
+    """One key a number, so that a test run makes each once."""
+    return rsa.generate_private_key(65537, size)
+
+
+@functools.cache
+def make(name: str, issuer: str = "", *, number: int = 0, days: int = 365, code_signing: bool = True, is_ca: bool = False, curve: bool = False) -> Certificate:
+    """A certificate that was valid ``days`` days from 2026-01-01 on."""
+    own = ec.generate_private_key(ec.SECP256R1()) if curve else key(number)
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(_name(name)).issuer_name(_name(issuer or name)).public_key(own.public_key())
+    builder = builder.serial_number(0x1000 + sum(name.encode())).not_valid_before(start).not_valid_after(start + datetime.timedelta(days=days))
+    builder = builder.add_extension(x509.BasicConstraints(is_ca, None), critical=True)
+    if not is_ca:
+        usage = ExtendedKeyUsageOID.CODE_SIGNING if code_signing else ExtendedKeyUsageOID.EMAIL_PROTECTION
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    made = builder.sign(key(99) if issuer else own, hashes.SHA256())
+    return read_certificate(made.public_bytes(Encoding.PEM))
+
+
+def blob(certificate: Certificate, container: str = "", provider: str = "Cavium Key Storage Provider", *, flags: int = 0, key_spec: int = 2) -> bytes:
+    """A certificate's entry in a store, tied to a key where a container is given."""
+    info = KeyProvInfo(container, provider, 0, flags, key_spec) if container else None
+    return write_blob(StoredCertificate(certificate.der, info))
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])

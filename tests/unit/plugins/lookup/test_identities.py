@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup that reads the certificate files of identities."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from ansible_collections.cloudhsm.codesign.plugins.lookup.identities import LookupModule
+
+
+@pytest.fixture(scope="module")
+def certificate() -> x509.Certificate:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Müller & Söhne")])
+    now = datetime.now(timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(0x00F3)
+    return builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+
+
+def lookup() -> LookupModule:
+    module = LookupModule(loader=DataLoader())
+    module._load_name = "cloudhsm.codesign.identities"
+    module._original_path = "identities"
+    return module
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_reads_certificate_and_chain(tmp_path: Path, certificate: x509.Certificate, encoding: Encoding) -> None:
+    file = tmp_path / "release.cer"
+    file.write_bytes(certificate.public_bytes(encoding))
+    wanted = {"name": "release", "certificate": str(file), "readers": ["agent"], "chain": [{"certificate": str(file), "store": "Root"}]}
+    (identity,) = lookup().run([[wanted]], variables={})
+    modulus = certificate.public_key().public_numbers().n  # type: ignore[union-attr]
+    thumbprint = certificate.fingerprint(hashes.SHA1()).hex().upper()
+    assert identity["certificate"].encode() == certificate.public_bytes(Encoding.PEM)
+    assert (identity["thumbprint"], identity["serial_number"], identity["modulus"]) == (thumbprint, "f3", f"{modulus:X}")
+    assert identity["readers"] == ["agent"]
+    assert [(link["thumbprint"], link["store"]) for link in identity["chain"]] == [(thumbprint, "Root")]
+
+
+@pytest.mark.parametrize(
+    ("identity", "sentence"),
+    [
+        ({"name": "x"}, "lacks 'certificate'"),
+        ({"certificate": "x.cer"}, "lacks 'name'"),
+        ({"name": "x", "certificate": "no-such-file.cer"}, "'no-such-file.cer' was not found on the control node"),
+    ],
+)
+def test_says_what_is_missing(identity: dict[str, str], sentence: str) -> None:
+    with pytest.raises(AnsibleError, match=sentence):
+        lookup().run([identity], variables={})
+
+
+def test_says_which_file_is_no_certificate(tmp_path: Path) -> None:
+    file = tmp_path / "release.cer"
+    file.write_text("hello")
+    with pytest.raises(AnsibleError, match=r"release\.cer' cannot be used"):
+        lookup().run([{"name": "x", "certificate": str(file)}], variables={})
+
+
+def test_is_found_by_its_name() -> None:
+    assert lookup_loader.get("cloudhsm.codesign.identities") is not None
