@@ -1,0 +1,124 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""configure-cli and configure-ksp of Client SDK 5: write the configuration of the CLI or of the key storage provider.
+
+Options as in the AWS CloudHSM user guide; what they write as in public deployments, including the type hsm1 for any cluster. Assumed: a new -a writes
+the cluster anew (and with it that type), the field of the compatibility mode is a top-level sdk3_compatibility_mode.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import client
+from .clap import Option, Refused, parse
+
+if TYPE_CHECKING:
+    from ..process import Process
+
+TOGGLES = {
+    "--disable-key-availability-check": ("disable_key_availability_check", True),
+    "--enable-key-availability-check": ("disable_key_availability_check", False),
+    "--disable-validate-key-at-init": ("disable_validate_key_at_init", True),
+    "--enable-validate-key-at-init": ("disable_validate_key_at_init", False),
+}
+LOGGING = {
+    "--log-type": Option(allowed=("term", "file")),
+    "--log-file": Option(),
+    "--log-level": Option(allowed=("error", "warn", "info", "debug", "trace")),
+    "--log-rotation": Option(allowed=("never", "hourly", "daily")),
+}
+LOG_FIELDS = {"--log-type": "log_type", "--log-file": "log_file", "--log-level": "log_level", "--log-rotation": "log_interval"}
+CERTIFICATES = {"--client-cert-hsm-tls-file": "client_cert_hsm_tls_file", "--client-key-hsm-tls-file": "client_key_hsm_tls_file"}
+KSP_CERTIFICATES = {"--server-client-cert-file": "client_cert_path", "--server-client-key-file": "client_key_path"}
+COMPATIBILITY = {"--enable-sdk3-compatibility-mode": True, "--disable-sdk3-compatibility-mode": False}
+OPTIONS = {
+    "-a": Option("+"),
+    "--cluster-id": Option(),
+    "--region": Option(),
+    "--endpoint": Option(),
+    "--hsm-ca-cert": Option(),
+    **{name: Option("0") for name in TOGGLES},
+    **LOGGING,
+    "--default-retry-mode": Option(allowed=("off", "standard")),
+    **{name: Option() for name in CERTIFICATES},
+    "--help": Option("0"),
+}
+KSP_OPTIONS = {**OPTIONS, **{name: Option() for name in KSP_CERTIFICATES}, **{name: Option("0") for name in COMPATIBILITY}}
+CUSTOMER_CA = rf"{client.DATA}\customerCA.crt"
+
+
+def configure_cli(process: Process) -> int:
+    return _run(process, "cli", OPTIONS)
+
+
+def configure_ksp(process: Process) -> int:
+    return _run(process, "ksp", KSP_OPTIONS)
+
+
+def _run(process: Process, component: str, options: dict[str, Option]) -> int:
+    usage = f"configure-{component}.exe [OPTIONS]"
+    try:
+        given = parse(process.argv, options, {"-h": "--help"}, usage)
+        for pair in (
+            ("--enable-key-availability-check", "--disable-key-availability-check"),
+            ("--enable-sdk3-compatibility-mode", "--disable-sdk3-compatibility-mode"),
+            ("-a", "--cluster-id"),
+        ):
+            if all(name in given for name in pair):
+                raise Refused(f"the argument '{pair[0]}' cannot be used with '{pair[1]}'", usage)
+        if not given:
+            raise Refused("at least one option is required", usage)
+    except Refused as refusal:
+        process.err_bytes(str(refusal).encode())
+        return 2
+    if "--help" in given:
+        process.out(f"Usage: {usage}\n")
+        return 0
+    if "--cluster-id" in given:
+        # The hosts of the lab have no AWS account to ask for the cluster.
+        process.err("Error: Unable to describe the cluster: No credentials in the property bag\n")
+        return 1
+    certificate = given.get("--hsm-ca-cert", [""])[0]
+    if certificate and not process.host.files.is_file(process.resolve(certificate)):
+        process.err(f"Error: The file {certificate} does not exist\n")
+        return 1
+    try:
+        data = client.read_configuration(process.host, component) or _new(component)
+    except client.ClientError as error:
+        process.err(f"Error: {error}\n")
+        return 1
+    _apply(data, given, certificate and process.resolve(certificate))
+    client.write_configuration(process.host, component, data)
+    return 0
+
+
+def _new(component: str) -> dict[str, Any]:
+    return {
+        "clusters": [{"type": "hsm1", "cluster": {"hsm_ca_file": CUSTOMER_CA, "servers": []}}],
+        "logging": {"log_type": "file", "log_file": rf"{client.DATA}\cloudhsm-{component}.log", "log_level": "info", "log_interval": "daily"},
+    }
+
+
+def _apply(data: dict[str, Any], given: dict[str, list[str]], certificate: str) -> None:
+    entry = data["clusters"][0]
+    cluster = entry["cluster"]
+    if "-a" in given:
+        entry["type"] = "hsm1"
+        cluster["servers"] = [{"hostname": address, "port": 2223, "enable": True} for address in given["-a"]]
+    if certificate:
+        cluster["hsm_ca_file"] = certificate
+    for name, (field, value) in TOGGLES.items():
+        if name in given:
+            cluster.setdefault("options", {})[field] = value
+    for name, field in {**CERTIFICATES, **KSP_CERTIFICATES}.items():
+        if name in given:
+            cluster[field] = given[name][0]
+    for name, field in LOG_FIELDS.items():
+        if name in given:
+            data["logging"][field] = given[name][0]
+    if "--default-retry-mode" in given:
+        cluster.setdefault("retry_policy", {})["mode"] = given["--default-retry-mode"][0]
+    for name, value in COMPATIBILITY.items():
+        if name in given:
+            data["sdk3_compatibility_mode"] = value

@@ -1,0 +1,201 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs run_steps.ps1 in a real PowerShell: directly, or through the real win_powershell of an unmodified ansible-core.
+
+Needs only the standard library, so that it also runs where ansible-core does not (Windows).
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "plugins" / "plugin_utils" / "run_steps.ps1"
+
+
+class CallFailed(Exception):
+    """The script did not give its answer; the text is what PowerShell said."""
+
+
+def steps_module() -> ModuleType:
+    """plugins/module_utils/steps.py, loaded by its path: it needs nothing of Ansible."""
+    name = "codesign_steps"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "plugins" / "module_utils" / "steps.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def program() -> str:
+    """The PowerShell to test with: CODESIGN_POWERSHELL, else pwsh on PATH; "" for none."""
+    return shutil.which(os.environ.get("CODESIGN_POWERSHELL") or "pwsh") or ""
+
+
+@dataclass(frozen=True)
+class Called:
+    """The script's answer, and everything that came back beside it (to be searched for secrets)."""
+
+    text: str
+    beside: str
+
+
+HARNESS = r"""
+$ErrorActionPreference = 'Stop'
+$parameters = @{ Steps = [System.IO.File]::ReadAllText((Join-Path $env:CODESIGN_CALL 'steps.json')) }
+$secrets = [System.Console]::In.ReadToEnd()
+if ($secrets) {
+    $parameters.Secrets = New-Object System.Security.SecureString
+    foreach ($char in [System.Text.Encoding]::UTF8.GetString([System.Convert]::FromBase64String($secrets)).ToCharArray()) { $parameters.Secrets.AppendChar($char) }
+}
+$script = [ScriptBlock]::Create([System.IO.File]::ReadAllText($env:CODESIGN_SCRIPT))
+$answer = & $script @parameters
+[System.IO.File]::WriteAllText((Join-Path $env:CODESIGN_CALL 'answer.json'), [string]$answer)
+"""
+
+
+def direct(powershell: str, folder: Path, steps: str, secrets: Mapping[str, str] | None, environment: Mapping[str, str]) -> Called:
+    """Calls the script as a script block, the secrets through standard input."""
+    answer = folder / "answer.json"
+    answer.unlink(missing_ok=True)
+    (folder / "steps.json").write_text(steps, encoding="utf-8")
+    command = base64.b64encode(HARNESS.encode("utf-16-le")).decode("ascii")
+    done = subprocess.run(
+        [powershell, "-NoProfile", "-NonInteractive", "-EncodedCommand", command],
+        input=base64.b64encode(json.dumps(dict(secrets)).encode()) if secrets else b"",
+        env={**os.environ, **environment, "CODESIGN_CALL": str(folder), "CODESIGN_SCRIPT": str(SCRIPT)}, capture_output=True, timeout=300, check=False,
+    )
+    beside = done.stdout.decode("utf-8", errors="replace") + done.stderr.decode("utf-8", errors="replace")
+    if not answer.exists():
+        raise CallFailed(f"PowerShell ended with {done.returncode}: {beside[-3000:]}")
+    return Called(answer.read_text(encoding="utf-8-sig"), beside)
+
+
+# Through Ansible ----------------------------------------------------------------------------------------------------------
+
+CONNECTION = '''
+from __future__ import annotations
+DOCUMENTATION = """
+name: pwshlocal
+short_description: runs PowerShell modules with a PowerShell of this machine
+description: for tests only
+options: {}
+"""
+import os, shlex, shutil, subprocess
+from ansible.plugins.connection import ConnectionBase
+
+class Connection(ConnectionBase):
+    transport = "pwshlocal"
+    module_implementation_preferences = (".ps1", ".exe", "")
+    allow_executable = False
+    has_pipelining = True
+    always_pipeline_modules = True
+
+    def __init__(self, *args, **kwargs):
+        self._shell_type = "powershell"
+        super().__init__(*args, **kwargs)
+
+    def _connect(self):
+        self._connected = True
+        return self
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        argv = shlex.split(cmd)
+        argv[0] = os.environ["CALL_PWSH"]  # the shell plugin says PowerShell
+        done = subprocess.run(argv, input=in_data, capture_output=True, env=dict(os.environ, TEMP=os.environ["CALL_TEMP"]))
+        return done.returncode, done.stdout, done.stderr
+
+    def put_file(self, in_path, out_path):
+        shutil.copyfile(in_path, out_path)
+
+    def fetch_file(self, in_path, out_path):
+        shutil.copyfile(in_path, out_path)
+
+    def close(self):
+        self._connected = False
+'''
+ACTION = """
+from __future__ import annotations
+import json, os
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        with open(os.environ["CALL_IN"]) as file:
+            arguments = json.load(file)
+        self._task.no_log = True
+        result = self._execute_module(module_name="ansible.windows.win_powershell", module_args=arguments, task_vars=task_vars)
+        with open(os.environ["CALL_OUT"], "w") as file:
+            json.dump(result, file, default=str)
+        return {"changed": False}
+"""
+FILES = {
+    "connection_plugins/pwshlocal.py": CONNECTION,
+    "action_plugins/steps_call.py": ACTION,
+    "library/steps_call.ps1": "#!powershell\n",
+    "hosts.ini": "host ansible_connection=pwshlocal ansible_shell_type=powershell\n",
+    "play.yml": "- hosts: host\n  gather_facts: false\n  tasks:\n    - steps_call:\n",
+}
+
+
+def ansible_playbook() -> str:
+    """ansible-playbook beside the running Python; "" where there is none."""
+    found = Path(sys.executable).with_name("ansible-playbook")
+    return str(found) if found.exists() else ""
+
+
+def through_win_powershell(powershell: str, folder: Path, steps: str, secrets: Mapping[str, str] | None, environment: Mapping[str, str]) -> Called:
+    """Sends the script as the collection does: win_powershell with parameters and sensitive parameters."""
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "temp").mkdir(exist_ok=True)
+    collections = ROOT / "build" / "collections"
+    (folder / "ansible.cfg").write_text(
+        f"[defaults]\nconnection_plugins = ./connection_plugins\naction_plugins = ./action_plugins\nlibrary = ./library\n"
+        f"collections_path = {collections}\ninventory = ./hosts.ini\n", encoding="utf-8",
+    )
+    arguments: dict[str, Any] = {"script": SCRIPT.read_text(encoding="ascii"), "parameters": {"Steps": steps}}
+    if secrets:
+        arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]
+    call, answer = folder / "call.json", folder / "result.json"
+    answer.unlink(missing_ok=True)
+    call.touch(mode=0o600)
+    call.write_text(json.dumps(arguments), encoding="utf-8")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    done = subprocess.run(
+        [ansible_playbook(), "-vvv", "play.yml"], cwd=folder, capture_output=True, text=True, timeout=600, check=False,
+        env={**variables, **environment, "CALL_PWSH": powershell, "CALL_IN": str(call), "CALL_OUT": str(answer), "CALL_TEMP": str(folder / "temp"),
+             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "POWERSHELL_TELEMETRY_OPTOUT": "1", "LC_ALL": "C.UTF-8"},
+    )
+    call.unlink()
+    beside = done.stdout + done.stderr
+    if not answer.exists():
+        raise CallFailed(f"ansible-playbook ended with {done.returncode}: {beside[-3000:]}")
+    result = json.loads(answer.read_text(encoding="utf-8"))
+    if not isinstance(result.get("result"), str):
+        raise CallFailed(f"win_powershell gave no result: {json.dumps(result)[:3000]}")
+    rest = {name: value for name, value in result.items() if name != "result"}
+    assert not result.get("changed"), "the script said that it changed something"
+    assert not result.get("error"), f"the script wrote errors: {result['error']}"
+    return Called(result["result"], beside + json.dumps(rest))
+
+
+def words(what: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    """The arguments with which Python runs the stand-in program."""
+    return (str(ROOT / "tests" / "contract" / "native" / "stand_in.py"), what, *arguments)
