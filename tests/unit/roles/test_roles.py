@@ -1,0 +1,78 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each role's defaults, argument specification, tasks and README say the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+NAMES = sorted(path.name for path in ROLES.iterdir() if path.is_dir() and path.name != "common")
+
+
+def load(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+COMMON = load(ROLES / "common" / "defaults" / "main.yml")
+
+
+def options(role: str) -> dict[str, Any]:
+    return load(ROLES / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+def texts(role: str) -> str:
+    folders = [ROLES / role / folder for folder in ("tasks", "vars", "defaults")]
+    return "\n".join(path.read_text(encoding="utf-8") for folder in folders if folder.exists() for path in sorted(folder.glob("*.yml")))
+
+
+def test_every_role_of_the_design_is_there() -> None:
+    assert set(NAMES) >= {"client", "credentials", "certificates", "key_container", "signtool", "sign", "inspect"}
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_documented_defaults_are_the_real_ones(role: str) -> None:
+    defaults = {**COMMON, **load(ROLES / role / "defaults" / "main.yml")}
+    for name, option in options(role).items():
+        if "default" in option:
+            assert defaults.get(name) == option["default"], name
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_every_default_of_the_role_is_an_option(role: str) -> None:
+    assert set(load(ROLES / role / "defaults" / "main.yml")) <= set(options(role))
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_tasks_read_documented_variables_only(role: str) -> None:
+    text = texts(role)
+    registered = set(re.findall(r"(?:register|loop_var): (codesign_\w+)", text)) | set(load(ROLES / role / "vars" / "main.yml"))
+    derived = {"codesign_identities_read"} | set(re.findall(r"codesign_(?:client_installed|certificates_seen)", text))
+    used = {name for name in re.findall(r"\bcodesign_\w+", text) if name in options_of_all() or name not in registered | derived}
+    assert used - registered <= set(options(role)) | {"codesign_identities_read"}
+
+
+def options_of_all() -> set[str]:
+    return {name for role in NAMES for name in options(role)}
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_readme_lists_every_option(role: str) -> None:
+    readme = (ROLES / role / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(codesign_\w+)` \|", readme, re.MULTILINE)
+    assert listed == list(options(role))
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_passwords_are_marked(role: str) -> None:
+    def walk(items: dict[str, Any]) -> None:
+        for name, option in items.items():
+            assert bool(option.get("no_log")) == ("password" in name), name
+            walk(option.get("options") or {})
+
+    walk(options(role))
