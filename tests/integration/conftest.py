@@ -1,0 +1,102 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab for the tests of this folder, and a bench to run tasks on its hosts as a user would: by ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.control import Control, start
+from support.playbook import ROOT, PlaybookRun, run_playbook
+
+COLLECTIONS = (ROOT / "build" / "dev", ROOT / "build" / "collections")
+FLEET: dict[str, Any] = {
+    "hosts": {
+        "en5": {},
+        "de5": {"language": "de"},
+        "zh5": {"language": "zh"},
+        "en3": {"client_sdk": 3},
+        "fr3": {"language": "fr", "client_sdk": 3},
+    },
+    "cluster": {"hsm_type": "hsm1", "hsms": 2},
+    "certificates": "all",
+}
+
+
+@dataclass
+class Bench:
+    """A running lab and what a user would type."""
+
+    lab: Control
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        return dict(yaml.safe_load(self.lab.secrets.read_text(encoding="utf-8")))
+
+    @property
+    def password(self) -> str:
+        return self.secrets["codesign_crypto_password"]
+
+    def packages(self, host: str) -> list[dict[str, str]]:
+        """The client's packages that the lab offers a host."""
+        inventory = yaml.safe_load(self.lab.inventory.read_text(encoding="utf-8"))
+        return list(inventory["all"]["children"]["windows"]["hosts"][host]["codesign_client_packages"])
+
+    def certificate(self, name: str) -> str:
+        """The PEM text of one of the lab's certificates (signing, expired, ...)."""
+        return (Path(self.lab.info["pki"]) / f"{name}.pem").read_text(encoding="ascii")
+
+    def play(self, playbook: str, *extra: str, variables: Mapping[str, Any] | None = None) -> PlaybookRun:
+        """Runs a playbook of the collection."""
+        return run_playbook(
+            playbook, self.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{self.lab.secrets}", *extra], variables=variables, keep_results=True
+        )
+
+    def tasks(self, host: str, tasks: Sequence[Mapping[str, Any]], *extra: str, variables: Mapping[str, Any] | None = None) -> PlaybookRun:
+        """Runs tasks on one host; each is tried, whatever became of the ones before it."""
+        login = {"crypto_user": "{{ codesign_crypto_user }}", "crypto_password": "{{ codesign_crypto_password }}"}
+        named = []
+        for number, task in enumerate(tasks):
+            task = {"name": f"task {number}", "ignore_errors": True, **task}
+            for module, arguments in task.items():
+                if module.startswith("cloudhsm.codesign.") and isinstance(arguments, Mapping) and "crypto_user" not in arguments:
+                    if not module.endswith(("win_codesign_info", "win_cloudhsm_client")):
+                        task = {**task, module: {**login, **arguments}}
+            named.append(task)
+        play = {"name": "tasks", "hosts": host, "gather_facts": False, "tasks": named}
+        return run_playbook(
+            [play], self.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{self.lab.secrets}", *extra], variables=variables, keep_results=True
+        )
+
+    def task(self, host: str, module: str, arguments: Mapping[str, Any], *extra: str) -> dict[str, Any]:
+        """One task's whole result."""
+        run = self.tasks(host, [{f"cloudhsm.codesign.{module}": dict(arguments)}], *extra)
+        return run.of("task 0").result
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A fleet of five bare hosts: English, German, French and Chinese, with both client SDKs."""
+    folder = tmp_path_factory.mktemp("lab")
+    description = folder / "fleet.yml"
+    description.write_text(json.dumps(FLEET), encoding="utf-8")
+    control = start(folder / "state", str(description))
+    try:
+        yield Bench(control)
+    finally:
+        control.stop()
+
+
+@pytest.fixture(scope="session")
+def fleet(bench: Bench) -> Bench:
+    """The same fleet after site.yml: every host can sign."""
+    run = bench.play("cloudhsm.codesign.site")
+    assert run.returncode == 0, run.output[-6000:]
+    return bench

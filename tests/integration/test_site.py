@@ -1,0 +1,115 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""site.yml on bare, converged and drifted hosts: what it changes, what it costs, and what check mode says before."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.playbook import run_playbook
+
+from .conftest import COLLECTIONS, Bench
+
+HOSTS = ("en5", "de5", "zh5", "en3", "fr3")
+ROLES = ("client", "certificates", "signtool", "key_container")
+
+
+def calls(bench: Bench, host: str, since: int) -> list[str]:
+    return [call["module"] for call in bench.lab.calls(host, since)]
+
+
+def test_check_mode_on_bare_hosts_predicts_and_changes_nothing(bench: Bench) -> None:
+    before = bench.lab.last()
+    run = bench.play("cloudhsm.codesign.site", "--check", "--diff")
+    assert run.returncode == 0, run.output[-4000:]
+    predicted = {host: {result.role for result in run.changed(host)} for host in HOSTS}
+    assert predicted == {host: set(ROLES) for host in HOSTS}
+    # The real win_package and win_get_url download in check mode too, into a temporary file.
+    written = {entry["by"] for entry in bench.lab.record("file", since=before) if "\\Temp\\" not in entry["path"]}
+    assert written == set()
+
+
+def test_a_second_run_changes_nothing_and_costs_one_call(fleet: Bench) -> None:
+    before = fleet.lab.last()
+    run = fleet.play("cloudhsm.codesign.site", "--diff")
+    assert run.returncode == 0, run.output[-4000:]
+    assert run.changed() == []
+    assert {host: len(calls(fleet, host, before)) for host in HOSTS} == dict.fromkeys(HOSTS, 1)
+
+
+def test_the_roles_alone_change_nothing_either(fleet: Bench) -> None:
+    plays = [{"name": "a site.yml of somebody else", "hosts": "all", "gather_facts": False, "roles": [f"cloudhsm.codesign.{role}" for role in ROLES]}]
+    before = fleet.lab.last()
+    run = run_playbook(plays, fleet.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{fleet.lab.secrets}"])
+    assert run.returncode == 0, run.output[-4000:]
+    assert run.changed() == []
+    for host in HOSTS:
+        assert len(calls(fleet, host, before)) <= 8, calls(fleet, host, before)
+
+
+@pytest.mark.parametrize(
+    ("damage", "host", "role"),
+    [
+        ("association", "de5", "key_container"),
+        ("container", "zh5", "key_container"),
+        ("association", "fr3", "key_container"),
+        ("container", "en3", "key_container"),
+        ("chain", "de5", "certificates"),
+        ("root", "en3", "certificates"),
+        ("service", "en3", "client"),
+        ("client_configuration", "en5", "client"),
+        ("provider", "fr3", "client"),
+    ],
+)
+def test_drift_is_predicted_reported_and_repaired(fleet: Bench, damage: str, host: str, role: str) -> None:
+    assert fleet.lab.damage(host, damage) > 0
+    report = fleet.play("cloudhsm.codesign.drift", "--limit", host, variables={"codesign_drift_fail": True})
+    assert report.returncode != 0
+    predicted = fleet.play("cloudhsm.codesign.site", "--check", "--diff", "--limit", host)
+    assert predicted.returncode == 0, predicted.output[-4000:]
+    repaired = fleet.play("cloudhsm.codesign.site")
+    assert repaired.returncode == 0, repaired.output[-4000:]
+    assert {result.host for result in repaired.changed()} == {host}
+    assert {result.role for result in repaired.changed()} == {result.role for result in predicted.changed()} == {role}
+    assert fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True}).returncode == 0
+
+
+def test_a_provider_that_only_the_installer_registers_is_named(fleet: Bench) -> None:
+    """Client SDK 5 has no tool for it, so the role says what to do; afterwards the installer is run by hand."""
+    assert fleet.lab.damage("en5", "provider") > 0
+    run = fleet.play("cloudhsm.codesign.site", "--limit", "en5")
+    assert run.returncode != 0
+    (failed,) = run.failed("en5")
+    assert failed.result["link"] == "provider"
+    assert "Install the KSP package of Client SDK 5 again" in failed.msg
+    package = next(item for item in fleet.packages("en5") if "KSP" in item["file"])
+    path = f"{{{{ codesign_client_package_url }}}}/{package['file']}"
+    again = [{"ansible.windows.win_package": {"path": path, "state": state}} for state in ("absent", "present")]
+    assert fleet.tasks("en5", again).failed() == []
+    assert fleet.play("cloudhsm.codesign.site", "--limit", "en5").returncode == 0
+    assert fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True}).returncode == 0
+
+
+def test_the_password_is_nowhere(fleet: Bench) -> None:
+    run = fleet.play("cloudhsm.codesign.site", "-vvvv", "--diff")
+    assert fleet.password not in run.output
+    assert fleet.lab.damage("de5", "container") > 0
+    assert fleet.lab.damage("en3", "container") > 0
+    run = fleet.play("cloudhsm.codesign.site", "-vvvv", "--diff")
+    assert run.returncode == 0, run.output[-4000:]
+    assert {result.host for result in run.changed()} == {"de5", "en3"}
+    assert fleet.password not in run.output
+    found = fleet.lab.search(fleet.password)
+    assert found["files"] == []
+    assert [entry for entry in found["record"] if entry["kind"] in ("event", "file", "registry")] == []
+    # A process may have it in its environment or its standard input, a call among its sensitive parameters; nothing else may.
+    assert {(entry["kind"], name) for entry in found["record"] for name in entry["fields"]} == {
+        ("process", "environment"),
+        ("process", "stdin"),
+        ("call", "args"),
+    }
+    for call in fleet.lab.calls():
+        plain = {name: value for name, value in call["args"].items() if name != "sensitive_parameters"}
+        assert fleet.password not in json.dumps(plain)
