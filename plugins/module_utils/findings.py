@@ -42,8 +42,13 @@ class Finding:
     repair: str
     role: str = ""
 
+    @property
+    def text(self) -> str:
+        """The finding as one line for a person."""
+        return f"{self.link}: {self.what} should be {self.expected}, is {self.seen}. {self.repair}"
+
     def as_dict(self) -> Dict[str, str]:
-        return asdict(self)
+        return {**asdict(self), "text": self.text}
 
 
 class BrokenLink(Exception):

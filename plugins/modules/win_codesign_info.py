@@ -170,6 +170,9 @@ findings:
     role:
       description: The role of this collection that repairs it; empty where none does.
       type: str
+    text:
+      description: All of it in one line.
+      type: str
   sample:
     - link: service
       what: AWSCloudHSMClient
@@ -177,6 +180,7 @@ findings:
       seen: Stopped
       repair: Run the module cloudhsm.codesign.win_cloudhsm_client.
       role: client
+      text: "service: AWSCloudHSMClient should be Running, is Stopped. Run the module cloudhsm.codesign.win_cloudhsm_client."
 host:
   description: The account that read this, and the host's PowerShell and OEM code page.
   returned: success
