@@ -59,7 +59,8 @@ $parameters = @{ Steps = [System.IO.File]::ReadAllText((Join-Path $env:CODESIGN_
 $secrets = [System.Console]::In.ReadToEnd()
 if ($secrets) {
     $parameters.Secrets = New-Object System.Security.SecureString
-    foreach ($char in [System.Text.Encoding]::UTF8.GetString([System.Convert]::FromBase64String($secrets)).ToCharArray()) { $parameters.Secrets.AppendChar($char) }
+    $text = [System.Text.Encoding]::UTF8.GetString([System.Convert]::FromBase64String($secrets))
+    foreach ($char in $text.ToCharArray()) { $parameters.Secrets.AppendChar($char) }
 }
 $script = [ScriptBlock]::Create([System.IO.File]::ReadAllText($env:CODESIGN_SCRIPT))
 $answer = & $script @parameters

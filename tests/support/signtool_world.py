@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import os
 import re
 import shutil
 import struct
@@ -321,7 +322,7 @@ class _Presigner:
         (folder / "out").unlink(missing_ok=True)
         done = subprocess.run(
             [*arguments, "-in", str(folder / source), "-out", str(folder / "out")],
-            env={"PATH": "/usr/bin:/bin:/usr/local/bin", **variables},
+            env={**os.environ, **variables},
             capture_output=True,
             text=True,
             timeout=120,

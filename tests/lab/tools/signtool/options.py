@@ -67,6 +67,11 @@ class CommandLine:
     def has(self, *names: str) -> bool:
         return any(name in self.given for name in names)
 
+    def not_made(self, *names: str) -> None:
+        """Options that the parser knows and the lab does nothing for: better an end with a trace than a wrong signature."""
+        if self.has(*names):
+            raise LookupError(f"the lab's SignTool does not do /{next(name for name in names if self.has(name))}")
+
     @property
     def verbose(self) -> bool:
         return self.has("v", "debug")

@@ -75,6 +75,7 @@ class Tally:
 
 
 def run(process: Process, line: CommandLine, console: Console, build: int) -> int:
+    line.not_made("dg", "ds", "di", "dlib", "p7", "es", "sa", "tseal")
     try:
         selected = select(process, line, console, build)
     except NotSelected:

@@ -52,6 +52,7 @@ class Unverified(Exception):
 
 
 def run(process: Process, line: CommandLine, console: Console, build: int) -> int:
+    line.not_made("p7", "p7content", "enclave", "sl", "bp", "policy")
     if line.has("c") and not find(process, line.value("c")):
         console.error_about(f"File not found: {line.value('c')}")
         return 1
@@ -90,6 +91,8 @@ class _Verifier:
             if self.verbose:
                 self.console.say(f"\nVerifying: {named.shown}\n")
             # No catalog of the lab knows any file.
+            if self.line.has("c") and not self.quiet:
+                self.console.error("File not found in the specified catalog.")
             self._fail_about(f"File not valid: {named.shown}")
             return
         if self.verbose:

@@ -1,0 +1,34 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The genuine SignTool under Wine for the tests of this folder; where it cannot be had, they are skipped and say why."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+for folder in (TESTS, TESTS.parent / "build" / "dev"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from support import wine_signtool  # noqa: E402 - found only after the lines above
+from support.wine_signtool import Genuine  # noqa: E402
+
+# On Windows only PowerShell is tested, with pytest and nothing else installed: the other files cannot even be imported.
+if not all(importlib.util.find_spec(name) for name in ("cryptography", "pkcs11", "asn1crypto", "ansible")):
+    collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name != "test_run_steps_powershell.py"]
+
+
+@pytest.fixture(scope="session")
+def genuine() -> Iterator[Genuine]:
+    try:
+        wine, tools = wine_signtool.prepare()
+    except wine_signtool.Unavailable as reason:
+        pytest.skip(str(reason))
+    yield Genuine(wine, tools)
+    wine.stop()
