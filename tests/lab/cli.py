@@ -75,11 +75,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def _start(options: argparse.Namespace) -> int:
     control = start(options.state, options.fleet)
+    playbook = Path(sys.executable).with_name("ansible-playbook")
+    collections = _description(options.fleet).collections
+    variables = f"-i {_short(control.inventory)} -e @{_short(control.secrets)}"
     print(f"The lab runs (process {control.info['pid']}): {', '.join(control.info['hosts'])}.")
-    print(f"Inventory: {control.inventory}   Secrets: {control.secrets}")
-    print(f"Try:  ansible-playbook -i {control.inventory} -e @{control.secrets} cloudhsm.codesign.site")
-    print(f"Stop: python -m lab stop --state {options.state}")
+    print(f"Inventory: {_short(control.inventory)}   Secrets: {_short(control.secrets)}   Certificates: {_short(Path(control.info['pki']))}")
+    print(f"Use it:    ANSIBLE_COLLECTIONS_PATH={_short(collections)} {_short(playbook)} {variables} cloudhsm.codesign.site")
+    print(f"Watch it:  PYTHONPATH={_short(Path(__file__).parents[1])} {_short(Path(sys.executable))} -m lab calls --state {options.state}")
+    print(f"Stop it:   the same with stop in the place of calls, or make lab-stop (LAB_STATE={options.state})")
     return 0
+
+
+def _short(path: Path) -> str:
+    """A path as somebody in this folder would type it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def _description(text: str) -> Description:
