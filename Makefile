@@ -61,6 +61,7 @@ docs-lint: setup  ## the modules' documentation and the changelog alone
 
 lab: artifact  ## start a fleet without Windows and print its inventory (FLEET=demo or a file, LAB_STATE=build/lab)
 	@$(PYTHON) -m lab start --fleet $(FLEET) --state $(LAB_STATE)
+	@echo 'First: export PATH="$(CURDIR)/.venv/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/build/collections"      Stop: make lab-stop'
 
 lab-stop: setup  ## stop that fleet
 	@$(PYTHON) -m lab stop --state $(LAB_STATE)

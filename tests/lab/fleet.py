@@ -17,7 +17,7 @@ import yaml
 from . import packages
 from .fileserver import FileServer
 from .host import OEM_CODE_PAGES, Host
-from .hsm import WRONG_LOGINS, Cluster
+from .hsm import WRONG_LOGINS, Cluster, KeyObject
 from .pki import Pki
 from .record import Record
 from .remote import Remote
@@ -26,7 +26,12 @@ from .wsman import Endpoint
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 ADMINISTRATOR = "Administrator"
-FLEET_FAULTS = ("tsa_down", "tsa_slow", "tsa_garbage", "tsa_http_500", "tsa_http_404", "tsa_reject", "user_locked", "hsm_down", "key_unavailable")
+STRANGER = "somebody else"
+"""Who owns the signing keys while the fault ``key_foreign`` is there"""
+FLEET_FAULTS = (
+    *("tsa_down", "tsa_slow", "tsa_garbage", "tsa_http_500", "tsa_http_404", "tsa_reject"),
+    *("user_locked", "hsm_down", "key_unavailable", "key_foreign", "key_twice"),
+)
 
 
 class DescriptionError(Exception):
@@ -122,6 +127,7 @@ class Fleet:
     web: FileServer
     crypto_password: str
     members: dict[str, Member] = field(default_factory=dict)
+    _doubled: list[tuple[int, int]] = field(default_factory=list)
 
     @classmethod
     def start(cls, description: Description, state: Path) -> Fleet:
@@ -200,6 +206,10 @@ class Fleet:
             self.cluster.down.update([argument] if argument else self.cluster.addresses)
         elif name == "key_unavailable":
             self._copies(1)
+        elif name == "key_foreign":
+            self._own(self.description.crypto_user, STRANGER)
+        elif name == "key_twice":
+            self._doubled += [self.cluster.double(key.handle) for key in self._signing_keys() if key.cls == "private"]
         else:
             raise DescriptionError(f"no fault '{name}' for the whole fleet; there are {', '.join(FLEET_FAULTS)}")
 
@@ -207,13 +217,25 @@ class Fleet:
         self.tsa.set_fault("")
         self.cluster.users[self.description.crypto_user].wrong = 0
         self.cluster.down.clear()
+        self._own(STRANGER, self.description.crypto_user)
+        for pair in self._doubled:
+            for handle in pair:
+                self.cluster.delete_key(handle)
+        self._doubled = []
         self._copies(len(self.cluster.addresses))
+
+    def _signing_keys(self) -> list[KeyObject]:
+        return [key for key in self.cluster.all_keys() if key.owner == self.description.crypto_user]
+
+    def _own(self, old: str, new: str) -> None:
+        for key in self.cluster.all_keys():
+            if key.owner == old:
+                self.cluster.give(key.handle, new)
 
     def _copies(self, hsms: int) -> None:
         """On how many HSMs the crypto user's keys lie; with one, Client SDK 5 refuses to use them by default."""
-        for key in self.cluster.all_keys():
-            if key.owner == self.description.crypto_user:
-                self.cluster.set_copies(key.handle, hsms)
+        for key in self._signing_keys():
+            self.cluster.set_copies(key.handle, hsms)
 
     # What a user needs -----------------------------------------------------------------------------------------------------
 

@@ -92,8 +92,11 @@ class SigningArguments:
     environment: dict[str, str]
 
     def osslsigncode(self) -> list[str]:
-        """The part of osslsigncode's command line that names the key; the PIN stays in its file."""
-        return ["-pkcs11engine", self.engine, "-pkcs11module", self.module, "-key", self.uri, "-readpass", self.pin_file]
+        """The part of osslsigncode's command line that names the key; the PIN stays in its file.
+
+        OpenSSL finds the engine by OPENSSL_ENGINES: osslsigncode 2.5 of Debian 12 fails where -pkcs11engine names it.
+        """
+        return ["-pkcs11module", self.module, "-key", self.uri, "-readpass", self.pin_file]
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ class Token:
             uri=uri,
             pin=self.pin,
             pin_file=str(self.pin_file),
-            environment={"SOFTHSM2_CONF": str(self.configuration)},
+            environment={"SOFTHSM2_CONF": str(self.configuration), "OPENSSL_ENGINES": str(Path(engine_path()).parent)},
         )
 
 
