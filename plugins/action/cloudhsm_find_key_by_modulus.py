@@ -12,13 +12,15 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_find_key_by_modulus import (
     ARGUMENTS,
+    CONTENT,
     lookup,
     read,
     wanted_from_certificate,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, key_pair, store_entry
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import FileContent, ReadFile, Result, Step, Version, VersionResult, expect
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import FileContent, ReadFile, Result, Service, Step, Version, VersionResult, expect
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
 
 
@@ -40,10 +42,15 @@ class ActionModule(CodesignAction):
         if params["modulus"]:
             wanted = key_pair.wanted_from_modulus(params["modulus"])
         elif params["certificate_content"]:
-            wanted = wanted_from_certificate(read(params["certificate_content"].encode("utf-8"), "certificate_content"))
+            wanted = wanted_from_certificate(read(params["certificate_content"].encode("utf-8"), CONTENT))
         else:
             wanted, look = self._ask_certificate(look)
-        pair, backend = key_lookup.find(self._run_steps, wanted, look)
+        try:
+            pair, backend = key_lookup.find(self._run_steps, wanted, look)
+        except BrokenLink as broken:
+            if broken.link != "service":
+                raise
+            raise key_lookup.behind_the_daemon(broken, self._run_steps([Service(configure.SERVICE)], {})[0]) from None
         for text in pair.warnings:
             self.warn(text)
         return {"changed": False, "key": pair.as_dict(wanted, backend)}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_cert_repairstore import ARGUMENTS, access, wanted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
@@ -47,8 +47,8 @@ class ActionModule(CodesignAction):
         after = self._repair(want, before, steps, testing)
         return self._result(want, before, after, after.key)
 
-    def _run(self, steps: Sequence[Step]) -> Sequence[Result]:
-        answer = self.host.run(steps, self.access.secrets)
+    def _run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None) -> Sequence[Result]:
+        answer = self.host.run(steps, self.access.secrets if secrets is None else secrets)
         self.account = answer.host.account
         return answer.results
 
@@ -72,7 +72,7 @@ class ActionModule(CodesignAction):
         except BrokenLink as broken:
             if not plan.worth_diagnosis(broken):
                 raise
-            plan.diagnose(want, self._run(plan.diagnose_steps()), broken)
+            plan.diagnose(want, self.access, self._run(*plan.diagnose_steps(self.access)), broken)
         return after
 
     def _check_certificate(self, seen: Seen) -> None:
@@ -96,7 +96,7 @@ class ActionModule(CodesignAction):
 
     def _result(self, want: Wanted, before: Seen, after: Seen, key: KeyProvInfo | None) -> dict[str, Any]:
         if self.tested.problem:
-            self.warn(f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}: {self.tested.problem}.")
+            self.warn(f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}: {self.tested.problem.rstrip('.')}.")
         name = want.friendly_name if self.check_mode and want.friendly_name is not None else after.friendly_name
         return {
             "changed": plan.method(want, before) != "none",

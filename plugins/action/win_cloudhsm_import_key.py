@@ -78,8 +78,7 @@ class ActionModule(CodesignAction):
 
     def _make(self, want: Wanted, seen: Seen, sdk: str) -> Made:
         done = self._run(plan.plan(want, seen, sdk, self._handles), plan.secrets(want))
-        results = plan.made_results(want, done)
-        self.access = done[-1]
+        results, self.access = plan.made_results(want, done), done[-1]
         try:
             made = plan.judge(want, sdk, seen, results)
         except BrokenLink as broken:

@@ -37,6 +37,8 @@ EXAMPLES = r"""
 - name: Tie a certificate to the key that belongs to it
   cloudhsm.codesign.win_cert_repairstore:
     thumbprint: "{{ query('cloudhsm.codesign.identities', {'name': 'release', 'certificate': 'release.cer'})[0].thumbprint }}"
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
 """
 
 RETURN = r"""
@@ -45,24 +47,34 @@ _raw:
   type: list
   elements: dict
   contains:
+    name:
+      description: The identity's name, from the input.
+      type: str
+      sample: release
     certificate:
       description: The signing certificate as PEM text.
       type: str
+      sample: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
     thumbprint:
       description: Its SHA-1 thumbprint, upper case hex.
       type: str
+      sample: 5AAEF93E7E972B1187363D880CFA3F71507C2E24
     serial_number:
       description: Its serial number, lower case hex as certutil prints it.
       type: str
+      sample: 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567
     subject:
       description: Its subject.
       type: str
+      sample: CN=Example Software,O=Example,C=DE
     not_after:
       description: When it ends (UTC, ISO 8601).
       type: str
+      sample: '2027-11-24T09:40:00+00:00'
     modulus:
       description: The modulus of its RSA key, upper case hex; empty for other keys.
       type: str
+      sample: C3A1D0E96B2F47C8...
     chain:
       description: The certificates above it.
       type: list
@@ -71,12 +83,15 @@ _raw:
         certificate:
           description: The certificate as PEM text.
           type: str
+          sample: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
         thumbprint:
           description: Its SHA-1 thumbprint.
           type: str
+          sample: 0D4C5E6F708192A3B4C5D6E7F8091A2B3C4D5E6F
         store:
           description: The store of the machine that it belongs into.
           type: str
+          sample: CA
 """
 
 from pathlib import Path

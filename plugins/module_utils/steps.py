@@ -510,7 +510,7 @@ class AppendFile(Step):
 
 @dataclass(frozen=True)
 class CopyFile(Step):
-    """Copies a file; a target that exists is a failure."""
+    """Copies a file; a target that exists is a failure. The copy of a read-only file can be written."""
 
     op: ClassVar[str] = "copy"
     writes: ClassVar[bool] = True

@@ -36,7 +36,7 @@ options:
     type: dict
   region:
     description:
-      - The AWS region. Without it boto3 takes C(AWS_REGION), C(AWS_DEFAULT_REGION) or the profile's.
+      - The AWS region. Without it C(AWS_REGION) counts, then C(AWS_DEFAULT_REGION), then the profile's.
     type: str
   profile:
     description:
@@ -99,7 +99,7 @@ clusters:
     state_message:
       description: What AWS says about the state.
       type: str
-      sample: ''
+      sample: The cluster is ready for use.
     hsm_type:
       description: The type as the clients' configuration names it.
       type: str
@@ -133,21 +133,27 @@ clusters:
         hsm_id:
           description: The HSM's id.
           type: str
+          sample: hsm-igklspoyj5v
         state:
           description: The HSM's state.
           type: str
+          sample: ACTIVE
         address:
           description: The IP address of its network interface.
           type: str
+          sample: 10.0.1.17
         eni_id:
           description: Its network interface.
           type: str
+          sample: eni-0a1b2c3d
         availability_zone:
           description: Its availability zone.
           type: str
+          sample: eu-central-1a
         subnet_id:
           description: Its subnet.
           type: str
+          sample: subnet-0a1b2c3d
     security_group:
       description: The cluster's security group. An instance must be a member of it to reach the HSMs.
       type: str
@@ -174,18 +180,23 @@ clusters:
         cluster_csr:
           description: The certificate request of a cluster that is not initialized.
           type: str
+          sample: ''
         cluster_certificate:
           description: The cluster's certificate, issued by C(customerCA.crt).
           type: str
+          sample: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
         hsm_certificate:
           description: The HSM's certificate.
           type: str
+          sample: ''
         aws_hardware_certificate:
           description: The hardware certificate by AWS.
           type: str
+          sample: ''
         manufacturer_hardware_certificate:
           description: The hardware certificate by the manufacturer.
           type: str
+          sample: ''
     tags:
       description: The cluster's tags.
       type: dict
@@ -206,8 +217,14 @@ link:
   returned: failure
   type: str
   sample: cluster
+code:
+  description: The error code of the AWS API.
+  returned: failure, where the API answered with one
+  type: str
+  sample: AccessDeniedException
 """
 
+import os
 import traceback
 from typing import Any, Dict, List, Mapping
 
@@ -241,7 +258,9 @@ def clusters_of(client: Any, cluster_id: str, tags: Mapping[str, str]) -> List[D
 
 def connect(params: Mapping[str, Any]) -> Any:
     """The API's client. Adaptive retries: a fleet's tasks may come all at once."""
-    session = boto3.session.Session(profile_name=params["profile"], region_name=params["region"])
+    # boto3 itself reads AWS_DEFAULT_REGION only; the AWS CLI and amazon.aws take AWS_REGION first.
+    region = params["region"] or os.environ.get("AWS_REGION") or None
+    session = boto3.session.Session(profile_name=params["profile"], region_name=region)
     return session.client("cloudhsmv2", endpoint_url=params["endpoint_url"], config=botocore.config.Config(retries={"mode": "adaptive", "max_attempts": 8}))
 
 

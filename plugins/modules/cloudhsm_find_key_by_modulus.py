@@ -131,7 +131,7 @@ key:
       description: The private key.
       returned: success
       type: dict
-      contains:
+      contains: &key
         handle:
           description: The key's handle, as the tools of Client SDK 3 write it.
           returned: success
@@ -165,7 +165,7 @@ key:
           sample:
             - signer
         shared_users:
-          description: Users that the key is shared with. As RV(key.private.owners).
+          description: Users that the key is shared with. As RV(key.private.owners), and null where the tool does not say.
           returned: success
           type: list
           elements: str
@@ -175,11 +175,12 @@ key:
         - The public key, with the same keys as RV(key.private). Null where there is not exactly one, or it was not asked for.
       returned: success
       type: dict
+      contains: *key
     modulus:
       description: The RSA modulus, in upper case hex. Empty for EC keys.
       returned: success
       type: str
-      sample: C3A1...
+      sample: C3A1D0E96B2F47C8...
     point:
       description: The EC point, uncompressed, in upper case hex. Empty for RSA keys.
       returned: success
@@ -213,6 +214,21 @@ link:
   returned: failure
   type: str
   sample: key
+code:
+  description: The code that C(key_mgmt_util) gave back, in hexadecimal.
+  returned: failure, where C(key_mgmt_util) gave one
+  type: str
+  sample: '0xa3'
+exit_code:
+  description: The exit code of C(cloudhsm-cli). Null where it ended without one.
+  returned: failure, where C(cloudhsm-cli) said why
+  type: int
+  sample: 1
+output:
+  description: The end of the tool's output.
+  returned: failure, where the output could not be understood
+  type: str
+  sample: "Daemon socket connection error"
 """
 
 import os
@@ -227,6 +243,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_find_key_by_modulus import (
     ARGUMENTS,
+    CONTENT,
     lookup,
     read,
     wanted_from_certificate,
@@ -319,7 +336,7 @@ def wanted_key(params: Mapping[str, Any]) -> WantedKey:
     if params["modulus"]:
         return wanted_from_modulus(params["modulus"])
     if params["certificate_content"]:
-        return wanted_from_certificate(read(params["certificate_content"].encode("utf-8"), "certificate_content"))
+        return wanted_from_certificate(read(params["certificate_content"].encode("utf-8"), CONTENT))
     path = params["certificate_path"]
     try:
         with open(path, "rb") as file:
@@ -335,6 +352,8 @@ def look_up(module: AnsibleModule) -> Dict[str, Any]:
     wanted = wanted_key(params)
     pair: KeyPair
     if params["backend"] == "pkcs11" or (params["backend"] == "auto" and params["pkcs11_module"]):
+        if not params["pkcs11_module"]:
+            raise BrokenLink("argument", "backend is pkcs11 and pkcs11_module is empty.", "Set pkcs11_module to the library's full path.")
         if not pkcs11_token.HAS_PKCS11:
             module.fail_json(msg=missing_required_lib(pkcs11_token.INSTALLATION))
         pin = pkcs11_token.pin_for(params["pkcs11_module"], params["crypto_user"] or "", params["crypto_password"] or "")

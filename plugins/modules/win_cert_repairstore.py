@@ -115,6 +115,7 @@ options:
     default: 120
 notes:
   - With O(client_sdk=auto) both client SDKs' environment variables are given to certutil. Each provider reads only its own.
+  - certutil does not say that a login was refused. Where it fails, the module looks for the reason in one more call, which logs in once more.
 seealso:
   - module: cloudhsm.codesign.win_cloudhsm_import_key
   - module: cloudhsm.codesign.win_signtool
@@ -122,10 +123,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Tie the certificate to the container that holds its key
+- name: Tie the certificate to the container that holds its key, and give it a name
   cloudhsm.codesign.win_cert_repairstore:
     thumbprint: "{{ codesign_thumbprint }}"
     container: "{{ codesign_key.container }}"
+    friendly_name: Code signing
 
 - name: Let certutil find the container, and try the key
   cloudhsm.codesign.win_cert_repairstore:
@@ -207,12 +209,34 @@ link:
   sample: container
 code:
   description: The code that certutil ended with.
-  returned: when certutil failed
+  returned: failure, where certutil failed
   type: str
   sample: '0x80090016'
 stdout:
   description: The end of certutil's output.
-  returned: when certutil failed
+  returned: failure, where certutil failed
   type: str
   sample: "CertUtil: -repairstore command FAILED: 0x80090016 (-2146893802 NTE_BAD_KEYSET)"
+reported:
+  description: What certutil's own failure would have been called, where a broken link behind it was found.
+  returned: failure, where the cause is not what certutil named
+  type: str
+  sample: certutil found no container of Cavium Key Storage Provider that holds the key.
+providers:
+  description: The providers that are registered on the host.
+  returned: failure, where O(provider) is not one of them
+  type: list
+  elements: str
+  sample:
+    - Microsoft Software Key Storage Provider
+exit_code:
+  description: The exit code of C(cloudhsm-cli), with which the login was tried. Null where it ended without one.
+  returned: failure, where the HSM refused that login
+  type: int
+  sample: 1
+output:
+  description: The end of the tool's output.
+  returned: failure, where what the login was tried with could not be understood
+  type: str
+  sample: Daemon socket connection error
 """

@@ -151,7 +151,7 @@ components:
   sample:
     - name: ksp
       installed: true
-      version: 5.18.0.0
+      version: 5.18.0
       file: C:\ProgramData\Amazon\CloudHSM\data\cloudhsm-ksp.cfg
       hsm_addresses:
         - 10.0.1.17
@@ -164,7 +164,7 @@ customer_ca:
   description: The content of C(customerCA.crt), V(null) where there is none.
   returned: success
   type: str
-  sample: '-----BEGIN CERTIFICATE----- ... -----END CERTIFICATE-----'
+  sample: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----"
 service:
   description: The daemon of Client SDK 3, V(null) for Client SDK 5, which has none.
   returned: success
@@ -211,4 +211,11 @@ link:
   returned: failure
   type: str
   sample: cluster
+findings:
+  description: What is still not as wanted after the client was configured, one line each.
+  returned: failure, where the configure tools did not do what they were asked for
+  type: list
+  elements: str
+  sample:
+    - "service: AWSCloudHSMClient should be Running, is Stopped. Start it."
 """

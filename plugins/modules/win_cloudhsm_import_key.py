@@ -156,6 +156,7 @@ proof:
     - How it is known that the container holds the key.
     - V(association) means that the certificate is tied to it and its file exists. V(public_key) that certutil shows the certificate's public key in it.
       V(new_file) that it is the one file that the import made, where the provider shows no public key.
+    - Null where there is no container.
   returned: success
   type: str
   sample: public_key
@@ -175,4 +176,58 @@ link:
   returned: failure
   type: str
   sample: credential
+reported:
+  description: What the tool itself complained about, where a broken link behind it was found.
+  returned: failure, where the cause is not what the tool named
+  type: str
+  sample: The provider could not list its keys.
+code:
+  description: The code that certutil or C(key_mgmt_util) gave back, in hexadecimal.
+  returned: failure, where one of them gave one
+  type: str
+  sample: '0x80090020'
+exit_code:
+  description: The exit code of C(cloudhsm-cli) or C(import_key). Null where it ended without one.
+  returned: failure, where one of them failed
+  type: int
+  sample: 1
+output:
+  description: The end of the tool's output.
+  returned: failure, where the output could not be understood
+  type: str
+  sample: Daemon socket connection error
+handles:
+  description: The handles of the keys that were found, where they are not exactly one.
+  returned: failure, where the key pair was looked up
+  type: list
+  elements: int
+  sample:
+    - 1836678
+    - 1836690
+count:
+  description: How many there are.
+  returned: failure, where the key pair was looked up
+  type: int
+  sample: 2
+thumbprints:
+  description: The certificates of the store that still point to RV(container).
+  returned: failure, where a container in use was to be removed
+  type: list
+  elements: str
+  sample:
+    - 5AAEF93E7E972B1187363D880CFA3F71507C2E24
+providers:
+  description: The providers that are registered on the host.
+  returned: failure, where O(provider) is not one of them
+  type: list
+  elements: str
+  sample:
+    - Microsoft Software Key Storage Provider
+unreachable:
+  description: The addresses of the HSMs that the host cannot reach.
+  returned: failure, where there are some, but not all of them
+  type: list
+  elements: str
+  sample:
+    - 10.0.1.17
 """

@@ -200,10 +200,54 @@ host:
     powershell: 5.1.20348.2849
     oem_code_page: 437
 client:
-  description: The client, as M(cloudhsm.codesign.win_cloudhsm_client) returns it (C(client_sdk), C(components), C(customer_ca), C(service), C(providers),
-    C(connections)).
+  description: The client, as M(cloudhsm.codesign.win_cloudhsm_client) returns it.
   returned: with O(gather) V(client)
   type: dict
+  contains:
+    client_sdk:
+      description: The client SDK that is installed, V(null) where none is.
+      type: str
+    components:
+      description: The parts of the client that have a configuration of their own.
+      type: list
+      elements: dict
+    customer_ca:
+      description: The content of C(customerCA.crt), V(null) where there is none.
+      type: str
+    service:
+      description: The daemon of Client SDK 3, V(null) for Client SDK 5, which has none.
+      type: dict
+    providers:
+      description: The providers of CloudHSM that are registered on the host, V(null) where they could not be listed.
+      type: list
+      elements: str
+    connections:
+      description: Whether each of the O(hsm_addresses) answers on TCP 2223, as the host sees it.
+      type: list
+      elements: dict
+  sample:
+    client_sdk: '5'
+    components:
+      - name: ksp
+        installed: true
+        version: 5.18.0
+        file: C:\ProgramData\Amazon\CloudHSM\data\cloudhsm-ksp.cfg
+        hsm_addresses:
+          - 10.0.1.17
+          - 10.0.2.23
+        hsm_type: hsm2m
+        customer_ca_file: C:\ProgramData\Amazon\CloudHSM\customerCA.crt
+        key_availability_check: true
+        sdk3_compatibility_mode: true
+    customer_ca: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----"
+    service: null
+    providers:
+      - Cavium Key Storage Provider
+      - CloudHSM Key Storage Provider
+    connections:
+      - address: 10.0.1.17
+        reachable: true
+        error: ''
 credentials:
   description: By client SDK (C(sdk3), C(sdk5)) and place (C(credential_manager), C(environment)), V(present), V(absent) or V(unknown). A variable that is
     V(present) outside of a task that sets it was stored in clear (C(setx)).
@@ -243,6 +287,15 @@ certificates:
     pem:
       description: The certificate.
       type: str
+  sample:
+    - identity: release
+      subject: CN=Example Software,O=Example,C=DE
+      thumbprint: 5AAEF93E7E972B1187363D880CFA3F71507C2E24
+      not_after: '2027-11-24T09:40:00+00:00'
+      store_name: My
+      store_location: LocalMachine
+      present: true
+      pem: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
 identities:
   description: The wanted identities and what their certificates are tied to.
   returned: with O(gather) V(identities)
@@ -268,11 +321,25 @@ identities:
       description: The wanted readers that may not read the container's file.
       type: list
       elements: str
+  sample:
+    - name: release
+      thumbprint: 5AAEF93E7E972B1187363D880CFA3F71507C2E24
+      present: true
+      association:
+        container: 7e3c-b2f5
+        provider: Cavium Key Storage Provider
+        provider_type: 0
+        flags: 0
+        key_spec: 2
+      container: 7e3c-b2f5
+      missing_readers: []
 containers:
   description: All key containers of the host.
   returned: with O(gather) V(identities)
   type: list
   elements: str
+  sample:
+    - 7e3c-b2f5
 signtool:
   description: SignTool.
   returned: with O(gather) V(signtool)

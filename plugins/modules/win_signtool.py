@@ -125,6 +125,8 @@ options:
     description:
       - Full path of C(signtool.exe). One folder may be V(*), which stands for the newest version.
       - The default is the x64 SignTool of the newest Windows SDK on the host, in the folder C(Windows Kits\10\bin).
+      - The role P(cloudhsm.codesign.signtool#role) has a folder of its own, so give
+        V(C:\\Program Files\\cloudhsm.codesign\\signtool\\bin\\*\\x64\\signtool.exe) for the SignTool that it installs.
       - The x86 SignTool is refused, as the key storage provider of CloudHSM exists for 64 bit only.
     type: str
   batch:
@@ -192,6 +194,8 @@ EXAMPLES = r"""
       - http://timestamp.sectigo.com
     description: Example Program
     url: https://www.example.com/
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
 
 - name: Add a signature beside the vendor's and write it into the ledger
   cloudhsm.codesign.win_signtool:
@@ -200,8 +204,8 @@ EXAMPLES = r"""
     thumbprint: 184EFBD18B376F996FFD3D79C2622334481D4409
     append: true
     ledger_path: C:\ProgramData\codesign\signed.jsonl
-    crypto_user: signer
-    crypto_password: "{{ vault_crypto_password }}"
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
 
 - name: Fail unless all files of a release are signed and trusted
   cloudhsm.codesign.win_signtool:
@@ -233,7 +237,7 @@ files:
       type: str
       sample: timestamped
     sha256_before:
-      description: SHA-256 of the file before the task.
+      description: SHA-256 of the file before the task, null where it could not be read.
       type: str
       sample: d2a84f4b8b650937ec8f73cd8be2c74add5a911ba64df27458ed8229da804a26
     sha256_after:
@@ -241,11 +245,11 @@ files:
       type: str
       sample: 03ba204e50d126e4674c005e04d82e84c21366780af1f43bd54a37816b6ab340
     signer:
-      description: Thumbprint of the certificate whose signature counts, the one named or else the primary one.
+      description: Thumbprint of the certificate whose signature counts, the one named or else the primary one. Null without one.
       type: str
       sample: 184EFBD18B376F996FFD3D79C2622334481D4409
     digest:
-      description: Digest algorithm of that signature.
+      description: Digest algorithm of that signature, null without one.
       type: str
       sample: sha256
     timestamp:

@@ -217,6 +217,13 @@ function Add-FileBytes($Step) {
     @{}
 }
 
+# A copy of a read-only file would be read-only: no program could work on it, and nobody could remove it.
+function Copy-OneFile($Step) {
+    [System.IO.File]::Copy($Step.path, $Step.target, $false)
+    [System.IO.File]::SetAttributes($Step.target, [System.IO.FileAttributes]::Normal)
+    @{}
+}
+
 # Moves a file over another one (or to a new name) in one stroke; the target is either the old or the new one, never half.
 function Move-OneFile($Step) {
     if ([System.IO.File]::Exists($Step.target)) { [System.IO.File]::Replace($Step.path, $Step.target, [NullString]::Value) }
@@ -292,7 +299,7 @@ foreach ($step in @($list)) {
             'read_folder' { Get-FolderBytes $step }
             'write' { Set-FileBytes $step }
             'append' { Add-FileBytes $step }
-            'copy' { [System.IO.File]::Copy($step.path, $step.target, $false); @{} }
+            'copy' { Copy-OneFile $step }
             'move' { Move-OneFile $step }
             'remove' { @{ existed = [System.IO.File]::Exists($step.path) }; [System.IO.File]::Delete($step.path) }
             'digest' { Get-FileDigest $step }

@@ -14,7 +14,10 @@ from typing import Any, Mapping, Sequence
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Answer, Step, StepError, changes_host, read_answer, to_json
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Answer, Failure, Step, StepError, changes_host, read_answer, to_json
+
+WITHOUT_WINDOWS = ("System.PlatformNotSupportedException", "System.Management.Automation.CommandNotFoundException")
+"""What .NET and PowerShell answer elsewhere when they are asked for the registry and for services."""
 
 
 def step_script() -> str:
@@ -50,9 +53,11 @@ class Host:
         if raw.get("failed") or not isinstance(raw.get("result"), str):
             raise self._script_failure(raw)
         try:
-            return read_answer(steps, raw["result"])
+            answer = read_answer(steps, raw["result"])
         except StepError as error:
             raise BrokenLink("host", f"The host's answer to the step script cannot be read: {error}.", "Run the task again with -vvv.") from error
+        self._need_windows(answer)
+        return answer
 
     def _execute(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         task = self._action._task
@@ -65,6 +70,16 @@ class Host:
             )
         finally:
             task.no_log = before
+
+    @staticmethod
+    def _need_windows(answer: Answer) -> None:
+        """BrokenLink when something of Windows was asked for where there is none: a missing registry is no empty one."""
+        if answer.host.oem_code_page == 0 and any(isinstance(result, Failure) and result.kind in WITHOUT_WINDOWS for result in answer.results):
+            raise BrokenLink(
+                "host",
+                f"PowerShell {answer.host.powershell} answers there, but the host is not Windows: it has no registry and no Windows services.",
+                "Give this task to the Windows hosts only.",
+            )
 
     @staticmethod
     def _script_failure(raw: Mapping[str, Any]) -> BrokenLink:

@@ -204,7 +204,7 @@ def random_lines(seed: int, count: int) -> list[list[str]]:
     chance = random.Random(seed)  # noqa: S311 - the same command lines in every run
     commands = ["sign"] * 4 + ["verify"] * 3 + ["timestamp", "remove", "catdb"]
     lines = []
-    for _ in range(count):
+    for _number in range(count):
         command = chance.choice(commands)
         names = [*FLAGS[command], *VALUES[command]]
         line = [command]

@@ -8,13 +8,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from lab.control import Control, start
+from support.documentation import check_keys
 from support.playbook import ROOT, PlaybookRun, run_playbook
+
+if TYPE_CHECKING:
+    from .signing import Signing
 
 COLLECTIONS = (ROOT / "build" / "dev", ROOT / "build" / "collections")
 FLEET: dict[str, Any] = {
@@ -55,9 +59,10 @@ class Bench:
 
     def play(self, playbook: str, *extra: str, variables: Mapping[str, Any] | None = None) -> PlaybookRun:
         """Runs a playbook of the collection."""
-        return run_playbook(
+        run = run_playbook(
             playbook, self.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{self.lab.secrets}", *extra], variables=variables, keep_results=True
         )
+        return check_keys(run)
 
     def tasks(self, host: str, tasks: Sequence[Mapping[str, Any]], *extra: str, variables: Mapping[str, Any] | None = None) -> PlaybookRun:
         """Runs tasks on one host; each is tried, whatever became of the ones before it."""
@@ -71,14 +76,20 @@ class Bench:
                         task = {**task, module: {**login, **arguments}}
             named.append(task)
         play = {"name": "tasks", "hosts": host, "gather_facts": False, "tasks": named}
-        return run_playbook(
+        run = run_playbook(
             [play], self.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{self.lab.secrets}", *extra], variables=variables, keep_results=True
         )
+        return check_keys(run)
 
     def task(self, host: str, module: str, arguments: Mapping[str, Any], *extra: str) -> dict[str, Any]:
         """One task's whole result."""
         run = self.tasks(host, [{f"cloudhsm.codesign.{module}": dict(arguments)}], *extra)
         return run.of("task 0").result
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What wants bare hosts comes before what makes them sign: both are the same fleet."""
+    items.sort(key=lambda item: "fleet" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +111,16 @@ def fleet(bench: Bench) -> Bench:
     run = bench.play("cloudhsm.codesign.site")
     assert run.returncode == 0, run.output[-6000:]
     return bench
+
+
+@pytest.fixture(scope="module")
+def signing(fleet: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
+    """The fleet with what the tests of win_signtool need on it; afterwards it is as it was."""
+    from .signing import Signing, prepare, restore  # that file needs this one
+
+    made = Signing.of(fleet, tmp_path_factory.mktemp("signing"))
+    try:
+        prepare(made)
+        yield made
+    finally:
+        restore(made)

@@ -17,7 +17,7 @@ KNOWN = {
     "connection_drop": "the WinRM connection breaks when a command starts; with an argument at that operation (Create, Command, Send, Receive)",
     "credentials_missing": "the Credential Manager has no entry",
     "file_locked": "another process holds the file of the argument",
-    "hang": "the program of the argument (its key in lab.tools) never ends by itself",
+    "hang": "the program of the argument (its key in lab.tools, perhaps with its first word: hang:signtool sign) never ends by itself",
     "hsm_unreachable": "no connection to the HSMs from this host, or to the one of the argument",
     "kmu_older_grammar": "key_mgmt_util prints as its older versions",
     "ksp_error": "the key storage provider answers SignTool with an error; ARGUMENT is [files signed before][:0xCODE]",
@@ -26,6 +26,7 @@ KNOWN = {
     "msi_reboot": "an installation wants a restart",
     "repairstore_no_effect": "certutil -repairstore reports success and does nothing",
     "service_stopped": "the client's service, or the one of the argument, has stopped",
+    "sign_warning": "SignTool signs a file, and warns with the words of the argument",
     "stamp_fails_after_signing": "a file is signed, its time stamp fails",
     "wdac": "scripts run in Constrained Language Mode",
 }

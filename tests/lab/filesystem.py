@@ -149,6 +149,11 @@ class FileSystem:
         if self._locked(normalize(path)):
             raise LabOSError(SHARING_VIOLATION, path)
 
+    def _writable(self, path: str) -> None:
+        """Windows removes, replaces and overwrites no file that is marked as read-only."""
+        if self.is_file(path) and self.stat(path).read_only:
+            raise LabOSError(ACCESS_DENIED, path)
+
     # Looking ------------------------------------------------------------------------------------------------------------
 
     def exists(self, path: str) -> bool:
@@ -221,6 +226,7 @@ class FileSystem:
             if real.is_dir():
                 raise LabOSError(ACCESS_DENIED, path)
             self._unlocked(path)
+            self._writable(path)
             real.write_bytes(data)
         self._watcher(normalize(path), data, by)
 
@@ -244,6 +250,7 @@ class FileSystem:
         with self._lock:
             real = self.real_path(path)
             self._unlocked(path)
+            self._writable(path)
             if real.is_dir():
                 if any(real.iterdir()):
                     raise LabOSError(DIRECTORY_NOT_EMPTY, path)
@@ -278,6 +285,8 @@ class FileSystem:
             self._unlocked(target)
             if there and there[0] != real and not (replace and there[0].is_file()):
                 raise LabOSError(ALREADY_EXISTS, target)
+            if there and there[0] != real:
+                self._writable(target)
             new = there[0].with_name(split(normalize(target))[1]) if there and there[0] == real else self._target(target)
             kept = self._acls.get(normalize(target).lower()) if there else self._acls.get(normalize(path).lower())
             real.rename(new)
@@ -295,6 +304,9 @@ class FileSystem:
                 raise LabOSError(FILE_EXISTS, target)
             self.write(target, data, by=by)
             shutil.copystat(source, self.real_path(target))
+
+    def set_read_only(self, path: str, read_only: bool) -> None:
+        self.real_path(path).chmod(0o444 if read_only else 0o644)
 
     # Access rights ------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from .credentials import Credentials
 from .errors import DIRECTORY, FILE_NOT_FOUND, LabOSError, sentence
 from .faults import Faults
 from .filesystem import FileSystem, join, normalize, split
-from .process import Completed, Process, run_tool, split_command_line
+from .process import Completed, NotDone, Process, run_tool, split_command_line
 from .record import Record
 from .registry import Registry, Value
 from .services import Services
@@ -237,9 +237,7 @@ class Host:
             raise LabOSError(193, path, "%1 is not a valid Win32 application.")
         from .tools import TOOLS  # the tools import this module's neighbours
 
-        tool = TOOLS.get(info["tool"])
-        if tool is None:
-            raise LookupError(f"the lab has no program '{info['tool']}' ({path})")
+        tool = TOOLS.get(info["tool"]) or missing_tool
         line = f'"{path}" {arguments}'.rstrip()
         process = Process(self, path, split_command_line(arguments), line, stdin, variables, directory, account, logon)
         entry = self.record.add(
@@ -255,7 +253,8 @@ class Host:
             logon=logon,
             exit_code=None,
         )
-        hangs = self.faults.take("hang", info["tool"]) is not None
+        hanging = (info["tool"], " ".join([info["tool"], *process.argv[:1]]))
+        hangs = any(self.faults.take("hang", name) is not None for name in hanging)
         done = run_tool(tool, process, timeout, hangs)
         entry.update(
             exit_code=done.exit_code,
@@ -264,6 +263,8 @@ class Host:
             stdout=done.stdout.decode(self.encoding, errors="replace"),
             stderr=done.stderr.decode(self.encoding, errors="replace"),
         )
+        if done.not_done:
+            entry["not_done"] = done.not_done
         return done
 
     def reboot(self) -> None:
@@ -282,6 +283,11 @@ class Host:
         """Writes an entry into the Application event log."""
         self.events.append({"source": source, "message": message})
         self.record.add("event", self.name, source=source, message=message)
+
+
+def missing_tool(process: Process) -> int:
+    """What runs for a program that a fleet puts on a host although the lab has no such tool."""
+    raise NotDone(f"the program {process.program}")
 
 
 def program_bytes(tool: str, version: str = "10.0.0.0", product_version: str | None = None) -> bytes:

@@ -251,6 +251,19 @@ class Cluster:
             for one in (handle, self._keys[handle].partner):
                 self._keys[one] = replace(self._keys[one], **changes)  # type: ignore[arg-type]
 
+    def give(self, handle: int, owner: str) -> None:
+        """Makes another user the owner of the key pair of ``handle``."""
+        self._change_pair(handle, owner=owner)
+
+    def double(self, handle: int) -> tuple[int, int]:
+        """The key pair of ``handle`` once more, as somebody gets it who imports it twice: the new handles, private and public."""
+        with self._lock:
+            public = FIRST_HANDLE + 2 * (int.from_bytes(self._next_token_id(), "big") - 1)
+            key = self._keys[handle]
+            for old, new, partner in ((key.handle, public + 1, public), (key.partner, public, public + 1)):
+                self._keys[new] = replace(self._keys[old], handle=new, partner=partner)
+        return public + 1, public
+
     def delete_pair(self, handle: int) -> None:
         with self._lock:
             key = self._keys.pop(handle)

@@ -22,6 +22,17 @@ KILLED = 0xFFFFFFFF
 MAX_COMMAND_LINE = 32_767
 
 
+NOT_DONE = 120
+"""The exit code of a tool that was asked for what the lab does not do (Windows' ERROR_CALL_NOT_IMPLEMENTED); no tool of the lab ends with it otherwise."""
+
+
+class NotDone(Exception):
+    """A tool was asked for what the real one does and the lab does not: better a loud refusal than a wrong answer.
+
+    The process then ends with NOT_DONE, says so on standard error, and its entry in the record has the text as ``not_done``.
+    """
+
+
 class ProcessEnded(Exception):
     """The process was ended from outside (a time-out); a tool lets it pass."""
 
@@ -35,6 +46,7 @@ class Completed:
     stderr: bytes = b""
     timed_out: bool = False
     milliseconds: int = 0
+    not_done: str = ""
 
 
 @dataclass
@@ -171,6 +183,7 @@ def run_tool(tool: Tool, process: Process, timeout: float | None, hangs: bool) -
     """Runs a tool and ends it after ``timeout`` seconds. ``hangs``: it never ends by itself."""
     outcome: list[int] = []
     failure: list[BaseException] = []
+    refused: list[str] = []
 
     def work() -> None:
         try:
@@ -180,6 +193,10 @@ def run_tool(tool: Tool, process: Process, timeout: float | None, hangs: bool) -
             outcome.append(tool(process))
         except ProcessEnded:
             return
+        except NotDone as refusal:
+            refused.append(str(refusal))
+            process.err(f"the lab does not do this: {refusal} (docs/lab.md)\r\n")
+            outcome.append(NOT_DONE)
         except BaseException as error:  # noqa: BLE001 - a tool's own mistake must reach the caller's thread, whatever it is
             failure.append(error)
 
@@ -199,4 +216,4 @@ def run_tool(tool: Tool, process: Process, timeout: float | None, hangs: bool) -
         raise failure[0]
     milliseconds = int((time.monotonic() - started) * 1000)
     code = outcome[0] & 0xFFFFFFFF if outcome and ended else KILLED
-    return Completed(code, bytes(process.stdout), bytes(process.stderr), not ended, milliseconds)
+    return Completed(code, bytes(process.stdout), bytes(process.stderr), not ended, milliseconds, "".join(refused))

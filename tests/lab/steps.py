@@ -192,7 +192,7 @@ class StepRunner:
         runs = [
             {
                 "file": step["file"],
-                "arguments": str(step["arguments"]).replace("{name}", file["name"]),
+                "arguments": str(step.get("arguments") or "").replace("{name}", file["name"]),
                 "directory": step["path"],
                 "environment": step.get("environment"),
                 "timeout": step["timeout"],
@@ -309,6 +309,7 @@ class StepRunner:
 
     def _copy(self, step: Mapping[str, Any]) -> Answer:
         self._files.copy(self._path(step), self._path(step, "target"), by="run_steps")
+        self._files.set_read_only(self._path(step, "target"), False)
         return {}
 
     def _move(self, step: Mapping[str, Any]) -> Answer:

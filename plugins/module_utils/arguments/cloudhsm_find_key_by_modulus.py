@@ -13,6 +13,8 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_lookup
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import PUBLIC_KEY_MODES, WantedKey, checked
 
 SOURCES = ("certificate_path", "certificate_content", "thumbprint", "modulus")
+CONTENT = "the text in certificate_content"
+"""What messages call it"""
 
 ARGUMENTS = Arguments(
     argument_spec={

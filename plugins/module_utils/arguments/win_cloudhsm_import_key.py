@@ -16,7 +16,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.base i
     Arguments,
     timeout,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_find_key_by_modulus import read, wanted_from_certificate
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_find_key_by_modulus import CONTENT, read, wanted_from_certificate
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import Seen, Wanted
 
@@ -65,7 +65,7 @@ def wanted(params: Mapping[str, Any], scratch: str) -> Wanted:
         scratch=scratch,
     )
     content = params.get("certificate_content")
-    return identified_by(want, content.encode("utf-8"), "certificate_content") if content else want
+    return identified_by(want, content.encode("utf-8"), CONTENT) if content else want
 
 
 def identified(want: Wanted, seen: Seen) -> Wanted:

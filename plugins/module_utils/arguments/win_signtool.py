@@ -63,6 +63,9 @@ def check(params: Mapping[str, Any]) -> None:
     except signtool.RefusedArgument as error:
         advice = "Give the authority's http address; its answer is signed, so nothing is lost."
         raise BrokenLink("timestamp", f"A timestamp cannot be asked for: {error}.", advice) from error
+    if len(params["additional_certificates"]) > 1 or "" in params["additional_certificates"]:
+        advice = "Put further ones into the host's store of intermediate certificates (LocalMachine\\CA)."
+        raise BrokenLink("argument", "SignTool takes the name of one additional certificate and no more.", advice)
     for name in ("description", "url"):
         if any(ord(char) < 32 for char in params.get(name) or ""):
             raise BrokenLink("argument", f"{name} holds a line break or another control character.", "Write it in one line.")

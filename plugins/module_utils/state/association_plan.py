@@ -9,14 +9,13 @@ nothing has to be known, and the match is proven. By property file, everything i
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import hresult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import MACHINE_KEYS, KeyProvInfo
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import credentials, store_entry
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import credentials, key_lookup, provider_words, store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association import Seen, Wanted, compare, describe
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
     Failure,
@@ -29,7 +28,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
     Step,
     WriteFile,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, configure
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, configure, key_mgmt_util
 
 TEMPORARY = "C:\\Windows\\Temp"
 USUAL_KEY_SPEC = 2
@@ -171,7 +170,7 @@ def judge(wanted: Wanted, before: Seen, after: Seen, results: Sequence[Result]) 
 
 def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
     details: Dict[str, Any] = {"stdout": result.stdout[-2000:], "code": None if result.exit_code is None else hresult.as_text(result.exit_code)}
-    said = words(result)
+    said = provider_words.words(result)
     if said:
         return BrokenLink(*said, **details)
     if result.timed_out:
@@ -194,37 +193,40 @@ def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
     return BrokenLink(code.link, f"certutil -repairstore failed with {hresult.describe(code.value)}.", code.advice, **details)
 
 
-_NO_CREDENTIAL = re.compile(r"n3fips_password is not set|CLOUDHSM_PIN\b.{0,60}\bnot (?:set|found)", re.IGNORECASE)
-_NO_SERVICE = re.compile(r"Daemon socket connection error|0x40000040", re.IGNORECASE)
+def diagnose_steps(access: Access) -> Tuple[List[Step], Mapping[str, str]]:
+    """What is asked when certutil failed and its code leaves open which link is broken, and its secrets.
+
+    certutil does not tell a refused login from other troubles, so one login is tried with a tool that does.
+    """
+    limit = min(60, access.timeout)
+    steps: List[Step] = [Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=limit), Service(configure.SERVICE)]
+    secrets = dict(access.secrets)
+    for lookup in _lookups(access):
+        login, more = key_lookup.login_step(lookup)
+        steps += [login, key_lookup.user_step(lookup)] if lookup.backend == "cloudhsm_cli" else [login]
+        secrets.update(more)
+    return steps, secrets
 
 
-def words(result: RunResult) -> Optional[Tuple[str, str, str]]:
-    """What the provider itself says inside of certutil's output: link, sentence and advice; None where it says nothing we know."""
-    text = f"{result.stdout}\n{result.stderr}"
-    found = _NO_CREDENTIAL.search(text)
-    if found:
-        return (
-            "credential",
-            f"The provider has no credentials of the crypto user ({found.group(0)}).",
-            "Give crypto_user and crypto_password, or store them for this account (role cloudhsm.codesign.credentials).",
-        )
-    if _NO_SERVICE.search(text):
-        return "service", f"The provider cannot reach the service {configure.SERVICE}.", "Start it (win_cloudhsm_client does)."
-    return None
-
-
-def diagnose_steps() -> List[Step]:
-    """What is asked when certutil failed and its code leaves open which link is broken."""
-    return [Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=60), Service(configure.SERVICE)]
+def _lookups(access: Access) -> List[key_lookup.Lookup]:
+    """The tools to try the login with; one that is not installed is no harm."""
+    backends = {"5": "cloudhsm_cli", "3": "key_mgmt_util"}
+    wanted = [backend for sdk, backend in backends.items() if access.user and access.client_sdk in ("auto", sdk)]
+    limit = min(60, access.timeout)
+    return [
+        key_lookup.Lookup(windows=True, backend=backend, user=access.user, password=access.password, timeout=limit)
+        for backend in wanted
+        if backend == "cloudhsm_cli" or key_mgmt_util.takes(access.user, access.password)
+    ]
 
 
 def worth_diagnosis(broken: BrokenLink) -> bool:
     return broken.link in ("container", "provider", "key", "service", "cluster") and "code" in broken.details
 
 
-def diagnose(wanted: Wanted, results: Sequence[Result], broken: BrokenLink) -> NoReturn:
+def diagnose(wanted: Wanted, access: Access, results: Sequence[Result], broken: BrokenLink) -> NoReturn:
     """Raises the broken link that the answers show, or ``broken`` itself where they show nothing."""
-    listed, service = results
+    listed, service, *logins = results
     details = {**broken.details, "reported": broken.problem}
     if isinstance(listed, RunResult) and listed.exit_code is not None:
         try:
@@ -242,6 +244,12 @@ def diagnose(wanted: Wanted, results: Sequence[Result], broken: BrokenLink) -> N
         raise BrokenLink(
             "service", f"The service {configure.SERVICE} is {service.status.lower()}.", "Start it (win_cloudhsm_client does).", **details
         ) from broken
+    for lookup in _lookups(access):
+        refused = key_lookup.refused_login(logins.pop(0), lookup)
+        if lookup.backend == "cloudhsm_cli" and key_lookup.is_locked(logins.pop(0), access.user):
+            raise cloudhsm_cli.locked(access.user) from broken
+        if refused is not None:
+            raise refused from broken
     raise broken
 
 
@@ -266,7 +274,7 @@ def read_test(result: Result, thumbprint: str) -> KeyTest:
     """What certutil found when it tried the key."""
     if not isinstance(result, RunResult):
         return KeyTest("untested", "certutil could not be started")
-    said = words(result)
+    said = provider_words.words(result)
     if result.timed_out:
         return KeyTest("unusable", f"certutil did not answer within {result.milliseconds // 1000} seconds")
     try:

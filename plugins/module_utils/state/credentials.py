@@ -57,7 +57,8 @@ def compare(client_sdk: str, seen: Seen, account: str) -> List[Finding]:
     has = seen.has(client_sdk)
     if has == "present":
         return []
-    what = f"credentials of the crypto user for {account or 'this account'} ({cmdkey.TARGETS[client_sdk]} or {VARIABLES[client_sdk]})"
+    places = f"entry {cmdkey.TARGETS[client_sdk]} of the Credential Manager, or variable {VARIABLES[client_sdk]}"
+    what = f"credentials of the crypto user for {account or 'this account'} ({places})"
     advice = (
         "Run the role cloudhsm.codesign.credentials for the account that signs, or give crypto_user and crypto_password to the modules. "
         "A network logon (plain WinRM) sees no Credential Manager: use become with runas, or CredSSP."

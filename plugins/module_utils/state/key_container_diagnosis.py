@@ -40,7 +40,7 @@ def diagnose_steps(wanted: Wanted, seen: Seen, sdk: str, broken: BrokenLink) -> 
     With Client SDK 5 also whether the user is locked. Where certutil failed, which does not tell a refused login from other
     troubles, one login is tried with a tool that does.
     """
-    steps: List[Step] = [Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=60), Service(configure.SERVICE)]
+    steps: List[Step] = [Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=min(60, wanted.timeout)), Service(configure.SERVICE)]
     steps += [Connect(address, PORT) for address in seen.addresses.get(sdk, ())]
     if not wanted.user:
         return steps, {}

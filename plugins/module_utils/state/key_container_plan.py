@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import hresult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, store_entry
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, provider_words, store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import (
     FOLDER,
     Seen,
@@ -97,6 +97,8 @@ class Proof:
     keys: Optional[Tuple[certutil.KeyContainer, ...]] = None
     problem: str = ""
     code: Optional[int] = None
+    said: Optional[Tuple[str, str, str]] = None
+    """The provider's own words for it: link, sentence and advice."""
 
     def matches(self, wanted: Wanted, containers: Sequence[str]) -> Tuple[str, ...]:
         return matching(wanted, self.keys or (), containers)
@@ -118,7 +120,7 @@ def read_proof(result: Result) -> Proof:
     if result.exit_code:
         known = hresult.lookup(result.exit_code)
         meaning = f", {known.symbol}: {known.meaning.rstrip('.')}" if known else ""
-        return Proof(None, f"certutil -key failed with {hresult.as_text(result.exit_code)}{meaning}", result.exit_code)
+        return Proof(None, f"certutil -key failed with {hresult.as_text(result.exit_code)}{meaning}", result.exit_code, provider_words.words(result))
     try:
         listing = certutil.parse_keys(result.stdout)
     except certutil.ParseError as error:
@@ -134,13 +136,16 @@ class ListingFailedError(BrokenLink):
 
 def listing_failed(proof: Proof) -> BrokenLink:
     """certutil could not list the containers, so that nothing can be proven."""
+    code = None if proof.code is None else hresult.as_text(proof.code)
+    if proof.said:
+        return ListingFailedError(*proof.said, code=code, reported=proof.problem)
     known = hresult.lookup(proof.code)
     advice = known.advice if known else "Check the crypto user's credentials for this account, the client's service and the way to the HSM."
     return ListingFailedError(
         known.link if known else "container",
         f"The containers of the provider cannot be read: {proof.problem}.",
         advice,
-        code=None if proof.code is None else hresult.as_text(proof.code),
+        code=code,
     )
 
 

@@ -32,12 +32,13 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
     Result,
     Run,
     RunResult,
+    ServiceResult,
     Skipped,
     Step,
     WriteFile,
     expect,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import cloudhsm_cli, key_mgmt_util
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import cloudhsm_cli, configure, key_mgmt_util
 
 Runner = Callable[[Sequence[Step], Mapping[str, str]], Sequence[Result]]
 """Runs steps with the secrets that they name, and gives one result a step."""
@@ -291,6 +292,14 @@ def _classes(lookup: Lookup) -> Tuple[str, ...]:
 def _answers(result: Result) -> Tuple[key_mgmt_util.CommandAnswer, ...]:
     outcome = checked_run(result, "key_mgmt_util")
     return key_mgmt_util.check_session(f"{outcome.stdout}\n{outcome.stderr}", outcome.exit_code, outcome.timed_out)
+
+
+def behind_the_daemon(broken: BrokenLink, service: Result) -> BrokenLink:
+    """``broken`` of a tool that got no answer from the client daemon, or what is behind it: a daemon that runs gets none from the HSMs."""
+    if not isinstance(service, ServiceResult) or service.status != "Running":
+        return broken
+    problem = f"The service {configure.SERVICE} runs, but no HSM answers it ({broken.problem.rstrip('.')})."
+    return BrokenLink("cluster", problem, cloudhsm_cli.CONNECTION_ADVICE, **broken.details)
 
 
 def _find_with_key_mgmt_util(run: Runner, wanted: WantedKey, lookup: Lookup) -> KeyPair:

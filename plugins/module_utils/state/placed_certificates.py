@@ -25,7 +25,15 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certific
     read_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.identity import Identity, Placed
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import FolderContents, ReadFolder, ReadRegistry, RegistryResult, Result, Step
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
+    Failure,
+    FolderContents,
+    ReadFolder,
+    ReadRegistry,
+    RegistryResult,
+    Result,
+    Step,
+)
 
 REPAIR = "Run the role cloudhsm.codesign.certificates."
 OTHER_PLACES = (r"HKLM\SOFTWARE\Policies\Microsoft\SystemCertificates", r"HKLM\SOFTWARE\Microsoft\EnterpriseCertificates")
@@ -33,11 +41,15 @@ OTHER_PLACES = (r"HKLM\SOFTWARE\Policies\Microsoft\SystemCertificates", r"HKLM\S
 
 @dataclass(frozen=True)
 class Seen:
-    """``blob`` is None where the certificate is in none of the places; ``own`` whether it lies in the store's own one."""
+    """``blob`` is None where the certificate is in none of the places; ``own`` whether it lies in the store's own one.
+
+    ``problem``: why one of the places could not be looked into.
+    """
 
     wanted: Placed
     blob: Optional[bytes] = None
     own: bool = False
+    problem: str = ""
 
     @property
     def stored(self) -> Optional[StoredCertificate]:
@@ -91,11 +103,12 @@ def read(results: Sequence[Result], placed: Sequence[Placed]) -> Tuple[Seen, ...
     """What the steps of ``observe`` found, one a certificate."""
     seen, start = [], 0
     for item in placed:
-        count = len(_places(item))
-        blobs = [_blob(result, item.certificate.thumbprint) for result in results[start : start + count]]
-        start += count
+        looked = results[start : start + len(_places(item))]
+        start += len(looked)
+        blobs = [_blob(result, item.certificate.thumbprint) for result in looked]
         blob = next((blob for blob in blobs if blob is not None), None)
-        seen.append(Seen(item, blob, blobs[0] is not None))
+        problem = next((result.message.rstrip(".") for result in looked if isinstance(result, Failure)), "")
+        seen.append(Seen(item, blob, blobs[0] is not None, problem))
     return tuple(seen)
 
 
@@ -114,6 +127,10 @@ def compare(seen: Sequence[Seen]) -> List[Finding]:
         if item.stored is None:
             certificate = item.wanted.certificate
             what = f"{certificate.common_name or certificate.subject} ({certificate.thumbprint}) in {item.wanted.store_location}\\{item.wanted.store_name}"
+            if item.blob is None and item.problem:
+                unread = f"the store cannot be read: {item.problem}"
+                findings.append(Finding("certificate", what, "present", unread, "Check the account's access to the store."))
+                continue
             findings.append(Finding("certificate", what, "present", "missing" if item.blob is None else "an entry that cannot be read", REPAIR))
     return findings
 

@@ -295,11 +295,10 @@ def read_finish(jobs: Sequence[Job], lines: Mapping[int, bytes], results: Sequen
         digest = results[position + 1 + (number in lines)]
         position += 3 + (number in lines)
         if isinstance(moved, Failure):
-            use = "it is in use" if signature.is_sharing_violation(moved) else moved.message.rstrip(".")
-            problem = Problem(
-                "file",
-                f"{job.before.path} could not be replaced by its signed copy: {use}. The file was left as it was; end what uses it, then run the task again.",
-            )
+            in_use = signature.is_sharing_violation(moved)
+            why = "it is in use" if in_use else moved.message.rstrip(".")
+            advice = "End what uses it, then run the task again." if in_use else "Check that it is not read-only and that the account may write it."
+            problem = Problem("file", f"{job.before.path} could not be replaced by its signed copy: {why}. The file was left as it was. {advice}")
             ended.append(replace(job, status=FAILED, problem=problem))
             continue
         if not isinstance(digest, DigestResult) or job.now is None or digest.sha256 != job.now.sha256:

@@ -122,7 +122,7 @@ def check(found: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> None:
         return
     sentences = [entry["error"]["msg"] for entry in bad[:SHOWN]]
     more = f" And {len(bad) - SHOWN} more, see files." if len(bad) > SHOWN else ""
-    noun = "file is" if len(bad) == 1 else "files are"
+    noun = f"{'file' if len(found) == 1 else 'files'} {'is' if len(bad) == 1 else 'are'}"
     raise BrokenLink(bad[0]["error"]["link"], f"{len(bad)} of {len(found)} {noun} not as wanted: " + " ".join(sentences) + more, **told)
 
 

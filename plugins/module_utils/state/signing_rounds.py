@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import signature
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import provider_words, signature
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import LEAVE, REFUSE, TIMESTAMP, Decision, Problem
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_jobs import (
     FAILED,
@@ -172,6 +172,16 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
             return Problem("argument", f"{job.before.path}: the additional certificate {named} cannot be read. Check additional_certificates.")
         meaning = f"the certificate {settings.sign.thumbprint} is tied to a key that is not its own"
         advice = "Tie it to its own key with win_cert_repairstore. (SignTool blames the file, which is not at fault.)"
+    if reason.key == "key_not_linked":
+        # The store says that it is tied: without that, the task has ended before SignTool ran.
+        said = provider_words.words(run)
+        if said:
+            return Problem(said[0], f"{job.before.path}: {said[1][:1].lower() + said[1][1:]} {said[2]}")
+        meaning = f"the provider opens no key for the certificate {settings.sign.thumbprint}, which is tied to one"
+        advice = (
+            "Check the crypto user's credentials, the provider, the key container and the way to the HSM: "
+            "win_codesign_info and win_cert_repairstore (test_key) tell which it is."
+        )
     if reason.scope == reasons.TIMESTAMP and url_of(settings, job):
         meaning += f" ({url_of(settings, job)})"
     if reason is reasons.UNKNOWN:

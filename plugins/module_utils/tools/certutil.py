@@ -213,6 +213,7 @@ class AddedCertificates:
 _TITLE = re.compile(r'^\s*[^"]{0,80}"[^"]*"\s*$')
 _ENGLISH = re.compile(r'^\s*Certificate ".*" (?:added to|already in) store\.')
 _QUOTED = re.compile(r'"(.*)"')
+_TYPOGRAPHIC = re.compile("[\u201c\u201d\u201e]|\u00ab ?| ?\u00bb")
 _ADDED = re.compile(
     r"added|hinzugef|ajout|agreg|a.{0,3}adid|adicionad|aggiunt|添加|新增|加入|추가|добавлен|追加|toegevoegd|dodan|eklen|p.{0,3}id.{0,3}n", re.IGNORECASE
 )
@@ -227,7 +228,7 @@ def parse_addstore(text: str) -> AddedCertificates:
     cleaned = clean(text)
     names: List[str] = []
     present: List[str] = []
-    lines = _whole_sentences(cleaned.lines)
+    lines = _whole_sentences(tuple(_TYPOGRAPHIC.sub('"', line) for line in cleaned.lines))
     damaged = cleaned.damaged or any(line.count('"') % 2 for line in lines)
     for line in lines:
         match = _QUOTED.search(line)
@@ -245,7 +246,8 @@ def parse_addstore(text: str) -> AddedCertificates:
     ended = outcome(cleaned)
     if not names and not present and ended == Outcome() and not any(is_end(line) for line in lines):
         raise ParseError("this is no output of certutil -addstore: it holds no certificate's name and no result")
-    return AddedCertificates(tuple(names), tuple(present), ended, damaged)
+    # Of two runs in one text each name is there twice.
+    return AddedCertificates(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(present)), ended, damaged)
 
 
 def _whole_sentences(lines: Tuple[str, ...]) -> List[str]:
@@ -285,7 +287,30 @@ def facts(text: str, verb: str = "store") -> Dict[str, Any]:
 
     Raises ParseError for a text that is none.
     """
-    return _READERS[verb](text)
+    return _READERS[verb](_in_its_own_letters(text))
+
+
+# Code pages in which a text is read, and the one that it was written in. UTF-8 first: nothing else passes for it.
+_MISREADINGS: Tuple[Tuple[str, str], ...] = (
+    *((page, "utf-8") for page in ("cp1252", "latin-1", "cp850", "cp437", "cp866")),
+    *((page, other) for other in ("cp936", "cp950", "cp932", "cp949") for page in ("cp1252", "latin-1", "cp850", "cp437")),
+    *((page, "cp866") for page in ("cp1251", "cp1252", "latin-1", "cp850")),
+)
+
+
+def _in_its_own_letters(text: str) -> str:
+    """``text``, or, where its last line is in no language, what it says in the code page in which that line has a meaning."""
+    cleaned = clean(text)
+    if text.isascii() or outcome(cleaned).failed is not None or not any(is_end(line) for line in cleaned.lines):
+        return text
+    for page, other in _MISREADINGS:
+        try:
+            again = text.encode(page).decode(other)
+        except UnicodeError:
+            continue
+        if outcome(clean(again)).failed is not None:
+            return again
+    return text
 
 
 def _store_facts(text: str) -> Dict[str, Any]:
@@ -316,7 +341,11 @@ def _key_facts(text: str) -> Dict[str, Any]:
 def _csplist_facts(text: str) -> Dict[str, Any]:
     listing = parse_csplist(text)
     count = sum(1 for provider in listing.providers if provider.is_ksp)
-    data = {**_end_facts(listing.outcome), "providers": len(listing.providers), "csp": len(listing.providers) - count, "ksp": count}
+    data = _end_facts(listing.outcome)
+    if not listing.names_lost:
+        data["providers"] = len(listing.providers)
+    if not listing.types_lost:
+        data.update({"csp": len(listing.providers) - count, "ksp": count})
     return {**data, "damaged": True} if listing.damaged else data
 
 

@@ -12,12 +12,23 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.certutil_text import Outcome, ParseError, clean, is_end, outcome
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.certutil_text import (
+    KNOWN_PROVIDERS,
+    Outcome,
+    ParseError,
+    clean,
+    is_end,
+    outcome,
+    runs,
+)
 
 
 @dataclass(frozen=True)
 class KeyContainer:
-    """``modulus``: upper-case hex without leading zeros, "" where the listing shows none; ``point``: an EC key's public point."""
+    """``modulus``: upper-case hex without leading zeros, "" where the listing shows none; ``point``: an EC key's public point.
+
+    ``algorithm`` is "" for a container that certutil could not open.
+    """
 
     name: str
     unique_name: Optional[str] = None
@@ -43,6 +54,9 @@ _DUMP = re.compile(r"^\s*([0-9a-f]{4,6})  ((?:[0-9a-f]{2} {1,2}){0,15}[0-9a-f]{2
 _UNIQUE_SHAPE = re.compile(r"[0-9a-f]{30,32}_[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _UNIQUE_END = re.compile(_UNIQUE_SHAPE.pattern + "$")
 _IDENTITY = re.compile(r"^\s*[A-Z]{1,3}\(AT_[A-Z]+\): [0-9a-f ]+$")
+_KEY_SPEC = re.compile(r"AT_(?:SIGNATURE|KEYEXCHANGE)\b")
+_UNOPENED = re.compile(r"\b0x[89a-f][0-9a-f]{7} \((?:[A-Z0-9]+: )?-?\d+\b", re.IGNORECASE)
+"""Where certutil cannot open a container, its code stands in place of the algorithm."""
 _NOT_A_NAME = re.compile(r"^\s*(?:AT_SIGNATURE|AT_KEYEXCHANGE):?\s*$|^\s*[A-Z_]+ -- |: [0-9a-f]{40}|^\s*[0-9a-f]{4}  [0-9a-f]{2} ")
 
 
@@ -75,17 +89,24 @@ def parse_keys(text: str) -> KeyListing:
             modulus, exponent, point, broken = _public_key(lines, number + 1)
             damaged = damaged or broken
             containers.append(KeyContainer(*names, line.strip(), providers[-1] if providers else None, modulus, exponent, point))
+        elif _UNOPENED.search(line):
+            names = _names(group)
+            containers += [KeyContainer(*names, "", providers[-1] if providers else None)] if names else []
+            damaged, group = damaged or names is None, []
         elif line.strip() and not line[:1].isspace():
             group = []
         elif line.strip() and not _IDENTITY.match(line) and not _NOT_A_NAME.search(line):
             group.append(line.strip())
     if not containers and ended == Outcome() and not any(is_end(line) for line in lines):
         raise ParseError("this is no output of certutil -key: it holds no container and no result")
-    return KeyListing(providers[0] if len(set(providers)) == 1 else None, tuple(containers), ended, damaged)
+    # Of two runs in one text each container is there twice.
+    return KeyListing(providers[0] if len(set(providers)) == 1 else None, tuple(dict.fromkeys(containers)), ended, damaged)
 
 
 def _names(group: Sequence[str]) -> Optional[Tuple[str, Optional[str]]]:
     """A container's name and its unique name. None when these lines are not a name, or a name and its unique name."""
+    if any(_KEY_SPEC.match(line) for line in group):
+        return None
     if len(group) == 1:
         name, _blank, unique = group[0].rpartition(" ")
         if _UNIQUE_SHAPE.fullmatch(unique):
@@ -170,9 +191,13 @@ class Provider:
 
 @dataclass(frozen=True)
 class ProviderListing:
+    """``names_lost``: a type stands there without its name. ``types_lost``: a legacy provider may be there without its type."""
+
     providers: Tuple[Provider, ...]
     outcome: Outcome
     damaged: bool = False
+    names_lost: bool = False
+    types_lost: bool = False
 
     def find(self, name: str) -> Optional[Provider]:
         """The provider of that name; Windows does not tell upper from lower case in it."""
@@ -180,8 +205,13 @@ class ProviderListing:
 
 
 _LABELLED = re.compile(r"^\s*([^:]{2,40}?)\s*: (\S.*)$")
-_TYPE = re.compile(r"^(\d{1,10})(?: - (?:PROV|PROVIDER)_[A-Z0-9_]+)?$")
-_PROV = re.compile(r"\b\d{1,4} - PROV(?:_|\\_)[A-Z0-9_]+")
+_TYPE = re.compile(r"^(\d{1,10})(?: [-\u2010-\u2015] (?:PROV|PROVIDER)_[A-Z0-9_]+)?$")
+_PROV = re.compile(r"\b\d{1,4} [-\u2010-\u2015] PROV(?:_|\\_)[A-Z0-9_]+")
+
+
+# Legacy providers of Windows: without its type line such a one would pass for a key storage provider.
+_LEGACY = tuple(name.lower() for name in KNOWN_PROVIDERS if not name.endswith(("Key Storage Provider", "Platform Crypto Provider")))
+_KSP_NAME = re.compile(r"(?:Key Storage Provider|Platform Crypto Provider|KSP)$", re.IGNORECASE)
 
 
 def parse_csplist(text: str) -> ProviderListing:
@@ -189,6 +219,7 @@ def parse_csplist(text: str) -> ProviderListing:
     cleaned = clean(text.replace("\\_", "_"))
     ended = outcome(cleaned)
     rows: List[Tuple[str, str]] = []
+    unread = False
     for line in cleaned.lines:
         match = _LABELLED.match(line)
         if is_end(line) or not line.strip():
@@ -198,21 +229,43 @@ def parse_csplist(text: str) -> ProviderListing:
         elif rows and not _TYPE.match(rows[-1][1]) and re.fullmatch(r"\s*[A-Za-z0-9 .]*\bProvider(?: v\d+\.\d+)?\s*", line):
             # A console or an editor has broken a long name.
             rows[-1] = (rows[-1][0], f"{rows[-1][1]} {line.strip()}")
+        else:
+            unread = True
     name_label = _name_label(rows)
+    finished = any(is_end(line) for line in cleaned.lines)
     if name_label is None:
-        if ended == Outcome() and not any(is_end(line) for line in cleaned.lines):
+        if not finished or ((unread or rows) and not ended.failed):
             raise ParseError("this is no output of certutil -csplist: it holds no provider and no result")
-        return ProviderListing((), ended, cleaned.damaged)
+        return ProviderListing((), ended, cleaned.damaged, bool(rows), bool(rows))
+    if any(f"{name_label}:" in value or f"{name_label} :" in value or (label == name_label and ": " in value) for label, value in rows):
+        raise ParseError("several lines of the list stand in one: the providers cannot be told apart for sure")
+    providers, names_lost = _providers(rows, name_label)
+    if runs(cleaned) > 1 or len({provider.name for provider in providers}) < len(providers):
+        half = len(providers) // 2
+        if providers[:half] != providers[half:]:
+            raise ParseError("the text holds more than one list of providers, and they differ")
+        providers = providers[:half]
+    untyped = [provider for provider in providers if provider.type is None]
+    last_open = not finished and bool(untyped) and untyped[-1] is providers[-1] and not _KSP_NAME.search(providers[-1].name)
+    types_lost = names_lost or last_open or any(provider.name.lower() in _LEGACY for provider in untyped)
+    return ProviderListing(tuple(providers), ended, cleaned.damaged or names_lost or types_lost, names_lost, types_lost)
+
+
+def _providers(rows: Sequence[Tuple[str, str]], name_label: str) -> Tuple[List[Provider], bool]:
+    """The providers, and whether a type stands there without a name."""
     providers: List[Provider] = []
+    names_lost = False
+    open_name = False
     for label, value in rows:
         if _TYPE.match(value):
-            if providers and providers[-1].type is None:
+            if open_name:
                 providers[-1] = Provider(providers[-1].name, int(value.split(" ", maxsplit=1)[0]))
+            names_lost = names_lost or not open_name
+            open_name = False
         elif label == name_label:
-            if ": " in value:
-                raise ParseError("several lines of the list stand in one: the providers cannot be told apart for sure")
             providers.append(Provider(value))
-    return ProviderListing(tuple(providers), ended, cleaned.damaged)
+            open_name = True
+    return providers, names_lost
 
 
 def _name_label(rows: Sequence[Tuple[str, str]]) -> Optional[str]:

@@ -64,7 +64,7 @@ def parse_store(text: str) -> StoreListing:
     entries = []
     for number, segment in enumerate(segments):
         complete = number < len(segments) - 1 or any(is_end(line) for line in segment.lines)
-        entry = _read_entry(segment, complete, cut=cleaned.ends_open and not complete)
+        entry = _read_entry(segment, complete and not cleaned.hidden, cut=cleaned.ends_open and not complete)
         if entry is not None:
             entries.append(entry)
     if not entries and ended == Outcome() and not any(is_end(line) for line in cleaned.lines):
@@ -79,7 +79,7 @@ _RULE = re.compile(r"^\s*={4,} ?(.*?) ?={4,}\s*$")
 _DASHES = re.compile(r"^\s*-{4,} ?(.*?) ?-{4,}\s*$")
 _NUMBERED = re.compile(r"^(\D*?)\s*(\d{1,6})$")
 _OTHER_LISTS = re.compile(r"CRL|CTL|LCR|LRC|Sperrliste|吊销|撤銷|失効|해지", re.IGNORECASE)
-_SERIAL = re.compile(r"^\s*([^:=(]{1,60}?)\s*: ?([0-9a-fA-F]{2,64}|[0-9a-fA-F]{2}(?: [0-9a-fA-F]{2})+)\s*$")
+_SERIAL = re.compile(r"^\s*([^:=(]{1,60}?)\s*: ?([0-9a-fA-F]{2,42}|[0-9a-fA-F]{2}(?: [0-9a-fA-F]{2}){1,20})\s*$")
 _NAME = re.compile(r"(?:^|[ ,+])(?:CN|OU|O|DC|C|E|L|S|ST|SERIALNUMBER)=")
 
 
@@ -95,6 +95,7 @@ def _segments(lines: Sequence[str]) -> List[_Segment]:
     current: List[str] = []
     serial_label = ""
     wanted = True
+    nested_body = False
     position = 0
 
     def close() -> None:
@@ -107,15 +108,23 @@ def _segments(lines: Sequence[str]) -> List[_Segment]:
         rule = _RULE.match(line)
         if rule:
             number = _NUMBERED.match(rule.group(1))
-            nested = number is not None and (len(number.group(1).split()) > 1 or (not any(text.strip() for text in current) and index is not None))
+            nested = number is not None and (
+                len(number.group(1).split()) > 1
+                or (not any(text.strip() for text in current) and index is not None)
+                or _ends_in_dashes(lines, position, number.group(2))
+            )
             if number is None or nested:
                 position, inner = _block(lines, position)
-                # A certificate may stand inside of a nesting (a PFX dump): then that is the entry's body.
+                # A certificate may stand inside of a nesting (a PFX dump): then that is the entry's body. A second body has lost its rule.
+                if nested and nested_body and any(_SERIAL.match(text) for text in inner):
+                    close()
+                    index, current, serial_label, wanted = None, [], "", True
                 if nested and not any(_SERIAL.match(text) for text in current):
                     current.extend(inner)
+                    nested_body = True
                 continue
             close()
-            index, current, serial_label = int(number.group(2)), [], ""
+            index, current, serial_label, nested_body = int(number.group(2)), [], "", False
             wanted = not _OTHER_LISTS.search(number.group(1))
             continue
         serial = _SERIAL.match(line)
@@ -128,9 +137,21 @@ def _segments(lines: Sequence[str]) -> List[_Segment]:
         current.append(line)
         if is_end(line):
             close()
-            index, current, serial_label, wanted = None, [], "", True
+            index, current, serial_label, wanted, nested_body = None, [], "", True, False
     close()
     return segments
+
+
+def _ends_in_dashes(lines: Sequence[str], position: int, number: str) -> bool:
+    """Whether a row of dashes with the same number comes before the next rule: then this rule has begun a nesting."""
+    for line in lines[position:]:
+        dashes = _DASHES.match(line)
+        if dashes:
+            ending = _NUMBERED.match(dashes.group(1).strip())
+            return ending is not None and ending.group(2) == number
+        if _RULE.match(line) or is_end(line):
+            return False
+    return False
 
 
 def _block(lines: Sequence[str], position: int) -> Tuple[int, List[str]]:
@@ -154,10 +175,11 @@ _EQUALS = re.compile(r"^(\s*)(\S.*?)(?<![0-9A-Za-z=])= ?(.*)$")
 _COLON = re.compile(r"^\s*([^:=]{2,60}?)\s*: (\S.*)$")
 _PROVIDER = re.compile(r"^.{2,80}?\b(?:Provider|CSP|KSP|Crypto Provider)(?: v\d+(?:\.\d+)*)?(?: \([^()]*\))?$", re.IGNORECASE)
 _PROVIDER_HEAD = re.compile(r"^(.{2,80}? Provider(?: v\d+\.\d+)?)(\S.*)$")
+_TWICE = re.compile(r"^(.{4,80}\b(?:Provider|CSP|KSP)) ?\1", re.IGNORECASE)
 _SEVERAL = re.compile(r": |(?<![0-9A-Za-z=])= ")
 _UNIQUE_SHAPE = re.compile(r"^[0-9a-f]{30,32}_[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _GUID_END = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?$", re.IGNORECASE)
-_TAIL = re.compile(r"^[0-9a-fA-F-]{1,60}\}?$")
+_TAIL = re.compile(r"^[0-9a-fA-F_-]{1,70}\}?$")
 _PATH = re.compile(r"^(?:[A-Za-z]:\\|\\\\|//)")
 _UNIQUE = re.compile(r"uni[qv]|eindeutig|exclusiv|.nico|唯一|고유|уникальн|一意|固有", re.IGNORECASE)
 _SIMPLE = re.compile(r"simpl|einfach|sencill|semplic|简单|簡單|단순|간단|прост|単純|簡易", re.IGNORECASE)
@@ -184,9 +206,11 @@ def _read_entry(segment: _Segment, complete: bool, cut: bool) -> Optional[StoreE
         # The hash is missing or cut: of what follows, the association is all that can be told from the names.
         association = after = [line for line in lines if _EQUALS.match(line) and not _NAME.search(line)]
         damaged = damaged or bool(after)
+    if not verbose and at is not None and sha1 is None:
+        damaged = True
     pairs, names, broken = _association(association, cut and association[-1:] == list(lines[-1:]))
     entry = replace(_linked(pairs, names, verbose), index=segment.index, serial=serial, sha1=sha1)
-    verdict = read_verdict(after)
+    verdict = read_verdict(lines if at is None and not verbose else after)
     listed = verbose and complete and any(_PROPERTY.search(line) for line in lines) and not any(_property_number(line) == 2 for line in lines)
     key = _key(entry, verdict, complete, listed)
     exportable = False if verdict.not_exportable else None
@@ -291,8 +315,18 @@ def _join_wrapped(lines: Sequence[str]) -> List[str]:
         following = lines[number + 1].strip() if number + 1 < len(lines) else ""
         if ("=" in line or ":" in line) and _TAIL.match(following) and not _GUID_END.search(line) and _GUID_END.search(line + following):
             line, skip = line + following, True
+        elif "=" in line and len(line) >= 40 and following and not re.search("[:=]", following):
+            whole = _whole_provider(line.partition("=")[2].strip(), following)
+            if whole:
+                line, skip = f"{line.partition('=')[0]}= {whole}", True
         joined.append(line)
     return joined
+
+
+def _whole_provider(value: str, following: str) -> str:
+    """The known provider's name of which a console has put the end on the next line; "" where there is none."""
+    known = {name.lower(): name for name in KNOWN_PROVIDERS}
+    return "" if value.lower() in known else known.get((value + following).lower()) or known.get(f"{value} {following}".lower()) or ""
 
 
 def _association(lines: Sequence[str], cut: bool) -> Tuple[List[Tuple[str, Optional[str]]], List[Tuple[str, str]], bool]:
@@ -311,6 +345,12 @@ def _association(lines: Sequence[str], cut: bool) -> Tuple[List[Tuple[str, Optio
             head = _PROVIDER_HEAD.match(value or "")
             if head and pairs and not _PROVIDER.match(value or ""):
                 value, damaged = head.group(1), True
+            twice = _TWICE.match(value or "")
+            if twice:
+                value, damaged = twice.group(1), True
+            if value and any(name.startswith(value) and name != value for name in KNOWN_PROVIDERS) and " " in value and value not in KNOWN_PROVIDERS:
+                # A known name that breaks off in its middle.
+                value, damaged = None, True
             if value is not None and (_SEVERAL.search(value) or (cut and number == len(lines) - 1 and not _is_whole(value))):
                 value, damaged = None, True
             pairs.append((equals.group(2).strip(), None if value in ("", "(null)") else value))

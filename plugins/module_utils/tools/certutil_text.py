@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Set, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.hresult import lookup, signed
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.transcript import without_escapes, without_prefixes
 
 
 class ParseError(ValueError):
@@ -39,11 +40,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Text:
-    """A text's lines, cleaned. ``damaged``: lines had to be taken apart. ``ends_open``: the last line has no line end."""
+    """A text's lines, cleaned. ``damaged``: lines had to be taken apart. ``ends_open``: the last line has no line end.
+
+    ``hidden``: a sentence of certutil may have gone with a line of a provider's log that it was run together with.
+    """
 
     lines: Tuple[str, ...]
     damaged: bool
     ends_open: bool
+    hidden: bool = False
 
 
 KNOWN_PROVIDERS: Tuple[str, ...] = (
@@ -71,9 +76,10 @@ KNOWN_PROVIDERS: Tuple[str, ...] = (
 _INVISIBLE = {ord(char): None for char in "\u200b\u200e\u200f\u202a\u202c\ufeff\x00"}
 _BLANKS = {ord(char): " " for char in "\u00a0\u202f\u2007\u3000\t"}
 _END_INSIDE = re.compile(r"CertUtil: -")
-_RULE_INSIDE = re.compile(r"={8,} ?[^=\n]{1,60}? ?={8,}")
+_RULE_INSIDE = re.compile(r"={8,16} ?[^=\n]{1,60}? ?={8,16}")
 _NOISE = re.compile(r"^\s*SDK Version: \d[\d.]*\s*$|^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s")
 _INLINE_NOISE = re.compile(r"\s*SDK Version: \d\.\d+\s+")
+_SENTENCE = re.compile(r"\S(?:Private key is |Encryption test |Signature test |Missing stored keyset)")
 _PROMPT = re.compile(r"^\s*(?:\*[^*\s]+\*\s+)?(?:PS\s+)?[A-Za-z]:\\[^>\n]*>")
 _PREFIX = re.compile(r"^\s*(\[[\w.-]+\]) ")
 _ESCAPED = re.compile(r"(?<=[0-9A-Za-z])\\_(?=[0-9A-Za-z])")
@@ -90,21 +96,22 @@ _LABELS = re.compile(
 
 def clean(text: str) -> Text:
     """``text`` as lines that can be read one by one."""
-    text = text.translate(_INVISIBLE).translate(_BLANKS).replace("\uff1a", ":")
+    text = without_escapes(text).translate(_INVISIBLE).translate(_BLANKS).replace("\uff1a", ":")
     text = re.sub(r"<br\s*/?>", "\n", text, flags=re.IGNORECASE)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub(r"\r*\n|\r", "\n", text)
     ends_open = bool(text) and not text.endswith("\n")
-    raw = _without_prefix(text.split("\n"))
+    raw = without_prefixes(_without_prefix(text.split("\n")))
     lines: List[str] = []
-    damaged = False
+    damaged = hidden = False
     for line in raw:
         # A provider's own words may look like a label; what certutil says behind them, where a line break is lost, does not go with them.
         if _NOISE.match(line) and not _RULE_INSIDE.search(line) and not _END_INSIDE.search(line):
+            hidden = hidden or _SENTENCE.search(line) is not None
             continue
         pieces = _take_apart(_ESCAPED.sub("_", line.rstrip()))
         damaged = damaged or len(pieces) > 1
         lines.extend(piece for piece in pieces if not _NOISE.match(piece) and not _PROMPT.match(piece))
-    return Text(tuple(textwrap.dedent("\n".join(lines)).split("\n")), damaged, ends_open)
+    return Text(tuple(textwrap.dedent("\n".join(lines)).split("\n")), damaged, ends_open, hidden)
 
 
 def _without_prefix(lines: List[str]) -> List[str]:
@@ -136,7 +143,11 @@ def _take_apart(line: str) -> List[str]:
 # The end --------------------------------------------------------------------------------------------------------------
 
 _END = re.compile(r"^\s*CertUtil: ?(.*)$")
-_VERB = re.compile(r"^- ?\w|^[^\x00-\x7f]")
+# Windows' own message stands behind the same "CertUtil:" on the next line: it is in no table and says nothing of the run.
+_VERB = re.compile(
+    r"^[-\u2010-\u2015\u2212] ?[A-Za-z]|^[^\x00-\x7f]{1,3} ?(?:store|repairstore|key|csplist|addstore|delstore|delkey|dump|importPFX|exportPFX)\b"
+    r"|^[^\x00-\x7f].*(?<![\w-])-[A-Za-z]{3,}"
+)
 _CODE = re.compile(r"0x([0-9a-fA-F]{8})(?![0-9a-fA-F])(?:\s*\((?:(WIN32(?:/HTTP)?|RPC|HTTP): ?(\d+)|(-?\d+))? ?([A-Z][A-Z0-9_]+)?\))?")
 _SUCCESS = re.compile(
     r"success|erfolgreich|correctement|r.{0,3}ussi|correctamente|satisfactoriamente|com .{1,3}xito|sucesso|riuscit|completat"
@@ -172,7 +183,12 @@ def outcome(text: Text) -> Outcome:
         return Outcome()
     if len({result.failed for result in found}) > 1:
         return Outcome()
-    return found[-1]
+    return found[-1] if len({result.code for result in found}) == 1 else Outcome(found[-1].failed)
+
+
+def runs(text: Text) -> int:
+    """How many runs end in the text."""
+    return sum(1 for match in map(_END.match, text.lines) if match and _VERB.match(match.group(1)))
 
 
 def _read_sentence(words: str, following: str, length: int) -> Outcome:
@@ -196,7 +212,8 @@ def _read_end(words: str) -> Outcome:
             # The two spellings of one number contradict each other: one of them is damaged.
             return Outcome(True)
         known = lookup(code)
-        return Outcome(True, code, symbol or (known.symbol if known else ""))
+        broken_off = not symbol and words[match.end() :].lstrip().startswith("(")
+        return Outcome(True, code, symbol or (known.symbol if known and not broken_off else ""))
     if _FAILURE.search(words):
         return Outcome(True)
     if _SUCCESS.search(words):

@@ -36,7 +36,8 @@ _TEST = (
     r"|暗号化テスト|暗号化のテスト|署名テスト|암호화 테스트|서명 테스트|(?:Проверка|Тест) (?:шифрования|подписи)"
 )
 _PASSED = re.compile(
-    rf"(?:{_TEST})[^:]*(?:passed|durchgef.{{0,3}}hrt|bestanden|erfolgreich|r.{{0,3}}ussi|correct|superad|satisfactori|aprovad|conclu|superat|riuscit"
+    rf"(?:ha(?:n)? pasado|superad[oa]s?) la (?:{_TEST})"
+    rf"|(?:{_TEST})[^:]*(?:passed|durchgef.{{0,3}}hrt|bestanden|erfolgreich|r.{{0,3}}ussi|correct|superad|satisfactori|aprovad|conclu|superat|riuscit"
     r"|通过|成功|通過|合格|パス|통과|성공|пройден|успешно|выполнен)"
     r"|(?:通过|通過)(?:了)?(?:加密|签名|簽章)(?:测试|測試)|Private key verifies"
 )
@@ -71,7 +72,7 @@ _NOT_FOUND = re.compile(
     r"|(?:找不到|无法找到)(?:用来|用于|用於|要)?解密(?:的)?(?:证书|憑證)(?:和|与)(?:私钥|私密金鑰)"
 )
 _NOT_EXPORTABLE = re.compile(
-    r"Private key is NOT exportable|[Pp]rivate Schl.{0,3}ssel (?:ist|kann) NICHT export|Privater Schl.{0,3}ssel NICHT export"
+    r"Private key is (?:NOT|not) exportable|[Pp]rivate Schl.{0,3}ssel (?:ist|kann) NICHT export|Privater Schl.{0,3}ssel NICHT export"
     r"|[Ll]a cl.{0,3} priv.{0,3}e (?:n.est (?:PAS|pas)|NE PEUT PAS|ne peut pas) (?:exportable|.tre export)"
     r"|[Ll]a clave privada NO (?:es|se puede) export|A chave privada N.{0,3}O (?:.{1,3}|pode ser) export"
     r"|[Ll]a chiave privata NON .{0,14}esporta|私钥(?:不能|不可|无法)(?:被)?导出|(?:不能|无法)导出私钥|私密金鑰(?:不可|無法)匯出|無法匯出私密金鑰"
@@ -82,6 +83,7 @@ _POLICY = re.compile(
     r"NOT plain text exportable|Klartext|texte? brut|texto (?:sin formato|n.{0,3}o criptografado|sem formata)|纯文本|明文|純文字|プレーン ?テキスト|일반 텍스트"
     r"|Private key is (?:a VSM key|exportable)"
 )
+_LONG_REST = re.compile(r"\S.{16,}")
 _UNPROVEN = re.compile(r"^ERROR: ")
 # The extra tests of new versions name an algorithm or a key specification: they say nothing that the two tests do not say.
 _EXTRA = re.compile(r"RSAES_OAEP|KeySpec ?= ?\d|\(CNG\)|^\s*UI Policy|_PROP_ID")
@@ -112,6 +114,8 @@ def read_verdict(lines: Sequence[str]) -> Verdict:
             pass
         elif _NOT_EXPORTABLE.search(line):
             not_exportable = True
+            # What stands behind it, where a line break is lost, is another sentence.
+            known = not _LONG_REST.search(_NOT_EXPORTABLE.split(line)[-1] or "")
         elif _UNPROVEN.match(line):
             unproven = True
         else:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.transcript import without_escapes, without_prefixes
 
 WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\key_mgmt_util.exe"
 LINUX_PROGRAM = "/opt/cloudhsm/bin/key_mgmt_util"
@@ -89,6 +90,11 @@ def get_key_info(handle: int) -> Tuple[str, ...]:
     return ("getKeyInfo", "-k", str(handle))
 
 
+def takes(*words: str) -> bool:
+    """Whether the tool reads each of them as one word."""
+    return all(word and not re.search(r"[\s\x00-\x1f\x7f]", word) for word in words)
+
+
 def session(user: str, password: str, commands: Sequence[Sequence[str]]) -> str:
     """The whole standard input: login, the commands, logout, exit. It holds the password: a secret as a whole.
 
@@ -103,7 +109,7 @@ def session(user: str, password: str, commands: Sequence[Sequence[str]]) -> str:
     words = [("crypto_user", user), ("crypto_password", password)]
     words += [("path", word) for command in commands for word in command]
     for name, word in words:
-        if not word or re.search(r"[\s\x00-\x1f\x7f]", word):
+        if not takes(word):
             shown = f" ({word!r})" if name == "path" else ""
             raise BrokenLink(
                 "argument" if name == "path" else "credential",
@@ -136,7 +142,7 @@ class CommandAnswer:
 
 
 # A code must be followed by something, unless it is one that is known: a text cut off after 0x4 is no code 4.
-_RETURN = re.compile(r"\bCfm\d?(?P<name>[A-Z]\w*?)(?:\(\))?\s+returned:?\s*<?(?P<code>0[xX][0-9A-Fa-f]+|[0-9]+)(?P<after>>|\s|:|$)")
+_RETURN = re.compile(r"\bCfm\d?(?P<name>[A-Z]\w*?)(?:\(\))?:?\s+returned:?\s*<?(?P<code>0[xX][0-9A-Fa-f]+|[0-9]+)(?P<after>>|\s|:|$)")
 _NODE = re.compile(r"Node\s+id\s+(?P<id>\d+)\s+(?:and\s+err\s+state|status:?)\s+(?P<status>0[xX][0-9A-Fa-f]{8})\b")
 _CLUSTER_HEADING = re.compile(r"Cluster\s+(?:Error\s+)?Status:?")
 _PROMPT = re.compile(r"Command:[ \t]*")
@@ -144,6 +150,9 @@ _TOTAL = re.compile(r"Total\s+number\s+of\s+keys\s+present(?::\s*|\s+)(?P<total>
 _RANGE = re.compile(r"(?:Number\s+of\s+matching\s+keys|number\s+of\s+keys\s+matched)\s+from\s+start\s+index\s+\d+::\d+(?=\s)")
 _HANDLES_HEADING = re.compile(r"\s*Handles\s+of\s+matching\s+keys:")
 _LIST = re.compile(r"\s*(?P<list>\d+(?:\s*,\s*\d+)*)(?P<comma>\s*,)?(?P<rest>[^\n]*)")
+_SESSION_COMMANDS = ("Initialize", "OpenSession", "GetPartitionInfo", "LoginHSM", "LogoutHSM", "CloseSession", "Shutdown")
+_ABOUT_A_LIST = re.compile(r"keys\s+present|matching\s+keys|keys\s+matched|findKey\b")
+_PAIR = re.compile(r"public\s+key\s+handle:\s+(\d+)\s+private\s+key\s+handle:\s+(\d+)(?=\s)")
 _ERROR_TEXT = re.compile(r"^[ \t:]*\n?(?:[ \t]*\n)?[ \t]*:?[ \t]*(?P<text>(?:HSM (?:Error|Return):|LIQUIDSECURITY:|[A-Z])[^\n]*)")
 
 
@@ -165,15 +174,28 @@ def parse_find_key(text: str) -> CommandAnswer:
 
 
 def facts(text: str) -> Dict[str, Any]:
-    """All that a text says, as plain data: of its one findKey, else of its last command. BrokenLink where it says nothing sure."""
+    """All that a text says, as plain data: of its one findKey, else of its last command that is about keys, else of its last one.
+
+    BrokenLink where it says nothing sure.
+    """
+    lines = without_escapes(text).replace("\ufeff", "").replace("\x00", "").replace("\u00a0", " ").replace("\r\n", "\n").split("\n")
+    text = "\n".join(without_prefixes(lines))
     answers = [answer for answer in parse(text) if answer.code is not None or answer.total is not None]
-    found = [answer for answer in answers if answer.command == "FindKey" or answer.total is not None]
+    # findSingleKey and a deleteKey that finds no key give the same return line, without a list.
+    found = [answer for answer in answers if answer.total is not None or (answer.command == "FindKey" and _ABOUT_A_LIST.search(answer.text))]
     if len(found) > 1 or not answers:
         raise _unreadable(f"{len(found)} answers of findKey and {len(answers)} in all", text)
-    answer = checked_find(found[0]) if found else answers[-1]
+    about_keys = [answer for answer in answers if not answer.command.startswith(_SESSION_COMMANDS) or answer.code]
+    answer = checked_find(found[0]) if found else (about_keys or answers)[-1]
     data: Dict[str, Any] = {"code": f"{answer.code:#04x}", "nodes": len(answer.nodes)}
     if answer.handles is not None:
         data.update({"total": answer.total, "handles": list(answer.handles)})
+    pairs = _PAIR.findall(answer.text)
+    if answer.code == SUCCESS and len(pairs) == 1:
+        data.update({"public_handle": int(pairs[0][0]), "private_handle": int(pairs[0][1])})
+    if answer.code == SUCCESS and _OWNER.search(answer.text):
+        info = parse_key_info(answer)
+        data.update({"owner": info.owner, **({"shared": list(info.shared)} if info.shared else {})})
     return data
 
 

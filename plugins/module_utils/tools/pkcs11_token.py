@@ -35,9 +35,12 @@ def find(module_path: str, token_label: str, pin: Optional[str], wanted: WantedK
     """The private and public keys of the wanted modulus or point."""
     try:
         with _token(module_path, token_label).open(user_pin=pin) as session:
-            return tuple(_rsa_keys(session, wanted) if wanted.is_rsa else _ec_keys(session, wanted))
+            keys = tuple(_rsa_keys(session, wanted) if wanted.is_rsa else _ec_keys(session, wanted))
     except errors.PKCS11Error as error:
         raise _failure(error, module_path) from error
+    if pin is None and not any(key.key_class == "private" for key in keys):
+        raise BrokenLink("credential", "Without a login a PKCS#11 token shows no private key.", "Set crypto_password (and crypto_user for CloudHSM's library).")
+    return keys
 
 
 def _token(module_path: str, token_label: str) -> Any:

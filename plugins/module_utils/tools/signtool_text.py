@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.transcript import without_escapes, without_prefixes
+
 ENCODING = "cp1253"
 """SignTool sets its own code page, whatever the host's is."""
 
@@ -106,9 +108,12 @@ class Part:
 
 def parts(text: str) -> List[Part]:
     """The runs that ``text`` shows, those without any token left out."""
-    prefixed = False
+    text = without_escapes(text).replace("\ufeff", "").replace("\x00", "").replace("\u00a0", " ")
+    whole = re.split(r"\r*\n|\r+", text)
+    lines_alone = without_prefixes(whole)
+    prefixed = lines_alone != whole
     runs: List[Tuple[str, List[str]]] = [("", [])]
-    for line in re.split(r"\r*\n|\r+", text.replace("\ufeff", "").replace("\x00", "")):
+    for line in lines_alone:
         echo = None if _NO_ECHO.search(line) else _ECHO.search(line)
         if echo:
             runs.append((echo.group(1).lower(), []))

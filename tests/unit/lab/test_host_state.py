@@ -84,6 +84,20 @@ def test_a_locked_file_is_a_sharing_violation(host: Host) -> None:
     assert host.files.read(r"C:\build\a.exe") == b"z"
 
 
+def test_a_read_only_file_is_neither_removed_nor_replaced_nor_written(files: FileSystem) -> None:
+    path = r"C:\Work\Ärger\A.txt"
+    files.copy(path, r"C:\Work\b.txt")
+    files.set_read_only(path, True)
+    refused(errors.ACCESS_DENIED, files.remove, path)
+    refused(errors.ACCESS_DENIED, files.write, path, b"two")
+    with pytest.raises(LabOSError) as caught:
+        files.move(r"C:\Work\b.txt", path, replace=True)
+    assert caught.value.code == errors.ACCESS_DENIED
+    files.set_read_only(path, False)
+    files.move(r"C:\Work\b.txt", path, replace=True)
+    files.remove(path)
+
+
 def test_a_move_over_a_file_keeps_the_targets_access_rights(files: FileSystem) -> None:
     files.write(r"C:\Work\new", b"new")
     files.write(r"C:\Work\old", b"old")

@@ -215,11 +215,6 @@ def test_versions(world: World, version: str, known: bool) -> None:
     assert ("Invalid option: /fn" in text(done)[1]) is not newest
 
 
-def test_options_that_the_lab_does_not_do_end_loudly(world: World) -> None:
-    with pytest.raises(LookupError, match="/dlib"):
-        sign(world, "a.exe", options="/dlib sign.dll")
-
-
 def test_not_signed_by_a_key_outside_the_token(world: World, tmp_path: Path) -> None:
     """The operations of the cluster show that the key was used there."""
     sign(world, "a.exe")

@@ -113,11 +113,15 @@ def test_version(host: Host) -> None:
 def test_together_and_each(host: Host) -> None:
     for name in ("a.bin", "b c.bin", "d.txt"):
         host.files.write(rf"C:\Work\{name}", name.encode())
-    together, each, empty = ask(
+    together, each, empty, rest, too_many = ask(
         host, {"op": "together", "jobs": 2, "runs": [{"file": r"C:\Work\tool.exe", "arguments": "1", "timeout": 5}, {"file": r"C:\none.exe", "timeout": 5}]},
         {"op": "each", "path": r"C:\Work", "pattern": "*.bin", "file": r"C:\Work\tool.exe", "arguments": 'x "{name}"', "jobs": 2, "timeout": 5},
         {"op": "each", "path": r"C:\Nowhere", "pattern": "*", "file": r"C:\Work\tool.exe", "arguments": "", "jobs": 1, "timeout": 5},
+        {"op": "each", "path": r"C:\Work", "pattern": "*.bin", "file": r"C:\Work\tool.exe", "jobs": 1, "timeout": 5, "leave_out": ["A.bin"], "most": 1},
+        {"op": "each", "path": r"C:\Work", "pattern": "*.bin", "file": r"C:\Work\tool.exe", "jobs": 1, "timeout": 5, "most": 1},
     )
+    assert [file["name"] for file in rest["files"]] == ["b c.bin"]
+    assert too_many == {"exists": True, "files": [], "failed": False}
     assert together["failed"]
     assert together["results"][1]["error_code"] == 2
     assert [file["name"] for file in each["files"]] == ["a.bin", "b c.bin"]
@@ -200,7 +204,7 @@ def test_access(host: Host) -> None:
     assert [file["name"] for file in result["files"]] == ["k"]
     assert "(A;;0x120089;;;NS)" in result["files"][0]["sddl"]
     assert result["sids"] == ["S-1-5-20", ""]
-    assert none == {"exists": False}
+    assert none == {"exists": False, "files": [], "sids": [""]}
 
 
 def test_service_and_connect(host: Host) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from lab.process import Process
+from lab.process import NotDone, Process
 
 from .console import Console
 from .names import find
@@ -15,7 +15,7 @@ def run(process: Process, line: CommandLine, console: Console, build: int) -> in
     errors = 0
     for name in line.files:
         if find(process, name):
-            raise NotImplementedError(f"the lab has no catalog databases: signtool catdb {name}")
+            raise NotDone(f"signtool catdb {name}: there are no catalog databases")
         console.error_about(f"File not found: {name}")
         console.error_about(f"File not found: {name}")
         errors += 1

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from lab.process import NotDone
+
 from .console import Console
 
 HASHES = {"sha1": "sha1", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
@@ -67,10 +69,10 @@ class CommandLine:
     def has(self, *names: str) -> bool:
         return any(name in self.given for name in names)
 
-    def not_made(self, *names: str) -> None:
-        """Options that the parser knows and the lab does nothing for: better an end with a trace than a wrong signature."""
+    def not_done(self, *names: str) -> None:
+        """Options that the parser knows and the lab does nothing for."""
         if self.has(*names):
-            raise LookupError(f"the lab's SignTool does not do /{next(name for name in names if self.has(name))}")
+            raise NotDone(f"signtool {self.command} /{next(name for name in names if self.has(name))}")
 
     @property
     def verbose(self) -> bool:

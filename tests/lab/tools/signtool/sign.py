@@ -75,7 +75,7 @@ class Tally:
 
 
 def run(process: Process, line: CommandLine, console: Console, build: int) -> int:
-    line.not_made("dg", "ds", "di", "dlib", "p7", "es", "sa", "tseal")
+    line.not_done("dg", "ds", "di", "dlib", "p7", "es", "sa", "tseal")
     try:
         selected = select(process, line, console, build)
     except NotSelected:
@@ -129,6 +129,10 @@ def _one(signer: _Signer, named: Named, tally: Tally, quiet: bool) -> None:
     if not quiet:
         console.say(f"Successfully signed: {named.shown}\n")
     tally.good += 1
+    warning = signer.process.fault("sign_warning")
+    if warning:
+        console.warning(warning)
+        tally.warnings += 1
 
 
 class _Signer:

@@ -25,6 +25,7 @@ def run(process: Process, line: CommandLine, console: Console, build: int) -> in
         console.error("No files were processed.")
         console.error("An unexpected internal error has occurred.")
         return 1
+    line.not_done("p7", "tseal")
     tally, quiet = Tally(), line.quiet
     if line.has("tp") and len(line.files) > 1:
         # The genuine SignTool prints this error among the results.

@@ -52,7 +52,7 @@ class Unverified(Exception):
 
 
 def run(process: Process, line: CommandLine, console: Console, build: int) -> int:
-    line.not_made("p7", "p7content", "enclave", "sl", "bp", "policy")
+    line.not_done("p7", "p7content", "enclave", "sl", "bp", "policy")
     if line.has("c") and not find(process, line.value("c")):
         console.error_about(f"File not found: {line.value('c')}")
         return 1

@@ -218,7 +218,7 @@ class CloudHost(FakeHost):
         return {"exists": bool(files), "files": files, "sids": [SIDS.get(name, "") for name in step.get("accounts", [])]}
 
     def _each(self, step: Raw) -> Raw:
-        names = [name for name in self.containers() if name not in step["leave_out"]]
+        names = [name for name in self.containers() if name not in step.get("leave_out", [])]
         names = names if len(names) <= step["most"] else []
         for name in names:
             self._run({**step, "arguments": step["arguments"].replace("{name}", name)})

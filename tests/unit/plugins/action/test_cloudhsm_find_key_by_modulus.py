@@ -112,6 +112,16 @@ def test_a_locked_user_is_no_wrong_password() -> None:
     assert "wrong-horse-8" not in json.dumps(result)
 
 
+@pytest.mark.parametrize(("status", "link", "words"), [("Running", "cluster", "runs, but no HSM answers it"), ("Stopped", "service", "Start the service")])
+def test_a_stopped_daemon_is_no_closed_port(status: str, link: str, words: str) -> None:
+    there = host("3")
+    there.services["AWSCloudHSMClient"]["status"] = status
+    there.reachable.clear()
+    result = act(there, modulus=SIGNING.modulus, backend="key_mgmt_util")
+    assert (result["failed"], result["link"], len(there.calls)) == (True, link, 2)
+    assert words in result["msg"]
+
+
 def test_on_other_hosts_the_module_runs() -> None:
     task = Task()
     task.action = "cloudhsm.codesign.cloudhsm_find_key_by_modulus"

@@ -32,6 +32,7 @@ STORE = r"HKLM\SOFTWARE\Microsoft\SystemCertificates\My\Certificates"
 SECRET = "secret-Pass"  # noqa: S105
 APP = r"C:\build\app.exe"
 TOOL = r"C:\build\tool.exe"
+NO_CERTIFICATE = "No certificates were found that met all the given criteria."
 
 
 def certificate(name: str = "Example Code Signing", days: int = 365, usage: Any = ExtendedKeyUsageOID.CODE_SIGNING, size: int = 2048) -> x509.Certificate:
@@ -391,6 +392,8 @@ def test_tool_that_hangs_is_stopped_and_says_where(host: SignToolHost) -> None:
             "additional certificate C:\\certs\\gone.cer",
         ),
         ("No private key is available.", "key", "cannot be opened"),
+        (f"{NO_CERTIFICATE}\r\nAfter Private Key filter, 0 certs were left.", "certificate", "the provider opens no key for the certificate"),
+        (f"{NO_CERTIFICATE}\r\nn3fips_password is not set\r\nAfter Private Key filter, 0 certs were left.", "credential", "has no credentials"),
         ("Something nobody has seen before.", "signtool", "Something nobody has seen before."),
     ],
 )
@@ -437,6 +440,15 @@ def test_file_that_gets_in_use_meanwhile_stays_as_it_was(host: SignToolHost) -> 
     result = run(host)
     assert result["failed"]
     assert "it is in use" in result["msg"]
+    assert host.files[APP] == b"MZ app"
+    assert no_copies(host)
+
+
+def test_file_that_is_read_only_stays_as_it_was(host: SignToolHost) -> None:
+    host.overrides["move"] = lambda step: failure(f"Access to the path '{step['target']}' is denied.", -2147024891, "System.UnauthorizedAccessException")
+    result = run(host)
+    assert "could not be replaced by its signed copy" in result["msg"]
+    assert "Check that it is not read-only" in result["msg"]
     assert host.files[APP] == b"MZ app"
     assert no_copies(host)
 
@@ -490,6 +502,8 @@ def test_working_copies_are_removed_when_the_connection_breaks(host: SignToolHos
         ({"timestamp_urls": ["https://tsa.example.com"]}, "https included"),
         ({"state": "timestamped", "timestamp_urls": []}, "timestamp_urls is empty"),
         ({"jobs": 0}, "at least 1"),
+        ({"additional_certificates": [r"C:\a.cer", r"C:\b.cer"]}, "one additional certificate and no more"),
+        ({"additional_certificates": [""]}, "one additional certificate and no more"),
         ({"description": "two\nlines"}, "control character"),
         ({"store_name": "My\\Other"}, "store name"),
         ({"ledger_path": r"C:\logs\*.json"}, "holds a wildcard"),

@@ -102,6 +102,10 @@ def test_quote(arguments: list[str], line: str) -> None:
         ),
         (steps.Together((RUN, RUN), jobs=2), {"op": "together", "jobs": 2, "runs": [{"op": "run", **RUN.fields()}] * 2}),
         (
+            steps.Each("C:\\f", "*", "t", "", leave_out=("a", "b"), most=1),
+            {"op": "each", "path": "C:\\f", "pattern": "*", "file": "t", "arguments": "", "jobs": 1, "timeout": 60, "leave_out": ["a", "b"], "most": 1},
+        ),
+        (
             steps.Each("C:\\f", "*.exe", "t", 'verify "{name}"', {"A": "1"}, jobs=3),
             {
                 "op": "each",
@@ -258,6 +262,7 @@ def test_a_run_is_well_when_it_ended_by_itself_with_0(result: steps.RunResult, w
         (steps.RemoveFile("f"), True),
         (steps.ReadFile("f"), False),
         (steps.Each("p", "*", "t", ""), False),
+        (steps.Each("p", "*", "t", "", changes=True), True),
     ],
 )
 def test_what_check_mode_never_sends(step: steps.Step, changes: bool) -> None:

@@ -120,6 +120,14 @@ def test_by_tags_and_all(cluster: str, capsys: pytest.CaptureFixture[str]) -> No
     assert cluster in result["msg"]
 
 
+def test_the_region_comes_from_the_environment_too(cluster: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert run(capsys)["clusters"] == []
+    monkeypatch.setenv("AWS_REGION", REGION)
+    assert [found["cluster_id"] for found in run(capsys)["clusters"]] == [cluster]
+    assert run(capsys, region="us-east-1")["clusters"] == []
+
+
 def test_no_such_cluster(capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, cluster_id="cluster-x", region=REGION)
     assert result["link"] == "cluster"

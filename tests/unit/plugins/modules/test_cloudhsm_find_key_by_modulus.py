@@ -148,6 +148,7 @@ def test_a_tool_that_hangs_is_ended_with_its_children(run: Any, tmp_path: Path) 
         ({"certificate_path": "/nowhere/signing.pem"}, "certificate", "cannot be read: No such file"),
         ({"certificate_path": __file__}, "certificate", "is not a certificate"),
         ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": "/nowhere/lib.so"}, "client", "is not there"),
+        ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": ""}, "argument", "pkcs11_module is empty"),
         ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": __file__}, "client", "cannot be loaded"),
     ],
 )
@@ -262,6 +263,9 @@ def test_pkcs11_pairs_an_ec_key_by_its_point_and_identifier(token: Token) -> Non
 def test_pkcs11_says_what_is_wrong(token: Token) -> None:
     with pytest.raises(BrokenLink, match="refused the PIN") as caught:
         token.ask(SIGNING.modulus, pin="9999")
+    assert caught.value.link == "credential"
+    with pytest.raises(BrokenLink, match="Without a login") as caught:
+        token.ask(SIGNING.modulus, pin=None)
     assert caught.value.link == "credential"
     with pytest.raises(BrokenLink, match="labelled 'none'"):
         token.ask(SIGNING.modulus, label="none")

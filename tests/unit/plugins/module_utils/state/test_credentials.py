@@ -46,7 +46,7 @@ def test_three_values(results: tuple[Result, ...], places: dict[str, str], has: 
     assert seen.has("3") == "unknown"
     findings = credentials.compare("5", seen, "WINHOST\\agent")
     assert [finding.seen for finding in findings] == ([] if has == "present" else [has])
-    assert all("WINHOST\\agent (CLOUDHSM_PIN or CLOUDHSM_PIN)" in finding.what for finding in findings)
+    assert all("WINHOST\\agent (entry CLOUDHSM_PIN of the Credential Manager, or variable CLOUDHSM_PIN)" in finding.what for finding in findings)
 
 
 def test_both_sdks_are_told_apart() -> None:

@@ -22,6 +22,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
     RegistryChildrenResult,
     RegistryResult,
     Result,
+    RunResult,
     ServiceResult,
     Skipped,
     VersionResult,
@@ -215,8 +216,10 @@ def test_stores_that_are_folders_or_cannot_be_read() -> None:
 
 def test_proof_that_was_not_made() -> None:
     assert key_container_plan.read_proof(Skipped()).problem == "certutil was not run"
+    silent = key_container_plan.read_proof(RunResult(0x80090020, b"CLOUDHSM_PIN is not set\r\n"))
+    assert key_container_plan.listing_failed(silent).link == "credential"
     with pytest.raises(ValueError, match="both handles"):
-        key_container_plan.plan(WANTED, "3", (1, None))
+        key_container_plan.plan(WANTED, Seen(), "3", (1, None))
 
 
 def test_a_wanted_container_shows_no_password() -> None:

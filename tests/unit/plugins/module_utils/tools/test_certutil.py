@@ -379,6 +379,15 @@ def test_an_elliptic_key_has_a_point() -> None:
     assert (key.algorithm, key.point, key.modulus) == ("ECDSA_P256", point.hex(), "")
 
 
+@pytest.mark.parametrize("code", ["0x80090016 (-2146893802 NTE_BAD_KEYSET)", "0x80070005 (WIN32: 5 ERROR_ACCESS_DENIED)"])
+def test_a_container_that_cannot_be_opened_spoils_no_other(code: str) -> None:
+    text = listing("  0000  30 06 02 01 05 02 01 03").replace("  name\n", f"  dead\n  {code}\n\n  name\n")
+    keys = certutil.parse_keys(text)
+    assert [(key.name, key.algorithm, key.modulus) for key in keys.keys] == [("dead", "", ""), ("name", "RSA", "5")]
+    assert not keys.damaged
+    assert certutil.parse_keys(f"{KSP}:\n  a\n  b\n  c\n  {code}\nCertUtil: -key command completed successfully.\n").damaged
+
+
 def test_keys_of_several_providers_keep_their_provider() -> None:
     text = "First Provider:\n  a\n  RSA\n\nSecond Provider:\n  b\n  RSA\n\nCertUtil: -key command completed successfully.\n"
     keys = certutil.parse_keys(text)

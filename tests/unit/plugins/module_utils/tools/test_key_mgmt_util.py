@@ -275,6 +275,20 @@ def test_a_command_without_an_answer_is_a_failure() -> None:
         (LOGIN + old_form([262154]) + LOGOUT, {"code": "0x00", "nodes": 2, "total": 1, "handles": [262154]}),
         (new_form([]), {"code": "0x00", "nodes": 0, "total": 0, "handles": []}),
         (LOGIN, {"code": "0x00", "nodes": 2}),
+        # findSingleKey and a deleteKey without a key give findKey's return line, but no list.
+        (
+            "Command: findSingleKey -k 9\nCfm3FindKey returned: 0x00 : HSM Return: SUCCESS\n\n\tNode id 1 and err state 0x00000000 : HSM Return: SUCCESS\n",
+            {"code": "0x00", "nodes": 1},
+        ),
+        (
+            LOGIN + "Command:  genRSAKeyPair -m 2048 -e 65537 -l example\n\n\tCfm3GenerateKeyPair: returned: 0x00 : HSM Return: SUCCESS\n\n"
+            "\tCfm3GenerateKeyPair:    public key handle: 262151    private key handle: 262152\n\n" + LOGOUT,
+            {"code": "0x00", "nodes": 0, "public_handle": 262151, "private_handle": 262152},
+        ),
+        (
+            "Command:  getKeyInfo -k 9\n\tCfm3GetKey returned: 0x00 : SUCCESS\n\n\tOwned by user 3\n\n\talso, shared to following 2 user(s):\n\n\t 4\n\t 7\n",
+            {"code": "0x00", "nodes": 0, "owner": 3, "shared": [4, 7]},
+        ),
         ("\tCfm3LoginHSM returned: 0xa3 \n\n\tHSM Error: RET_USER_LOGIN_FAILURE\n", {"code": "0xa3", "nodes": 0}),
         ("Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error", {"code": "0x40000040", "nodes": 0}),
     ],
@@ -283,7 +297,16 @@ def test_all_that_a_text_says(text: str, facts: dict[str, object]) -> None:
     assert kmu.facts(text) == facts
 
 
-@pytest.mark.parametrize("text", ["", "Command:  help\n", new_form([6]) + new_form([7]), new_form([6]).replace("present: 1", "present: 2")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Command:  help\n",
+        "Command: findKey -c 3\n\tCfm3FindKey returned: 0x00 : HSM Return: SUCCESS\n",
+        new_form([6]) + new_form([7]),
+        new_form([6]).replace("present: 1", "present: 2"),
+    ],
+)
 def test_a_text_that_says_nothing_sure(text: str) -> None:
     with pytest.raises(BrokenLink):
         kmu.facts(text)

@@ -53,7 +53,7 @@ def named(cases: list[dict[str, Any]]) -> list[Any]:
 ROW = {"index": 0, "algorithm": "sha256", "timestamp": "None"}
 BLOCK = {**ROW, "hash": HASH, "chain": CHAIN, "sha1": OWN}
 GOOD = {"signed": 1, "warnings": 0, "errors": 0, "failed": False}
-STAMPED = {key: value for key, value in BLOCK.items() if key != "timestamp"}
+STAMPED = {**{key: value for key, value in BLOCK.items() if key != "timestamp"}, "timestamped": True}
 
 EXPECTED: dict[str, dict[str, Any]] = {
     "sign-debug": {**GOOD, "sha1": OWN},
@@ -137,9 +137,19 @@ EXPECTED: dict[str, dict[str, Any]] = {
 }
 
 
+def counted(case: dict[str, Any]) -> dict[str, Any]:
+    """The numbers that a recording shows, found by plain search: of a verification, and of the choice of a certificate."""
+    if command(case) == "verify":
+        found = re.findall(r"Number of (warnings|errors): (\d+)", case["stdout"])
+        return {name: int(number) for name, number in found}
+    listed = re.search(r"were considered:(.*?)After EKU", case["stdout"], re.DOTALL)
+    filters = {name: int(left) for name, left in re.findall(r"After (.+?) filter, (\d+) certs", case["stdout"])}
+    return {**({"considered": listed.group(1).count("SHA1 hash")} if listed else {}), **({"filters": filters} if filters else {})}
+
+
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_facts_of_a_recording(name: str) -> None:
-    assert facts(name) == EXPECTED[name]
+    assert facts(name) == {**EXPECTED[name], **counted(BY_NAME[name])}
 
 
 @pytest.mark.parametrize("case", named([case for case in RECORDINGS if not case["name"].startswith("response-")]))
@@ -259,7 +269,7 @@ def subset(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def test_friendly_name_of_newer_signtools_is_no_obstacle() -> None:
     case = BY_NAME["verify-pa-all-v-stamped"]
     newer = case["stdout"].replace("    Issued to:", "    Friendly Name: Name\r\r\n    Issued to:")
-    assert verify_facts(newer, "", 0) == EXPECTED["verify-pa-all-v-stamped"]
+    assert verify_facts(newer, "", 0) == {**EXPECTED["verify-pa-all-v-stamped"], **counted(case)}
 
 
 def test_older_success_line_with_timestamp() -> None:
@@ -330,6 +340,60 @@ def test_texts_that_are_refused(text: str, why: str) -> None:
 )
 def test_verifications_that_are_refused(text: str, code: int | None, why: str) -> None:
     assert why in verify_facts(text, "", code)["unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # The sentence on the other stream is missing.
+        ('Error information: "Error: SignerSign() failed." (-2147467259/0x80004005)\n', {"failed": True, "reasons": ["unknown"], "code": "0x80004005"}),
+        (
+            'Error information: "Error: SignerSign() failed." (-2146893779 / 0x8009002D) \nSignTool Error: An unexpected internal error has occurred.\n',
+            {"failed": True, "reasons": ["key_failed"], "code": "0x8009002d"},
+        ),
+        (
+            "After EKU filter, 1 certs were left.\nAfter Private Key filter, 0 certs were left.\n",
+            {"failed": True, "filters": {"EKU": 1, "Private Key": 0}},
+        ),
+        ("\x1b[32mSuccessfully signed: a.exe\x1b[0m\n", {"signed": 1, "failed": False}),
+    ],
+)
+def test_runs_of_which_only_a_part_was_posted(text: str, expected: dict[str, Any]) -> None:
+    assert sign_facts(text) == expected
+
+
+LIST = "The following certificates were considered:\n" + 2 * (
+    f"    Issued to: A\n    Issued by: B\n    Expires:   Tue Nov 24 06:20:41 2026\n    SHA1 hash: {OWN}\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "considered"),
+    [
+        (LIST + "After EKU filter, 1 certs were left.\n", 2),
+        (LIST + "SignTool Error: No certificates were found that met all the given criteria.\n", None),
+        (LIST.replace("    Issued by: B\n", "", 1) + "After EKU filter, 1 certs were left.\n", None),
+    ],
+    ids=["whole", "cut off", "a line lost"],
+)
+def test_considered_certificates_are_counted_from_a_whole_list_only(text: str, considered: int | None) -> None:
+    assert sign_facts(text + "SignTool Error: x\n").get("considered") == considered
+
+
+def test_a_filter_of_two_runs_says_nothing() -> None:
+    text = "After EKU filter, 2 certs were left.\nAfter EKU filter, 1 certs were left.\nSignTool Error: x\n"
+    assert "filters" not in sign_facts(text)
+
+
+def test_a_chain_that_lacks_a_line_or_its_end_names_no_signer() -> None:
+    lines = BY_NAME["verify-pa-all-v-signed"]["stdout"].replace("\r", "").splitlines(keepends=True)
+    inside = [number for number, line in enumerate(lines) if re.match(r"\s+(?:Issued|Expires|SHA1)", line)]
+    assert len(inside) == 12
+    for number in inside:
+        read = verify_facts("".join(lines[:number] + lines[number + 1 :]), "", 0)["signatures"][0]
+        assert not {"chain", "sha1"} & read.keys()
+        read = verify_facts("".join(lines[: number + 1]), "SignTool Error: x", 1)["signatures"][0]
+        assert not {"chain", "sha1"} & read.keys()
 
 
 def test_help_text_is_no_result() -> None:

@@ -1,0 +1,224 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What SignTool's verification shows of files, their signatures and chains. What cannot be read for sure is left out.
+
+The short output has a table, the verbose one a block for each signature. Raises Unreadable where rows contradict each other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Dict, List, Optional, Tuple
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Token, Unreadable, cut_after
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ROW = re.compile(r"(?<!\S)(\d{1,4})[ \t]+(\S+)[ \t]+(\S+)")
+_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha384": 96, "sha512": 128}
+_ALGORITHMS = tuple(_DIGITS)
+_TIMESTAMPS = ("None", "RFC3161", "Authenticode")
+
+CERTIFICATE_LINES = ("issued_to", "issued_by", "expires", "thumbprint")
+"""The lines that SignTool prints of a certificate, behind a friendly name in newer versions."""
+
+
+@dataclass(frozen=True)
+class ChainCertificate:
+    """A certificate of a chain. A name that was cut off is ""."""
+
+    thumbprint: str = ""
+    subject: str = ""
+    issuer: str = ""
+    expires: Optional[datetime] = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One signature of a file. ``chain`` goes from the root to the signer; ``timestamped`` None: not said."""
+
+    index: Optional[int] = None
+    algorithm: str = ""
+    hash: str = ""
+    chain: Tuple[ChainCertificate, ...] = ()
+    timestamped: Optional[bool] = None
+    timestamp_kind: str = ""
+    timestamp_time: Optional[datetime] = None
+    timestamp_chain: Tuple[ChainCertificate, ...] = ()
+    complete: bool = True
+    """Whether a block of the verbose output was read to its end."""
+    whole_chain: bool = True
+    """False: a line of the chain is missing, or the text ends in it."""
+
+    @property
+    def signer(self) -> str:
+        """The thumbprint of the signing certificate, "" where it could not be read."""
+        return self.chain[-1].thumbprint if self.chain and self.whole_chain else ""
+
+    @property
+    def authority(self) -> str:
+        """The timestamp authority's name."""
+        return self.timestamp_chain[-1].subject if self.timestamp_chain else ""
+
+
+@dataclass(frozen=True)
+class VerifiedFile:
+    """One file of a verification. ``verified``: SignTool said so (it says nothing of a file that failed)."""
+
+    verified: bool
+    signatures: Tuple[Signature, ...] = ()
+    verbose: bool = False
+
+
+def read_files(run: Tuple[Token, ...]) -> Tuple[VerifiedFile, ...]:
+    """The files one after the other. Where its first line is missing (cut away by whoever posted the text, or run together
+    with the line before), a file begins with its table or its first signature."""
+    groups: List[List[int]] = []
+    here: List[str] = []
+    for position, token in enumerate(run):
+        headless = token.kind in ("index", "hash", "chain", "table", "ruler", "verified") and not groups
+        if token.kind in ("verifying", "file") or headless or (token.kind == "table" and "table" in here):
+            groups.append([])
+            here = []
+        if groups:
+            groups[-1].append(position)
+            here.append(token.kind)
+    return tuple(_file(run, positions) for positions in groups)
+
+
+def _file(run: Tuple[Token, ...], positions: List[int]) -> VerifiedFile:
+    here = [run[position] for position in positions]
+    kinds = [token.kind for token in here]
+    verified = kinds.count("verified")
+    if verified > 1:
+        raise Unreadable("SignTool names more verified files than it began with")
+    verbose = any(kind in ("verifying", "index", "hash", "chain") for kind in kinds)
+    signatures = _blocks(run, positions) if verbose else _rows(here)
+    return VerifiedFile(bool(verified), signatures, verbose)
+
+
+def _rows(here: List[Token]) -> Tuple[Signature, ...]:
+    """The rows of the short output: they stand behind the line under the table's head."""
+    text = "\n".join(token.value for token in here if token.kind in ("ruler", "table"))
+    rows: List[Signature] = []
+    for match in _ROW.finditer(text):
+        index, algorithm, stamp = match.groups()
+        if algorithm.lower() not in _ALGORITHMS and stamp not in _TIMESTAMPS:
+            continue
+        if algorithm.lower() not in _ALGORITHMS or stamp not in _TIMESTAMPS:
+            raise Unreadable(f"the row '{match.group(0)}' of SignTool's table cannot be read")
+        rows.append(Signature(int(index), algorithm.lower(), timestamped=stamp != "None", timestamp_kind=stamp))
+    if len({row.index for row in rows}) != len(rows):
+        raise Unreadable("SignTool's table holds the same signature twice")
+    return tuple(rows)
+
+
+def _blocks(run: Tuple[Token, ...], positions: List[int]) -> Tuple[Signature, ...]:
+    """The blocks of the verbose output. A new one begins with its index, or with what the one before has already."""
+    blocks: List[List[int]] = []
+    seen: List[str] = []
+    for position in positions:
+        kind = run[position].kind
+        if kind == "index" or (kind in ("hash", "chain") and (not blocks or kind in seen or (kind == "hash" and "chain" in seen))):
+            blocks.append([])
+            seen = []
+        if blocks:
+            blocks[-1].append(position)
+            seen.append(kind)
+    return tuple(_block(run, block) for block in blocks)
+
+
+def _block(run: Tuple[Token, ...], block: List[int]) -> Signature:
+    chains: Dict[str, List[ChainCertificate]] = {"chain": [], "stamp_chain": [], "cross": []}
+    where, index, algorithm, file_hash, kind = "", None, "", "", ""
+    stamped: Optional[bool] = None
+    time: Optional[datetime] = None
+    for position in block:
+        token = run[position]
+        if token.kind in chains:
+            where = token.kind
+        elif token.kind == "index":
+            match = re.match(r"\s*(\d{1,4})(?!\w)", token.value)
+            if not match:
+                raise Unreadable("a signature of SignTool's output has no index")
+            index = int(match.group(1))
+        elif token.kind == "hash":
+            algorithm = token.groups[0].lower() if token.groups else ""
+            digits = "".join(token.value.split()).upper()
+            file_hash = digits if len(digits) == _DIGITS.get(algorithm) and re.fullmatch("[0-9A-F]+", digits) else ""
+        elif token.kind == "unstamped":
+            stamped, kind, where = False, "None", ""
+        elif token.kind == "stamp":
+            stamped, time, where = True, read_date(token.value), ""
+        elif token.kind in ("verified", "count", "error", "page_hashes", "described"):
+            where = ""
+        elif where and token.kind == "issued_to":
+            chains[where].append(_certificate(run, position))
+    return Signature(
+        index,
+        algorithm,
+        file_hash,
+        tuple(chains["chain"]),
+        stamped,
+        kind,
+        time,
+        tuple(chains["stamp_chain"]),
+        stamped is not None and bool(chains["chain"]),
+        _whole_chain(run, block),
+    )
+
+
+def _whole_chain(run: Tuple[Token, ...], block: List[int]) -> bool:
+    """Whether the signer's chain has all four lines of each certificate, and what follows a chain follows it."""
+    lines: List[str] = []
+    inside = False
+    for position in block:
+        kind = run[position].kind
+        if inside and kind not in (*CERTIFICATE_LINES, "friendly_name", "chain"):
+            whole = lines == list(CERTIFICATE_LINES) * (len(lines) // len(CERTIFICATE_LINES))
+            return whole and kind in ("stamp", "unstamped", "cross", "page_hashes", "described", "verified")
+        inside = inside or kind == "chain"
+        if inside and kind in CERTIFICATE_LINES:
+            lines.append(kind)
+    return not inside
+
+
+def _certificate(run: Tuple[Token, ...], position: int) -> ChainCertificate:
+    """The certificate whose "Issued to" stands at ``position``; its other lines follow at once."""
+    subject = "" if cut_after(run, position) else run[position].first_line
+    issuer, expires, thumbprint = "", None, ""
+    for later in range(position + 1, min(position + 4, len(run))):
+        token = run[later]
+        if token.kind == "issued_by":
+            issuer = "" if cut_after(run, later) else token.first_line
+        elif token.kind == "expires":
+            expires = read_date(token.value)
+        elif token.kind == "thumbprint":
+            thumbprint = thumbprint_of(token)
+            break
+        else:
+            break
+    return ChainCertificate(thumbprint, subject, issuer, expires)
+
+
+def thumbprint_of(token: Token) -> str:
+    """The 40 digits of a certificate's hash, upper case; "" where they are not 40."""
+    match = re.match(r"[0-9A-F]{40}(?![0-9A-Za-z])", "".join(token.value.split("\n\n")[0].split()).upper())
+    first = re.match(r"\s*([0-9A-Fa-f]{40})(?![0-9A-Za-z])", token.value)
+    if first:
+        return first.group(1).upper()
+    return match.group(0) if match else ""
+
+
+def read_date(text: str) -> Optional[datetime]:
+    """A date as SignTool prints it on every Windows ("Tue Nov 24 06:20:41 2026", the host's local time); None for other text."""
+    match = re.match(r"\s*[A-Z][a-z]{2}\s+([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d\d):(\d\d):(\d\d)\s+(\d{4})(?!\d)", text)
+    if not match or match.group(1) not in MONTHS:
+        return None
+    month = MONTHS.index(match.group(1)) + 1
+    try:
+        day, hour, minute, second, year = (int(match.group(group)) for group in (2, 3, 4, 5, 6))
+        return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (the host's local time, whose zone SignTool does not tell)
+    except ValueError:
+        return None
