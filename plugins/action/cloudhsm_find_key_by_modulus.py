@@ -18,8 +18,9 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudh
     wanted_from_certificate,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import FileContent, Result, VersionResult, expect
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, key_pair, store_entry
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import FileContent, ReadFile, Result, Service, Step, Version, VersionResult, expect
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, Service, Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
 

@@ -11,12 +11,13 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_ce
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import check_for_signing, read_certificate
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import association
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import association_plan as plan
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association import Seen, Wanted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association_plan import KeyTest
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.store_entry import NotInStoreError
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Result, Step
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
 
 

@@ -9,13 +9,14 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_cloudhsm_import_key import ARGUMENTS, identified, wanted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container as container
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container_diagnosis as diagnosis
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container_plan as plan
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import Seen, Wanted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container_plan import Made
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Result, Step
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
 
 

@@ -249,22 +249,10 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudh
     wanted_from_certificate,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Done, Failure, FileContent, RemoveResult, Result, RunResult, Skipped
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_lookup import find
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import KeyPair, WantedKey, judge, wanted_from_modulus
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Done,
-    Failure,
-    FileContent,
-    ReadFile,
-    RemoveFile,
-    RemoveResult,
-    Result,
-    Run,
-    RunResult,
-    Skipped,
-    Step,
-    WriteFile,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, RemoveFile, Run, Step, WriteFile
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import pkcs11_token
 
 

@@ -14,7 +14,8 @@ from typing import Any, Mapping, Sequence
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Answer, Failure, Step, StepError, changes_host, read_answer, to_json
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, StepError
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Answer, Step, changes_host, read_answer, to_json
 
 WITHOUT_WINDOWS = ("System.PlatformNotSupportedException", "System.Management.Automation.CommandNotFoundException")
 """What .NET and PowerShell answer elsewhere when they are asked for the registry and for services."""

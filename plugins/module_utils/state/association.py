@@ -19,14 +19,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import CertificateError, read_certificate
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo, StoreBlobError, read_blob
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import FileContent, RegistryChildrenResult, Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import store_entry
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    FileContent,
-    ReadFile,
-    RegistryChildrenResult,
-    Result,
-    Step,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, Step
 
 REPAIR = "Run the role cloudhsm.codesign.certificates after key_container, or the module win_cert_repairstore."
 USUAL_STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople", "authroot", "disallowed", "addressbook")

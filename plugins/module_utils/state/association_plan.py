@@ -15,19 +15,10 @@ from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import hresult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import MACHINE_KEYS, KeyProvInfo
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, Result, RunResult, ServiceResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import credentials, key_lookup, provider_words, store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association import Seen, Wanted, compare, describe
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Failure,
-    RemoveFile,
-    Result,
-    Run,
-    RunResult,
-    Service,
-    ServiceResult,
-    Step,
-    WriteFile,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import RemoveFile, Run, Service, Step, WriteFile
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, configure, key_mgmt_util
 
 TEMPORARY = "C:\\Windows\\Temp"

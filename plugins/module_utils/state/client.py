@@ -19,20 +19,8 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_c
     read_sdk3_address,
     read_sdk5,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Connect,
-    ConnectResult,
-    FileContent,
-    ReadFile,
-    Result,
-    Run,
-    RunResult,
-    Service,
-    ServiceResult,
-    Step,
-    Version,
-    VersionResult,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import ConnectResult, FileContent, Result, RunResult, ServiceResult, VersionResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Connect, ReadFile, Run, Service, Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, configure, ksp_config
 
 PORT = 2223

@@ -9,6 +9,7 @@ from typing import Container, List, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_config import ClientConfig, ClusterConfig, with_hsm_type
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, Result, RunResult, ServiceResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.client import (
     PORT,
     REINSTALL,
@@ -23,7 +24,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.client imp
     missing_providers,
     unreachable_advice,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Failure, Result, Run, RunResult, ServiceResult, Step, WriteFile
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Run, Step, WriteFile
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import configure, ksp_config, net
 
 START_TIMEOUT = 120

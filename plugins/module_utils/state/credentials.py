@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import Finding
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Result, Run, RunResult, Step
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result, RunResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Run, Step
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import cmd, cmdkey
 
 VARIABLES = {"3": "n3fips_password", "5": "CLOUDHSM_PIN"}

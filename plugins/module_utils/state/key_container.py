@@ -15,22 +15,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import StoreBlobError, read_blob
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_config import ConfigError, read_sdk3_address, read_sdk5
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import AccessResult, FileContent, FolderResult, Result, ServiceResult, VersionResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import WantedKey
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    AccessResult,
-    FileContent,
-    FolderResult,
-    ListFolder,
-    ReadAccess,
-    ReadFile,
-    Result,
-    Service,
-    ServiceResult,
-    Step,
-    Version,
-    VersionResult,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ListFolder, ReadAccess, ReadFile, Service, Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, configure, import_key
 
 FOLDER = "C:\\Users\\Default\\AppData\\Roaming\\Microsoft\\Crypto\\CaviumKSP\\GlobalPartition"

@@ -7,19 +7,11 @@ from __future__ import annotations
 from typing import List, Mapping, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import ConnectResult, Result, RunResult, ServiceResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import Seen, Wanted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container_plan import ListingFailedError, lookup, secrets
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Connect,
-    ConnectResult,
-    Result,
-    Run,
-    RunResult,
-    Service,
-    ServiceResult,
-    Step,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Connect, Run, Service, Step
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, configure
 
 PORT = 2223

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import hresult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import AccessResult, Failure, Result, RunResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, provider_words, store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import (
     FOLDER,
@@ -30,17 +31,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_contai
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import judge as judge_pair
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import only_private, only_public
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    AccessResult,
-    Each,
-    Failure,
-    ListFolder,
-    RemoveFile,
-    Result,
-    Run,
-    RunResult,
-    Step,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Each, ListFolder, RemoveFile, Run, Step
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, configure, import_key
 
 ICACLS = "C:\\Windows\\System32\\icacls.exe"

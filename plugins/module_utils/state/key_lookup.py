@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, FileContent, Result, RunResult, ServiceResult, Skipped, expect
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import (
     KeyPair,
     SeenKey,
@@ -24,20 +25,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair i
     only_public,
     refuse_ec,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Failure,
-    FileContent,
-    ReadFile,
-    RemoveFile,
-    Result,
-    Run,
-    RunResult,
-    ServiceResult,
-    Skipped,
-    Step,
-    WriteFile,
-    expect,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, RemoveFile, Run, Step, WriteFile
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import cloudhsm_cli, configure, key_mgmt_util
 
 Runner = Callable[[Sequence[Step], Mapping[str, str]], Sequence[Result]]

@@ -13,9 +13,10 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Sequence
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import FolderResult, Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import SeenFile, Wanted, signature_facts
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_files import locate
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import FolderResult, ListFolder, Result, Step
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ListFolder, Step
 
 
 def observe(path: str) -> List[Step]:

@@ -24,16 +24,9 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certific
     lies_in_folder,
     read_blob,
 )
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, FolderContents, RegistryResult, Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.identity import Identity, Placed
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Failure,
-    FolderContents,
-    ReadFolder,
-    ReadRegistry,
-    RegistryResult,
-    Result,
-    Step,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFolder, ReadRegistry, Step
 
 REPAIR = "Run the role cloudhsm.codesign.certificates."
 OTHER_PLACES = (r"HKLM\SOFTWARE\Policies\Microsoft\SystemCertificates", r"HKLM\SOFTWARE\Microsoft\EnterpriseCertificates")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Optional, Tuple
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import RunResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import RunResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import configure
 
 _NO_CREDENTIAL = re.compile(r"n3fips_password is not set|CLOUDHSM_PIN\b.{0,60}\bnot (?:set|found)", re.IGNORECASE)

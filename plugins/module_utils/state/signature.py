@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import Finding
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import DigestResult, Failure, Result, RunResult, Skipped
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import DigestResult, Failure, Result, RunResult, Skipped
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_output import Complaint, Signature, read_verification
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Unreadable, decode
 

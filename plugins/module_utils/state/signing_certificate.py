@@ -11,17 +11,8 @@ from typing import List, Optional, Sequence, Tuple
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats import certificate as x509
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats import certificate_store as store
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Failure,
-    FolderContents,
-    ReadFolder,
-    ReadRegistry,
-    ReadRegistryChildren,
-    RegistryChildrenResult,
-    RegistryResult,
-    Result,
-    Step,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, FolderContents, RegistryChildrenResult, RegistryResult, Result
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFolder, ReadRegistry, ReadRegistryChildren, Step
 
 
 @dataclass(frozen=True)

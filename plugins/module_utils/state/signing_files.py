@@ -9,21 +9,9 @@ from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple, Union
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import DigestResult, EachResult, Failure, Result, RunResult, Skipped, TogetherResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import Problem, SeenFile, read_file
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Digest,
-    DigestResult,
-    Each,
-    EachResult,
-    Failure,
-    Result,
-    Run,
-    RunResult,
-    Skipped,
-    Step,
-    Together,
-    TogetherResult,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Digest, Each, Run, Step, Together
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool import verify_argv, verify_each_arguments
 
 PATH_LIMIT = 259

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import DigestResult, Failure, Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import signature
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import (
     APPEND,
@@ -27,20 +28,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature 
     SeenFile,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_files import PATH_LIMIT, VERIFY_TIMEOUT
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    AppendFile,
-    CopyFile,
-    Digest,
-    DigestResult,
-    Failure,
-    MoveFile,
-    RemoveFile,
-    Result,
-    Run,
-    Step,
-    Together,
-    quote,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import AppendFile, CopyFile, Digest, MoveFile, RemoveFile, Run, Step, Together, quote
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import signtool
 
 OPEN, GOOD, DONE, FAILED, NOT_TRIED = "open", "good", "done", "failed", "not_tried"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, Result, RunResult, TogetherResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import provider_words, signature
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import LEAVE, REFUSE, TIMESTAMP, Decision, Problem
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_jobs import (
@@ -25,7 +26,6 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_jo
     achieved,
     url_of,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Failure, Result, RunResult, TogetherResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import signtool_reasons as reasons
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_output import Complaint, RunFacts, read_run
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Unreadable, decode

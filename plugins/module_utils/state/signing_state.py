@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import LINKS, BrokenLink, Finding
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import (
     association,
     client,
@@ -19,7 +20,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import (
     placed_certificates,
     signing_tool,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import HostFacts, Result, Step
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import HostFacts, Step
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import List, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Result, Step, Version, VersionResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result, VersionResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool import PROGRAM
 
 ARCHITECTURES: Tuple[str, ...] = ("x64", "x86", "arm64", "arm")

@@ -18,16 +18,8 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certific
     lies_in_folder,
     read_blob,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Failure,
-    FolderContents,
-    ReadFolder,
-    ReadRegistryChildren,
-    RegistryChildrenResult,
-    Result,
-    Step,
-    expect,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, FolderContents, RegistryChildrenResult, Result, expect
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFolder, ReadRegistryChildren, Step
 
 
 class NotInStoreError(BrokenLink):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils import steps
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import results, steps
 
 RUN = steps.Run("C:\\Tools\\tool.exe", ("-a", "b c"))
 NAMES: dict[str, Any] = {"secret_environment": {"P": "pin"}, "secret_stdin": "s"}
@@ -146,57 +146,61 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
         (
             RUN,
             {**PLAIN, "exit_code": -2146893802, "stdout": "YQ=="},
-            steps.RunResult(0x80090016, b"a", milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),
+            results.RunResult(0x80090016, b"a", milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),
         ),
         (
             RUN,
             {**PLAIN, "exit_code": None, "timed_out": True, "file": "C:\\new\\tool.exe"},
-            steps.RunResult(None, timed_out=True, milliseconds=1, encoding="cp850", file="C:\\new\\tool.exe"),
+            results.RunResult(None, timed_out=True, milliseconds=1, encoding="cp850", file="C:\\new\\tool.exe"),
         ),
-        (RUN, {"error": "gone", "error_type": "W", "error_code": 2}, steps.Failure("gone", "W", 2)),
-        (RUN, {"skipped": True}, steps.Skipped()),
+        (RUN, {"error": "gone", "error_type": "W", "error_code": 2}, results.Failure("gone", "W", 2)),
+        (RUN, {"skipped": True}, results.Skipped()),
         (
             steps.Together((RUN, RUN)),
             {"results": [{"error": "gone"}, PLAIN]},
-            steps.TogetherResult((steps.Failure("gone"), steps.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"))),
+            results.TogetherResult((results.Failure("gone"), results.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"))),
         ),
-        (steps.Together((RUN,)), {"results": PLAIN}, steps.TogetherResult((steps.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),))),
+        (
+            steps.Together((RUN,)),
+            {"results": PLAIN},
+            results.TogetherResult((results.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),)),
+        ),
         (
             steps.Each("p", "*", "t", ""),
             {"exists": True, "files": [{"name": "a", "size": 2, "sha256": "ff", "result": {"error": "gone"}}]},
-            steps.EachResult(True, (steps.FileRun("a", 2, "ff", steps.Failure("gone")),)),
+            results.EachResult(True, (results.FileRun("a", 2, "ff", results.Failure("gone")),)),
         ),
-        (steps.ReadRegistry("k", "v"), {"exists": True, "kind": "Binary", "base64": "AQI="}, steps.RegistryResult(True, "Binary", None, b"\x01\x02")),
-        (steps.ReadRegistry("k", "v"), {"exists": False}, steps.RegistryResult(False)),
+        (steps.ReadRegistry("k", "v"), {"exists": True, "kind": "Binary", "base64": "AQI="}, results.RegistryResult(True, "Binary", None, b"\x01\x02")),
+        (steps.ReadRegistry("k", "v"), {"exists": False}, results.RegistryResult(False)),
         (
             steps.ReadRegistryChildren("k", "v"),
             {"exists": True, "children": {"key": "one", "exists": True, "kind": "String", "value": "x"}},
-            steps.RegistryChildrenResult(True, {"one": steps.RegistryResult(True, "String", "x")}),
+            results.RegistryChildrenResult(True, {"one": results.RegistryResult(True, "String", "x")}),
         ),
         (
             steps.ListFolder("f"),
             {"exists": True, "files": [{"name": "a", "size": 1, "modified": "2026-01-01T00:00:00Z"}]},
-            steps.FolderResult(True, (steps.FolderFile("a", 1, "2026-01-01T00:00:00Z"),)),
+            results.FolderResult(True, (results.FolderFile("a", 1, "2026-01-01T00:00:00Z"),)),
         ),
-        (steps.ReadFile("f"), {"exists": True, "base64": "YQ=="}, steps.FileContent(True, b"a")),
-        (steps.ReadFolder("f"), {"exists": True, "files": [{"name": "a", "base64": "YQ=="}]}, steps.FolderContents(True, {"a": b"a"})),
-        (steps.WriteFile("f", b""), {}, steps.Done()),
-        (steps.AppendFile("f", b""), {}, steps.Done()),
-        (steps.CopyFile("f", "g"), {}, steps.Done()),
-        (steps.MoveFile("f", "g"), {}, steps.Done()),
-        (steps.RemoveFile("f"), {"existed": True}, steps.RemoveResult(True)),
-        (steps.Digest("f"), {"exists": True, "size": 1, "sha256": "aa"}, steps.DigestResult(True, 1, "aa")),
-        (steps.Version("f"), {"exists": True, "version": "1.2.3.4", "product_version": "1.2"}, steps.VersionResult(True, "1.2.3.4", "1.2", "f")),
+        (steps.ReadFile("f"), {"exists": True, "base64": "YQ=="}, results.FileContent(True, b"a")),
+        (steps.ReadFolder("f"), {"exists": True, "files": [{"name": "a", "base64": "YQ=="}]}, results.FolderContents(True, {"a": b"a"})),
+        (steps.WriteFile("f", b""), {}, results.Done()),
+        (steps.AppendFile("f", b""), {}, results.Done()),
+        (steps.CopyFile("f", "g"), {}, results.Done()),
+        (steps.MoveFile("f", "g"), {}, results.Done()),
+        (steps.RemoveFile("f"), {"existed": True}, results.RemoveResult(True)),
+        (steps.Digest("f"), {"exists": True, "size": 1, "sha256": "aa"}, results.DigestResult(True, 1, "aa")),
+        (steps.Version("f"), {"exists": True, "version": "1.2.3.4", "product_version": "1.2"}, results.VersionResult(True, "1.2.3.4", "1.2", "f")),
         (
             steps.ReadAccess("f", ("u",)),
             {"exists": True, "files": {"name": "k", "sddl": "D:"}, "sids": "S-1-5-18"},
-            steps.AccessResult(True, {"k": "D:"}, {"u": "S-1-5-18"}),
+            results.AccessResult(True, {"k": "D:"}, {"u": "S-1-5-18"}),
         ),
-        (steps.Service("s"), {"exists": True, "status": "Running", "start_type": "Automatic"}, steps.ServiceResult(True, "Running", "Automatic")),
-        (steps.Connect("h", 1), {"reachable": False, "error": "refused", "error_code": 10061}, steps.ConnectResult(False, False, "refused", 10061)),
+        (steps.Service("s"), {"exists": True, "status": "Running", "start_type": "Automatic"}, results.ServiceResult(True, "Running", "Automatic")),
+        (steps.Connect("h", 1), {"reachable": False, "error": "refused", "error_code": 10061}, results.ConnectResult(False, False, "refused", 10061)),
     ],
 )
-def test_what_is_read(step: steps.Step, raw: dict[str, Any], result: steps.Result) -> None:
+def test_what_is_read(step: steps.Step, raw: dict[str, Any], result: results.Result) -> None:
     answer = steps.read_answer([step], json.dumps({"results": [raw], "account": "H\\a", "powershell": "5.1", "oem_code_page": 850}))
     assert answer.results == (result,)
     assert answer.host == steps.HostFacts("H\\a", "5.1", 850)
@@ -214,12 +218,12 @@ def test_what_is_read(step: steps.Step, raw: dict[str, Any], result: steps.Resul
     ],
 )
 def test_an_answer_that_is_none(text: str, problem: str) -> None:
-    with pytest.raises(steps.StepError, match=problem):
+    with pytest.raises(results.StepError, match=problem):
         steps.read_answer([RUN], text)
 
 
 def test_together_must_answer_every_run() -> None:
-    with pytest.raises(steps.StepError, match="2 runs were asked for, 1 results came back"):
+    with pytest.raises(results.StepError, match="2 runs were asked for, 1 results came back"):
         steps.read_answer([steps.Together((RUN, RUN))], json.dumps({"results": [{"results": [PLAIN]}]}))
 
 
@@ -229,20 +233,21 @@ def test_together_must_answer_every_run() -> None:
 def test_text_is_decoded_by_the_hosts_code_page(code_page: int, raw: bytes, text: str) -> None:
     data = {"results": [{**PLAIN, "stdout": base64.b64encode(raw).decode(), "stderr": base64.b64encode(raw).decode()}], "oem_code_page": code_page}
     result = steps.read_answer([RUN], json.dumps(data)).results[0]
-    assert isinstance(result, steps.RunResult)
+    assert isinstance(result, results.RunResult)
     assert (result.stdout, result.stderr) == (text, text)
 
 
 def test_a_code_page_that_python_does_not_know_is_read_as_utf8() -> None:
     result = steps.read_answer([RUN], json.dumps({"results": [PLAIN], "oem_code_page": 12345})).results[0]
-    assert isinstance(result, steps.RunResult)
+    assert isinstance(result, results.RunResult)
     assert result.encoding == "utf-8"
 
 
 @pytest.mark.parametrize(
-    ("result", "well"), [(steps.RunResult(0), True), (steps.RunResult(1), False), (steps.RunResult(0, timed_out=True), False), (steps.RunResult(None), False)]
+    ("result", "well"),
+    [(results.RunResult(0), True), (results.RunResult(1), False), (results.RunResult(0, timed_out=True), False), (results.RunResult(None), False)],
 )
-def test_a_run_is_well_when_it_ended_by_itself_with_0(result: steps.RunResult, well: bool) -> None:
+def test_a_run_is_well_when_it_ended_by_itself_with_0(result: results.RunResult, well: bool) -> None:
     assert result.ok is well
 
 
@@ -270,11 +275,11 @@ def test_what_check_mode_never_sends(step: steps.Step, changes: bool) -> None:
 
 
 def test_expect_lets_failures_through_and_refuses_another_result() -> None:
-    assert steps.expect(steps.FileContent(True), steps.FileContent) == steps.FileContent(True)
-    assert steps.expect(steps.Skipped(), steps.FileContent) == steps.Skipped()
-    assert steps.expect(steps.Failure("x"), steps.FileContent) == steps.Failure("x")
-    with pytest.raises(steps.StepError, match="expected FileContent, the host answered Done"):
-        steps.expect(steps.Done(), steps.FileContent)
+    assert results.expect(results.FileContent(True), results.FileContent) == results.FileContent(True)
+    assert results.expect(results.Skipped(), results.FileContent) == results.Skipped()
+    assert results.expect(results.Failure("x"), results.FileContent) == results.Failure("x")
+    with pytest.raises(results.StepError, match="expected FileContent, the host answered Done"):
+        results.expect(results.Done(), results.FileContent)
 
 
 def test_a_step_of_no_kind_can_do_nothing() -> None:

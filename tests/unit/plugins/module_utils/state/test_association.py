@@ -18,27 +18,22 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import read_certificate
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo, StoredCertificate, write_blob
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import (
+    Failure,
+    FileContent,
+    FolderContents,
+    RegistryChildrenResult,
+    RegistryResult,
+    Result,
+    RunResult,
+    ServiceResult,
+    Skipped,
+)
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import association, association_plan
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association import Seen, Wanted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association_plan import Access, KeyTest
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.store_entry import NotInStoreError
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Failure,
-    FileContent,
-    FolderContents,
-    ReadFile,
-    ReadFolder,
-    ReadRegistryChildren,
-    RegistryChildrenResult,
-    RegistryResult,
-    RemoveFile,
-    Result,
-    Run,
-    RunResult,
-    ServiceResult,
-    Skipped,
-    WriteFile,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, ReadFolder, ReadRegistryChildren, RemoveFile, Run, WriteFile
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil
 
 KSP = "Cavium Key Storage Provider"

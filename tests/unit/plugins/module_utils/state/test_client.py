@@ -10,18 +10,17 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import client, client_plan
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import (
     ConnectResult,
     Failure,
     FileContent,
     Result,
-    Run,
     RunResult,
     ServiceResult,
     VersionResult,
-    changes_host,
 )
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import client, client_plan
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Run, changes_host
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import configure
 
 CA = b"-----BEGIN CERTIFICATE-----\nMIIBCustomerCA00\n-----END CERTIFICATE-----\n"

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, Result, RunResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import credentials
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Failure, Result, Run, RunResult, changes_host
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Run, changes_host
 
 ENTRY = RunResult(0, b"\r\nCurrently stored credentials for CLOUDHSM_PIN:\r\n\r\n    Target: CLOUDHSM_PIN\r\n    User: cu1\r\n")
 NO_ENTRY = RunResult(0, b"\r\nCurrently stored credentials for CLOUDHSM_PIN:\r\n\r\n* NONE *\r\n")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, FolderContents, RegistryResult, Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import identity, placed_certificates
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Failure, FolderContents, RegistryResult, Result
 from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import NOW, blob, make
 
 ROOT, MIDDLE = make("Test Root", is_ca=True, number=99), make("Test Intermediate", "Test Root", is_ca=True, number=1)

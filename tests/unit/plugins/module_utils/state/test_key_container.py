@@ -9,10 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container, key_container_plan, store_entry
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import Seen, Wanted
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import WantedKey
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import (
     AccessResult,
     Failure,
     FileContent,
@@ -27,6 +24,9 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
     Skipped,
     VersionResult,
 )
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container, key_container_plan, store_entry
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import Seen, Wanted
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import WantedKey
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.certutil import KeyContainer
 from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import blob, make
 

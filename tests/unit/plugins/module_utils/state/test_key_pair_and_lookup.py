@@ -12,24 +12,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Done, Failure, FileContent, RemoveResult, Result, RunResult, Skipped
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, key_pair
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_lookup import Lookup, find
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import SeenKey, WantedKey, judge
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import (
-    Done,
-    Failure,
-    FileContent,
-    ReadFile,
-    RemoveFile,
-    RemoveResult,
-    Result,
-    Run,
-    RunResult,
-    Skipped,
-    Step,
-    WriteFile,
-    changes_host,
-)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, RemoveFile, Run, Step, WriteFile, changes_host
 
 MODULUS = "C" + "3A1" * 170 + "5"
 POINT = "04" + "AB" * 64

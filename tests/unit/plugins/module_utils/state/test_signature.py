@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import DigestResult, Failure, RunResult, Skipped
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import signature
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import SeenFile, Wanted, compare, decide, read_file, read_verified, state_word
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import DigestResult, Failure, RunResult, Skipped
 
 RECORDINGS = {case["name"]: case for case in json.loads((Path(__file__).parents[3] / "fixtures" / "signtool" / "recordings.json").read_text(encoding="utf-8"))}
 OWN = "184EFBD18B376F996FFD3D79C2622334481D4409"
