@@ -233,11 +233,9 @@ output:
 
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 import traceback
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -249,70 +247,10 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudh
     wanted_from_certificate,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Done, Failure, FileContent, RemoveResult, Result, RunResult, Skipped
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.local_steps import run_locally
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_lookup import find
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import KeyPair, WantedKey, judge, wanted_from_modulus
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, RemoveFile, Run, Step, WriteFile
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import pkcs11_token
-
-
-def run_locally(steps: Sequence[Step], secrets: Mapping[str, str]) -> List[Result]:
-    """Does the steps that a lookup needs by processes and files of this host."""
-    results: List[Result] = []
-    for step in steps:
-        skip = getattr(step, "only_if_previous_ok", False) and isinstance(results[-1], (Failure, Skipped))
-        results.append(Skipped() if skip else _run_step(step, secrets))
-    return results
-
-
-def _run_step(step: Step, secrets: Mapping[str, str]) -> Result:
-    try:
-        if isinstance(step, Run):
-            return _run_process(step, secrets)
-        if isinstance(step, WriteFile):
-            with open(os.open(step.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(step.content)
-            return Done()
-        if isinstance(step, ReadFile):
-            return _read_file(step)
-        if isinstance(step, RemoveFile):
-            existed = os.path.exists(step.path)
-            if existed:
-                os.remove(step.path)
-            return RemoveResult(existed)
-    except OSError as error:
-        return Failure(str(error), type(error).__name__, error.errno or 0)
-    raise AssertionError(f"a lookup asks for no step '{step.op}'")
-
-
-def _run_process(step: Run, secrets: Mapping[str, str]) -> RunResult:
-    environment = {**os.environ, **step.environment, **{name: secrets[secret] for name, secret in step.secret_environment.items()}}
-    text = secrets[step.secret_stdin] if step.secret_stdin else step.stdin
-    # AnsibleModule.run_command knows no time limit, and these tools can wait for ever.
-    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-        [step.file, *step.arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        # A group of its own, so that children of the tool can be ended with it.
-        start_new_session=True,
-    )
-    timed_out = False
-    try:
-        stdout, stderr = process.communicate(text.encode("utf-8"), timeout=step.timeout)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-        os.killpg(process.pid, signal.SIGKILL)
-        stdout, stderr = process.communicate()
-    return RunResult(None if timed_out else process.returncode & 0xFFFFFFFF, stdout, stderr, timed_out, file=step.file)
-
-
-def _read_file(step: ReadFile) -> FileContent:
-    if not os.path.isfile(step.path):
-        return FileContent(False)
-    with open(step.path, "rb") as file:
-        return FileContent(True, file.read(step.limit))
 
 
 def wanted_key(params: Mapping[str, Any]) -> WantedKey:

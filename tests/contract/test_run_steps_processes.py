@@ -130,7 +130,7 @@ def test_runs_side_by_side(shell: Shell) -> None:
     assert results[9].timed_out
     assert isinstance(skipped, steps.Skipped)
     assert time.monotonic() - begun < 60
-    good, after = shell.run(steps.Together(tuple(python("sleep", "1", "x") for _ in range(6)), jobs=6), python("exit", "0", only_if_previous_ok=True)).results
+    good, after = shell.run(steps.Together(tuple(python("sleep", "1", "x") for _n in range(6)), jobs=6), python("exit", "0", only_if_previous_ok=True)).results
     assert all(one.ok for one in good.results)
     assert after.ok
 

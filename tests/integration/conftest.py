@@ -15,6 +15,7 @@ import yaml
 
 from lab.control import Control, start
 from support.documentation import check_keys
+from support.osslsigncode import need_newer
 from support.playbook import ROOT, PlaybookRun, run_playbook
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def signing(fleet: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The fleet with what the tests of win_signtool need on it; afterwards it is as it was."""
     from .signing import Signing, prepare, restore  # that file needs this one
 
+    need_newer("what these tests sign and stamp")
     made = Signing.of(fleet, tmp_path_factory.mktemp("signing"))
     try:
         prepare(made)

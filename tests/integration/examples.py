@@ -164,7 +164,7 @@ def replaced(value: Any, table: Mapping[Any, Any]) -> Any:
         for name, ours in table.items():
             value = value.replace(name, str(ours)) if isinstance(name, str) else value
         return value
-    return table.get(value, value) if type(value) is int else value
+    return table.get(value, value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def texts(value: Any) -> Iterator[Any]:

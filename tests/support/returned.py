@@ -100,17 +100,22 @@ def _part_sample(key: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {"sample": first[name]} if isinstance(first, Mapping) and name in first else {}
 
 
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value is of a kind; a truth value is no number."""
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+
+
 def _typed(key: Mapping[str, Any], value: Any, here: str) -> Iterator[str]:
-    expected, kind = str(key.get("type", "")), type(value)
+    expected = str(key.get("type", ""))
     if expected not in TYPES:
         yield f"{here} is documented with the type '{expected}'"
-    elif kind is not TYPES[expected]:
+    elif not _is(value, TYPES[expected]):
         yield f"{here} is documented as {expected}, and is {value!r}"
     elif expected == "list":
         elements = str(key.get("elements", ""))
         if elements not in TYPES:
             yield f"{here} is a list without documented elements"
-        elif any(type(item) is not TYPES[elements] for item in value):
+        elif not all(_is(item, TYPES[elements]) for item in value):
             yield f"{here} is documented as a list of {elements}, and is {value!r}"
 
 

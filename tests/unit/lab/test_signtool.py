@@ -14,6 +14,7 @@ import pytest
 from lab.certstore import USER, CertificateStores
 from lab.process import Completed
 from lab.tools.signtool import authenticode, codepage, fileformat, response
+from support.osslsigncode import need_newer
 from support.signtool_play import signatures
 from support.signtool_world import WORK, World
 
@@ -68,6 +69,8 @@ def test_signature_is_accepted_by_another_program(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["archive.cab", "script.ps1", "package.msi"])
 def test_other_kinds_of_files(world: World, name: str) -> None:
+    if name != "package.msi":
+        need_newer(name)
     if name not in world.samples:
         pytest.skip("msibuild is not installed (Debian and Ubuntu: apt-get install msitools)")
     world.put(name, world.samples[name].read_bytes())
@@ -80,6 +83,8 @@ def test_other_kinds_of_files(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["archive.cab", "script.ps1"])
 def test_changed_file_of_another_kind_is_found_out(world: World, name: str) -> None:
+    if name != "package.msi":
+        need_newer(name)
     world.put(name, world.samples[name].read_bytes())
     sign(world, name)
     data = bytearray(world.host.files.read(f"{WORK}\\{name}"))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from support.osslsigncode import need_newer
 from support.signtool_play import differences, play
 from support.signtool_world import World
 
@@ -36,6 +37,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_as_recorded(world: World, case: dict[str, Any]) -> None:
     if "package.msi" in case["argv"] and "package.msi" not in world.samples:
         pytest.skip("msibuild is not installed (Debian and Ubuntu: apt-get install msitools), so there is no installer package to sign")
+    if case["name"] in ("timestamp-tp1", "remove-u"):
+        need_newer("changing a signature's attributes")
     found = differences(case, play(world, case))
     assert not found, "\n".join(found)
 
