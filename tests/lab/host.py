@@ -16,7 +16,7 @@ from .credentials import Credentials
 from .errors import DIRECTORY, FILE_NOT_FOUND, LabOSError, sentence
 from .faults import Faults
 from .filesystem import FileSystem, join, normalize, split
-from .process import Completed, NotDone, Process, run_tool, split_command_line
+from .process import MAX_COMMAND_LINE, Completed, NotDone, Process, run_tool, split_command_line
 from .record import Record
 from .registry import Registry, Value
 from .services import Services
@@ -224,7 +224,7 @@ class Host:
         """Runs a program to its end. ``arguments``: the command line after the program, as it stands.
 
         ``environment`` is the whole environment; without one, a new one of the account. Raises LabOSError(2) for a missing
-        program, (193) for a file that is none, (267) for a missing working directory.
+        program, (193) for a file that is none, (206) for a command line that is too long, (267) for a missing working directory.
         """
         account = account or self.accounts.full_name("Administrator")
         variables = dict(environment) if environment is not None else self.environment_of(account)
@@ -239,6 +239,9 @@ class Host:
 
         tool = TOOLS.get(info["tool"]) or missing_tool
         line = f'"{path}" {arguments}'.rstrip()
+        # CreateProcess counts the closing zero too.
+        if len(line) >= MAX_COMMAND_LINE:
+            raise LabOSError(206, "", "The filename or extension is too long.")
         process = Process(self, path, split_command_line(arguments), line, stdin, variables, directory, account, logon)
         entry = self.record.add(
             "process",

@@ -84,7 +84,6 @@ def engine_path() -> str:
 class SigningArguments:
     """What osslsigncode (or another OpenSSL program) needs to sign with one private key of the token."""
 
-    engine: str
     module: str
     uri: str
     pin: str
@@ -216,7 +215,6 @@ class Token:
         quoted = "".join(f"%{byte:02x}" for byte in key_id)
         uri = f"pkcs11:token={self.label};id={quoted};type=private"
         return SigningArguments(
-            engine=engine_path(),
             module=module_path(),
             uri=uri,
             pin=self.pin,

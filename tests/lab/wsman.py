@@ -9,7 +9,6 @@ import binascii
 import re
 import socket
 import threading
-import time
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -291,13 +290,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """The record has what happened; a web server's log would only repeat it."""
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether a condition came true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True

@@ -23,7 +23,6 @@ CLASSES: Mapping[str, int] = {"public": 2, "private": 3}
 """The numbers that findKey takes after -c."""
 
 ALL_ATTRIBUTES = 512
-MODULUS_ATTRIBUTE = 288
 
 SUCCESS = 0
 

@@ -19,7 +19,7 @@ COMMAND_LINE_LIMIT = 32_767
 """Characters that CreateProcess takes, the program's name and the closing zero included."""
 
 DIGESTS: Tuple[str, ...] = ("sha1", "sha256", "sha384", "sha512")
-EXIT_OK, EXIT_FAILED, EXIT_WARNING = 0, 1, 2
+EXIT_OK, EXIT_WARNING = 0, 2
 
 VERIFY_OPTIONS: Tuple[str, ...] = ("verify", "/pa", "/all", "/v")
 """Default Authenticode policy (without /pa the driver policy refuses every private root), all signatures, with chains."""

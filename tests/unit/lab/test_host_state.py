@@ -245,6 +245,17 @@ def test_programs_are_started_and_recorded(host: Host) -> None:
     refused(193, host.start, r"C:\Windows\data.exe")
 
 
+@pytest.mark.parametrize("length", [32_767, 32_768])
+def test_a_command_line_is_as_long_as_windows_lets_it(host: Host, length: int) -> None:
+    path = r"C:\Windows\System32\cmd.exe"
+    arguments = "/d /c " + "x" * (length - 1 - len(f'"{path}" /d /c '))
+    if length <= 32_767:
+        assert host.start(path, arguments).exit_code is not None
+    else:
+        with pytest.raises(LabOSError, match="too long"):
+            host.start(path, arguments)
+
+
 def test_a_hanging_program_is_ended(host: Host) -> None:
     host.faults.set("hang:cmd", 1)
     done = host.start("cmd", "/c exit 0", timeout=0.2)
