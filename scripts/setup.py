@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from provision import collections, environment, interpreter, system
+from provision import collections, environment, interpreter, powershell, system
 from provision.console import SetupError
 
 
@@ -22,7 +22,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         python = interpreter.newest()
-        system.install([*system.for_python(python), *system.LAB, *(system.CONTRACT if options.contract else ())])
+        system.install([*system.for_python(python), *system.LAB, *(system.CONTRACT if options.contract else ()), *powershell.needs()])
+        powershell.unpack()
         environment.make(python)
         environment.link_checkout()
         collections.unpack()

@@ -8,10 +8,10 @@ Needs only the standard library, so that it also runs where ansible-core does no
 from __future__ import annotations
 
 import base64
+import importlib
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,9 +40,17 @@ def steps_module() -> ModuleType:
     return sys.modules[name]
 
 
+def provision() -> ModuleType:
+    """scripts/provision/powershell.py, which knows where a PowerShell is: .program(), .NONE_FOUND."""
+    scripts = str(ROOT / "scripts")
+    if scripts not in sys.path:
+        sys.path.append(scripts)
+    return importlib.import_module("provision.powershell")
+
+
 def program() -> str:
-    """The PowerShell to test with: CODESIGN_POWERSHELL, else pwsh on PATH; "" for none."""
-    return shutil.which(os.environ.get("CODESIGN_POWERSHELL") or "pwsh") or ""
+    """The PowerShell to test with; "" for none."""
+    return str(provision().program())
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ MODES: dict[str, Callable[..., pwsh.Called]] = {DIRECT: pwsh.direct, WIN_POWERSH
 def lacking(*, ansible: bool) -> str:
     """Why nothing can be executed here ("" when it can), with PowerShell alone or through ansible-core on this machine."""
     if not pwsh.program():
-        return "no pwsh on PATH (https://learn.microsoft.com/powershell): nothing was executed by PowerShell"
+        return str(pwsh.provision().NONE_FOUND)
     if not ansible:
         return ""
     if WINDOWS or not pwsh.ansible_playbook():
