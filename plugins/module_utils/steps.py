@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Mapping, Sequence, Tuple, Union
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import (
+from .results import (
     AccessResult,
     ConnectResult,
     DigestResult,

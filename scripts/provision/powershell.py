@@ -63,7 +63,7 @@ def unpack() -> None:
             if hasattr(tarfile, "data_filter"):
                 tar.extractall(str(fresh), filter="data")
             else:
-                raise SetupError("this Python cannot unpack archives safely (tarfile without filters): update it, or unpack PowerShell by hand and set " + PROGRAM)
+                raise SetupError(f"this Python cannot unpack archives safely (no tarfile filters): update it, or unpack PowerShell by hand and set {PROGRAM}")
     except (tarfile.TarError, EOFError, OSError) as error:
         raise SetupError(f"{name} cannot be unpacked: {error}") from error
     inner = fresh / "powershell" if (fresh / "powershell" / "pwsh").exists() else fresh

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import importlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -22,6 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "plugins" / "plugin_utils" / "run_steps.ps1"
+MODULE_UTILS = "codesign_module_utils"
 
 
 class CallFailed(Exception):
@@ -29,15 +29,15 @@ class CallFailed(Exception):
 
 
 def steps_module() -> ModuleType:
-    """plugins/module_utils/steps.py, loaded by its path: it needs nothing of Ansible."""
-    name = "codesign_steps"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "plugins" / "module_utils" / "steps.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    """plugins/module_utils/steps.py, loaded by its path: it needs nothing of Ansible, and where this runs there may be none.
+
+    Its folder is made a package of a name of its own, so that its relative imports find what lies beside it.
+    """
+    if MODULE_UTILS not in sys.modules:
+        package = ModuleType(MODULE_UTILS)
+        package.__path__ = [str(ROOT / "plugins" / "module_utils")]
+        sys.modules[MODULE_UTILS] = package
+    return importlib.import_module(f"{MODULE_UTILS}.steps")
 
 
 def provision() -> ModuleType:

@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,12 @@ COMMANDS = [(name, step["run"]) for name, job in JOBS.items() for step in job["s
 
 def commands(job: str) -> str:
     return "\n".join(command for name, command in COMMANDS if name == job)
+
+
+def in_bash(script: str, *arguments: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", script, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def test_each_make_target_exists() -> None:
@@ -51,3 +62,52 @@ def test_windows_job_runs_all_that_needs_no_ansible() -> None:
     assert "tests/contract/test_run_steps_*.py --confcutdir=tests/contract" in commands("powershell-windows")
     assert JOBS["powershell-windows"]["steps"][-1]["shell"] == "bash", "only bash opens the pattern"
     assert set(JOBS["powershell-windows"]["strategy"]["matrix"]["powershell"]) == {"powershell", "pwsh"}
+
+
+@pytest.fixture(scope="module")
+def only_pytest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment whose `python` finds pytest, what pytest itself imports and the standard library: what the Windows job installs."""
+    packages, programs = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("programs")
+    wanted, seen = ["pytest"], set[str]()
+    while wanted:
+        distribution = importlib.metadata.distribution(wanted.pop())
+        seen.add(distribution.metadata["Name"])
+        for top in {Path(str(file)).parts[0] for file in distribution.files or [] if ".." not in Path(str(file)).parts}:
+            if not (packages / top).exists() and top != "__pycache__":
+                (packages / top).symlink_to(Path(str(distribution.locate_file(top))))
+        # What pytest needs on other systems or for its own tests is not installed with it here.
+        needs = [re.match(r"[\w.-]+", text) for text in distribution.requires or [] if ";" not in text]
+        wanted += [need.group() for need in needs if need and need.group() not in seen]
+    python = programs / "python"
+    # -S leaves out the packages of the environment that runs this test.
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
+    job = {name: str(value) for name, value in JOBS["powershell-windows"]["env"].items()}
+    path, modules = f"{programs}{os.pathsep}{os.environ['PATH']}", f"{job['PYTHONPATH']}{os.pathsep}{packages}"
+    return {**job, "PATH": path, "PYTHONPATH": modules, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a job checks out, as far as the contract tests read it: without build/, which holds what `make setup` made."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("plugins", "scripts", "tests/contract", "tests/support"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def test_windows_job_finds_its_tests_with_pytest_alone(only_pytest: dict[str, str], clean: Path) -> None:
+    (command,) = [line for line in commands("powershell-windows").splitlines() if "-m pytest" in line]
+    done = in_bash(f"{command} --collect-only", folder=clean, environment=only_pytest)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert {path.name for path in (ROOT / "tests" / "contract").glob("test_run_steps_*.py")} <= {
+        Path(line.split("::")[0]).name for line in done.stdout.splitlines() if "::" in line
+    }
+
+
+def test_nothing_else_is_found_there(only_pytest: dict[str, str]) -> None:
+    """Without this the test above could pass by what the environment of `make test` has."""
+    code = "import importlib.util as u; print([n for n in ('ansible', 'yaml', 'cryptography', 'pytest_cov', 'xdist', 'ansible_collections') if u.find_spec(n)])"
+    found = in_bash('python -c "$0"', code, folder=ROOT, environment=only_pytest)
+    assert found.stdout.strip() == "[]", found.stdout + found.stderr
