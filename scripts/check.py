@@ -26,7 +26,10 @@ CORES = str(min(4, os.cpu_count() or 1))
 
 @dataclass
 class Outcome:
-    """What one runner of a stage did. ``problems`` names failures, ``reasons`` says why something was skipped."""
+    """What one runner of a stage did. ``problems`` names failures, ``reasons`` says why something was skipped.
+
+    ``under``: what tests ran under that not every machine has (a PowerShell, directly or through an ansible-core), once for each.
+    """
 
     runner: str
     passed: int = 0
@@ -35,6 +38,7 @@ class Outcome:
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    under: list[str] = field(default_factory=list)
 
 
 def read_junit(text: str, runner: str) -> Outcome:
@@ -43,6 +47,8 @@ def read_junit(text: str, runner: str) -> Outcome:
     for case in ET.fromstring(text).iter("testcase"):
         name = f"{case.get('classname', '')}.{case.get('name', '')}".lstrip(".")
         skip = case.find("skipped")
+        if skip is None:
+            outcome.under += [one.get("value") or "" for one in case.iter("property") if one.get("name") == "under"]
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
             outcome.problems.append(name)
@@ -114,7 +120,7 @@ def molecule(scenario: str) -> Outcome:
 def contract() -> list[Outcome]:
     # What cannot be installed here is skipped by the tests themselves, each with its reason.
     call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--contract"])
-    return [pytest("contract", "tests/contract")]
+    return [pytest("contract", "-n", CORES, "--dist", "loadgroup", "tests/contract")]
 
 
 def linters() -> list[Outcome]:
@@ -143,6 +149,9 @@ def summary(outcomes: list[Outcome]) -> str:
         lines += ["", "failed:", *problems[:50]]
         if len(problems) > 50:
             lines.append(f"  and {len(problems) - 50} more")
+    under = Counter(f"{outcome.runner}: {where}" for outcome in outcomes for where in outcome.under)
+    if under:
+        lines += ["", "ran under:", *(f"  {count:>4} x {where}" for where, count in sorted(under.items()))]
     reasons = Counter(f"{outcome.runner}: {reason}" for outcome in outcomes for reason in outcome.reasons)
     if reasons:
         lines += ["", "skipped, and why:", *(f"  {count:>4} x {reason}" for reason, count in reasons.most_common())]

@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Tuple, Type, TypeVar
+
+from .results import Failure, Result, StepError
+
+T = TypeVar("T")
 
 LINKS: Tuple[str, ...] = (
     "host",
@@ -66,3 +70,12 @@ class BrokenLink(Exception):
         self.problem = problem
         self.advice = advice
         self.details = details
+
+
+def found(result: Result, kind: Type[T], what: str) -> T:
+    """``result`` as the kind that was asked for. BrokenLink("host") for a reading that failed: what cannot be read is not absent."""
+    if isinstance(result, kind):
+        return result
+    if isinstance(result, Failure):
+        raise BrokenLink("host", f"{what} cannot be read on this host: {result.message.rstrip('.')}.", "Check this account's rights there.", code=result.code)
+    raise StepError(f"expected {kind.__name__}, the host answered {type(result).__name__}")

@@ -68,12 +68,19 @@ class TogetherResult:
 
 
 @dataclass(frozen=True)
+class DigestResult:
+    exists: bool
+    size: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class FileRun:
-    """One file that a pattern found, and the run that was made for it."""
+    """One file that a pattern found, its digest after the run (or why there is none), and the run that was made for it."""
 
     name: str
     size: int
-    sha256: str
+    digest: Union[DigestResult, Failure]
     result: Union[RunResult, Failure]
 
 
@@ -142,13 +149,6 @@ class RemoveResult:
 
 
 @dataclass(frozen=True)
-class DigestResult:
-    exists: bool
-    size: int = 0
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
 class VersionResult:
     """``version``: the four fixed numbers. ``file``: the file looked at, where the step had a ``*``."""
 
@@ -160,14 +160,15 @@ class VersionResult:
 
 @dataclass(frozen=True)
 class AccessResult:
-    """The access rights of a folder's files, by file name, as SDDL ("" for a file whose rights could not be read).
+    """The access rights of a folder's files, by file name, as SDDL, or why a file's could not be read.
 
-    ``sids``: the SIDs of the accounts asked for, "" for unknown ones. ``exists`` speaks of the folder.
+    ``sids``: the SIDs of the accounts asked for, "" for an account that does not exist, or why it could not be looked up.
+    ``exists`` speaks of the folder.
     """
 
     exists: bool
-    files: Mapping[str, str] = field(default_factory=dict)
-    sids: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Union[str, Failure]] = field(default_factory=dict)
+    sids: Mapping[str, Union[str, Failure]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

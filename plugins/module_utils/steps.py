@@ -188,7 +188,7 @@ class Each(Step):
         return EachResult(
             bool(raw.get("exists")),
             tuple(
-                FileRun(str(item["name"]), int(item["size"]), str(item.get("sha256", "")), _read_run_or_failure(item["result"], encoding, self.file))
+                FileRun(str(item["name"]), int(item["size"]), _read_digest(item["digest"]), _read_run_or_failure(item["result"], encoding, self.file))
                 for item in _list(raw, "files")
             ),
         )
@@ -380,7 +380,7 @@ class Digest(Step):
         return {"path": self.path}
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
-        return DigestResult(bool(raw.get("exists")), int(raw.get("size") or 0), str(raw.get("sha256") or ""))
+        return _read_digest_of_file(raw)
 
 
 @dataclass(frozen=True)
@@ -412,8 +412,11 @@ class ReadAccess(Step):
         return {"path": self.path, "pattern": self.pattern, "accounts": list(self.accounts)}
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
-        files = {str(item["name"]): str(item.get("sddl") or "") for item in _list(raw, "files")}
-        return AccessResult(bool(raw.get("exists")), files, dict(zip(self.accounts, (str(sid) for sid in _list(raw, "sids")))))
+        files = {str(item["name"]): _read_text_or_failure(item, "sddl") for item in _list(raw, "files")}
+        sids = [_read_text_or_failure(item, "sid") for item in _list(raw, "sids")]
+        if len(sids) != len(self.accounts):
+            raise StepError(f"{len(self.accounts)} accounts were asked for, {len(sids)} came back")
+        return AccessResult(bool(raw.get("exists")), files, dict(zip(self.accounts, sids)))
 
 
 @dataclass(frozen=True)
@@ -542,6 +545,18 @@ def _read_run(raw: Mapping[str, Any], encoding: str, file: str) -> RunResult:
 
 def _read_run_or_failure(raw: Mapping[str, Any], encoding: str, file: str) -> Union[RunResult, Failure]:
     return _read_failure(raw) if raw.get("error") is not None else _read_run(raw, encoding, file)
+
+
+def _read_digest_of_file(raw: Mapping[str, Any]) -> DigestResult:
+    return DigestResult(bool(raw.get("exists")), int(raw.get("size") or 0), str(raw.get("sha256") or ""))
+
+
+def _read_digest(raw: Mapping[str, Any]) -> Union[DigestResult, Failure]:
+    return _read_failure(raw) if raw.get("error") is not None else _read_digest_of_file(raw)
+
+
+def _read_text_or_failure(raw: Mapping[str, Any], name: str) -> Union[str, Failure]:
+    return _read_failure(raw) if raw.get("error") is not None else str(raw[name])
 
 
 def _read_registry(raw: Mapping[str, Any]) -> RegistryResult:

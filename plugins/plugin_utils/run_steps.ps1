@@ -21,6 +21,23 @@ function Get-Secret([string] $Name) {
     $secretValues[$Name]
 }
 
+function Get-Failure($Exception) {
+    while ($Exception.InnerException) { $Exception = $Exception.InnerException }
+    $code = if ($Exception -is [System.ComponentModel.Win32Exception]) { $Exception.NativeErrorCode } else { $Exception.HResult }
+    @{ error = $Exception.Message; error_type = $Exception.GetType().FullName; error_code = $code }
+}
+
+# What is there under a path: 'file', 'folder' or ''. Exists would also say no to whom access is denied or whose drive is gone: that is thrown.
+function Get-PathKind([string] $Path) {
+    try { $attributes = [System.IO.File]::GetAttributes($Path) }
+    catch {
+        $type = (Get-Failure $_.Exception).error_type
+        if ($type -eq 'System.IO.FileNotFoundException' -or $type -eq 'System.IO.DirectoryNotFoundException') { return '' }
+        throw
+    }
+    if ($attributes -band [System.IO.FileAttributes]::Directory) { 'folder' } else { 'file' }
+}
+
 function Stop-Tree([System.Diagnostics.Process] $Process) {
     if ($PSVersionTable.PSVersion.Major -ge 7) { $Process.Kill($true); return }
     $ErrorActionPreference = 'Continue'   # under Stop, Windows PowerShell throws at the first line that taskkill writes to stderr
@@ -32,10 +49,10 @@ function Resolve-Newest([string] $Path) {
     $before, $after = $Path -split '[\\/]\*[\\/]', 2
     if (-not $after) { return $Path }
     $best = $null
-    if ([System.IO.Directory]::Exists($before)) {
+    if ((Get-PathKind $before) -eq 'folder') {
         foreach ($folder in (New-Object System.IO.DirectoryInfo($before)).GetDirectories()) {
             $number, $file = $null, [System.IO.Path]::Combine($folder.FullName, $after)
-            if (-not [System.Version]::TryParse($folder.Name, [ref] $number) -or -not [System.IO.File]::Exists($file)) { continue }
+            if (-not [System.Version]::TryParse($folder.Name, [ref] $number) -or (Get-PathKind $file) -ne 'file') { continue }
             if ($null -eq $best -or $number -gt $best.number) { $best = @{ number = $number; file = $file } }
         }
     }
@@ -88,12 +105,6 @@ function Complete-Run($Run) {
     }
 }
 
-function Get-Failure($Exception) {
-    while ($Exception.InnerException) { $Exception = $Exception.InnerException }
-    $code = if ($Exception -is [System.ComponentModel.Win32Exception]) { $Exception.NativeErrorCode } else { $Exception.HResult }
-    @{ error = $Exception.Message; error_type = $Exception.GetType().FullName; error_code = $code }
-}
-
 # Runs side by side, at most "jobs" at a time; one result a run, in their order.
 function Invoke-Together($Step) {
     $runs = @($Step.runs)
@@ -130,8 +141,8 @@ function Invoke-Each($Step) {
     for ($index = 0; $index -lt $files.Count; $index++) {
         $files[$index].result = $outcome.results[$index]
         $path = [System.IO.Path]::Combine($Step.path, $files[$index].name)
-        # A file that another process holds open has no digest now; that is no reason to lose the other files.
-        $files[$index].sha256 = try { (Get-FileDigest ([pscustomobject]@{ path = $path })).sha256 } catch { '' }
+        # A file that another process holds open has no digest now: the result says why, and the other files are not lost.
+        $files[$index].digest = try { Get-FileDigest ([pscustomobject]@{ path = $path }) } catch { Get-Failure $_.Exception }
     }
     @{ exists = $found.exists; files = $files; failed = $outcome.failed }
 }
@@ -164,7 +175,7 @@ function Read-RegistryChildren($Step) {
 }
 
 function Get-FolderContent($Step) {
-    if (-not [System.IO.Directory]::Exists($Step.path)) { return @{ exists = $false; files = @() } }
+    if ((Get-PathKind $Step.path) -ne 'folder') { return @{ exists = $false; files = @() } }
     $pattern = if ($Step.pattern) { $Step.pattern } else { '*' }
     $files = foreach ($file in (New-Object System.IO.DirectoryInfo($Step.path)).GetFiles($pattern)) {
         @{ name = $file.Name; size = $file.Length; modified = $file.LastWriteTimeUtc.ToString('o') }
@@ -173,7 +184,7 @@ function Get-FolderContent($Step) {
 }
 
 function Get-FileBytes($Step) {
-    if (-not [System.IO.File]::Exists($Step.path)) { return @{ exists = $false } }
+    if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
     $size = (New-Object System.IO.FileInfo($Step.path)).Length
     if ($size -gt [int64]$Step.limit) { throw "$($Step.path) has $size bytes, more than the limit of $($Step.limit)" }
     @{ exists = $true; base64 = [System.Convert]::ToBase64String([System.IO.File]::ReadAllBytes($Step.path)) }
@@ -190,10 +201,24 @@ function Get-FolderBytes($Step) {
     @{ exists = $found.exists; files = $files }
 }
 
+# A new empty file beside a path, under a name that is not longer than the path's (Windows PowerShell knows no long paths) and that no pattern finds.
+function New-Beside([string] $Path) {
+    $folder, $length = [System.IO.Path]::GetDirectoryName($Path), [System.Math]::Min(12, [System.IO.Path]::GetFileName($Path).Length)
+    for ($try = 1; ; $try++) {
+        $name = [System.IO.Path]::Combine($folder, [guid]::NewGuid().ToString('N').Substring(0, $length))
+        try {
+            [System.IO.FileStream]::new($name, [System.IO.FileMode]::CreateNew).Dispose()
+            return $name
+        }
+        catch { if ($try -ge 20 -or -not [System.IO.File]::Exists($name)) { throw } }
+    }
+}
+
 function Set-FileBytes($Step) {
-    $temporary = "$($Step.path).$([guid]::NewGuid().ToString('N')).tmp"
+    $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
+    $temporary = New-Beside $Step.path
     try {
-        [System.IO.File]::WriteAllBytes($temporary, [System.Convert]::FromBase64String([string]$Step.base64))
+        [System.IO.File]::WriteAllBytes($temporary, $bytes)
         if ([System.IO.File]::Exists($Step.path)) { [System.IO.File]::Replace($temporary, $Step.path, [NullString]::Value) }
         else { [System.IO.File]::Move($temporary, $Step.path) }
     }
@@ -204,7 +229,7 @@ function Set-FileBytes($Step) {
 # Adds bytes to the end of a file and waits for the disk. A line that a crash left without its end gets one first.
 function Add-FileBytes($Step) {
     $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
-    $stream = New-Object System.IO.FileStream($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read)
+    $stream = [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read)
     try {
         if ($stream.Length) {
             [void]$stream.Seek(-1, [System.IO.SeekOrigin]::End)
@@ -232,7 +257,7 @@ function Move-OneFile($Step) {
 }
 
 function Get-FileDigest($Step) {
-    if (-not [System.IO.File]::Exists($Step.path)) { return @{ exists = $false } }
+    if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
     $stream = [System.IO.File]::OpenRead($Step.path)
     try {
         $hash = [System.Security.Cryptography.SHA256]::Create().ComputeHash($stream)
@@ -243,40 +268,65 @@ function Get-FileDigest($Step) {
 
 function Get-FileVersion($Step) {
     $file = Resolve-Newest $Step.path
-    if (-not $file -or -not [System.IO.File]::Exists($file)) { return @{ exists = $false } }
+    if (-not $file -or (Get-PathKind $file) -ne 'file') { return @{ exists = $false } }
+    # GetVersionInfo makes 0.0.0.0 of a file that it may not read: opening it says so.
+    [System.IO.FileStream]::new($file, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, ([System.IO.FileShare] 'ReadWrite, Delete')).Dispose()
     $info = [System.Diagnostics.FileVersionInfo]::GetVersionInfo($file)
     $numbers = $info.FileMajorPart, $info.FileMinorPart, $info.FileBuildPart, $info.FilePrivatePart
     @{ exists = $true; version = $numbers -join '.'; product_version = $info.ProductVersion; file = $file }
 }
 
-# The access rights of a folder's files as SDDL, which no language changes, and the SIDs of the accounts asked for ('' for an unknown one).
+# Get-Acl lies in a module that an execution policy or a missing file keeps away: .NET needs none.
+function Get-FileSddl([string] $Path) {
+    $file = New-Object System.IO.FileInfo($Path)
+    $parts = [System.Security.AccessControl.AccessControlSections] 'Owner, Group, Access'
+    $security = if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::GetAccessControl($file, $parts) } else { $file.GetAccessControl($parts) }
+    $security.GetSecurityDescriptorSddlForm($parts)
+}
+
+# The access rights of a folder's files as SDDL, which no language changes, and the SIDs of the accounts asked for ('' for one that does not exist).
+# What cannot be read says so by itself: the other files and accounts are not lost.
 function Get-FolderAccess($Step) {
     $found = Get-FolderContent $Step
     $files = @(foreach ($file in @($found.files)) {
-        # A file that was removed meanwhile is no reason to lose the others.
-        $sddl = try { (Get-Acl -LiteralPath ([System.IO.Path]::Combine($Step.path, $file.name))).Sddl } catch { '' }
-        @{ name = $file.name; sddl = $sddl }
+        $rights = try { @{ sddl = Get-FileSddl ([System.IO.Path]::Combine($Step.path, $file.name)) } } catch { Get-Failure $_.Exception }
+        $rights + @{ name = $file.name }
     })
     $sids = @(foreach ($name in @($Step.accounts)) {
-        try { (New-Object System.Security.Principal.NTAccount($name)).Translate([System.Security.Principal.SecurityIdentifier]).Value } catch { '' }
+        try { @{ sid = (New-Object System.Security.Principal.NTAccount($name)).Translate([System.Security.Principal.SecurityIdentifier]).Value } }
+        catch {
+            $failure = Get-Failure $_.Exception
+            if ($failure.error_type -eq 'System.Security.Principal.IdentityNotMappedException') { @{ sid = '' } } else { $failure }
+        }
     })
     @{ exists = $found.exists; files = $files; sids = $sids }
 }
 
 function Get-ServiceState($Step) {
-    $service = Get-Service -Name $Step.name -ErrorAction SilentlyContinue
-    if ($null -eq $service) { return @{ exists = $false } }
+    try { $service = Get-Service -Name $Step.name }
+    catch { if ($_.FullyQualifiedErrorId -like 'NoServiceFoundForGivenName*') { return @{ exists = $false } } else { throw } }
     @{ exists = $true; status = [string]$service.Status; start_type = [string]$service.StartType }
 }
 
+# A TcpClient of .NET Framework that is not told the family speaks IPv4 only: each address of a name is tried by its own.
 function Test-TcpConnection($Step) {
-    $client = New-Object System.Net.Sockets.TcpClient
+    $limit, $clock = ([int]$Step.timeout * 1000), [System.Diagnostics.Stopwatch]::StartNew()
     try {
-        $task = $client.ConnectAsync($Step.address, [int]$Step.port)
-        if ($task.Wait([int]$Step.timeout * 1000)) { @{ reachable = $true } } else { @{ reachable = $false; timed_out = $true } }
+        $look = [System.Net.Dns]::GetHostAddressesAsync($Step.address)
+        if (-not $look.Wait($limit)) { return @{ reachable = $false; timed_out = $true } }
     }
-    catch { (Get-Failure $_.Exception) + @{ reachable = $false } }
-    finally { $client.Dispose() }
+    catch { return (Get-Failure $_.Exception) + @{ reachable = $false } }
+    $answer = @{ reachable = $false; timed_out = $true }
+    foreach ($address in $look.Result) {
+        try {
+            $client = New-Object System.Net.Sockets.TcpClient($address.AddressFamily)
+            if ($client.ConnectAsync($address, [int]$Step.port).Wait([int][System.Math]::Max(0, $limit - $clock.ElapsedMilliseconds))) { return @{ reachable = $true } }
+            return @{ reachable = $false; timed_out = $true }
+        }
+        catch { $answer = (Get-Failure $_.Exception) + @{ reachable = $false } }
+        finally { if ($client) { $client.Dispose() } }
+    }
+    $answer
 }
 
 $results, $previousOk = (New-Object System.Collections.ArrayList), $true

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ for folder in (TESTS, TESTS.parent / "build" / "dev"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from support import wine_signtool  # noqa: E402 - found only after the lines above
-from support.step_shell import MODES, WIN_POWERSHELL, Shell, need  # noqa: E402
+# The cases judge with assert: pytest shall say what was compared.
+pytest.register_assert_rewrite("support.step_shell", "support.step_cases")
+
+from support import pwsh, wine_signtool  # noqa: E402 - found only after the lines above
+from support.step_shell import need  # noqa: E402
 from support.wine_signtool import Genuine  # noqa: E402
 
 # On Windows only PowerShell is tested, with pytest and nothing else installed: the other files cannot even be imported.
@@ -35,7 +39,34 @@ def genuine() -> Iterator[Genuine]:
     wine.stop()
 
 
-@pytest.fixture(params=list(MODES))
-def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
-    """A PowerShell for run_steps.ps1, once alone and once through win_powershell."""
-    return Shell(request.param, need(ansible=request.param == WIN_POWERSHELL), tmp_path)
+@pytest.fixture(scope="session")
+def powershell_version() -> str:
+    """What the summary of scripts/check.py calls the PowerShell at hand."""
+    return f"PowerShell {pwsh.provision().version_of(need(ansible=False))}"
+
+
+@pytest.fixture
+def counted_directly(record_property: Callable[[str, object], None], powershell_version: str) -> None:
+    """The summary counts the test among those that ran in PowerShell without Ansible."""
+    record_property("under", f"{powershell_version}, directly")
+
+
+@pytest.fixture
+def counted_through_ansible(record_property: Callable[[str, object], None], powershell_version: str) -> None:
+    """The summary counts the test among those that ran in PowerShell through Ansible."""
+    record_property("under", f"{powershell_version}, through ansible-core {importlib.metadata.version('ansible-core')}")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Callable[[], pwsh.Server]]:
+    """A PowerShell that waits for calls; a new one after one that died."""
+    running: list[pwsh.Server] = []
+
+    def get() -> pwsh.Server:
+        if not running or not running[-1].alive:
+            running.append(pwsh.Server(need(ansible=False)))
+        return running[-1]
+
+    yield get
+    for one in running:
+        one.close()

@@ -16,7 +16,7 @@ import pytest
 from support.posix_scenes import SCENES, Machine
 from support.step_shell import need
 
-pytestmark = pytest.mark.pwsh
+pytestmark = [pytest.mark.pwsh, pytest.mark.usefixtures("counted_through_ansible")]
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=[scene.__name__ for scene in SCENES])

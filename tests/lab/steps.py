@@ -203,9 +203,9 @@ class StepRunner:
         for file, result in zip(files, outcome["results"], strict=True):
             file["result"] = result
             try:
-                file["sha256"] = self._digest({"path": join(str(step["path"]), file["name"])}).get("sha256")
-            except LabOSError:
-                file["sha256"] = ""
+                file["digest"] = self._digest({"path": join(str(step["path"]), file["name"])})
+            except LabOSError as error:
+                file["digest"] = _failure(io_failure(error))
         return {"exists": found["exists"], "files": files, "failed": outcome["failed"]}
 
     def _version(self, step: Mapping[str, Any]) -> Answer:
@@ -288,7 +288,8 @@ class StepRunner:
 
     def _write(self, step: Mapping[str, Any]) -> Answer:
         path = self._path(step)
-        temporary = f"{path}.{hashlib.md5(f'{path}{time.time_ns()}'.encode()).hexdigest()}.tmp"
+        folder, _, name = path.rpartition("\\")
+        temporary = f"{folder}\\{hashlib.md5(f'{path}{time.time_ns()}'.encode()).hexdigest()[: min(12, len(name))]}"
         try:
             data = base64.b64decode(str(step.get("base64") or ""), validate=True)
         except binascii.Error:
@@ -341,9 +342,9 @@ class StepRunner:
         sids = []
         for name in accounts if isinstance(accounts, list) else [accounts]:
             try:
-                sids.append(self._host.accounts.sid(str(name)) if name else "")
+                sids.append({"sid": self._host.accounts.sid(str(name)) if name else ""})
             except LabOSError:
-                sids.append("")
+                sids.append({"sid": ""})
         return {"exists": found["exists"], "files": files, "sids": sids}
 
     # Services and network -------------------------------------------------------------------------------------------------

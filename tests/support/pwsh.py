@@ -11,8 +11,12 @@ import base64
 import importlib
 import json
 import os
+import queue
+import secrets as secrets_module
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,36 +65,86 @@ class Called:
     beside: str
 
 
-HARNESS = r"""
+SERVER = r"""
 $ErrorActionPreference = 'Stop'
-$parameters = @{ Steps = [System.IO.File]::ReadAllText((Join-Path $env:CODESIGN_CALL 'steps.json')) }
-$secrets = [System.Console]::In.ReadToEnd()
-if ($secrets) {
-    $parameters.Secrets = New-Object System.Security.SecureString
-    $text = [System.Text.Encoding]::UTF8.GetString([System.Convert]::FromBase64String($secrets))
-    foreach ($char in $text.ToCharArray()) { $parameters.Secrets.AppendChar($char) }
+while ($line = [System.Console]::In.ReadLine()) {
+    $call = ConvertFrom-Json -InputObject ([System.Text.Encoding]::UTF8.GetString([System.Convert]::FromBase64String($line)))
+    $answer = [System.IO.Path]::Combine($call.folder, 'answer.json')
+    try {
+        foreach ($entry in $call.environment.PSObject.Properties) { [System.Environment]::SetEnvironmentVariable($entry.Name, $entry.Value) }
+        $parameters = @{ Steps = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($call.folder, 'steps.json')) }
+        if ($call.secrets) {
+            $parameters.Secrets = New-Object System.Security.SecureString
+            foreach ($char in $call.secrets.ToCharArray()) { $parameters.Secrets.AppendChar($char) }
+        }
+        $script = [ScriptBlock]::Create([System.IO.File]::ReadAllText($call.script))
+        $given = & $script @parameters
+        [System.IO.File]::WriteAllText($answer, [string]$given)
+    }
+    catch { [System.Console]::Out.WriteLine("the call failed: $_ $($_.ScriptStackTrace)") }
+    [System.Console]::Out.WriteLine($call.done)
+    [System.Console]::Out.Flush()
 }
-$script = [ScriptBlock]::Create([System.IO.File]::ReadAllText($env:CODESIGN_SCRIPT))
-$answer = & $script @parameters
-[System.IO.File]::WriteAllText((Join-Path $env:CODESIGN_CALL 'answer.json'), [string]$answer)
 """
 
 
-def direct(powershell: str, folder: Path, steps: str, secrets: Mapping[str, str] | None, environment: Mapping[str, str]) -> Called:
-    """Calls the script as a script block, the secrets through standard input."""
-    answer = folder / "answer.json"
-    answer.unlink(missing_ok=True)
-    (folder / "steps.json").write_text(steps, encoding="utf-8")
-    command = base64.b64encode(HARNESS.encode("utf-16-le")).decode("ascii")
-    done = subprocess.run(
-        [powershell, "-NoProfile", "-NonInteractive", "-EncodedCommand", command],
-        input=base64.b64encode(json.dumps(dict(secrets)).encode()) if secrets else b"",
-        env={**os.environ, **environment, "CODESIGN_CALL": str(folder), "CODESIGN_SCRIPT": str(SCRIPT)}, capture_output=True, timeout=300, check=False,
-    )
-    beside = done.stdout.decode("utf-8", errors="replace") + done.stderr.decode("utf-8", errors="replace")
-    if not answer.exists():
-        raise CallFailed(f"PowerShell ended with {done.returncode}: {beside[-3000:]}")
-    return Called(answer.read_text(encoding="utf-8-sig"), beside)
+class Server:
+    """One PowerShell process that calls the script as often as it is told to, each time in a scope of its own; the secrets come by standard input."""
+
+    def __init__(self, powershell: str) -> None:
+        command = base64.b64encode(SERVER.encode("utf-16-le")).decode("ascii")
+        self._process = subprocess.Popen(
+            [powershell, "-NoProfile", "-NonInteractive", "-EncodedCommand", command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A zone of its own: a time that a step gives in local time is then a wrong one.
+            env={**os.environ, "TZ": "Asia/Kathmandu", "POWERSHELL_TELEMETRY_OPTOUT": "1"},
+        )
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(b"")
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def call(
+        self, folder: Path, steps: str, secrets: Mapping[str, str] | None, environment: Mapping[str, str], *, script: Path = SCRIPT, limit: float = 300
+    ) -> Called:
+        """The answer of the script (or of another with the same parameter) to ``steps``. Raises CallFailed where it gave none within ``limit`` seconds."""
+        answer, done = folder / "answer.json", f"done-{secrets_module.token_hex(8)}"
+        answer.unlink(missing_ok=True)
+        (folder / "steps.json").write_text(steps, encoding="utf-8")
+        call = {"folder": str(folder), "script": str(script), "environment": dict(environment), "done": done}
+        if secrets:
+            call["secrets"] = json.dumps(dict(secrets))
+        assert self._process.stdin is not None
+        self._process.stdin.write(base64.b64encode(json.dumps(call).encode("utf-8")) + b"\n")
+        self._process.stdin.flush()
+        beside, end = b"", time.monotonic() + limit
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.1, end - time.monotonic()))
+            except queue.Empty:
+                self.close()
+                raise CallFailed(f"no answer within {limit:.0f} seconds: {beside[-3000:].decode(errors='replace')}") from None
+            if not line or line.strip() == done.encode():
+                break
+            beside += line
+        text = beside.decode("utf-8", errors="replace")
+        if not answer.exists():
+            raise CallFailed(f"PowerShell gave no answer{'' if line else ' and ended'}: {text[-3000:]}")
+        return Called(answer.read_text(encoding="utf-8-sig"), text)
 
 
 # Through Ansible ----------------------------------------------------------------------------------------------------------
@@ -157,7 +211,7 @@ FILES = {
     "connection_plugins/pwshlocal.py": CONNECTION,
     "action_plugins/steps_call.py": ACTION,
     "library/steps_call.ps1": "#!powershell\n",
-    "hosts.ini": "host ansible_connection=pwshlocal ansible_shell_type=powershell\n",
+    "hosts.ini": "host ansible_connection=pwshlocal ansible_shell_type=powershell ansible_pwsh_interpreter={powershell}\n",
     "play.yml": "- hosts: host\n  gather_facts: false\n  tasks:\n    - steps_call:\n",
 }
 
@@ -172,12 +226,14 @@ def through_win_powershell(powershell: str, folder: Path, steps: str, secrets: M
     """Sends the script as the collection does: win_powershell with parameters and sensitive parameters."""
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        # ansible-core 2.21 looks for a program named powershell where nothing else is said.
+        (folder / name).write_text(text.replace("{powershell}", powershell) if name == "hosts.ini" else text, encoding="utf-8")
     (folder / "temp").mkdir(exist_ok=True)
     collections = ROOT / "build" / "collections"
     (folder / "ansible.cfg").write_text(
         f"[defaults]\nconnection_plugins = ./connection_plugins\naction_plugins = ./action_plugins\nlibrary = ./library\n"
-        f"collections_path = {collections}\ninventory = ./hosts.ini\n", encoding="utf-8",
+        f"collections_path = {collections}\ninventory = ./hosts.ini\n",
+        encoding="utf-8",
     )
     arguments: dict[str, Any] = {"script": SCRIPT.read_text(encoding="ascii"), "parameters": {"Steps": steps}}
     if secrets:
@@ -188,9 +244,24 @@ def through_win_powershell(powershell: str, folder: Path, steps: str, secrets: M
     call.write_text(json.dumps(arguments), encoding="utf-8")
     variables = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     done = subprocess.run(
-        [ansible_playbook(), "-vvv", "play.yml"], cwd=folder, capture_output=True, text=True, timeout=600, check=False,
-        env={**variables, **environment, "CALL_PWSH": powershell, "CALL_IN": str(call), "CALL_OUT": str(answer), "CALL_TEMP": str(folder / "temp"),
-             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "POWERSHELL_TELEMETRY_OPTOUT": "1", "LC_ALL": "C.UTF-8"},
+        [ansible_playbook(), "-vvv", "play.yml"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env={
+            **variables,
+            **environment,
+            "CALL_PWSH": powershell,
+            "CALL_IN": str(call),
+            "CALL_OUT": str(answer),
+            "CALL_TEMP": str(folder / "temp"),
+            "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+            "POWERSHELL_TELEMETRY_OPTOUT": "1",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "Asia/Kathmandu",
+        },
     )
     call.unlink()
     beside = done.stdout + done.stderr
@@ -205,6 +276,6 @@ def through_win_powershell(powershell: str, folder: Path, steps: str, secrets: M
     return Called(result["result"], beside + json.dumps(rest))
 
 
-def words(what: str, arguments: Sequence[str]) -> tuple[str, ...]:
+def program_arguments(what: str, arguments: Sequence[str]) -> tuple[str, ...]:
     """The arguments with which Python runs the stand-in program."""
     return (str(ROOT / "tests" / "contract" / "native" / "stand_in.py"), what, *arguments)

@@ -49,6 +49,10 @@ def failure(message: str, kind: str, code: int) -> Raw:
 
 
 NO_REGISTRY = failure("Registry is not supported on this platform.", "System.PlatformNotSupportedException", -2146233031)
+NO_ACCESS_LISTS = failure(
+    "Access Control List (ACL) APIs are part of resource management on Windows and are not supported on this platform.",
+    "System.PlatformNotSupportedException", -2146233031,
+)
 NO_SERVICES = failure(
     "The term 'Get-Service' is not recognized as a name of a cmdlet, function, script file, or executable program.\n"
     "Check the spelling of the name, or if a path was included, verify that the path is correct and try again.",
@@ -125,7 +129,7 @@ class Steps:
         runs = [{**step, "directory": step["path"], "arguments": step["arguments"].replace("{name}", file["name"])} for file in found["files"]]
         done = self.together({"runs": [{**run, "op": "run"} for run in runs], "jobs": step["jobs"]})
         for file, result in zip(found["files"], done["results"], strict=True):
-            file.update(result=result, sha256=self.digest({"path": os.path.join(step["path"], file["name"])}).get("sha256"))
+            file.update(result=result, digest=self.digest({"path": os.path.join(step["path"], file["name"])}))
         return {**found, "failed": done["failed"]}
 
     def list(self, step: Raw) -> Raw:
@@ -183,8 +187,8 @@ class Steps:
 
     def access(self, step: Raw) -> Raw:
         found = self.list(step)
-        files = [{"name": file["name"], "sddl": ""} for file in found["files"]]
-        return {"exists": found["exists"], "files": files, "sids": ["" for _account in step.get("accounts") or []]}
+        files = [{"name": file["name"], **NO_ACCESS_LISTS} for file in found["files"]]
+        return {"exists": found["exists"], "files": files, "sids": [dict(NO_ACCESS_LISTS) for _account in step.get("accounts") or []]}
 
     def connect(self, step: Raw) -> Raw:
         try:

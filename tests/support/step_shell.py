@@ -1,6 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps in a real PowerShell, directly or through win_powershell, with typed results; and what a machine needs for either.
+"""Cases of run_steps.ps1 for a real PowerShell: each asks for steps and judges the results; and what a machine needs to run them.
+
+A case is a generator: it yields what it asks for (``ask``) and gets the typed results back. So it can have a call of its own
+(directly), or share one with all the others (through win_powershell, where a call costs seconds): ``Batch`` puts the steps of
+all cases into one list, sends it, and hands each case its part.
 
 Needs pytest and the standard library only, so that it also runs where ansible-core does not (Windows).
 """
@@ -9,8 +13,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +26,6 @@ from support import pwsh
 
 steps = pwsh.steps_module()
 WINDOWS = os.name == "nt"
-DIRECT, WIN_POWERSHELL = "direct", "win_powershell"
-MODES: dict[str, Callable[..., pwsh.Called]] = {DIRECT: pwsh.direct, WIN_POWERSHELL: pwsh.through_win_powershell}
 
 
 def lacking(*, ansible: bool) -> str:
@@ -55,27 +59,136 @@ def need(*, ansible: bool) -> str:
     return pwsh.program()
 
 
-class Shell:
-    """One way to run steps in a real PowerShell."""
-
-    def __init__(self, mode: str, powershell: str, folder: Path) -> None:
-        self.mode = mode
-        self.powershell = powershell
-        self.folder = folder
-        self.environment = {"CODESIGN_TEST_FOLDER": str(folder / "files")}
-        (folder / "call").mkdir(exist_ok=True)
-
-    def call(self, text: str, secrets: dict[str, str] | None = None) -> pwsh.Called:
-        return MODES[self.mode](self.powershell, self.folder / "call", text, secrets, self.environment)
-
-    def run(self, *asked: Any, secrets: dict[str, str] | None = None) -> Any:
-        """The typed results of steps."""
-        called = self.call(steps.to_json(asked), secrets)
-        for value in (secrets or {}).values():
-            assert value not in called.beside, "a secret came back beside the answer"
-        return steps.read_answer(asked, called.text)
-
-
 def python(what: str, *arguments: str, **fields: Any) -> Any:
     """A run of the stand-in program."""
-    return steps.Run(sys.executable, pwsh.words(what, arguments), **{"timeout": 60, **fields})
+    return steps.Run(sys.executable, pwsh.program_arguments(what, arguments), **{"timeout": 60, **fields})
+
+
+def command_line(what: str, *arguments: str) -> str:
+    """The stand-in program's arguments as one command line."""
+    return str(steps.quote(pwsh.program_arguments(what, arguments)))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a case has its files; ``powershell`` is the program that it runs under. ``variable`` names the folder to the host."""
+
+    folder: Path
+    powershell: str
+    name: str
+
+    @property
+    def variable(self) -> str:
+        return f"%CODESIGN_TEST_FOLDER%{os.sep}{self.name}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Steps of one case for one call, and the secrets that go with them."""
+
+    steps: tuple[Any, ...]
+    secrets: dict[str, str] = field(default_factory=dict)
+
+
+def ask(*asked: Any, secrets: dict[str, str] | None = None) -> Asked:
+    return Asked(asked, secrets or {})
+
+
+Play = Generator[Asked, Any, None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """``platforms``: where it runs (the names of platform.system), () for everywhere. ``alone``: never in a call with others."""
+
+    name: str
+    play: Callable[[Place], Play]
+    platforms: tuple[str, ...] = ()
+    alone: bool = False
+
+    @property
+    def runs_here(self) -> bool:
+        return not self.platforms or platform.system() in self.platforms
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(*platforms: str, alone: bool = False) -> Callable[[Callable[[Place], Play]], Callable[[Place], Play]]:
+    """Puts a generator function among the cases."""
+
+    def register(play: Callable[[Place], Play]) -> Callable[[Place], Play]:
+        assert play.__name__ not in CASES
+        CASES[play.__name__] = Case(play.__name__, play, platforms, alone)
+        return play
+
+    return register
+
+
+Call = Callable[[str, dict[str, str]], pwsh.Called]
+"""What sends the JSON text of steps with its secrets."""
+
+
+def send(call: Call, asked: Asked) -> Any:
+    """One call; no secret may come back in clear, in the answer or beside it."""
+    called = call(steps.to_json(asked.steps), asked.secrets)
+    for name, value in asked.secrets.items():
+        assert value not in called.beside, f"the secret {name} came back beside the answer"
+        assert value not in called.text, f"the secret {name} came back in the answer"
+    return steps.read_answer(asked.steps, called.text)
+
+
+def drive(one: Case, place: Place, call: Call) -> None:
+    """A case with calls of its own. Raises what the case raises."""
+    playing = one.play(place)
+    try:
+        asked = next(playing)
+        while True:
+            asked = playing.send(send(call, asked).results)
+    except StopIteration:
+        return
+
+
+class Batch:
+    """Many cases in as few calls as the longest of them needs. ``outcomes``: None for a case that passed, else what it raised."""
+
+    def __init__(self, cases: Iterable[Case], place: Callable[[Case], Place], call: Call) -> None:
+        self.calls = 0
+        self.outcomes: dict[str, BaseException | None] = {}
+        playing: dict[str, Play] = {one.name: one.play(place(one)) for one in cases}
+        waiting: dict[str, Asked] = {}
+        for name, play in playing.items():
+            self._go_on(name, play, None, waiting)
+        while waiting:
+            asked, waiting = waiting, {}
+            answers = self._ask(asked, call)
+            for name, results in answers.items():
+                self._go_on(name, playing[name], results, waiting)
+
+    def _go_on(self, name: str, play: Play, results: Any, waiting: dict[str, Asked]) -> None:
+        try:
+            waiting[name] = play.send(results)
+        except StopIteration:
+            self.outcomes[name] = None
+        except Exception as error:  # noqa: BLE001 - the case's own verdict; its test raises it
+            self.outcomes[name] = error
+
+    def _ask(self, asked: dict[str, Asked], call: Call) -> dict[str, Any]:
+        """One call with the steps of all. Before each case comes a step that is well, so that no case depends on the one before."""
+        together: list[Any] = []
+        secrets: dict[str, str] = {}
+        for name, one in asked.items():
+            together += [steps.Digest(os.path.join(os.sep, "no-such-folder-7f3a")), *one.steps]
+            for key, value in one.secrets.items():
+                assert secrets.setdefault(key, value) == value, f"{name} has a secret {key} that another case has with another value"
+        self.calls += 1
+        try:
+            results = list(send(call, Asked(tuple(together), secrets)).results)
+        except Exception as error:  # noqa: BLE001 - each of the cases failed by it; their tests raise it
+            self.outcomes.update(dict.fromkeys(asked, error))
+            return {}
+        answers = {}
+        for name, one in asked.items():
+            answers[name] = tuple(results[1 : 1 + len(one.steps)])
+            del results[: 1 + len(one.steps)]
+        return answers

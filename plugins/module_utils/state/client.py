@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding, found
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_config import (
     ClientConfig,
     ClusterConfig,
@@ -195,14 +195,14 @@ def read(results: Sequence[Result], want: Wanted) -> Seen:
     sdk5 = tuple(components[name] for name in ("cli", "ksp") if name in components)
     sdk3 = tuple(components[name] for name in ("client",) if name in components)
     sdk = "5" if any(part.program for part in sdk5) else "3" if any(part.program for part in sdk3) else ""
-    service = next((result for _step, result in answers.get("service", []) if isinstance(result, ServiceResult)), None)
-    content = answers["customer_ca"][0][1]
+    service = next((found(result, ServiceResult, f"The service {configure.SERVICE}") for _step, result in answers.get("service", [])), None)
+    content = found(answers["customer_ca"][0][1], FileContent, configure.CUSTOMER_CA)
     # With nothing installed the parts of SDK 5 are what is missing: it is the one to install, unless SDK 3 was asked for.
     of_sdk3 = sdk == "3" or want.client_sdk == "3"
     return Seen(
         sdk,
         sdk3 if of_sdk3 else sdk5,
-        content.content if isinstance(content, FileContent) and content.exists else None,
+        content.content if content.exists else None,
         service if of_sdk3 else None,
         _enumerated([result for _step, result in answers["enum"]]) if of_sdk3 else _listed(answers["csplist"][0][1]),
         tuple(_connection(step, result) for step, result in answers.get("connect", [])),
@@ -210,10 +210,11 @@ def read(results: Sequence[Result], want: Wanted) -> Seen:
 
 
 def _component(name: str, answers: Mapping[str, Sequence[Tuple[Step, Result]]]) -> Component:
-    versions = [result for _step, result in answers[f"{name} version"] if isinstance(result, VersionResult) and result.exists]
-    files = [(step, result) for step, result in answers[f"{name} file"] if isinstance(step, ReadFile)]
-    found = [(step.path, result.content) for step, result in files if isinstance(result, FileContent) and result.exists]
-    path, content = found[0] if found else (files[0][0].path, None)
+    asked = [(step, found(result, VersionResult, step.path)) for step, result in answers[f"{name} version"] if isinstance(step, Version)]
+    versions = [result for _step, result in asked if result.exists]
+    files = [(step.path, found(result, FileContent, step.path)) for step, result in answers[f"{name} file"] if isinstance(step, ReadFile)]
+    there = [(path, result.content) for path, result in files if result.exists]
+    path, content = there[0] if there else (files[0][0], None)
     config, problem = None, ""
     if content is not None:
         try:

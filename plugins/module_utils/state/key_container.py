@@ -12,10 +12,18 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding, found
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import StoreBlobError, read_blob
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_config import ConfigError, read_sdk3_address, read_sdk5
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import AccessResult, FileContent, FolderResult, Result, ServiceResult, VersionResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import (
+    AccessResult,
+    Failure,
+    FileContent,
+    FolderResult,
+    Result,
+    ServiceResult,
+    VersionResult,
+)
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import WantedKey
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ListFolder, ReadAccess, ReadFile, Service, Step, Version
@@ -103,7 +111,8 @@ def observe(wanted: Wanted) -> List[Step]:
 def read(results: Sequence[Result], wanted: Wanted) -> Seen:
     """What the steps of ``observe`` found."""
     cli, ksp, importer, service, folder, store, *files = results
-    names = [name for _folder in configure.FOLDERS for name in (*_SDK5_FILES, configure.SDK3_FILE)]
+    paths = [f"{folder}\\{name}" for folder in configure.FOLDERS for name in (*_SDK5_FILES, configure.SDK3_FILE)]
+    names = [path.rpartition("\\")[2] for path in paths]
     certificate: Optional[bytes] = None
     access = files.pop() if wanted.readers else None
     if wanted.certificate_path:
@@ -113,16 +122,17 @@ def read(results: Sequence[Result], wanted: Wanted) -> Seen:
                 "certificate", f"The certificate {wanted.certificate_path} cannot be read on the host.", "Check the path and the account's access to it."
             )
         certificate = last.content
+    contents = [found(result, FileContent, path) for path, result in zip(paths, files)]
     return Seen(
-        cli_version=_version(cli),
-        ksp_version=_version(ksp),
-        import_key=isinstance(importer, VersionResult) and importer.exists,
-        service=service if isinstance(service, ServiceResult) else None,
+        cli_version=_version(cli, cloudhsm_cli.WINDOWS_PROGRAM),
+        ksp_version=_version(ksp, configure.CONFIGURE_KSP),
+        import_key=found(importer, VersionResult, import_key.PROGRAM).exists,
+        service=found(service, ServiceResult, f"The service {configure.SERVICE}"),
         containers=read_containers(folder),
         blobs=store_entry.read(store, *wanted.store),
-        addresses=_addresses([(name, result.content) for name, result in zip(names, files) if isinstance(result, FileContent) and result.exists]),
+        addresses=_addresses([(name, file.content) for name, file in zip(names, contents) if file.exists]),
         certificate=certificate,
-        access=access if isinstance(access, AccessResult) else None,
+        access=None if access is None else found(access, AccessResult, FOLDER),
     )
 
 
@@ -133,13 +143,14 @@ def access_step(readers: Sequence[str]) -> ReadAccess:
 
 def read_containers(result: Result) -> Tuple[str, ...]:
     """The names of the containers, from a listing of the folder."""
-    return tuple(sorted(file.name for file in result.files)) if isinstance(result, FolderResult) else ()
+    return tuple(sorted(file.name for file in found(result, FolderResult, FOLDER).files))
 
 
-def _version(result: Result) -> str:
-    if not isinstance(result, VersionResult) or not result.exists:
+def _version(result: Result, program: str) -> str:
+    version = found(result, VersionResult, program)
+    if not version.exists:
         return ""
-    return next((text for text in (result.product_version, result.version) if version_of(text)), "unknown")
+    return next((text for text in (version.product_version, version.version) if version_of(text)), "unknown")
 
 
 def version_of(text: str) -> Tuple[int, ...]:
@@ -326,10 +337,17 @@ def check_accounts(access: Optional[AccessResult], readers: Sequence[str]) -> No
 
 
 def sid_of(name: str, access: Optional[AccessResult]) -> str:
-    """The SID of a reader: what the host found, or the name itself where that is one; "" for an unknown account."""
+    """The SID of a reader: what the host found, or the name itself where that is one; "" for an unknown account.
+
+    BrokenLink("host") when the host could not look the account up (a domain controller that does not answer, for example).
+    """
     if re.fullmatch(r"S-1(?:-\d+)+", name):
         return name
-    return access.sids.get(name, "") if access else ""
+    sid = access.sids.get(name, "") if access else ""
+    if isinstance(sid, Failure):
+        problem = f"The account '{name}' cannot be looked up on this host: {sid.message.rstrip('.')}."
+        raise BrokenLink("host", problem, "Give it in readers by its SID (S-1-...).", code=sid.code)
+    return sid
 
 
 def may_read(sid: str, readers: Sequence[str]) -> bool:

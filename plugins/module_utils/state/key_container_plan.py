@@ -296,9 +296,9 @@ def check_import(result: Result, sdk: str, timeout: int) -> None:
 def missing_readers(access: Optional[Result], container: str, readers: Sequence[str]) -> Dict[str, str]:
     """The accounts that the container's file does not let read: name -> SID. BrokenLink for an account that does not exist."""
     files = access.files if isinstance(access, AccessResult) else {}
-    sddl = files.get(existing(container, tuple(files)), "")
-    if not isinstance(access, AccessResult) or not sddl:
-        words = access.message.rstrip(".") if isinstance(access, Failure) else "its file is not there, or this account may not look"
+    sddl = access if isinstance(access, Failure) else files.get(existing(container, tuple(files)), "")
+    if not isinstance(access, AccessResult) or isinstance(sddl, Failure) or not sddl:
+        words = sddl.message.rstrip(".") if isinstance(sddl, Failure) else "its file is not there"
         raise BrokenLink("container", f"The access rights of container {container} cannot be read: {words}.", "Run the task as an administrator.")
     check_accounts(access, readers)
     sids = {name: sid_of(name, access) for name in readers}

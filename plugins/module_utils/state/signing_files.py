@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple, Union
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import DigestResult, EachResult, Failure, Result, RunResult, Skipped, TogetherResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import EachResult, Failure, Result, RunResult, Skipped, TogetherResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import Problem, SeenFile, read_file
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Digest, Each, Run, Step, Together
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool import verify_argv, verify_each_arguments
@@ -129,7 +129,7 @@ def _read_pattern(location: Location, result: Result) -> Union[Problem, List[See
     return [
         read_file(
             Location(location.folder, file.name).path,
-            DigestResult(True, file.size, file.sha256) if file.sha256 else Failure("another process holds the file open", "", 32),
+            file.digest,
             file.result,
         )
         for file in files

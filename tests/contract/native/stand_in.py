@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -36,7 +38,30 @@ def main(what: str, words: list[str]) -> int:
     elif what == "zeros":
         out.write(b"\0" * int(words[0]))
         sys.stderr.buffer.write(b"\0" * int(words[1]))
+    elif what == "counted":
+        text = b"".join(b"%09d\n" % number for number in range(int(words[0]) // 10))
+        out.write(text)
+    elif what == "streams":
+        out.write(base64.b64decode(words[0]))
+        sys.stderr.buffer.write(base64.b64decode(words[1]))
+    elif what == "talk":
+        out.write(words[0].encode("utf-8"))
+        out.flush()
+        sys.stderr.write(words[1])
+        sys.stderr.flush()
+        time.sleep(float(words[2]))
+    elif what == "span":
+        begun = time.time_ns()
+        time.sleep(float(words[0]))
+        out.write(f"{begun} {time.time_ns()}".encode("ascii"))
+    elif what == "digest_of_input":
+        out.write(hashlib.sha256(sys.stdin.buffer.read()).hexdigest().encode("ascii"))
+    elif what == "overwrite":
+        Path(words[1]).write_bytes(words[0].encode("utf-8"))
     elif what == "tree":
+        # A child, and with a second file a child of the child.
+        if len(words) > 1:
+            _again("tree", *words[1:])
         _again("heartbeat", words[0])
         time.sleep(300)
     elif what == "heartbeat":
@@ -54,6 +79,16 @@ def main(what: str, words: list[str]) -> int:
                 out.write((process / "cmdline").read_bytes() + b"\n")
             except OSError:
                 continue
+    elif what == "environments":
+        # How many other processes have the word in the environment that they were started with.
+        mine = str(os.getpid())
+        count = 0
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                count += process.name != mine and words[0].encode("utf-8") in (process / "environ").read_bytes()
+            except OSError:
+                continue
+        out.write(str(count).encode("ascii"))
     else:
         sys.stderr.write(f"unknown: {what}\n")
         return 2

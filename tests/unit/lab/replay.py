@@ -11,7 +11,6 @@ import base64
 import hashlib
 import io
 import json
-import re
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -332,8 +331,9 @@ def _comparable_step(step: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in step.items() if key not in ("milliseconds", "file")}
     if kept.get("error_code") in (2, 10061, 11001):
         kept["error"] = None
-    if "error" in kept and ".tmp" in str(kept["error"]):
-        kept["error"] = re.sub(r"\.[0-9a-f]{32}\.tmp", ".tmp", kept["error"])
+    if str(kept.get("error")).startswith("Could not find a part of the path"):
+        # A write names its temporary file there, and that name is random.
+        kept["error"] = str(kept["error"]).rpartition("\\")[0]
     if "files" in kept:
         kept["files"] = [file["name"] for file in kept["files"]]
     if "results" in kept:

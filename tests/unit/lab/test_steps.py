@@ -126,7 +126,7 @@ def test_together_and_each(host: Host) -> None:
     assert together["results"][1]["error_code"] == 2
     assert [file["name"] for file in each["files"]] == ["a.bin", "b c.bin"]
     assert "['x', 'b c.bin']" in base64.b64decode(each["files"][1]["result"]["stdout"]).decode("cp850")
-    assert each["files"][0]["sha256"] == hashlib.sha256(b"a.bin").hexdigest()
+    assert each["files"][0]["digest"]["sha256"] == hashlib.sha256(b"a.bin").hexdigest()
     assert empty == {"exists": False, "files": [], "failed": False}
 
 
@@ -203,8 +203,8 @@ def test_access(host: Host) -> None:
     result, none = ask(host, asked, {"op": "access", "path": r"C:\none"})
     assert [file["name"] for file in result["files"]] == ["k"]
     assert "(A;;0x120089;;;NS)" in result["files"][0]["sddl"]
-    assert result["sids"] == ["S-1-5-20", ""]
-    assert none == {"exists": False, "files": [], "sids": [""]}
+    assert result["sids"] == [{"sid": "S-1-5-20"}, {"sid": ""}]
+    assert none == {"exists": False, "files": [], "sids": [{"sid": ""}]}
 
 
 def test_service_and_connect(host: Host) -> None:

@@ -215,7 +215,7 @@ class CloudHost(FakeHost):
         granted = "".join(f"(A;;FR;;;{sid})" for sid in self.readers)
         sddl = f"O:BAG:DUD:PAI(A;;FA;;;SY)(A;;FA;;;BA){granted}"
         files = [{"name": name, "sddl": sddl} for name in self.containers()]
-        return {"exists": bool(files), "files": files, "sids": [SIDS.get(name, "") for name in step.get("accounts", [])]}
+        return {"exists": bool(files), "files": files, "sids": [{"sid": SIDS.get(name, "")} for name in step.get("accounts", [])]}
 
     def _each(self, step: Raw) -> Raw:
         names = [name for name in self.containers() if name not in step.get("leave_out", [])]

@@ -166,7 +166,7 @@ class FakeHost:
 
     def _access(self, step: Raw) -> Raw:
         files = [{"name": name, "sddl": "O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)"} for name in self._in_folder(step)]
-        return {"exists": bool(files), "files": files, "sids": ["" for _account in step.get("accounts", [])]}
+        return {"exists": bool(files), "files": files, "sids": [{"sid": ""} for _account in step.get("accounts", [])]}
 
     def _service(self, step: Raw) -> Raw:
         service = self.services.get(step["name"])

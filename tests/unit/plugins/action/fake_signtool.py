@@ -86,8 +86,10 @@ class SignToolHost(FakeHost):
             path = step["path"].rstrip("\\") + "\\" + name
             content = self._file(path) or b""
             result = self._run({"file": step["file"], "arguments": step["arguments"].replace("{name}", name), "directory": step["path"]})
-            sha256 = "" if path.lower() in self.locked else hashlib.sha256(content).hexdigest()
-            files.append({"name": name, "size": len(content), "sha256": sha256, "result": result})
+            digest = {"exists": True, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            if path.lower() in self.locked:
+                digest = {"error": "used by another process", "error_type": "System.IO.IOException", "error_code": -2147024864}
+            files.append({"name": name, "size": len(content), "digest": digest, "result": result})
         return {"exists": self._has_folder(step["path"]), "files": files}
 
     def _has_folder(self, path: str) -> bool:

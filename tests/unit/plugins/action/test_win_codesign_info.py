@@ -174,7 +174,7 @@ def test_readers_are_compared_by_account(host: FakeHost) -> None:
     def access(step: Raw) -> Raw:
         assert step["path"] == FOLDER
         file = {"name": CONTAINER, "sddl": "D:P(A;;FA;;;SY)(A;;FR;;;S-1-5-21-1-2-3-1002)"}
-        return {"exists": True, "files": [file], "sids": [sids[name] for name in step["accounts"]]}
+        return {"exists": True, "files": [file], "sids": [{"sid": sids[name]} for name in step["accounts"]]}
 
     host.overrides["access"] = access
     result = run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["WINHOST\\agent"]}]}, host)

@@ -167,8 +167,13 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
         ),
         (
             steps.Each("p", "*", "t", ""),
-            {"exists": True, "files": [{"name": "a", "size": 2, "sha256": "ff", "result": {"error": "gone"}}]},
-            results.EachResult(True, (results.FileRun("a", 2, "ff", results.Failure("gone")),)),
+            {"exists": True, "files": [{"name": "a", "size": 2, "digest": {"exists": True, "size": 2, "sha256": "ff"}, "result": {"error": "gone"}}]},
+            results.EachResult(True, (results.FileRun("a", 2, results.DigestResult(True, 2, "ff"), results.Failure("gone")),)),
+        ),
+        (
+            steps.Each("p", "*", "t", ""),
+            {"exists": True, "files": [{"name": "a", "size": 2, "digest": {"error": "held", "error_code": -2147024864}, "result": {"error": "gone"}}]},
+            results.EachResult(True, (results.FileRun("a", 2, results.Failure("held", "", -2147024864), results.Failure("gone")),)),
         ),
         (steps.ReadRegistry("k", "v"), {"exists": True, "kind": "Binary", "base64": "AQI="}, results.RegistryResult(True, "Binary", None, b"\x01\x02")),
         (steps.ReadRegistry("k", "v"), {"exists": False}, results.RegistryResult(False)),
@@ -193,8 +198,13 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
         (steps.Version("f"), {"exists": True, "version": "1.2.3.4", "product_version": "1.2"}, results.VersionResult(True, "1.2.3.4", "1.2", "f")),
         (
             steps.ReadAccess("f", ("u",)),
-            {"exists": True, "files": {"name": "k", "sddl": "D:"}, "sids": "S-1-5-18"},
+            {"exists": True, "files": {"name": "k", "sddl": "D:"}, "sids": {"sid": "S-1-5-18"}},
             results.AccessResult(True, {"k": "D:"}, {"u": "S-1-5-18"}),
+        ),
+        (
+            steps.ReadAccess("f", ("u", "v")),
+            {"exists": True, "files": [{"name": "k", "error": "denied", "error_code": 5}], "sids": [{"sid": ""}, {"error": "no domain"}]},
+            results.AccessResult(True, {"k": results.Failure("denied", "", 5)}, {"u": "", "v": results.Failure("no domain")}),
         ),
         (steps.Service("s"), {"exists": True, "status": "Running", "start_type": "Automatic"}, results.ServiceResult(True, "Running", "Automatic")),
         (steps.Connect("h", 1), {"reachable": False, "error": "refused", "error_code": 10061}, results.ConnectResult(False, False, "refused", 10061)),

@@ -187,7 +187,9 @@ def test_local_administrators_by_their_number() -> None:
     [
         (Failure("Attempted to perform an unauthorized operation.", "UnauthorizedAccessException"), "unauthorized operation"),
         (AccessResult(False), "its file is not there"),
-        (AccessResult(True, {"a": ""}), "this account may not look"),
+        (AccessResult(True, {"b": "D:"}), "its file is not there"),
+        (AccessResult(True, {"A": Failure("Access is denied.", "", 5)}), "cannot be read: Access is denied"),
+        (AccessResult(True, {"A": "D:"}, {"agent": Failure("No domain.")}), "The account .agent. cannot be looked up on this host: No domain"),
         (AccessResult(True, {"A": "D:"}, {"agent": ""}), "There is no account 'agent'"),
     ],
 )

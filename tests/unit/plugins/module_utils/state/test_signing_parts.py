@@ -140,7 +140,14 @@ def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
     results = [
         DigestResult(True, 5, "aa"),
         TogetherResult((unsigned,)),
-        EachResult(True, (FileRun("x.dll", 3, "bb", unsigned), FileRun("held.dll", 3, "", unsigned), FileRun("x.dll_old", 3, "cc", unsigned))),
+        EachResult(
+            True,
+            (
+                FileRun("x.dll", 3, DigestResult(True, 3, "bb"), unsigned),
+                FileRun("held.dll", 3, Failure("used by another process", "", -2147024864), unsigned),
+                FileRun("x.dll_old", 3, DigestResult(True, 3, "cc"), unsigned),
+            ),
+        ),
         EachResult(False),
         Failure("denied"),
     ]

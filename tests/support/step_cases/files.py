@@ -1,0 +1,310 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and folders: read, written, moved, listed, each with a run of its own."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+from support.inotify import Watch
+from support.step_shell import Place, Play, ask, case, command_line, python, steps
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@case()
+def written_read_and_removed(place: Place) -> Play:
+    folder = place.folder / "files"
+    folder.mkdir()
+    path, data = str(folder / "f ä [x].bin"), bytes(range(256)) * 50
+    results = yield ask(
+        steps.WriteFile(path, data),
+        steps.ReadFile(path),
+        steps.Digest(path),
+        steps.WriteFile(path, b"2"),
+        steps.ReadFile(path),
+        steps.ReadFile(path, limit=0),
+        steps.ReadFile(path, limit=1),
+        steps.ListFolder(str(folder)),
+        steps.RemoveFile(path),
+        steps.RemoveFile(path),
+        steps.ReadFile(path),
+        steps.Digest(path),
+        steps.ListFolder(str(folder)),
+        steps.ListFolder(str(folder / "none")),
+        steps.WriteFile(path, b""),
+        steps.ReadFile(path),
+        steps.Digest(path),
+    )
+    done, read, seen, _again, second, large, just, listed, removed, gone, missing, no_digest, empty, none, _empty_file, nothing, of_nothing = results
+    assert isinstance(done, steps.Done)
+    assert read.content == data
+    assert (seen.exists, seen.size, seen.sha256) == (True, len(data), digest(data))
+    assert second.content == b"2"
+    assert isinstance(large, steps.Failure)
+    assert "limit" in large.message
+    assert just.content == b"2"
+    assert [(one.name, one.size) for one in listed.files] == [("f ä [x].bin", 1)]
+    assert (removed.existed, gone.existed) == (True, False)
+    assert not missing.exists
+    assert not no_digest.exists
+    assert empty.exists
+    assert empty.files == ()
+    assert not none.exists
+    assert nothing.exists
+    assert nothing.content == b""
+    assert (of_nothing.exists, of_nothing.size, of_nothing.sha256) == (True, 0, digest(b""))
+
+
+@case()
+def refused_reads_and_writes(place: Place) -> Play:
+    folder, file = place.folder / "folder", place.folder / "file"
+    folder.mkdir()
+    file.write_bytes(b"x")
+    no_folder, on_folder, in_file, read_folder, digest_folder, list_file, remove_folder, no_text = yield ask(
+        steps.WriteFile(str(place.folder / "none" / "x"), b"x"),
+        steps.WriteFile(str(folder), b"x"),
+        steps.WriteFile(str(file / "x"), b"x"),
+        steps.ReadFile(str(folder)),
+        steps.Digest(str(folder)),
+        steps.ListFolder(str(file)),
+        steps.RemoveFile(str(folder)),
+        steps.AppendFile(str(folder), b"x"),
+    )
+    for failure in (no_folder, on_folder, in_file, remove_folder, no_text):
+        assert isinstance(failure, steps.Failure)
+        assert failure.code
+    assert not read_folder.exists
+    assert not digest_folder.exists
+    assert not list_file.exists
+    assert sorted(path.name for path in place.folder.iterdir()) == ["file", "folder"], "what was written under another name first is gone"
+    assert list(folder.iterdir()) == []
+
+
+@case("Linux")
+def what_may_not_be_read_is_not_absent(place: Place) -> Play:
+    """A folder that is no folder to this account, and a link that leads in a circle: neither is missing."""
+    circle = place.folder / "circle"
+    circle.symlink_to(circle)
+    inside = str(circle / "x")
+    results = yield ask(
+        steps.ReadFile(inside),
+        steps.Digest(inside),
+        steps.ListFolder(inside),
+        steps.ReadFolder(inside),
+        steps.Version(inside),
+        steps.ReadAccess(inside),
+        steps.Version(str(circle / "x" / "*" / "tool")),
+    )
+    assert [type(one) for one in results] == [steps.Failure] * len(results), results
+
+
+@case()
+def times_are_utc(place: Place) -> Play:
+    path = place.folder / "old.txt"
+    path.write_bytes(b"x")
+    moment = datetime.datetime(2026, 7, 1, 12, 34, 56, tzinfo=datetime.timezone.utc)
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
+    (listed,) = yield ask(steps.ListFolder(str(place.folder)))
+    assert listed.files[0].modified == "2026-07-01T12:34:56.0000000Z"
+
+
+@case()
+def pattern_of_a_list(place: Place) -> Play:
+    for name in ("a.txt", "b.txt", "c.bin", ".hidden"):
+        (place.folder / name).write_bytes(b"x")
+    (place.folder / "folder.txt").mkdir()
+    texts, everything = yield ask(steps.ListFolder(str(place.folder), "*.txt"), steps.ListFolder(str(place.folder)))
+    assert sorted(one.name for one in texts.files) == ["a.txt", "b.txt"]
+    assert sorted(one.name for one in everything.files) == [".hidden", "a.txt", "b.txt", "c.bin"]
+
+
+@case()
+def copy_refuses_an_existing_target_and_move_replaces_it(place: Place) -> Play:
+    old, new, copy = place.folder / "old.bin", place.folder / "new.bin", place.folder / "copy.bin"
+    old.write_bytes(b"old")
+    new.write_bytes(b"new")
+    copied, refused, moved, read, elsewhere, nothing = yield ask(
+        steps.CopyFile(str(old), str(copy)),
+        steps.CopyFile(str(old), str(new)),
+        steps.MoveFile(str(new), str(old)),
+        steps.ReadFile(str(old)),
+        steps.MoveFile(str(copy), str(place.folder / "moved.bin")),
+        steps.MoveFile(str(copy), str(old)),
+    )
+    assert isinstance(copied, steps.Done)
+    assert isinstance(refused, steps.Failure)
+    assert refused.code
+    assert isinstance(moved, steps.Done)
+    assert read.content == b"new"
+    assert isinstance(elsewhere, steps.Done)
+    assert isinstance(nothing, steps.Failure)
+    assert not new.exists()
+    assert old.read_bytes() == b"new", "a move of nothing leaves the target"
+    assert (place.folder / "moved.bin").read_bytes() == b"old"
+
+
+@case()
+def copy_of_a_read_only_file_can_be_written(place: Place) -> Play:
+    path, copy = place.folder / "read-only.bin", place.folder / "copy.bin"
+    path.write_bytes(b"x")
+    path.chmod(stat.S_IREAD)
+    (copied,) = yield ask(steps.CopyFile(str(path), str(copy)))
+    assert isinstance(copied, steps.Done)
+    assert copy.stat().st_mode & stat.S_IWRITE
+    assert not path.stat().st_mode & stat.S_IWRITE
+    path.chmod(stat.S_IREAD | stat.S_IWRITE)
+
+
+@case("Linux")
+def written_and_moved_in_one_stroke(place: Place) -> Play:
+    """Nobody who looks meanwhile finds no file, or half of one: the kernel tells each thing that happens to the names of the folder."""
+    folder = place.folder / "stroke"
+    folder.mkdir()
+    written, target, source = folder / "written.bin", folder / "target.bin", folder / "source.bin"
+    for path in (written, target, source):
+        path.write_bytes(path.name.encode())
+    with Watch(folder) as watch:
+        yield ask(steps.WriteFile(str(written), b"new"), steps.MoveFile(str(source), str(target)))
+        events = watch.events()
+    for path, content in ((written, b"new"), (target, b"source.bin")):
+        assert path.read_bytes() == content
+        assert [what for what, name in events if name == path.name] == ["moved to"], events
+    assert sorted(path.name for path in folder.iterdir()) == ["target.bin", "written.bin"]
+
+
+@case("Linux")
+def temporary_name_is_short_and_fits_no_pattern(place: Place) -> Play:
+    """Windows PowerShell 5.1 has no paths of 260 characters: a name that is longer than the file's own would be one too long."""
+    folder = place.folder / "short"
+    folder.mkdir()
+    with Watch(folder) as watch:
+        yield ask(
+            steps.WriteFile(str(folder / "config.json"), b"1"), steps.WriteFile(str(folder / "a"), b"2"), steps.WriteFile(str(folder / ("n" * 200)), b"3")
+        )
+        names = {name for what, name in watch.events() if what == "created"} - {"config.json", "a", "n" * 200}
+    assert len(names) >= 2, names
+    assert max(len(name) for name in names) <= 12
+    assert not any("." in name for name in names)
+    assert (folder / "a").read_bytes() == b"2"
+
+
+@case()
+def append(place: Place) -> Play:
+    path, cut = place.folder / "log.jsonl", place.folder / "cut.jsonl"
+    cut.write_bytes(b"one\ntw")
+    yield ask(
+        steps.AppendFile(str(path), b"one\n"), steps.AppendFile(str(path), b"two\n"), steps.AppendFile(str(cut), b"three\n"), steps.AppendFile(str(cut), b"")
+    )
+    assert path.read_bytes() == b"one\ntwo\n"
+    assert cut.read_bytes() == b"one\ntw\nthree\n"
+
+
+@case("Linux")
+def append_lets_readers_in_and_writers_out(place: Place) -> Play:
+    """.NET locks a file on POSIX as its sharing says: shared for readers, and a file that somebody has for himself is refused."""
+    import fcntl
+
+    shared, held = place.folder / "shared.log", place.folder / "held.log"
+    shared.write_bytes(b"one\n")
+    held.write_bytes(b"one\n")
+    with shared.open("rb") as reader, held.open("rb") as owner:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        well, refused = yield ask(steps.AppendFile(str(shared), b"two\n"), steps.AppendFile(str(held), b"two\n"))
+    assert isinstance(well, steps.Done), "who reads along does not keep the line out"
+    assert shared.read_bytes() == b"one\ntwo\n"
+    assert isinstance(refused, steps.Failure)
+    assert held.read_bytes() == b"one\n"
+
+
+@case("Linux")
+def held_file_has_no_digest_and_the_others_are_not_lost(place: Place) -> Play:
+    import fcntl
+
+    for name in ("a.exe", "held.exe"):
+        (place.folder / name).write_bytes(name.encode())
+    with (place.folder / "held.exe").open("rb") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        each, alone = yield ask(steps.Each(str(place.folder), "*.exe", sys.executable, command_line("exit", "0")), steps.Digest(str(place.folder / "held.exe")))
+    found = {one.name: one.digest for one in each.files}
+    assert found["a.exe"].sha256 == digest(b"a.exe")
+    for failure in (found["held.exe"], alone):
+        assert isinstance(failure, steps.Failure)
+        assert "used by another process" in failure.message
+
+
+@case()
+def each_file_of_a_folder(place: Place) -> Play:
+    folder = place.folder / "each"
+    folder.mkdir()
+    contents = {"a.exe": b"1", "my ä.exe": b"22", "c&d (1)%.exe": b"333"}
+    for name, data in {**contents, "other.txt": b"x"}.items():
+        (folder / name).write_bytes(data)
+    arguments = command_line("arguments") + ' "{name}" tail'
+    each, after, rest, too_many, place_of_it, fails, skipped, none, nothing = yield ask(
+        steps.Each(str(folder), "*.exe", sys.executable, arguments, jobs=2),
+        python("exit", "0", only_if_previous_ok=True),
+        steps.Each(str(folder), "*.exe", sys.executable, arguments, leave_out=("A.EXE", "my ä.exe"), most=1),
+        steps.Each(str(folder), "*.exe", sys.executable, arguments, leave_out=("A.EXE",), most=1),
+        steps.Each(str(folder), "a.exe", sys.executable, command_line("folder")),
+        steps.Each(str(folder), "*.exe", sys.executable, command_line("exit", "3")),
+        python("exit", "0", only_if_previous_ok=True),
+        steps.Each(str(folder / "none"), "*", sys.executable, ""),
+        steps.Each(str(folder), "*.none", sys.executable, ""),
+    )
+    assert each.exists
+    found = {one.name: (one.size, one.digest.size, one.digest.sha256) for one in each.files}
+    assert found == {name: (len(data), len(data), digest(data)) for name, data in contents.items()}
+    assert all(json.loads(one.result.stdout_bytes) == [one.name, "tail"] for one in each.files)
+    assert after.ok
+    assert [one.name for one in rest.files] == ["c&d (1)%.exe"]
+    assert too_many.exists
+    assert too_many.files == ()
+    assert Path(place_of_it.files[0].result.stdout_bytes.decode("utf-8")).resolve() == folder.resolve()
+    assert {one.result.exit_code for one in fails.files} == {3}
+    assert isinstance(skipped, steps.Skipped)
+    assert not none.exists
+    assert none.files == ()
+    assert nothing.exists
+    assert nothing.files == ()
+
+
+@case()
+def each_digest_is_that_after_the_run(place: Place) -> Play:
+    (place.folder / "a.bin").write_bytes(b"before")
+    slow, environment, many = yield ask(
+        steps.Each(str(place.folder), "*.bin", sys.executable, command_line("overwrite", "after") + ' "{name}"'),
+        steps.Each(str(place.folder), "*.bin", sys.executable, command_line("environment", "CODESIGN_A"), environment={"CODESIGN_A": "v"}),
+        steps.Each(str(place.folder), "*.bin", sys.executable, command_line("sleep", "60"), timeout=2),
+    )
+    assert slow.files[0].digest.sha256 == digest(b"after")
+    assert environment.files[0].result.stdout == "v"
+    assert many.files[0].result.timed_out
+
+
+@case()
+def folder_with_a_variable_in_its_path(place: Place) -> Play:
+    folder = place.folder / "files"
+    folder.mkdir()
+    (folder / "one.cer").write_bytes(b"1")
+    (folder / "zwei ü.cer").write_bytes(bytes(range(256)))
+    (folder / "three.txt").write_bytes(b"3")
+    inside = f"{place.variable}{os.sep}files"
+    asked, none, large, empty = yield ask(
+        steps.ReadFolder(inside, "*.cer"), steps.ReadFolder(inside + "_none"), steps.ReadFolder(inside, "*.cer", limit=10), steps.ReadFolder(inside, "*.none")
+    )
+    assert asked.exists
+    assert asked.files == {"one.cer": b"1", "zwei ü.cer": bytes(range(256))}
+    assert not none.exists
+    assert isinstance(large, steps.Failure)
+    assert empty.exists
+    assert empty.files == {}

@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The system: registry, access rights, services, and the answer as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from support.step_shell import WINDOWS, Place, Play, ask, case, python, steps
+
+# A secret's name is no secret.
+# ruff: noqa: S106
+
+NOT_HERE = "System.PlatformNotSupportedException"
+
+
+@dataclass(frozen=True)
+class Raw(steps.Step):  # type: ignore[misc, name-defined]
+    """A step as it stands, whose result comes as it stands."""
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(self.data)
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Any:
+        return dict(raw)
+
+
+@case(alone=True)
+def no_steps_give_no_results(place: Place) -> Play:
+    results = yield ask()
+    assert results == ()
+
+
+@case(alone=True)
+def one_step_is_a_list_of_one(place: Place) -> Play:
+    """Windows PowerShell and ConvertTo-Json each have their own way with lists of one; and no secret comes with it."""
+    results = yield ask(python("cat", secret_stdin="pin"))
+    assert [type(one) for one in results] == [steps.Failure]
+    assert "pin" in results[0].message
+
+
+@case()
+def registry(place: Place) -> Play:
+    key = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
+    value, missing, hive, children, no_key = yield ask(
+        steps.ReadRegistry(key, "CurrentBuild"),
+        steps.ReadRegistry(key, "NoSuchValue"),
+        steps.ReadRegistry(r"HKXX\A", "x"),
+        steps.ReadRegistryChildren(key + r"\ProfileList", "ProfileImagePath"),
+        steps.ReadRegistryChildren(r"HKLM\SOFTWARE\NoSuchKey", "x"),
+    )
+    assert isinstance(hive, steps.Failure)
+    assert "HKXX" in hive.message
+    if not WINDOWS:
+        for one in (value, missing, children, no_key):
+            assert isinstance(one, steps.Failure), "a registry that is not there is no empty one"
+            assert one.kind == NOT_HERE
+        return
+    assert value.exists
+    assert value.kind == "String"
+    assert int(value.value) > 10_000
+    assert not missing.exists
+    assert len(children.children) > 0
+    # A text with variables comes as it stands.
+    assert any("%" in str(one.value) for one in children.children.values())
+    assert not no_key.exists
+
+
+@case()
+def access_rights(place: Place) -> Play:
+    (place.folder / "file.txt").write_bytes(b"x")
+    unknown, system = "no such account 7f3a", "NT AUTHORITY\\SYSTEM"
+    found, missing = yield ask(steps.ReadAccess(str(place.folder), (system, unknown), "file.*"), steps.ReadAccess(str(place.folder / "none")))
+    assert (missing.exists, missing.files) == (False, {})
+    assert list(found.files) == ["file.txt"]
+    if not WINDOWS:
+        # Elsewhere there are no such rights: what cannot be read says so, it is never an empty text.
+        for failure in (found.files["file.txt"], found.sids[unknown]):
+            assert isinstance(failure, steps.Failure)
+            assert failure.kind == NOT_HERE
+        return
+    assert found.files["file.txt"].startswith("O:")
+    assert "D:" in found.files["file.txt"]
+    assert found.sids[unknown] == ""
+    assert found.sids[system] in ("S-1-5-18", "")  # a system in another language has another name for it
+
+
+@case()
+def services(place: Place) -> Play:
+    known, unknown = yield ask(steps.Service("EventLog"), steps.Service("no such service 7f3a"))
+    if not WINDOWS:
+        for one in (known, unknown):
+            assert isinstance(one, steps.Failure), "what cannot be asked is not absent"
+            assert one.kind == "System.Management.Automation.CommandNotFoundException"
+        return
+    assert (known.exists, known.status, known.start_type) == (True, "Running", "Automatic")
+    assert not unknown.exists
+
+
+@case()
+def unknown_step_fails_alone(place: Place) -> Play:
+    first, skipped, second = yield ask(Raw({"op": "bogus"}), Raw({"op": "bogus", "only_if_previous_ok": True}), python("exit", "0"))
+    assert isinstance(first, steps.Failure)
+    assert "bogus" in first.message
+    assert isinstance(skipped, steps.Skipped)
+    assert second.exit_code == 0
+
+
+@case()
+def failure_says_what_and_by_which_number(place: Place) -> Play:
+    folder = place.folder / "folder"
+    folder.mkdir()
+    missing, elsewhere = yield ask(
+        steps.CopyFile(str(place.folder / "none"), str(place.folder / "x")), steps.CopyFile(str(place.folder / "none" / "a"), str(place.folder / "x"))
+    )
+    assert (missing.kind, missing.code) == ("System.IO.FileNotFoundException", -2147024894)
+    assert elsewhere.kind == "System.IO.DirectoryNotFoundException" if WINDOWS else elsewhere.kind
+    assert "none" in missing.message
+
+
+@case()
+def version_of_a_file(place: Place) -> Play:
+    real = os.path.realpath(place.powershell)
+    library = next(one for one in (os.path.join(os.path.dirname(real), "pwsh.dll"), real) if os.path.exists(one))
+    plain = place.folder / "plain.txt"
+    plain.write_bytes(b"no program")
+    found, missing, none = yield ask(steps.Version(library), steps.Version(str(place.folder / "none")), steps.Version(str(plain)))
+    assert found.exists
+    assert len(found.version.split(".")) == 4
+    assert found.version != "0.0.0.0"
+    assert found.file == library
+    assert not missing.exists
+    assert (none.exists, none.version) == (True, "0.0.0.0")
