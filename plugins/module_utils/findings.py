@@ -26,13 +26,18 @@ LINKS: Tuple[str, ...] = (
 """The links of the chain from a host to a signed file. A finding or an error names exactly one."""
 
 
+def quoted(text: str) -> str:
+    """``text`` as it was written, in quotes. Only what nobody could see is written as its number."""
+    return "'" + "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text)) + "'"
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that differs from the wanted state.
 
     ``link`` is one of LINKS, ``what`` the property in a few words, ``expected`` and ``seen`` its values as text,
     ``repair`` what puts it right (the role or module that does, or what a person has to do). ``role`` is the role of this
-    collection that repairs it; "" where none does.
+    collection that repairs it; "" where none does. ``said`` is the whole statement, for what "should be, is" makes no sentence of.
     """
 
     link: str
@@ -41,14 +46,18 @@ class Finding:
     seen: str
     repair: str
     role: str = ""
+    said: str = ""
 
     @property
     def text(self) -> str:
         """The finding as one line for a person."""
-        return f"{self.link}: {self.what} should be {self.expected}, is {self.seen}. {self.repair}"
+        said = self.said or f"{self.what} should be {self.expected}, is {self.seen}"
+        return f"{self.link}: {said.rstrip('. ')}. {self.repair}"
 
     def as_dict(self) -> Dict[str, str]:
-        return {**asdict(self), "text": self.text}
+        data = {**asdict(self), "text": self.text}
+        data.pop("said")
+        return data
 
 
 class BrokenLink(Exception):

@@ -313,7 +313,8 @@ def compare(want: Wanted, seen: Seen) -> List[Finding]:
         if not component.program:
             findings.append(Finding("client", what, "installed", "not installed", ROLE))
         elif component.problem:
-            findings.append(Finding("client", component.file, "a configuration file", component.problem, _move_away(component)))
+            said = f"{component.file} cannot be read as a configuration file: {component.problem}"
+            findings.append(Finding("client", component.file, "a configuration file", component.problem, _move_away(component), said=said))
         else:
             for name, (expected, found) in drift(want, component).items():
                 # Nothing can be said where the file does not speak of it: the tool is run then, but that is no difference yet.
@@ -326,7 +327,14 @@ def compare(want: Wanted, seen: Seen) -> List[Finding]:
     repair = MODULE if seen.client_sdk == "3" else REINSTALL
     findings += [Finding("provider", name, "registered", "not registered", repair) for name in missing_providers(seen)]
     findings += [
-        Finding("cluster", f"TCP connection to {item.address}:{PORT}", "reachable", item.error or "not reachable", unreachable_advice())
+        Finding(
+            "cluster",
+            f"TCP connection to {item.address}:{PORT}",
+            "reachable",
+            item.error or "not reachable",
+            unreachable_advice(),
+            said=f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}",
+        )
         for item in seen.connections
         if not item.reachable
     ]

@@ -176,8 +176,9 @@ def client_sdk(wanted: Wanted, seen: Seen) -> str:
         return wanted.client_sdk
     asked = "No client of CloudHSM is" if wanted.client_sdk == "auto" else f"Client SDK {wanted.client_sdk} is not"
     programs = {"5": cloudhsm_cli.WINDOWS_PROGRAM, "3": import_key.PROGRAM}
-    missing = programs.get(wanted.client_sdk, " nor ".join(programs.values()))
-    raise BrokenLink("client", f"{asked} installed on this host: {missing} is not there.", "Install it first (the role cloudhsm.codesign.client does).")
+    one = programs.get(wanted.client_sdk)
+    missing = f"{one} is not there" if one else f"neither {' nor '.join(programs.values())} is there"
+    raise BrokenLink("client", f"{asked} installed on this host: {missing}.", "Install it first (the role cloudhsm.codesign.client does).")
 
 
 def known_faults(seen: Seen, sdk: str) -> Tuple[str, ...]:
