@@ -38,6 +38,7 @@ options:
   files:
     description:
       - Full paths of files, or patterns with V(*) and V(?) in the last part, such as V(C:\\build\\*.exe). They are expanded on the host.
+      - Every spelling of one path (V(.), V(..), doubled or forward slashes, any case) is one file.
       - A pattern that no file fits is a failure, as it is for SignTool.
       - All that the host's SignTool can sign. What it cannot sign fails by name, after the other files were signed.
     type: list
@@ -144,7 +145,7 @@ options:
       - File on the host that gets one line of JSON for each signature made, with time, host, account, file, its SHA-256 before and after,
         certificate, digest and timestamp.
       - Lines are only ever appended. A line that a crash cut off stays alone on its line.
-      - The folder must exist. Without it nothing is signed.
+      - The folder must exist, and the file must be open for writing directly before SignTool signs. Otherwise nothing is signed.
     type: str
   timeout:
     description:
@@ -260,11 +261,11 @@ files:
       type: dict
       contains:
         time:
-          description: When it was made, in the host's local time.
+          description: When it was made, in the host's local time. Null where the host does not trust the timestamp, of which SignTool tells nothing more.
           type: str
           sample: '2026-11-24T06:20:41'
         authority:
-          description: Name of the authority's certificate.
+          description: Name of the authority's certificate, null likewise.
           type: str
           sample: Example Time Stamping
     signatures:

@@ -19,7 +19,16 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_c
     read_sdk3_address,
     read_sdk5,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import ConnectResult, FileContent, Result, RunResult, ServiceResult, VersionResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import (
+    ConnectResult,
+    Failure,
+    FileContent,
+    Result,
+    RunResult,
+    ServiceResult,
+    VersionResult,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.readings import readable
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Connect, ReadFile, Run, Service, Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, configure, ksp_config
 
@@ -191,6 +200,10 @@ def read(results: Sequence[Result], want: Wanted) -> Seen:
     answers: Dict[str, List[Tuple[Step, Result]]] = {}
     for (name, step), result in zip(_questions(want), results):
         answers.setdefault(name, []).append((step, result))
+    for step, result in (*answers["customer_ca"], *answers.get("service", [])):
+        readable(
+            result, "service" if isinstance(step, Service) else "client", f"The service {step.name}" if isinstance(step, Service) else configure.CUSTOMER_CA
+        )
     components = {name: _component(name, answers) for name in ("cli", "ksp", "client") if f"{name} version" in answers}
     sdk5 = tuple(components[name] for name in ("cli", "ksp") if name in components)
     sdk3 = tuple(components[name] for name in ("client",) if name in components)
@@ -210,6 +223,8 @@ def read(results: Sequence[Result], want: Wanted) -> Seen:
 
 
 def _component(name: str, answers: Mapping[str, Sequence[Tuple[Step, Result]]]) -> Component:
+    for step, result in answers[f"{name} version"]:
+        readable(result, "client", step.path if isinstance(step, Version) else name)
     versions = [result for _step, result in answers[f"{name} version"] if isinstance(result, VersionResult) and result.exists]
     files = [(step, result) for step, result in answers[f"{name} file"] if isinstance(step, ReadFile)]
     found = [(step.path, result.content) for step, result in files if isinstance(result, FileContent) and result.exists]
@@ -220,6 +235,11 @@ def _component(name: str, answers: Mapping[str, Sequence[Tuple[Step, Result]]]) 
             config = _sdk3_config(content) if name == "client" else read_sdk5(content)
         except ConfigError as error:
             problem = str(error)
+    else:
+        # A file that is there and cannot be read is none that has to be made.
+        unread = next(((step.path, result.message) for step, result in files if isinstance(result, Failure)), None)
+        if unread:
+            path, problem = unread[0], f"it cannot be read ({unread[1].rstrip('. ')})"
     version = versions[0] if versions else VersionResult(False)
     return Component(name, version.file, version.product_version or version.version, path, content, config, problem)
 

@@ -18,6 +18,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_c
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import AccessResult, FileContent, FolderResult, Result, ServiceResult, VersionResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import WantedKey
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.readings import readable
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ListFolder, ReadAccess, ReadFile, Service, Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, configure, import_key
 
@@ -103,9 +104,17 @@ def observe(wanted: Wanted) -> List[Step]:
 def read(results: Sequence[Result], wanted: Wanted) -> Seen:
     """What the steps of ``observe`` found."""
     cli, ksp, importer, service, folder, store, *files = results
+    for result, link, what in (
+        (cli, "client", cloudhsm_cli.WINDOWS_PROGRAM),
+        (ksp, "client", configure.CONFIGURE_KSP),
+        (importer, "client", import_key.PROGRAM),
+        (service, "service", f"The service {configure.SERVICE}"),
+        (folder, "container", f"The folder of the key containers ({FOLDER})"),
+    ):
+        readable(result, link, what)
     names = [name for _folder in configure.FOLDERS for name in (*_SDK5_FILES, configure.SDK3_FILE)]
     certificate: Optional[bytes] = None
-    access = files.pop() if wanted.readers else None
+    access = readable(files.pop(), "container", f"The access rights in {FOLDER}") if wanted.readers else None
     if wanted.certificate_path:
         last = files[-1]
         if not isinstance(last, FileContent) or not last.exists:

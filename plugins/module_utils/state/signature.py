@@ -112,7 +112,9 @@ def read_file(path: str, digest: Result, run: Union[RunResult, Failure, Skipped]
     if isinstance(digest, Failure):
         kind = "in_use" if is_sharing_violation(digest) else "unreadable"
         return SeenFile(path, kind, note=digest.message)
-    if not isinstance(digest, DigestResult) or not digest.exists:
+    if not isinstance(digest, DigestResult):
+        return SeenFile(path, "unreadable", note="the file was not read")
+    if not digest.exists:
         return SeenFile(path, "missing")
     if digest.size == 0:
         return SeenFile(path, "empty", sha256=digest.sha256)
@@ -149,12 +151,16 @@ def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> S
             return replace(seen, kind="not_signable")
         if "in_use" in keys:
             return replace(seen, kind="in_use")
+        if keys == {reasons.BAD_DIGEST.key}:
+            # What does not match has been signed, whatever else is not shown of it.
+            return replace(seen, kind="signed", all_bad=True, complaints=facts.complaints)
         note = "; ".join(complaint.text for complaint in facts.complaints) or "its output names no signature (a name that SignTool cannot print?)"
         return replace(seen, note=note, complaints=facts.complaints)
     errors = facts.errors if facts.errors is not None else len(facts.complaints)
     # What cannot be verified may have no chain to show: then the code is the whole answer.
     judged = facts.verified is False and bool(facts.complaints)
-    if any(not one.algorithm or one.index is None or not (_whole(one) or (judged and not one.chain and one.whole_chain)) for one in signatures):
+    changed = facts.count == 0 and keys == {reasons.BAD_DIGEST.key}
+    if not changed and any(not one.algorithm or one.index is None or not (_whole(one) or (judged and not one.chain and one.whole_chain)) for one in signatures):
         said = "; ".join(complaint.text for complaint in facts.complaints)
         note = "SignTool's output about a signature is not whole" + (f" (it says: {said})" if said else "")
         return replace(seen, note=note, complaints=facts.complaints)
@@ -199,7 +205,8 @@ def _unusable(wanted: Wanted, seen: SeenFile) -> Optional[Problem]:
         return Problem("file", f"{seen.path} is in use: another process holds it open. End what uses it.")
     if seen.kind == "unreadable":
         code = next((complaint.code for complaint in seen.complaints if complaint.code is not None), None)
-        return Problem("signtool" if seen.tool_failed else "file", f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.", code, seen.words)
+        link = seen.complaints[0].reason.link if seen.complaints else "signtool" if seen.tool_failed else "file"
+        return Problem(link, f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.", code, seen.words)
     if seen.kind == "not_signable" and wanted.state != "unsigned":
         return Problem("file", f"{seen.path} is no file that SignTool can sign: its format is not recognized.")
     return None

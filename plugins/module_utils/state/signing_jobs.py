@@ -327,6 +327,10 @@ def read_finish(jobs: Sequence[Job], lines: Mapping[int, bytes], results: Sequen
             problem = Problem("file", f"{job.before.path} could not be replaced by its signed copy: {why}. The file was left as it was. {advice}")
             ended.append(replace(job, status=FAILED, problem=problem))
             continue
+        if isinstance(digest, Failure):
+            msg = f"{job.before.path} was replaced by its signed copy, and cannot be read now: {digest.message.rstrip('. ')}."
+            ended.append(replace(job, status=FAILED, problem=Problem("file", f"{msg} Look at it, then run the task again.")))
+            continue
         if not isinstance(digest, DigestResult) or job.now is None or digest.sha256 != job.now.sha256:
             ended.append(
                 replace(

@@ -69,12 +69,13 @@ def test_counts_that_do_not_fit_are_no_facts() -> None:
         (Failure("held", "System.IO.IOException", -2147024864), Failure("x"), "in_use", "held"),
         (Failure("denied", "System.UnauthorizedAccessException", -2147024891), Failure("x"), "unreadable", "denied"),
         (DigestResult(True, 5, "ab"), Failure("no such file", "", 2), "unreadable", "SignTool could not be started: no such file"),
+        (Skipped(), Failure("x"), "unreadable", "the file was not read"),
         (DigestResult(True, 5, "ab"), Skipped(), "unreadable", "SignTool was not run"),
         (DigestResult(True, 5, "ab"), RunResult(None, timed_out=True), "unreadable", "SignTool's verification did not end in time"),
         (DigestResult(True, 5, "ab"), RunResult(1, b"", b"SignTool Error: The file is being used by another process.\r\n"), "in_use", ""),
     ],
 )
-def test_reading_without_a_verification(digest: DigestResult | Failure, run: RunResult | Failure | Skipped, kind: str, note: str) -> None:
+def test_reading_without_a_verification(digest: DigestResult | Failure | Skipped, run: RunResult | Failure | Skipped, kind: str, note: str) -> None:
     seen = read_file(PATH, digest, run)
     assert (seen.kind, seen.note) == (kind, note)
 
@@ -237,15 +238,31 @@ def test_a_digest_that_does_not_match_is_a_verdict_without_a_chain_too() -> None
     assert "0x800b0109" in invalid_message(other)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\r\r\nVerifying: .\\a.exe\r\r\n" + COUNTED,
+        CHAINLESS.replace("Hash of file (sha256)", "Hash") + COUNTED,
+        CHAINLESS + "\r\nSigning Certificate Chain:\r\n    Issued to: A\r\r\n" + COUNTED,
+    ],
+    ids=["nothing", "no digest", "half a chain"],
+)
+def test_a_changed_file_is_a_changed_file_whatever_is_shown_of_it(text: str) -> None:
+    seen = read_verified(FILE, text, "SignTool Error: WinVerifyTrust returned error: 0x80096010\r\r\n", 1)
+    assert (seen.kind, state_word(SIGNED, seen), decide(SIGNED, seen).action) == ("signed", "changed_after_signing", "sign")
+    assert decide(Wanted("unsigned"), seen).action == "remove"
+    assert signature.signature_facts(SIGNED, seen)["trusted"] in (None, False)
+
+
 def test_what_is_not_whole_keeps_the_code_that_was_read() -> None:
     cut = CHAINLESS.replace("Hash of file (sha256)", "Hash") + COUNTED
-    seen = read_verified(FILE, cut, "SignTool Error: WinVerifyTrust returned error: 0x80096010\r\r\n", 1)
+    seen = read_verified(FILE, cut, "SignTool Error: WinVerifyTrust returned error: 0x800B0114\r\r\n", 1)
     assert seen.kind == "unreadable"
     problem = decide(SIGNED, seen).problem
     assert problem is not None
-    assert (problem.code, problem.as_dict()["code"]) == (0x80096010, "0x80096010")
-    assert "0x80096010" in problem.msg
-    assert "0x80096010" in problem.words
+    assert (problem.link, problem.code, problem.as_dict()["code"]) == ("certificate", 0x800B0114, "0x800b0114")
+    assert "0x800B0114" in problem.msg
+    assert "0x800B0114" in problem.words
 
 
 @pytest.mark.parametrize(

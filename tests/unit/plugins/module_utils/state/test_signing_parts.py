@@ -67,7 +67,7 @@ KIT = r"C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0"
         (VersionResult(True, "10.0.26100.9457", "", KIT + r"\x64\signtool.exe"), signing_tool.Wanted(), ""),
         (VersionResult(True, "10.0.26100.9457", "", r"D:\tools\signtool.exe"), signing_tool.Wanted(), ""),
         (VersionResult(False), signing_tool.Wanted(), "There is no SignTool"),
-        (Failure("denied"), signing_tool.Wanted(), "There is no SignTool"),
+        (Failure("denied."), signing_tool.Wanted(), "cannot be looked for: denied"),
         (VersionResult(True, "10.0.26100.9457", "", KIT + r"\x86\signtool.exe"), signing_tool.Wanted(), "x86 SignTool"),
         (VersionResult(True, "10.0.9.1", "", KIT + r"\x64\signtool.exe"), signing_tool.Wanted(minimum_version="10.0.22000.0"), "older than"),
         (VersionResult(True, "10.0.22000.0", "", KIT + r"\x64\signtool.exe"), signing_tool.Wanted(minimum_version="10.0.22000.0"), ""),
@@ -223,6 +223,7 @@ def test_certificates_that_do_not_count() -> None:
 def test_damaged_entries_are_passed_over() -> None:
     assert signing_certificate.read([FolderContents(True, {OWN: b"damaged"})]).found == ()
     assert signing_certificate.read([RegistryResult(False)]).found == ()
+    assert "is damaged" in signing_certificate.read([RegistryResult(True, "Binary", content=b"damaged")]).problem
     assert signing_certificate.read([]).found == ()
 
 
@@ -301,6 +302,10 @@ def test_end_moves_writes_and_removes() -> None:
     assert [type(step) for step in steps] == [MoveFile, AppendFile, Digest, RemoveFile, RemoveFile]
     done = [Done(), Done(), DigestResult(True, 9, "bb"), RemoveResult(False), RemoveResult(False)]
     assert [one.status for one in signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")] == ["done", "failed"]
+    done[2] = Failure("Access is denied.")
+    (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
+    assert first.problem is not None
+    assert "cannot be read now: Access is denied." in first.problem.msg
     done[2] = DigestResult(True, 9, "cc")
     (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
     assert first.status == "failed"
