@@ -50,7 +50,7 @@ contract: setup  ## the command lines and recordings against the real SignTool, 
 	@$(PYTHON3) scripts/setup.py --contract
 	@$(PYTHON) scripts/check.py contract
 
-lint: setup  ## ansible-test sanity, ansible-lint, ruff, mypy, yamllint, antsibull-docs, antsibull-changelog
+lint: setup  ## ansible-test sanity, ansible-lint, ruff, mypy, yamllint, antsibull-docs, antsibull-changelog; with a PowerShell, what 5.1 lacks
 	@$(PYTHON) scripts/check.py lint
 
 sanity: setup  ## ansible-test sanity alone

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sanity
+import windows_powershell
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 BIN = ROOT / ".venv" / "bin"
+WINDOWS_POWERSHELL = "powershell-5.1"
 CHECKOUT = "ansible_collections/cloudhsm/codesign"
 
 
@@ -29,6 +31,8 @@ class Linter:
     argv: tuple[str, ...]
     directory: Path = ROOT
     environment: dict[str, str] = field(default_factory=dict)
+    lacking: str = ""
+    """What this machine lacks for it: then it is not run, and says so."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Verdict:
     ok: bool
     seconds: float
     output: str
+    skipped: str = ""
+    """Why it was not run."""
 
 
 def tool(name: str, *arguments: str) -> tuple[str, ...]:
@@ -68,6 +74,7 @@ def linters() -> list[Linter]:
             ROOT / "scripts",
             {"MYPYPATH": str(ROOT / "tests")},
         ),
+        Linter(WINDOWS_POWERSHELL, (str(BIN / "python"), str(ROOT / "scripts" / "windows_powershell.py")), lacking=windows_powershell.lacking()),
         Linter("changelog", tool("antsibull-changelog", "lint")),
         Linter("yamllint", tool("yamllint", "--strict", ".")),
         Linter("ruff", (str(BIN / "ruff"), "check", "--quiet", "--cache-dir", str(BUILD / "ruff"), ".")),
@@ -75,6 +82,9 @@ def linters() -> list[Linter]:
 
 
 def run(linter: Linter) -> Verdict:
+    if linter.lacking:
+        print(f"lint: {linter.name:<14} not run: {linter.lacking}", flush=True)
+        return Verdict(linter.name, True, 0.0, "", linter.lacking)
     environment = {
         **os.environ,
         # ansible-lint and antsibull-docs call tools by name.

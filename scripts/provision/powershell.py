@@ -25,11 +25,15 @@ STAMP = BUILD / "powershell.archive"
 NONE_FOUND = f"no PowerShell: none on PATH as pwsh, {PROGRAM} names none, {ARCHIVE} no archive to unpack (https://learn.microsoft.com/powershell)"
 
 
+def named() -> str:
+    """What CODESIGN_POWERSHELL names; "" when it is not set."""
+    return os.environ.get(PROGRAM, "")
+
+
 def program() -> str:
     """The path of the PowerShell to use: the one that CODESIGN_POWERSHELL names, else pwsh on PATH, else the unpacked one; "" for none."""
-    named = os.environ.get(PROGRAM, "")
-    if named:
-        return shutil.which(named) or ""
+    if named():
+        return shutil.which(named()) or ""
     return shutil.which("pwsh") or shutil.which(str(FOLDER / "pwsh")) or ""
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import demo
 import pytest
 import yaml
 
@@ -39,10 +40,47 @@ def test_each_make_target_exists() -> None:
     assert {"lint", "unit", "integration", "contract", "demo"} <= set(called), called
 
 
-def test_each_tested_path_exists() -> None:
-    paths = [path for _job, command in COMMANDS for path in re.findall(r"\btests/[\w/*.]+", command)]
+def test_each_named_path_exists() -> None:
+    named = re.compile(r"(?<![\w./-])(?:tests|requirements|scripts|extensions|playbooks|plugins)/[\w/*.-]+")
+    paths = [path for _job, command in COMMANDS for path in named.findall(command)]
     assert paths
     assert [path for path in paths if not list(ROOT.glob(path))] == []
+
+
+def test_what_is_uploaded_is_made() -> None:
+    """upload-artifact only warns of a file that is not there."""
+    paths = [step["with"]["path"] for job in JOBS.values() for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert paths == [(demo.BUILD / "summary.json").relative_to(ROOT).as_posix()]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_nothing_is_used_before_it_is_there(job: str) -> None:
+    """The checkout comes before what runs in it, `make` something before the .venv that it makes, and bash where a pattern has to be read."""
+    checked_out = made = False
+    for step in JOBS[job]["steps"]:
+        checked_out = checked_out or step.get("uses", "").startswith("actions/checkout@")
+        command = step.get("run", "")
+        assert checked_out or not re.search(r"\b(make [a-z-]+|tests/|requirements/)", command.replace("git make python3", "")), command
+        assert made or ".venv/" not in command, command
+        made = made or bool(re.search(r"^make [a-z-]+", command, re.MULTILINE))
+        on_windows = job == "powershell-windows"
+        assert not on_windows or "*" not in command or step.get("shell") == "bash", command
+
+
+def test_what_pip_installs_is_pinned() -> None:
+    pinned = {line.partition("==")[0] for line in (ROOT / "requirements" / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line}
+    installed = [line.split("pip install ")[1] for _job, command in COMMANDS for line in command.splitlines() if "pip install " in line]
+    assert installed == ["-c requirements/constraints.txt pytest"]
+    assert "pytest" in pinned
+
+
+def test_each_ansible_core_gets_a_python_it_runs_on() -> None:
+    """Each ansible-core is given a Python that it runs on: 3.11 up to 2.19, 3.12 from 2.20 on."""
+    entries = [*JOBS["test"]["strategy"]["matrix"]["include"], {"ansible-core": JOBS["powershell-linux"]["env"]["ANSIBLE_CORE"], "python": "3.13"}]
+    for entry in entries:
+        minor = tuple(int(part) for part in str(entry["ansible-core"]).split(".")[:2])
+        python = tuple(int(part) for part in entry["python"].split("."))
+        assert python >= ((3, 12) if minor >= (2, 20) else (3, 11)), entry
 
 
 @pytest.mark.parametrize("job", ["powershell-linux", "powershell-windows"])
@@ -79,6 +117,9 @@ def only_pytest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         needs = [re.match(r"[\w.-]+", text) for text in distribution.requires or [] if ";" not in text]
         wanted += [need.group() for need in needs if need and need.group() not in seen]
     python = programs / "python"
+    # Linux has these modules and Windows has not: what imports one when it is loaded fails here as well.
+    for name in ("fcntl", "grp", "pty", "resource", "termios", "tty"):
+        (packages / f"{name}.py").write_text(f'raise ModuleNotFoundError("Windows has no module {name}")\n')
     # -S leaves out the packages of the environment that runs this test.
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     python.chmod(0o755)

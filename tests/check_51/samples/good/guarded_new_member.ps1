@@ -1,0 +1,7 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+function Stop-One([System.Diagnostics.Process] $Process) {
+    if ($PSVersionTable.PSVersion.Major -ge 7) { $Process.Kill($true); return }
+    $Process.Kill()
+}
+Stop-One ([System.Diagnostics.Process]::GetCurrentProcess())
