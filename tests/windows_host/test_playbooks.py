@@ -32,6 +32,7 @@ def variables(host: WindowsHost, **more: Any) -> dict[str, Any]:
     return {
         "codesign_signtool_path": NEWEST_SIGNTOOL,
         "codesign_hsm_addresses": [REFUSING],
+        "codesign_customer_ca": str(host.folder / "root.pem"),
         "codesign_crypto_user": "signer",
         "codesign_crypto_password": "Wine-Scene-Password-1",
         "codesign_identities": [{"name": "release", "certificate": str(certificate), **more}],
