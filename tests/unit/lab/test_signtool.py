@@ -224,6 +224,33 @@ def test_versions(world: World, version: str, known: bool) -> None:
     assert ("Invalid option: /fn" in text(done)[1]) is not newest
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("verify /now2010pca /w2010pca a.exe", "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca"),
+        ("verify /w2010pca /now2010pca /ph a.exe", "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca"),
+        ("verify /noenclavewarn /q /v a.exe", "The /noenclavewarn option requires the /enclave option."),
+        ("verify /noenclavewarn /ph a.exe", "The /ph option requires the /v option."),
+        ("verify /noenclavewarn /enclave a.exe", "The /enclave option requires the /ph /v option."),
+        ("verify /p7 /kp /ph a.exe", "The /ph option requires the /v option."),
+        ("verify /enclave /p7 /kp a.exe", "The /enclave option requires the /ph /v option."),
+        ("verify /q /v /p7 /pa a.exe", "The /p7 option is incompatible with the /pa option."),
+        ("verify /q /v a.exe", "The /q option is incompatible with the /v option."),
+    ],
+)
+def test_the_first_of_two_faults_is_told(world: World, line: str, words: str) -> None:
+    """In the order of the genuine 10.0.26100.9169, as tests/contract shows."""
+    done = world.run(line)
+    assert (done.exit_code, text(done)) == (1, ("", f"SignTool Error: {words}\n"))
+
+
+def test_more_than_a_response_file(world: World) -> None:
+    """The genuine one forgets to fill in the names, and shows its help."""
+    world.put("args.rsp", b"verify /pa a.exe\r\n")
+    said = text(world.run("@args.rsp a.exe"))[1]
+    assert said.startswith("SignTool Error: The %1!s! option is incompatible with the %2!s! option.\nUsage: signtool")
+
+
 def test_not_signed_by_a_key_outside_the_token(world: World, tmp_path: Path) -> None:
     """The operations of the cluster show that the key was used there."""
     sign(world, "a.exe")
