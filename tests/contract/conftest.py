@@ -29,6 +29,13 @@ if not all(importlib.util.find_spec(name) for name in ("cryptography", "pkcs11",
     collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if not path.name.startswith("test_run_steps_")]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Wine's prefix is one: all that use it run in one worker."""
+    for item in items:
+        if {"crypt32", "genuine"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("wine"))
+
+
 @pytest.fixture(scope="session")
 def crypt32() -> Iterator[Store]:
     """Wine's certificate stores."""
