@@ -19,11 +19,11 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo test unit integration contract lint sanity docs-lint lab lab-stop bench clean
+.PHONY: help setup artifact demo test unit integration contract windows-host lint sanity docs-lint lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## make this machine ready: system packages, .venv, collections; the second time it takes a moment
 	@test -n "$(PYTHON3)" || { echo "setup: no python3 runs on this machine: install Python 3.11 or newer" >&2; exit 1; }
@@ -49,6 +49,9 @@ integration: artifact  ## the playbooks against the lab, by molecule and pytest
 contract: setup  ## the command lines and recordings against the real SignTool, run_steps.ps1 under a real PowerShell
 	@$(PYTHON3) scripts/setup.py --contract
 	@$(PYTHON) scripts/check.py contract
+
+windows-host: setup  ## the whole way without the lab: WinRM, PowerShell for Windows and the real SignTool under Wine (needs CODESIGN_POWERSHELL_WINDOWS_ARCHIVE)
+	@$(PYTHON) scripts/check.py windows-host
 
 lint: setup  ## ansible-test sanity, ansible-lint, ruff, mypy, yamllint, antsibull-docs, antsibull-changelog; with a PowerShell, what 5.1 lacks
 	@$(PYTHON) scripts/check.py lint

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from provision import collections, environment, interpreter, powershell, system
+from provision import collections, environment, interpreter, powershell, system, windows_host
 from provision.console import SetupError
 
 
@@ -19,11 +19,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--artifact", action="store_true", help="build the collection and install the built file into build/collections")
     parser.add_argument("--contract", action="store_true", help="also install what the tests against the real SignTool need")
+    parser.add_argument("--windows-host", action="store_true", help="also install what make windows-host needs, and unpack its PowerShell")
     options = parser.parse_args()
     try:
         python = interpreter.newest()
-        system.install([*system.for_python(python), *system.LAB, *(system.CONTRACT if options.contract else ()), *powershell.needs()])
+        optional = [*(system.CONTRACT if options.contract else ()), *(windows_host.needs() if options.windows_host else ())]
+        # A package that two lists name is announced and installed once.
+        wanted = {need.package: need for need in [*system.for_python(python), *system.LAB, *optional, *powershell.needs()]}
+        system.install(list(wanted.values()))
         powershell.unpack()
+        if options.windows_host:
+            windows_host.unpack()
         environment.make(python)
         environment.link_checkout()
         collections.unpack()

@@ -117,4 +117,4 @@ class ActionModule(CodesignAction):
         left = tuple(name for name in seen.containers if name not in found)
         if found and not self.check_mode:
             left = plan.check_removed(self._run(plan.remove_steps(found), {}), found)
-        return {**plan.result(want, sdk, None, seen.containers, left, removed=found), "changed": bool(found)}
+        return {**plan.result(want, plan.installed_sdk(want, seen), None, seen.containers, left, removed=found), "changed": bool(found)}

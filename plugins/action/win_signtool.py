@@ -53,6 +53,7 @@ class ActionModule(CodesignAction):
         thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)
         settings = arguments.settings(params, seen_tool.path, thumbprint)
         seen, patterns = signing_files.read(locations, file_results)
+        signing_files.check_tool(seen, seen_tool.path)
         files = [(file, signature.decide(settings.wanted, file)) for file in seen]
         jobs = signing_jobs.make_jobs(files)
         if any(job.decision.action in SIGNING for job in jobs):
@@ -74,19 +75,23 @@ class ActionModule(CodesignAction):
         try:
             while signing_jobs.open_jobs(jobs):
                 time.sleep(signing_jobs.pause(settings, jobs))
-                told = signing_jobs.next_round(settings, jobs)
-                jobs, warnings = signing_rounds.read_round(settings, jobs, told, self.host.run(told.steps, secrets).results)
+                told = signing_jobs.next_round(settings, jobs, self._ledger)
+                jobs, warnings = signing_rounds.read_round(settings, jobs, told, self.host.run(told.steps, secrets).results, self._ledger)
                 for text in dict.fromkeys(warnings):
                     self.warn(f"SignTool warns: {text}")
             lines = self._ledger_lines(settings, jobs, account)
-            return signing_jobs.read_finish(jobs, lines, self.host.run(signing_jobs.finish(jobs, lines, self._ledger)).results, self._ledger)
+            results = self.host.run(signing_jobs.finish(jobs, lines, self._ledger)).results
+            for text in signing_jobs.left_behind(jobs, signing_jobs.removals(jobs, lines, results)):
+                self.warn(text)
+            return signing_jobs.read_finish(jobs, lines, results, self._ledger)
         except Exception:
             self._clean_up(jobs)
             raise
 
     def _clean_up(self, jobs: list[signing_jobs.Job]) -> None:
         try:
-            self.host.run(signing_jobs.clean_up(jobs))
+            for text in signing_jobs.left_behind(jobs, self.host.run(signing_jobs.clean_up(jobs)).results):
+                self.warn(text)
         except Exception as error:  # noqa: BLE001 (the first error is the one to be told)
             self.warn(f"Working copies (codesign-*) may be left beside the files, as the host could not be reached again: {error}")
 

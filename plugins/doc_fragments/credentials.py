@@ -22,5 +22,6 @@ options:
   crypto_password:
     description:
       - Password of O(crypto_user).
+      - It is masked wherever it stands in a result's values. One of less than 4 characters could not be, and is refused.
     type: str
 """

@@ -30,13 +30,18 @@ LINKS: Tuple[str, ...] = (
 """The links of the chain from a host to a signed file. A finding or an error names exactly one."""
 
 
+def quoted(text: str) -> str:
+    """``text`` as it was written, in quotes. Only what nobody could see is written as its number."""
+    return "'" + "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text)) + "'"
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that differs from the wanted state.
 
     ``link`` is one of LINKS, ``what`` the property in a few words, ``expected`` and ``seen`` its values as text,
     ``repair`` what puts it right (the role or module that does, or what a person has to do). ``role`` is the role of this
-    collection that repairs it; "" where none does.
+    collection that repairs it; "" where none does. ``said`` is the whole statement, for what "should be, is" makes no sentence of.
     """
 
     link: str
@@ -45,14 +50,18 @@ class Finding:
     seen: str
     repair: str
     role: str = ""
+    said: str = ""
 
     @property
     def text(self) -> str:
         """The finding as one line for a person."""
-        return f"{self.link}: {self.what} should be {self.expected}, is {self.seen}. {self.repair}"
+        said = self.said or f"{self.what} should be {self.expected}, is {self.seen}"
+        return f"{self.link}: {said.rstrip('. ')}. {self.repair}"
 
     def as_dict(self) -> Dict[str, str]:
-        return {**asdict(self), "text": self.text}
+        data = {**asdict(self), "text": self.text}
+        data.pop("said")
+        return data
 
 
 class BrokenLink(Exception):
@@ -72,10 +81,11 @@ class BrokenLink(Exception):
         self.details = details
 
 
-def found(result: Result, kind: Type[T], what: str) -> T:
-    """``result`` as the kind that was asked for. BrokenLink("host") for a reading that failed: what cannot be read is not absent."""
+def found(result: Result, kind: Type[T], link: str, what: str) -> T:
+    """``result`` as the kind that was asked for. BrokenLink where the host could not read ``what``: what cannot be read is not absent."""
     if isinstance(result, kind):
         return result
     if isinstance(result, Failure):
-        raise BrokenLink("host", f"{what} cannot be read on this host: {result.message.rstrip('.')}.", "Check this account's rights there.", code=result.code)
+        problem = f"{what} cannot be read: {result.message.rstrip('. ')}."
+        raise BrokenLink(link, problem, "Check the account's rights on this host.", code=result.code)
     raise StepError(f"expected {kind.__name__}, the host answered {type(result).__name__}")

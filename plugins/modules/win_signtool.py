@@ -38,6 +38,7 @@ options:
   files:
     description:
       - Full paths of files, or patterns with V(*) and V(?) in the last part, such as V(C:\\build\\*.exe). They are expanded on the host.
+      - Every spelling of one path (V(.), V(..), doubled or forward slashes, any case) is one file.
       - A pattern that no file fits is a failure, as it is for SignTool.
       - All that the host's SignTool can sign. What it cannot sign fails by name, after the other files were signed.
     type: list
@@ -144,7 +145,7 @@ options:
       - File on the host that gets one line of JSON for each signature made, with time, host, account, file, its SHA-256 before and after,
         certificate, digest and timestamp.
       - Lines are only ever appended. A line that a crash cut off stays alone on its line.
-      - The folder must exist. Without it nothing is signed.
+      - The folder must exist, and the file must be open for writing directly before SignTool signs. Otherwise nothing is signed.
     type: str
   timeout:
     description:
@@ -171,8 +172,11 @@ attributes:
     support: full
 notes:
   - Exit code 2 of SignTool is a warning and is shown as one.
-  - A signature whose chain the host does not trust is reported by RV(files[].trusted) and a warning. It is not made again. With
-    O(state=verified) it is a failure.
+  - Only a digest that does not match means that a file was changed after it was signed. With every other answer of the verification the
+    file counts as signed, and as not accepted by this host. RV(files[].trusted) is V(false) then, RV(files[].not_accepted) and a warning
+    give the reason and the code, and the file is not signed again. With O(state=verified) it is a failure.
+  - The same goes for a timestamp whose authority the host does not know. A stamp that cannot be verified for another reason is made again
+    where O(timestamp_urls) is given.
   - The provider ends SignTool's run when the key cannot sign. The files behind are tried again, and are RV(files[].outcome=not_tried) in the
     end if the key fails for every file.
   - With O(client_sdk=auto) the credentials are given to SignTool in the form of both client SDKs.
@@ -257,11 +261,11 @@ files:
       type: dict
       contains:
         time:
-          description: When it was made, in the host's local time.
+          description: When it was made, in the host's local time. Null where the host does not trust the timestamp, of which SignTool tells nothing more.
           type: str
           sample: '2026-11-24T06:20:41'
         authority:
-          description: Name of the authority's certificate.
+          description: Name of the authority's certificate, null likewise.
           type: str
           sample: Example Time Stamping
     signatures:
@@ -269,9 +273,31 @@ files:
       type: int
       sample: 1
     trusted:
-      description: Whether the host accepts all signatures of the file, null where there are none or it is not known yet.
+      description: Whether the host accepts all signatures of the file and their timestamps, null where there are none or it is not known yet.
       type: bool
       sample: true
+    not_accepted:
+      description: Why the host does not accept a signature or its timestamp, null where it does, where there is none or it is not known yet.
+      type: dict
+      contains:
+        link:
+          description: The link of the chain that it points to, V(file) only where the file was changed after it was signed.
+          type: str
+          sample: timestamp
+        msg:
+          description: What is wrong and what to do.
+          type: str
+          sample: >-
+            C:\build\app.exe is signed, but this host does not trust its timestamp: its chain ends in a root that is not in the host's Root store.
+            Put the root certificate of the timestamp authority into LocalMachine\Root.
+        code:
+          description: The code that SignTool gave, null without one.
+          type: str
+          sample: '0x800b0109'
+        words:
+          description: SignTool's own words, null without any.
+          type: str
+          sample: An error has been found with the timestamp.
     action:
       description: What the file needed, V(leave), V(sign), V(append), V(timestamp), V(remove) or V(refuse).
       type: str
@@ -296,6 +322,14 @@ files:
           description: What is wrong and what to do.
           type: str
           sample: "C:\\build\\app.exe is in use: another process holds it open. End what uses it."
+        code:
+          description: The code that SignTool gave, null without one.
+          type: str
+          sample: '0x8009002d'
+        words:
+          description: SignTool's own words, null where it said nothing about the file.
+          type: str
+          sample: An unexpected internal error has occurred.
 signed:
   description: How many files got a signature.
   returned: when the files were looked at
@@ -326,6 +360,11 @@ signtool_version:
   returned: when the files were looked at
   type: str
   sample: 10.0.26100.9457
+words:
+  description: What was printed by a program that is not SignTool, null where it printed nothing.
+  returned: when O(signtool_path) is no SignTool that runs
+  type: str
+  sample: This is not the program that you look for.
 link:
   description: The broken link of the chain of the first problem.
   returned: failure

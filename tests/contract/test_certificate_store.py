@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats import certificate_store
 from lab import certstore
-from support.wine_signtool import Genuine, drive_path
+from support.wine_signtool import Store, drive_path
 
 pytestmark = pytest.mark.wine
 
@@ -89,17 +89,17 @@ def thumbprint(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).fingerprint(hashes.SHA1()).hex().upper()
 
 
-def exported(genuine: Genuine, work: Path, location: str, store: str) -> dict[str, bytes]:
+def exported(crypt32: Store, work: Path, location: str, store: str) -> dict[str, bytes]:
     """The blobs of a store in Wine's registry, by thumbprint."""
     target = work / "export.reg"
     target.unlink(missing_ok=True)
-    genuine.wine.wine("reg", "export", rf"{KEYS[location]}\{store}", drive_path(target), "/y")
+    crypt32.wine.wine("reg", "export", rf"{KEYS[location]}\{store}", drive_path(target), "/y")
     text = target.read_text(encoding="utf-16").replace("\\\n", "").replace("\\\r\n", "")
     found = re.findall(r'\\([0-9A-F]{40})\]\r?\n"Blob"=hex:([0-9a-f, \r\n]+)', text)
     return {name: bytes.fromhex(re.sub(r"[^0-9a-f]", "", data)) for name, data in found}
 
 
-def imported(genuine: Genuine, work: Path, location: str, store: str, blobs: dict[str, bytes]) -> None:
+def imported(crypt32: Store, work: Path, location: str, store: str, blobs: dict[str, bytes]) -> None:
     """Puts blobs into Wine's registry."""
     hive = KEYS[location].replace("HKLM", "HKEY_LOCAL_MACHINE").replace("HKCU", "HKEY_CURRENT_USER")
     lines = ["Windows Registry Editor Version 5.00", ""]
@@ -107,25 +107,25 @@ def imported(genuine: Genuine, work: Path, location: str, store: str, blobs: dic
         lines += [rf"[{hive}\{store}\Certificates\{name}]", '"Blob"=hex:' + ",".join(f"{byte:02x}" for byte in blob), ""]
     source = work / "import.reg"
     source.write_text("\r\n".join(lines) + "\r\n", encoding="utf-16", newline="")
-    genuine.wine.wine("reg", "import", drive_path(source))
+    crypt32.wine.wine("reg", "import", drive_path(source))
 
 
-def shown(genuine: Genuine, work: Path, location: str, store: str) -> dict[str, tuple[str, ...]]:
+def shown(crypt32: Store, work: Path, location: str, store: str) -> dict[str, tuple[str, ...]]:
     """What crypt32 says of each certificate of a store."""
-    text = genuine.certstore([["show", location, store]], work)[0].stdout.decode("utf-8").replace("\r", "")
+    text = crypt32.certstore([["show", location, store]], work)[0].stdout.decode("utf-8").replace("\r", "")
     rows = [line.split("\t") for line in text.split("\n") if line]
     return {row[0]: tuple(row[1:7]) for row in rows}
 
 
 @pytest.mark.parametrize(("location", "store"), [("machine", "My"), ("user", "My"), ("machine", "CodesignTest")])
-def test_what_crypt32_wrote_is_read(genuine: Genuine, tmp_path: Path, certificates: dict[str, bytes], location: str, store: str) -> None:
+def test_what_crypt32_wrote_is_read(crypt32: Store, tmp_path: Path, certificates: dict[str, bytes], location: str, store: str) -> None:
     # The user's store also shows the machine's; a certificate that lies there would be replaced there.
     lines = [["delete", "machine", store], ["delete", "user", store]]
     for number, entry in enumerate(ENTRIES):
         (tmp_path / f"{number}.cer").write_bytes(certificates[entry.name])
         lines.append(["add", location, store, f"{number}.cer", *entry.words])
-    genuine.certstore(lines, tmp_path)
-    blobs = exported(genuine, tmp_path, location, store)
+    crypt32.certstore(lines, tmp_path)
+    blobs = exported(crypt32, tmp_path, location, store)
     assert len(blobs) == len(ENTRIES)
     for entry in ENTRIES:
         der = certificates[entry.name]
@@ -169,22 +169,22 @@ def collection_blob(entry: Entry, der: bytes) -> bytes:
 
 @pytest.mark.parametrize("write", [lab_blob, collection_blob], ids=["lab", "collection"])
 def test_what_is_written_is_read_by_crypt32(
-    genuine: Genuine, tmp_path: Path, certificates: dict[str, bytes], write: Callable[[Entry, bytes], bytes]
+    crypt32: Store, tmp_path: Path, certificates: dict[str, bytes], write: Callable[[Entry, bytes], bytes]
 ) -> None:
-    genuine.certstore([["delete", "machine", "My"]], tmp_path)
-    imported(genuine, tmp_path, "machine", "My", {thumbprint(certificates[one.name]): write(one, certificates[one.name]) for one in ENTRIES})
-    found = shown(genuine, tmp_path, "machine", "My")
+    crypt32.certstore([["delete", "machine", "My"]], tmp_path)
+    imported(crypt32, tmp_path, "machine", "My", {thumbprint(certificates[one.name]): write(one, certificates[one.name]) for one in ENTRIES})
+    found = shown(crypt32, tmp_path, "machine", "My")
     assert found == {thumbprint(certificates[entry.name]): entry.fields for entry in ENTRIES}
 
 
-def test_a_blob_survives_crypt32(genuine: Genuine, tmp_path: Path, certificates: dict[str, bytes]) -> None:
+def test_a_blob_survives_crypt32(crypt32: Store, tmp_path: Path, certificates: dict[str, bytes]) -> None:
     """What crypt32 read from our blob and wrote again still says the same."""
     entry = ENTRIES[5]
     der = certificates[entry.name]
-    genuine.certstore([["delete", "machine", "My"]], tmp_path)
-    imported(genuine, tmp_path, "machine", "My", {thumbprint(der): collection_blob(entry, der)})
+    crypt32.certstore([["delete", "machine", "My"]], tmp_path)
+    imported(crypt32, tmp_path, "machine", "My", {thumbprint(der): collection_blob(entry, der)})
     (tmp_path / "other.cer").write_bytes(certificates[ENTRIES[0].name])
-    genuine.certstore([["add", "machine", "My", "other.cer"]], tmp_path)
-    read = certificate_store.read_blob(exported(genuine, tmp_path, "machine", "My")[thumbprint(der)])
+    crypt32.certstore([["add", "machine", "My", "other.cer"]], tmp_path)
+    read = certificate_store.read_blob(exported(crypt32, tmp_path, "machine", "My")[thumbprint(der)])
     assert read.key == certificate_store.KeyProvInfo(entry.container, entry.provider, 0, 0x20, 0)
     assert read.friendly_name == entry.friendly_name

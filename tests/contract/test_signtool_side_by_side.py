@@ -19,7 +19,7 @@ import pytest
 from lab.certstore import CertificateStores
 from support.signtool_play import normal, quote
 from support.signtool_world import IN_MACHINE_STORE, WORK, World
-from support.wine_signtool import VERSION, Genuine, Ran, drive_path
+from support.wine_signtool import Genuine, Ran, drive_path
 
 pytestmark = [pytest.mark.wine, pytest.mark.lab]
 
@@ -98,11 +98,54 @@ RUNS = [
     ["remove", "/s", "/q", "gone.exe"],
     ["remove", "/s", "/v", "gone.exe"],
 ]
+BY_VERSION = [
+    ["@one.rsp"],
+    ["@several.rsp"],
+    ["@failing.rsp"],
+    ["@empty.rsp"],
+    ["@gone.rsp"],
+    ["@one.rsp", "a.exe"],
+    ["/debug", "@one.rsp"],
+    ["sign", "/noenclavewarn", "/fd", "sha256", "/sm", "/sha1", H, "a.exe"],
+    ["sign", "/fn", "Code", "/fd", "sha256", "/sm", "/sha1", H, "a.exe"],
+    ["verify", "/pa", "/w2010pca", "a.exe"],
+    ["verify", "/w2010pca", "/now2010pca", "a.exe"],
+    ["verify", "/noenclavewarn", "/pa", "a.exe"],
+    ["verify", "/noenclavewarn", "/p7", "/kp", "a.exe"],
+    ["verify", "/noenclavewarn", "/ph", "a.exe"],
+    ["verify", "/noenclavewarn", "/enclave", "a.exe"],
+]
+"""What one release knows and another one does not: response files from 26100 on, and options."""
+COMBINATIONS = [
+    ["verify", "/p7", "/kp", "/ph", "a.exe"],
+    ["verify", "/p7", "/kp", "/o", "2:5.0", "a.exe"],
+    ["verify", "/enclave", "/q", "/v", "a.exe"],
+    ["verify", "/enclave", "/p7", "/kp", "a.exe"],
+    ["verify", "/enclave", "/ph", "a.exe"],
+    ["verify", "/enclave", "/o", "2:5.0", "a.exe"],
+    ["verify", "/q", "/v", "a.exe"],
+    ["verify", "/q", "/v", "/o", "2:5.0", "a.exe"],
+    ["verify", "/q", "/v", "/p7", "/kp", "a.exe"],
+    ["verify", "/q", "/v", "/p7", "/pa", "a.exe"],
+    ["verify", "/q", "/v", "/p7", "/r", "X", "a.exe"],
+    ["verify", "/o", "2:5.0", "/p7", "/pa", "a.exe"],
+    ["verify", "/ph", "/d", "a.exe"],
+    ["sign", "/q", "/v", "/p", "pw", "/fd", "sha256", "a.exe"],
+    ["timestamp", "/q", "/v", "/t", "http://127.0.0.1:1", "/td", "sha256", "a.exe"],
+]
+"""Two faults in one command line: which one is told"""
+RESPONSE_FILES = {
+    "one.rsp": "verify /pa a.exe\r\n",
+    "several.rsp": 'verify\r\n/pa\r\n"a.exe"\r\n\r\nverify /pa gone.exe\r\n\r\nverify /pa b.exe\r\n',
+    "failing.rsp": "verify /unknown a.exe\r\n\r\nverify /pa b.exe\r\n",
+    "empty.rsp": "",
+}
 ENDING_CODES = (0x8009002D, 0x80090030, 0x80090010, 0x80090029, 0x80090020, 0x80090022, 0x80090011, 0x80090016, 0x80090015, 0x80090019, 0x8009200B, 0x80092009)
 
 # Options and values of the random command lines. What is left out is left out of the lab too, or has its own tests.
 FLAGS = {
-    "sign": ["a", "sm", "uw", "as", "ph", "nph", "q", "v", "debug"], "verify": ["a", "ad", "as", "pa", "kp", "tw", "all", "q", "ph", "d", "v", "debug"],
+    "sign": ["a", "sm", "uw", "as", "ph", "nph", "q", "v", "debug", "noenclavewarn"],
+    "verify": ["a", "ad", "as", "pa", "kp", "tw", "all", "q", "ph", "d", "v", "debug", "w2010pca", "now2010pca"],
     "timestamp": ["q", "v", "debug"], "remove": ["s", "c", "u", "q", "v"], "catdb": ["d", "r", "u", "q", "v"],
 }
 VALUES = {
@@ -117,8 +160,8 @@ BAD_VALUES = {"sha1": "12", "fd": "md5", "td": "sha-256", "tr": "https://x", "t"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World.create(tmp_path_factory.mktemp("lab"), VERSION)
+def world(genuine: Genuine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = World.create(tmp_path_factory.mktemp("lab"), genuine.version)
     stores = CertificateStores(made.host)
     for name in WITHOUT_KEY:
         stores.remove(made.thumbprint(name), "My")
@@ -132,6 +175,7 @@ def work(world: World, genuine: Genuine, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("wine")
     names = [name for name in IN_MACHINE_STORE if name not in WITHOUT_KEY]
     files = {"a.exe": world.samples["unsigned.exe"].read_bytes(), "b.exe": world.samples["unsigned.exe"].read_bytes(), "text.txt": b"just text\r\n"}
+    files.update({name: text.encode("ascii") for name, text in RESPONSE_FILES.items()})
     files.update({f"{name}.cer": world.issued[name].der for name in (*names, "root", "issuing")})
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -188,6 +232,16 @@ def test_runs_over_files(world: World, genuine: Genuine, work: Path) -> None:
     assert not found, "\n".join(found)
 
 
+def test_what_only_some_releases_know(world: World, genuine: Genuine, work: Path) -> None:
+    found = compare(world, genuine, work, BY_VERSION, LAB_KEY="any", LAB_SIGN_RESULT="0")
+    assert not found, "\n".join(found)
+
+
+def test_the_first_of_two_faults_is_the_same(world: World, genuine: Genuine, work: Path) -> None:
+    found = compare(world, genuine, work, COMBINATIONS)
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize("code", ENDING_CODES, ids=[f"{code:08x}" for code in ENDING_CODES])
 def test_error_of_the_key_storage_provider(world: World, genuine: Genuine, work: Path, code: int) -> None:
     world.host.faults.set(f"ksp_error:0x{code:08x}")
@@ -221,7 +275,7 @@ def random_lines(seed: int, count: int) -> list[list[str]]:
 
 def test_random_command_lines(world: World, genuine: Genuine, work: Path) -> None:
     """Usage errors, their order and their words; what is no usage error gets to the certificate or the file in both."""
-    lines = [line for line in random_lines(20261124, 400) if line[0] != "catdb" or "gone.exe" not in line or "/unknown" in line]
+    lines = [line for line in random_lines(genuine.build, 200) if line[0] != "catdb" or "gone.exe" not in line or "/unknown" in line]
     found = []
     for line, real in zip(lines, genuine.signtool(lines, work), strict=True):
         own = lab_run(world, work, line)

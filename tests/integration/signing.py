@@ -139,7 +139,7 @@ def sha256(content: bytes) -> str:
 
 # Certificates ---------------------------------------------------------------------------------------------------------------
 
-STORED = ("signing-second", "signing-renewed", "signing-umlaut", "signing-expired", "server-authentication")
+STORED = ("signing-second", "signing-renewed", "signing-umlaut", "signing-expired", "signing-endless", "server-authentication")
 """Certificates that the tests put beside the one that site.yml has put into LocalMachine\\My."""
 _CERTIFICATES = rf"{FOLDER}\certificates"
 

@@ -65,7 +65,9 @@ def _bad_paths() -> list[Bad]:
         "quotes": (rf'"{FOLDER}\a.exe"', "stands in quotes"),
         "quote at the end": (rf"{FOLDER}\a.exe'", "stands in quotes"),
         "invisible character": (rf"{FOLDER}\a.exe" + "\u200e", "invisible character"),
-        "relative": ("a.exe", "no full path"),
+        "relative": ("a.exe", "The path 'a.exe' is no full path"),
+        "letters as written": (r"build\größe.exe", r"The path 'build\größe.exe' is no full path"),
+        "dot in a folder": (rf"{FOLDER}.\a.exe", "ends with a blank or a dot"),
         "folder": (f"{FOLDER}\\", "is a folder"),
         "wildcard in a folder": (rf"{FOLDER}\*\a.exe", "wildcard in a folder's name"),
         "stream": (rf"{FOLDER}\a.exe:b", "a character that no file name has"),
@@ -90,10 +92,12 @@ def _bad_arguments(one: list[str]) -> list[Bad]:
     return [Bad(name, link, [words], one, options, calls=0) for name, (link, words, options) in table.items()]
 
 
-def _bad_tools(one: list[str]) -> list[Bad]:
+def _bad_tools(one: list[str], text: str) -> list[Bad]:
     return [
         Bad("x86", "signtool", ["is the x86 SignTool", "Use the x64 one"], one, {"signtool_path": SIGNTOOL.replace("x64", "x86")}),
         Bad("no tool", "signtool", ["There is no SignTool at", "role cloudhsm.codesign.signtool"], one, {"signtool_path": r"C:\tools\signtool.exe"}),
+        Bad("text as a tool", "signtool", ["a.txt is not SignTool, or cannot run on this host: it could not be started"], one, {"signtool_path": text}),
+        Bad("another tool", "signtool", ["certutil.exe is not SignTool", "CertUtil: "], one, {"signtool_path": r"C:\Windows\System32\certutil.exe"}),
         Bad("no ledger", "ledger", ["folder of the ledger", "does not exist"], one, {"ledger_path": r"C:\nowhere\ledger.jsonl"}),
     ]
 
@@ -105,11 +109,13 @@ def _bad_certificates(signing: Signing, one: list[str]) -> list[Bad]:
     def filtered(**options: str) -> dict[str, Any]:
         return {"thumbprint": None, **options}
 
+    other = rf"{FOLDER}\certificates\vendor.pem"
     second, renewed, gone = (signing.thumbprint(name) for name in ("signing-second", "signing-renewed", "signing-umlaut"))
     return [
         Bad("unknown", "certificate", ["There is no certificate", "perhaps it is in CurrentUser"], one, {"thumbprint": "AB" * 20}),
         Bad("no store", "certificate", ["LocalMachine\\Nowhere"], one, {"store_name": "Nowhere"}),
         Bad("expired", "certificate", ["expired on", "renew it"], one, by("signing-expired")),
+        Bad("endless", "certificate", ["ends in the year 9999", "SignTool drops"], one, by("signing-endless")),
         Bad("usage", "certificate", ["not made for code signing"], one, by("server-authentication")),
         Bad("not tied", "certificate", [second, "is not tied to a key", "win_cert_repairstore"], one, by("signing-second")),
         Bad("several", "certificate", ["2 certificates", signing.thumbprint(), renewed, "Give the thumbprint"], one, filtered(subject="lab SOFTWARE")),
@@ -119,6 +125,7 @@ def _bad_certificates(signing: Signing, one: list[str]) -> list[Bad]:
         Bad("wrong key", "certificate", [f"{renewed} is tied to a key that is not its own", "win_cert_repairstore"], one, by("signing-renewed"), 3),
         Bad("no container", "certificate", [f"opens no key for the certificate {gone}", "test_key"], one, by("signing-umlaut"), 3),
         Bad("no login", "credential", ["has no credentials", "CLOUDHSM_PIN is not set", "crypto_user"], one, {"crypto_user": "{{ omit }}"}, 3),
+        Bad("other chain", "argument", ["is not of the signing certificate's chain"], one, {"additional_certificates": [other]}, 3),
         Bad("chain file", "argument", [r"additional certificate C:\a.cer cannot be read"], one, {"additional_certificates": [r"C:\a.cer"]}, 3),
     ]
 
@@ -156,7 +163,8 @@ def _bad_files(signing: Signing) -> list[Bad]:
 @pytest.fixture(scope="module")
 def refusals(signing: Signing) -> Refusals:
     one = [signing.put(r"one\a.exe", signing.files["setup64.exe"])]
-    cases = [*_bad_paths(), *_bad_arguments(one), *_bad_tools(one), *_bad_certificates(signing, one), *_bad_files(signing)]
+    tools = _bad_tools(one, signing.put(r"tools\a.txt", b"text\r\n"))
+    cases = [*_bad_paths(), *_bad_arguments(one), *tools, *_bad_certificates(signing, one), *_bad_files(signing)]
     tasks = [signing.task(case.name, case.files, **case.options) for case in cases]
     lab = signing.fleet.lab
     for path in LOCKED:
@@ -246,7 +254,13 @@ def test_files_behind_one_failure_of_the_key_are_signed_in_the_same_run(signing:
 
 def test_codes_of_the_provider_are_told_apart(signing: Signing) -> None:
     path = signing.put(r"codes\a.exe", signing.files["setup64.exe"])
-    codes = {"0x80090016": ("container", "does not exist"), "0x80090010": ("credential", "denied"), "0x80090030": ("cluster", "not ready")}
+    codes = {
+        "0x80090016": ("container", "does not exist"),
+        "0x80090010": ("credential", "denied"),
+        "0x80090030": ("cluster", "not ready"),
+        "0x80090019": ("provider", "the key storage provider that the certificate is tied to cannot be opened"),
+        "0x80070002": ("key", "says that the file is not there, but it is"),
+    }
     for code in codes:
         signing.fleet.lab.fault(HOST, f"ksp_error:0:{code}", 1)
     run = signing.run(*(signing.task(code, [path]) for code in codes))

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 KNOWN = {
+    "authority_unknown": "the root of the timestamp authority is not among the roots that Windows brings along",
     "cli_exit_0": "cloudhsm-cli ends failures with 0",
     "connection_drop": "the WinRM connection breaks when a command starts; with an argument at that operation (Create, Command, Send, Receive)",
     "credentials_missing": "the Credential Manager has no entry",
-    "file_locked": "another process holds the file of the argument",
+    "file_locked": "another process holds the file of the argument and lets nobody read it",
+    "file_open": "another process holds the file of the argument: it may be read, not written or removed",
     "hang": "the program of the argument (its key in lab.tools, perhaps with its first word: hang:signtool sign) never ends by itself",
     "hsm_unreachable": "no connection to the HSMs from this host, or to the one of the argument",
     "kmu_older_grammar": "key_mgmt_util prints as its older versions",
@@ -27,7 +29,9 @@ KNOWN = {
     "repairstore_no_effect": "certutil -repairstore reports success and does nothing",
     "service_stopped": "the client's service, or the one of the argument, has stopped",
     "sign_warning": "SignTool signs a file, and warns with the words of the argument",
+    "stamp_error": "the time stamp fails with the code of the argument (0xCODE)",
     "stamp_fails_after_signing": "a file is signed, its time stamp fails",
+    "verify_code": "SignTool's verification of a good signature ends with the code of the argument (0xCODE[:chainless]: it shows no chain)",
     "wdac": "scripts run in Constrained Language Mode",
 }
 """The faults of a host, by name."""

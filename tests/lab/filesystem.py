@@ -86,10 +86,17 @@ class FileSystem:
     ``root`` is the real folder that stands for C:\\. Access rights are kept beside, by path.
     """
 
-    def __init__(self, root: Path, locked: Callable[[str], bool] = lambda path: False, watcher: Watcher = lambda path, data, by: None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        locked: Callable[[str], bool] = lambda path: False,
+        watcher: Watcher = lambda path, data, by: None,
+        held: Callable[[str], bool] = lambda path: False,
+    ) -> None:
         self._root = root
         self._root.mkdir(parents=True, exist_ok=True)
         self._locked = locked
+        self._held = held
         self._watcher = watcher
         self._acls: dict[str, Acl] = {}
         self._lock = threading.RLock()
@@ -150,7 +157,9 @@ class FileSystem:
             raise LabOSError(SHARING_VIOLATION, path)
 
     def _writable(self, path: str) -> None:
-        """Windows removes, replaces and overwrites no file that is marked as read-only."""
+        """Windows removes, replaces and overwrites no file that is marked as read-only, or that another process holds without letting others write."""
+        if self._held(normalize(path)):
+            raise LabOSError(SHARING_VIOLATION, path)
         if self.is_file(path) and self.stat(path).read_only:
             raise LabOSError(ACCESS_DENIED, path)
 

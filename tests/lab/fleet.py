@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from . import packages
+from .certstore import CertificateStores
 from .fileserver import FileServer
 from .host import OEM_CODE_PAGES, Host
 from .hsm import WRONG_LOGINS, Cluster, KeyObject
@@ -167,6 +168,8 @@ class Fleet:
             fleet=self,
             cluster=self.cluster,
         )
+        # Windows knows the roots of public authorities by itself.
+        CertificateStores(host).add(self.pki.tsa_root.der, "AuthRoot")
         password = "Lab-" + secrets.token_urlsafe(12)
         host.administrator.password = password
         remote = Remote(host, self.description.collections, self.description.step_script())

@@ -65,7 +65,7 @@ class Host:
         self.registry = Registry(self.administrator.sid)
         self.services = Services(lambda service: self.faults.take("service_stopped", service) is not None or self._stops_any(service))
         self.credentials = Credentials(lambda: self.faults.take("credentials_missing") is not None)
-        self.files = FileSystem(folder / "C", self._locked, self._file_written)
+        self.files = FileSystem(folder / "C", self._locked, self._file_written, self._open)
         self.events: list[dict[str, Any]] = []
         self.boots = 1
         self._install_windows()
@@ -80,6 +80,9 @@ class Host:
 
     def _locked(self, path: str) -> bool:
         return self.faults.active("file_locked") and self.faults.take("file_locked", path) is not None
+
+    def _open(self, path: str) -> bool:
+        return self.faults.active("file_open") and self.faults.take("file_open", path) is not None
 
     def _file_written(self, path: str, data: bytes, by: str) -> None:
         self.record.add("file", self.name, path=path, size=len(data), by=by, text=data[:200_000].decode("utf-8", errors="replace"))

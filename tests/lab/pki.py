@@ -94,14 +94,17 @@ class Pki:
         expired: bool = False,
         usage: bool = True,
         extended_key_usage: bool = True,
+        endless: bool = False,
     ) -> Issued:
         """A certificate for ``public_key``, kept under ``file_name``.
 
         ``extended_key_usage`` false: for server authentication instead of code signing. ``usage`` false: no extended key
-        usage at all, which Windows takes for "all purposes".
+        usage at all, which Windows takes for "all purposes". ``endless``: the end is the one that means "none" (RFC 5280).
         """
         now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         start, end = (now - 2 * YEAR, now - 30 * DAY) if expired else (now - DAY, now + days * DAY)
+        if endless:
+            end = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
         assert self.intermediate.key is not None
         builder = _builder(name(common_name, organization), self.intermediate.certificate.subject, public_key, start, end)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -122,6 +125,7 @@ class Pki:
         self.code_signing("signing-umlaut", signing_key, "Müller & Söhne GmbH", organization="Müller & Söhne")
         self.code_signing("signing-second", second_key, "Lab Second Product")
         self.code_signing("signing-expired", signing_key, expired=True)
+        self.code_signing("signing-endless", signing_key, "Lab Endless", endless=True)
         self.code_signing("server-authentication", signing_key, "www.lab.example", extended_key_usage=False)
         self.code_signing("all-purposes", signing_key, "Lab Software", usage=False)
         self.code_signing("signing-ec", ec_key, "Lab Software EC")

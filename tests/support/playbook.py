@@ -87,8 +87,12 @@ def run_playbook(
     extra: Sequence[str] = (),
     variables: Mapping[str, Any] | None = None,
     keep_results: bool = False,
+    limit: int = 0,
 ) -> PlaybookRun:
-    """Runs a playbook: a path, a name in a collection, or the plays themselves. ``extra``: further arguments (--check, -vvvv)."""
+    """Runs a playbook: a path, a name in a collection, or the plays themselves. ``extra``: further arguments (--check, -vvvv).
+
+    ``limit``: seconds after which the run and all that it started are ended (return code 124); 0 for none.
+    """
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.jsonl"
         if not isinstance(playbook, (str, Path)):
@@ -96,6 +100,8 @@ def run_playbook(
             written.write_text(yaml.safe_dump([dict(play) for play in playbook], allow_unicode=True, sort_keys=False), encoding="utf-8")
             playbook = written
         argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-i", str(inventory), *extra]
+        if limit:
+            argv = ["timeout", "--kill-after=10", str(limit), *argv]
         if variables:
             file = Path(folder) / "variables.json"
             file.write_text(json.dumps(dict(variables)), encoding="utf-8")

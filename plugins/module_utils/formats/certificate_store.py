@@ -13,6 +13,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import List, Mapping, Optional, Tuple
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import quoted
+
 CERTIFICATE = 32
 SHA1_HASH = 3
 KEY_PROV_INFO = 2
@@ -177,4 +179,4 @@ def check_store_name(name: str) -> Optional[str]:
     """Why ``name`` cannot be a store's name; None when it can. (A backslash would leave the store's own registry key.)"""
     if _STORE_NAME.fullmatch(name):
         return None
-    return f"The store name {name!r} is not one: use a plain name such as My, Root, CA or TrustedPublisher."
+    return f"The store name {quoted(name)} is not one: use a plain name such as My, Root, CA or TrustedPublisher."

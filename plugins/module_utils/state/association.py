@@ -23,7 +23,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import F
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import store_entry
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, Step
 
-REPAIR = "Run the role cloudhsm.codesign.certificates after key_container, or the module win_cert_repairstore."
+REPAIR = "Run the role cloudhsm.codesign.key_container, which ties it, or the module win_cert_repairstore."
 USUAL_STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople", "authroot", "disallowed", "addressbook")
 """Stores that every Windows has, even where nothing was ever put into them."""
 

@@ -19,7 +19,15 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.client_c
     read_sdk3_address,
     read_sdk5,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import ConnectResult, FileContent, Result, RunResult, ServiceResult, VersionResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import (
+    ConnectResult,
+    Failure,
+    FileContent,
+    Result,
+    RunResult,
+    ServiceResult,
+    VersionResult,
+)
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Connect, ReadFile, Run, Service, Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, configure, ksp_config
 
@@ -195,8 +203,8 @@ def read(results: Sequence[Result], want: Wanted) -> Seen:
     sdk5 = tuple(components[name] for name in ("cli", "ksp") if name in components)
     sdk3 = tuple(components[name] for name in ("client",) if name in components)
     sdk = "5" if any(part.program for part in sdk5) else "3" if any(part.program for part in sdk3) else ""
-    service = next((found(result, ServiceResult, f"The service {configure.SERVICE}") for _step, result in answers.get("service", [])), None)
-    content = found(answers["customer_ca"][0][1], FileContent, configure.CUSTOMER_CA)
+    service = next((found(result, ServiceResult, "service", f"The service {configure.SERVICE}") for _step, result in answers.get("service", [])), None)
+    content = found(answers["customer_ca"][0][1], FileContent, "client", configure.CUSTOMER_CA)
     # With nothing installed the parts of SDK 5 are what is missing: it is the one to install, unless SDK 3 was asked for.
     of_sdk3 = sdk == "3" or want.client_sdk == "3"
     return Seen(
@@ -210,10 +218,10 @@ def read(results: Sequence[Result], want: Wanted) -> Seen:
 
 
 def _component(name: str, answers: Mapping[str, Sequence[Tuple[Step, Result]]]) -> Component:
-    asked = [(step, found(result, VersionResult, step.path)) for step, result in answers[f"{name} version"] if isinstance(step, Version)]
-    versions = [result for _step, result in asked if result.exists]
-    files = [(step.path, found(result, FileContent, step.path)) for step, result in answers[f"{name} file"] if isinstance(step, ReadFile)]
-    there = [(path, result.content) for path, result in files if result.exists]
+    asked = [found(result, VersionResult, "client", step.path) for step, result in answers[f"{name} version"] if isinstance(step, Version)]
+    versions = [result for result in asked if result.exists]
+    files = [(step.path, result) for step, result in answers[f"{name} file"] if isinstance(step, ReadFile)]
+    there = [(path, result.content) for path, result in files if isinstance(result, FileContent) and result.exists]
     path, content = there[0] if there else (files[0][0], None)
     config, problem = None, ""
     if content is not None:
@@ -221,6 +229,11 @@ def _component(name: str, answers: Mapping[str, Sequence[Tuple[Step, Result]]]) 
             config = _sdk3_config(content) if name == "client" else read_sdk5(content)
         except ConfigError as error:
             problem = str(error)
+    else:
+        # A file that is there and cannot be read is none that has to be made.
+        unread = next(((path, result.message) for path, result in files if isinstance(result, Failure)), None)
+        if unread:
+            path, problem = unread[0], f"it cannot be read ({unread[1].rstrip('. ')})"
     version = versions[0] if versions else VersionResult(False)
     return Component(name, version.file, version.product_version or version.version, path, content, config, problem)
 
@@ -314,7 +327,8 @@ def compare(want: Wanted, seen: Seen) -> List[Finding]:
         if not component.program:
             findings.append(Finding("client", what, "installed", "not installed", ROLE))
         elif component.problem:
-            findings.append(Finding("client", component.file, "a configuration file", component.problem, _move_away(component)))
+            said = f"{component.file} cannot be read as a configuration file: {component.problem}"
+            findings.append(Finding("client", component.file, "a configuration file", component.problem, _move_away(component), said=said))
         else:
             for name, (expected, found) in drift(want, component).items():
                 # Nothing can be said where the file does not speak of it: the tool is run then, but that is no difference yet.
@@ -327,7 +341,14 @@ def compare(want: Wanted, seen: Seen) -> List[Finding]:
     repair = MODULE if seen.client_sdk == "3" else REINSTALL
     findings += [Finding("provider", name, "registered", "not registered", repair) for name in missing_providers(seen)]
     findings += [
-        Finding("cluster", f"TCP connection to {item.address}:{PORT}", "reachable", item.error or "not reachable", unreachable_advice())
+        Finding(
+            "cluster",
+            f"TCP connection to {item.address}:{PORT}",
+            "reachable",
+            item.error or "not reachable",
+            unreachable_advice(),
+            said=f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}",
+        )
         for item in seen.connections
         if not item.reachable
     ]

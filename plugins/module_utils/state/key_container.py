@@ -114,7 +114,7 @@ def read(results: Sequence[Result], wanted: Wanted) -> Seen:
     paths = [f"{folder}\\{name}" for folder in configure.FOLDERS for name in (*_SDK5_FILES, configure.SDK3_FILE)]
     names = [path.rpartition("\\")[2] for path in paths]
     certificate: Optional[bytes] = None
-    access = files.pop() if wanted.readers else None
+    access = found(files.pop(), AccessResult, "container", f"The access rights in {FOLDER}") if wanted.readers else None
     if wanted.certificate_path:
         last = files[-1]
         if not isinstance(last, FileContent) or not last.exists:
@@ -122,17 +122,17 @@ def read(results: Sequence[Result], wanted: Wanted) -> Seen:
                 "certificate", f"The certificate {wanted.certificate_path} cannot be read on the host.", "Check the path and the account's access to it."
             )
         certificate = last.content
-    contents = [found(result, FileContent, path) for path, result in zip(paths, files)]
+    contents = [found(result, FileContent, "client", path) for path, result in zip(paths, files)]
     return Seen(
         cli_version=_version(cli, cloudhsm_cli.WINDOWS_PROGRAM),
         ksp_version=_version(ksp, configure.CONFIGURE_KSP),
-        import_key=found(importer, VersionResult, import_key.PROGRAM).exists,
-        service=found(service, ServiceResult, f"The service {configure.SERVICE}"),
+        import_key=found(importer, VersionResult, "client", import_key.PROGRAM).exists,
+        service=found(service, ServiceResult, "service", f"The service {configure.SERVICE}"),
         containers=read_containers(folder),
         blobs=store_entry.read(store, *wanted.store),
         addresses=_addresses([(name, file.content) for name, file in zip(names, contents) if file.exists]),
         certificate=certificate,
-        access=None if access is None else found(access, AccessResult, FOLDER),
+        access=access,
     )
 
 
@@ -143,11 +143,11 @@ def access_step(readers: Sequence[str]) -> ReadAccess:
 
 def read_containers(result: Result) -> Tuple[str, ...]:
     """The names of the containers, from a listing of the folder."""
-    return tuple(sorted(file.name for file in found(result, FolderResult, FOLDER).files))
+    return tuple(sorted(file.name for file in found(result, FolderResult, "container", f"The folder of the key containers ({FOLDER})").files))
 
 
 def _version(result: Result, program: str) -> str:
-    version = found(result, VersionResult, program)
+    version = found(result, VersionResult, "client", program)
     if not version.exists:
         return ""
     return next((text for text in (version.product_version, version.version) if version_of(text)), "unknown")
@@ -187,8 +187,9 @@ def client_sdk(wanted: Wanted, seen: Seen) -> str:
         return wanted.client_sdk
     asked = "No client of CloudHSM is" if wanted.client_sdk == "auto" else f"Client SDK {wanted.client_sdk} is not"
     programs = {"5": cloudhsm_cli.WINDOWS_PROGRAM, "3": import_key.PROGRAM}
-    missing = programs.get(wanted.client_sdk, " nor ".join(programs.values()))
-    raise BrokenLink("client", f"{asked} installed on this host: {missing} is not there.", "Install it first (the role cloudhsm.codesign.client does).")
+    one = programs.get(wanted.client_sdk)
+    missing = f"{one} is not there" if one else f"neither {' nor '.join(programs.values())} is there"
+    raise BrokenLink("client", f"{asked} installed on this host: {missing}.", "Install it first (the role cloudhsm.codesign.client does).")
 
 
 def known_faults(seen: Seen, sdk: str) -> Tuple[str, ...]:

@@ -371,10 +371,15 @@ def comes_with_the_play(broken: BrokenLink) -> bool:
 
 def sdk_or_newest(wanted: Wanted, seen: Seen) -> str:
     """The client SDK whose credentials the provider takes; for removing it matters no more than that."""
+    return installed_sdk(wanted, seen) or (wanted.client_sdk if wanted.client_sdk != "auto" else "5")
+
+
+def installed_sdk(wanted: Wanted, seen: Seen) -> str:
+    """The client SDK to work with, "" where it is not installed."""
     try:
         return client_sdk(wanted, seen)
     except BrokenLink:
-        return wanted.client_sdk if wanted.client_sdk != "auto" else "5"
+        return ""
 
 
 def warnings(made: Made) -> Tuple[str, ...]:

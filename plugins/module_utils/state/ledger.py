@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Sequence
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import FolderResult, Result
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, FolderResult, Result
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import SeenFile, Wanted, signature_facts
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_files import locate
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ListFolder, Step
@@ -31,6 +31,9 @@ def observe(path: str) -> List[Step]:
 
 def check(path: str, results: Sequence[Result]) -> None:
     """BrokenLink when the ledger has no folder to be in."""
+    if results and isinstance(results[0], Failure):
+        said = results[0].message.rstrip(". ")
+        raise BrokenLink("ledger", f"The folder of the ledger {path} cannot be looked into: {said}.", "Check the account's rights on this host.")
     if results and not (isinstance(results[0], FolderResult) and results[0].exists):
         raise BrokenLink("ledger", f"The folder of the ledger {path} does not exist.", "Make it first (ansible.windows.win_file).")
 

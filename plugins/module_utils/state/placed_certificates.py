@@ -122,7 +122,8 @@ def compare(seen: Sequence[Seen]) -> List[Finding]:
             what = f"{certificate.common_name or certificate.subject} ({certificate.thumbprint}) in {item.wanted.store_location}\\{item.wanted.store_name}"
             if item.blob is None and item.problem:
                 unread = f"the store cannot be read: {item.problem}"
-                findings.append(Finding("certificate", what, "present", unread, "Check the account's access to the store."))
+                said = f"whether {what} is there is not known, because {unread}"
+                findings.append(Finding("certificate", what, "present", unread, "Check the account's access to the store.", said=said))
                 continue
             findings.append(Finding("certificate", what, "present", "missing" if item.blob is None else "an entry that cannot be read", REPAIR))
     return findings
@@ -132,4 +133,7 @@ def compare_use(identity: Identity, now: datetime) -> List[Finding]:
     """A finding where the signing certificate itself cannot sign, whatever the host is like."""
     problem = check_for_signing(identity.signing.certificate, now)
     what = f"certificate of '{identity.name}'"
-    return [Finding("certificate", what, "fit for code signing", problem, "Get a new certificate for the key pair.")] if problem else []
+    if not problem:
+        return []
+    repair = "Get a new certificate for the key pair."
+    return [Finding("certificate", what, "fit for code signing", problem, repair, said=f"{what} cannot sign: {problem[:1].lower()}{problem[1:]}")]

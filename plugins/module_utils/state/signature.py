@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Tuple, Union
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import hresult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import Finding
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import DigestResult, Failure, Result, RunResult, Skipped
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import signtool_reasons as reasons
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_output import Complaint, Signature, read_verification
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Unreadable, decode
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Unreadable, decode, speaks, words
 
 STATES: Tuple[str, ...] = ("signed", "verified", "timestamped", "unsigned")
 SHARING_VIOLATIONS = (32, 33)
@@ -26,13 +28,19 @@ ONE_SIGNATURE_ONLY: Tuple[str, ...] = (".msi", ".msp", ".mst")
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file is not as wanted: ``link`` is one of findings.LINKS, ``msg`` says what and what to do."""
+    """Why a file is not as wanted: ``link`` is one of findings.LINKS, ``msg`` says what and what to do.
+
+    ``code`` and ``words`` are SignTool's own, where it gave any.
+    """
 
     link: str
     msg: str
+    code: Optional[int] = None
+    words: str = ""
 
-    def as_dict(self) -> Dict[str, str]:
-        return {"link": self.link, "msg": self.msg}
+    def as_dict(self) -> Dict[str, Optional[str]]:
+        code = None if self.code is None else hresult.as_text(self.code)
+        return {"link": self.link, "msg": self.msg, "code": code, "words": self.words or None}
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,9 @@ class Wanted:
 class SeenFile:
     """``kind``: missing, empty, in_use, unreadable, not_signable, unsigned or signed.
 
-    ``valid``: all signatures verify under the default Authenticode policy. ``complaints`` say why not; which signature
-    each belongs to is known only where all fail (``all_bad``), as SignTool does not say.
+    ``valid``: all signatures verify under the default Authenticode policy, and so do their timestamps. ``complaints`` say
+    why not; which signature each belongs to is known only where all fail (``all_bad``), as SignTool does not say.
+    ``tool_failed``: it was no answer of SignTool's that came, and why.
     """
 
     path: str
@@ -63,11 +72,13 @@ class SeenFile:
     all_bad: bool = False
     complaints: Tuple[Complaint, ...] = ()
     note: str = ""
+    tool_failed: str = ""
+    words: str = ""
 
     @property
     def broken(self) -> bool:
-        """The file was changed after it was signed (or its signature makes no sense)."""
-        return self.kind == "signed" and any(complaint.reason.link not in ("certificate", "timestamp") for complaint in self.complaints)
+        """The file was changed after it was signed. All other codes judge certificates, stamps or the host, not the file."""
+        return self.kind == "signed" and any(complaint.reason.key == reasons.BAD_DIGEST.key for complaint in self.complaints)
 
     @property
     def trusted(self) -> Optional[bool]:
@@ -101,13 +112,18 @@ def read_file(path: str, digest: Result, run: Union[RunResult, Failure, Skipped]
     if isinstance(digest, Failure):
         kind = "in_use" if is_sharing_violation(digest) else "unreadable"
         return SeenFile(path, kind, note=digest.message)
-    if not isinstance(digest, DigestResult) or not digest.exists:
+    if not isinstance(digest, DigestResult):
+        return SeenFile(path, "unreadable", note="the file was not read")
+    if not digest.exists:
         return SeenFile(path, "missing")
     if digest.size == 0:
         return SeenFile(path, "empty", sha256=digest.sha256)
     seen = SeenFile(path, "unreadable", digest.size, digest.sha256)
-    if not isinstance(run, RunResult):
-        return replace(seen, note=f"SignTool could not be started: {run.message}" if isinstance(run, Failure) else "SignTool was not run")
+    if isinstance(run, Failure):
+        note = f"SignTool could not be started: {run.message}"
+        return replace(seen, note=note, tool_failed=f"it could not be started: {run.message.rstrip('.')}")
+    if isinstance(run, Skipped):
+        return replace(seen, note="SignTool was not run")
     if run.timed_out or run.exit_code is None:
         return replace(seen, note="SignTool's verification did not end in time")
     return read_verified(seen, decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code)
@@ -115,10 +131,17 @@ def read_file(path: str, digest: Result, run: Union[RunResult, Failure, Skipped]
 
 def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> SeenFile:
     """``seen`` with what ``signtool verify /pa /all /v`` said of this one file."""
+    said = words(f"{stdout}\n{stderr}")
+    if not speaks(f"{stdout}\n{stderr}"):
+        code = str(exit_code) if exit_code < 0x10000 else hresult.describe(exit_code)
+        shown = f"'{said}'" if said else "nothing"
+        failed = f"it ended with exit code {code} and said {shown}"
+        return replace(seen, note=f"what ran is not SignTool, or SignTool cannot run: {failed}", tool_failed=failed, words=said)
     try:
-        facts = read_verification(stdout, stderr, exit_code)
+        facts = read_verification(stdout, stderr, exit_code, own=True)
     except Unreadable as error:
-        return replace(seen, note=str(error))
+        return replace(seen, note=str(error), words=said)
+    seen = replace(seen, words=said)
     keys = {complaint.reason.key for complaint in facts.complaints}
     signatures = facts.files[0].signatures if len(facts.files) == 1 else ()
     if not signatures:
@@ -128,21 +151,33 @@ def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> S
             return replace(seen, kind="not_signable")
         if "in_use" in keys:
             return replace(seen, kind="in_use")
-        words = "; ".join(complaint.text for complaint in facts.complaints) or "its output names no signature (a name that SignTool cannot print?)"
-        return replace(seen, note=words, complaints=facts.complaints)
+        if keys == {reasons.BAD_DIGEST.key}:
+            # What does not match has been signed, whatever else is not shown of it.
+            return replace(seen, kind="signed", all_bad=True, complaints=facts.complaints)
+        note = "; ".join(complaint.text for complaint in facts.complaints) or "its output names no signature (a name that SignTool cannot print?)"
+        return replace(seen, note=note, complaints=facts.complaints)
     errors = facts.errors if facts.errors is not None else len(facts.complaints)
-    if any(not one.complete or not one.signer or not one.algorithm or one.index is None for one in signatures):
-        return replace(seen, note="SignTool's output about a signature is not whole")
+    # What cannot be verified may have no chain to show: then the code is the whole answer.
+    judged = facts.verified is False and bool(facts.complaints)
+    changed = facts.count == 0 and keys == {reasons.BAD_DIGEST.key}
+    if not changed and any(not one.algorithm or one.index is None or not (_whole(one) or (judged and not one.chain and one.whole_chain)) for one in signatures):
+        said = "; ".join(complaint.text for complaint in facts.complaints)
+        note = "SignTool's output about a signature is not whole" + (f" (it says: {said})" if said else "")
+        return replace(seen, note=note, complaints=facts.complaints)
     if facts.count is None or facts.count + errors != len(signatures):
         return replace(seen, note=f"SignTool counts {facts.count} good and {errors} bad signatures, but shows {len(signatures)}")
     return replace(
         seen,
         kind="signed",
         signatures=signatures,
-        valid=bool(facts.verified),
+        valid=bool(facts.verified) and not any(one.stamp_trouble for one in signatures),
         all_bad=facts.count == 0,
         complaints=facts.complaints,
     )
+
+
+def _whole(one: Signature) -> bool:
+    return one.complete and bool(one.signer)
 
 
 def is_sharing_violation(failure: Failure) -> bool:
@@ -169,7 +204,9 @@ def _unusable(wanted: Wanted, seen: SeenFile) -> Optional[Problem]:
     if seen.kind == "in_use":
         return Problem("file", f"{seen.path} is in use: another process holds it open. End what uses it.")
     if seen.kind == "unreadable":
-        return Problem("file", f"The signatures of {seen.path} cannot be read: {seen.note}.")
+        code = next((complaint.code for complaint in seen.complaints if complaint.code is not None), None)
+        link = seen.complaints[0].reason.link if seen.complaints else "signtool" if seen.tool_failed else "file"
+        return Problem(link, f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.", code, seen.words)
     if seen.kind == "not_signable" and wanted.state != "unsigned":
         return Problem("file", f"{seen.path} is no file that SignTool can sign: its format is not recognized.")
     return None
@@ -202,6 +239,8 @@ def _for_signed(wanted: Wanted, seen: SeenFile) -> Decision:
     if own:
         if wanted.timestamped and not any(one.timestamped for one in own):
             return Decision(TIMESTAMP, index=own[0].index or 0)
+        if wanted.timestamped and all(_stamp_is_bad(seen, one) for one in own):
+            return Decision(TIMESTAMP, index=own[0].index or 0, note=untrusted_note(seen))
         return Decision(LEAVE, note=untrusted_note(seen))
     if not wanted.append:
         return Decision(SIGN)
@@ -234,9 +273,20 @@ def _for_timestamped(wanted: Wanted, seen: SeenFile) -> Decision:
     if not own:
         return Decision(REFUSE, problem=Problem("certificate", f"{seen.path} is not signed by {wanted.thumbprint} (but by {_signers(seen)})."))
     for one in own:
-        if not one.timestamped:
+        if not one.timestamped or _stamp_is_bad(seen, one):
             return Decision(TIMESTAMP, index=one.index or 0)
     return Decision(LEAVE, note=untrusted_note(seen))
+
+
+def _stamp_is_bad(seen: SeenFile, one: Signature) -> bool:
+    """Whether a signature's stamp fails the verification for a reason that another stamp would not have.
+
+    A stamp whose authority the host does not know is no bad stamp: the next one would be as unknown. Where a good
+    signature stands beside, it is not known whose stamp it is.
+    """
+    if not one.timestamped or not seen.all_bad or (one.stamp_status or 0) & reasons.STAMP_OF_THE_HOST:
+        return False
+    return any(complaint.reason.key == "timestamp_invalid" for complaint in seen.complaints)
 
 
 def _for_unsigned(wanted: Wanted, seen: SeenFile) -> Decision:
@@ -248,16 +298,41 @@ def _signers(seen: SeenFile) -> str:
 
 
 def invalid(seen: SeenFile) -> Problem:
-    """Why SignTool does not accept the file's signatures."""
-    complaint = seen.complaints[0] if seen.complaints else None
-    if complaint is None:
-        return Problem("file", f"SignTool does not accept the signature of {seen.path}.")
-    return Problem(complaint.reason.link, f"The signature of {seen.path} is not accepted: {complaint.reason.meaning}. {complaint.reason.advice}".strip())
+    """Why SignTool does not accept the file's signatures: the worst reason, with its code."""
+    reason, code, said = _why_not(seen)
+    if reason is None:
+        return Problem("file", f"SignTool does not accept the signature of {seen.path}.", None, seen.words)
+    shown = f" ({hresult.as_text(code)})" if code is not None and hresult.as_text(code) not in reason.meaning else ""
+    return Problem(reason.link, f"{seen.path} is signed, but {_not_accepted(reason)}{shown}. {reason.advice}".strip(), code, said)
+
+
+def _not_accepted(reason: reasons.Reason) -> str:
+    if reason.key in (reasons.BAD_DIGEST.key, "timestamp_not_trusted"):
+        return reason.meaning
+    return f"this host does not accept the signature: {reason.meaning}"
+
+
+def _why_not(seen: SeenFile) -> Tuple[Optional[reasons.Reason], Optional[int], str]:
+    """The reason, its code and SignTool's words. That the file was changed goes before everything else."""
+    complaints = sorted(seen.complaints, key=lambda one: one.reason.key != reasons.BAD_DIGEST.key)
+    troubled = next((one for one in seen.signatures if one.stamp_trouble), None)
+    if complaints and not (troubled and complaints[0].reason.key == "timestamp_invalid"):
+        return complaints[0].reason, complaints[0].code, complaints[0].text
+    if troubled is None:
+        return None, None, ""
+    # The status of the stamp's chain tells more than the code of the whole verification.
+    return reasons.of_stamp_status(troubled.stamp_status, troubled.stamp_trouble), complaints[0].code if complaints else None, troubled.stamp_trouble
+
+
+def untrusted(seen: SeenFile) -> Optional[Problem]:
+    """Why this host does not trust a file's signatures or their timestamps; None where it does, or there are none."""
+    return invalid(seen) if seen.kind == "signed" and not seen.valid else None
 
 
 def untrusted_note(seen: SeenFile) -> str:
     """What a user should know of a file that is signed as wanted, but that this host does not trust."""
-    return "" if seen.valid else invalid(seen).msg
+    problem = untrusted(seen)
+    return problem.msg if problem else ""
 
 
 # Saying ---------------------------------------------------------------------------------------------------------------

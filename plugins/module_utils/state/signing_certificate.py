@@ -67,7 +67,7 @@ def observe(sought: Wanted) -> List[Step]:
 
 
 def read(results: Sequence[Result]) -> Seen:
-    """What the step of ``observe`` found. An entry that cannot be read is passed over: it is not the one."""
+    """What the step of ``observe`` found. Among many, an entry that cannot be read is passed over: it is not the one."""
     if not results:
         return Seen()
     result = results[0]
@@ -75,8 +75,11 @@ def read(results: Sequence[Result]) -> Seen:
         return Seen(problem=result.message)
     blobs: List[bytes] = []
     if isinstance(result, RegistryResult) and result.exists:
-        blobs = [result.content]
-    elif isinstance(result, RegistryChildrenResult):
+        try:
+            return Seen((store.read_blob(result.content),))
+        except store.StoreBlobError as error:
+            return Seen(problem=f"the certificate's entry is damaged ({error})")
+    if isinstance(result, RegistryChildrenResult):
         blobs = [child.content for child in result.children.values()]
     elif isinstance(result, FolderContents):
         blobs = list(result.files.values())

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple, Union
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, quoted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import EachResult, Failure, Result, RunResult, Skipped, TogetherResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature import Problem, SeenFile, read_file
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Digest, Each, Run, Step, Together
@@ -40,20 +40,38 @@ class Location:
         return any(char in self.name for char in "*?")
 
 
+def plain(path: str) -> str:
+    """A full path as Windows reads it: without doubled backslashes, ``.`` and ``..`` (which at the root stays there)."""
+    root = _FULL.match(path)
+    if not root:
+        return path
+    parts: List[str] = []
+    for part in path[root.end() :].split("\\"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    end = "\\" if parts and (path.endswith(("\\", "\\.", "\\.."))) else ""
+    return root.group(0) + "\\".join(parts) + end
+
+
 def locate(text: str) -> Location:
-    """What a user wrote for a file. BrokenLink names what is wrong with it."""
+    """What a user wrote for a file: all spellings of one path become one. BrokenLink names what is wrong with it."""
     path = text.replace("/", "\\")
-    shown = ascii(text)
+    shown = quoted(text)
     if not text.strip():
         raise BrokenLink("argument", "A file's path is empty.", "Take it off the list files.")
-    if path != path.strip() or path.endswith("."):
+    if path != path.strip() or (path.endswith(".") and not path.endswith(("\\.", "\\.."))):
         raise BrokenLink("argument", f"The path {shown} begins or ends with a blank or a dot, which Windows would drop.", "Write the path without it.")
     if path[0] in "\"'" or path[-1] in "\"'":
         raise BrokenLink("argument", f"The path {shown} stands in quotes.", "Write the path without quotes; blanks in it do no harm.")
     if _INVISIBLE.search(path):
         raise BrokenLink("argument", f"The path {shown} holds an invisible character.", "Type it anew instead of copying it.")
+    start = "\\\\" if path.startswith("\\\\") else ""
+    path = start + re.sub(r"\\{2,}", r"\\", path.lstrip("\\") if start else path)
     if not _FULL.match(path):
         raise BrokenLink("argument", f"The path {shown} is no full path.", "Give drive and folder, for example C:\\build\\app.exe.")
+    path = plain(path)
     if path.endswith("\\"):
         raise BrokenLink("argument", f"{text} is a folder.", f"Give files or a pattern, for example {path}*.exe.")
     if _FORBIDDEN.search(path) or ":" in path[2:]:
@@ -65,6 +83,8 @@ def locate(text: str) -> Location:
             "Sign the file in a folder with a shorter path.",
         )
     folder, name = path.rsplit("\\", 1)
+    if any(part != part.rstrip(". ") for part in folder.split("\\")):
+        raise BrokenLink("argument", f"A folder in the path {shown} ends with a blank or a dot, which Windows would drop.", "Write the path without it.")
     if any(char in folder for char in "*?"):
         raise BrokenLink("argument", f"The pattern {text} has a wildcard in a folder's name.", "Wildcards are allowed in the last part only.")
     return Location(folder + "\\" if folder.endswith(":") else folder, name)
@@ -114,6 +134,18 @@ def read(locations: Sequence[Location], results: Sequence[Result]) -> Tuple[List
         for file in found:
             seen.setdefault(file.path.lower(), file)
     return list(seen.values()), problems
+
+
+def check_tool(seen: Sequence[SeenFile], program: str) -> None:
+    """BrokenLink where no file got an answer of SignTool's: then it is the program that is at fault, and no file."""
+    failed = [file for file in seen if file.tool_failed]
+    if failed and not any(file.words and not file.tool_failed for file in seen):
+        raise BrokenLink(
+            "signtool",
+            f"{program} is not SignTool, or cannot run on this host: {failed[0].tool_failed}.",
+            "Give the path of a signtool.exe (signtool_path), or install one (role cloudhsm.codesign.signtool).",
+            words=failed[0].words or None,
+        )
 
 
 def _read_pattern(location: Location, result: Result) -> Union[Problem, List[SeenFile]]:

@@ -34,6 +34,9 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import sig
 OPEN, GOOD, DONE, FAILED, NOT_TRIED = "open", "good", "done", "failed", "not_tried"
 """A job's status: to be worked on; its copy is as wanted; the copy is in the file's place; given up; SignTool never came to it."""
 
+HELD_COPIES = 3
+"""How many working copies of earlier runs may be held before the file is given up."""
+
 WAITS = 2
 """How often a file may stand behind one that ended SignTool's run before it is given up as not tried."""
 
@@ -74,6 +77,8 @@ class Job:
     waits: int = 0
     alone: bool = False
     fresh: bool = True
+    held: Tuple[str, ...] = ()
+    """Working copies of an earlier run that cannot be removed: another process holds them."""
 
     @property
     def next(self) -> Decision:
@@ -97,13 +102,11 @@ def make_jobs(files: Sequence[Tuple[SeenFile, Decision]]) -> List[Job]:
     for seen, decision in files:
         if not decision.changes:
             continue
-        digits = hashlib.sha256(seen.path.lower().encode("utf-8", "surrogatepass")).hexdigest()
-        extension = re.search(r"\.[A-Za-z0-9_-]{1,16}$", seen.path)
         length = 8
-        job = Job(seen, decision, f"codesign-{digits[:length]}{extension.group(0) if extension else ''}")
+        job = Job(seen, decision, copy_name(seen.path, length))
         while job.copy_path.lower() in taken:
             length += 4
-            job = replace(job, copy=f"codesign-{digits[:length]}{extension.group(0) if extension else ''}")
+            job = replace(job, copy=copy_name(seen.path, length))
         taken.add(job.copy_path.lower())
         if len(job.copy_path) > PATH_LIMIT:
             problem = Problem(
@@ -113,6 +116,25 @@ def make_jobs(files: Sequence[Tuple[SeenFile, Decision]]) -> List[Job]:
             job = replace(job, status=FAILED, problem=problem)
         jobs.append(job)
     return jobs
+
+
+def copy_name(path: str, length: int) -> str:
+    """The name of a file's working copy, with so many digits of a hash of its path; it keeps the extension."""
+    digits = hashlib.sha256(path.lower().encode("utf-8", "surrogatepass")).hexdigest()
+    extension = re.search(r"\.[A-Za-z0-9_-]{1,16}$", path)
+    return f"codesign-{digits[:length]}{extension.group(0) if extension else ''}"
+
+
+def with_other_copy(job: Job, jobs: Sequence[Job]) -> Optional[Job]:
+    """The job with a working copy under another name, as the one it had is held by another process; None after too many."""
+    if len(job.held) + 1 >= HELD_COPIES:
+        return None
+    taken = {other.copy_path.lower() for other in jobs} | {path.lower() for path in job.held}
+    for length in range(len(job.copy.split(".")[0]) - len("codesign-") + 4, 65, 4):
+        other = replace(job, copy=copy_name(job.before.path, length), held=(*job.held, job.copy_path))
+        if other.copy_path.lower() not in taken and len(other.copy_path) <= PATH_LIMIT:
+            return other
+    return None
 
 
 # A round --------------------------------------------------------------------------------------------------------------
@@ -128,21 +150,23 @@ class Batch:
 
 @dataclass(frozen=True)
 class Round:
-    """What one remote call does, and where its results stand."""
+    """What one remote call does, and where its results stand. ``probe``: where the ledger was opened; None without one."""
 
     steps: Tuple[Step, ...]
     copies: Mapping[int, int]
     batches: Tuple[Batch, ...]
     together: int
     checked: Tuple[int, ...]
+    probe: Optional[int] = None
 
 
 def open_jobs(jobs: Sequence[Job]) -> List[int]:
     return [number for number, job in enumerate(jobs) if job.status == OPEN]
 
 
-def next_round(settings: Settings, jobs: Sequence[Job]) -> Round:
-    """The steps for all open jobs."""
+def next_round(settings: Settings, jobs: Sequence[Job], ledger: str = "") -> Round:
+    """The steps for all open jobs. Where files get a signature, the ledger is opened for writing directly before: what
+    cannot be written down is not made."""
     numbers = open_jobs(jobs)
     steps: List[Step] = []
     copies: Dict[int, int] = {}
@@ -152,14 +176,18 @@ def next_round(settings: Settings, jobs: Sequence[Job]) -> Round:
             copies[number] = len(steps)
             steps.append(CopyFile(jobs[number].before.path, jobs[number].copy_path))
     batches = _batches(settings, jobs, numbers)
+    probe = None
+    if ledger and any(jobs[number].next.action in (SIGN, APPEND) for number in numbers):
+        probe = len(steps)
+        steps.append(AppendFile(ledger, b""))
     together = len(steps)
-    steps.append(Together(tuple(batch.run for batch in batches), settings.jobs))
+    steps.append(Together(tuple(batch.run for batch in batches), settings.jobs, only_if_previous_ok=probe is not None))
     verify = tuple(
         Run(settings.program, signtool.verify_argv([jobs[number].copy]), directory=jobs[number].folder, timeout=VERIFY_TIMEOUT) for number in numbers
     )
     steps.append(Together(verify, settings.jobs))
     steps += [Digest(jobs[number].copy_path) for number in numbers]
-    return Round(tuple(steps), copies, tuple(batches), together, tuple(numbers))
+    return Round(tuple(steps), copies, tuple(batches), together, tuple(numbers), probe)
 
 
 def url_of(settings: Settings, job: Job) -> str:
@@ -269,6 +297,16 @@ def finish(jobs: Sequence[Job], lines: Mapping[int, bytes], ledger: str) -> List
     return steps
 
 
+def removals(jobs: Sequence[Job], lines: Mapping[int, bytes], results: Sequence[Result]) -> List[Result]:
+    """The results of the copies' removals among those of ``finish``, one a job."""
+    found: List[Result] = []
+    position = -1
+    for number, job in enumerate(jobs):
+        position += 3 + (number in lines) if job.status == GOOD else 1
+        found.append(results[position])
+    return found
+
+
 def read_finish(jobs: Sequence[Job], lines: Mapping[int, bytes], results: Sequence[Result], ledger: str) -> List[Job]:
     """The jobs as they ended."""
     ended: List[Job] = []
@@ -289,6 +327,10 @@ def read_finish(jobs: Sequence[Job], lines: Mapping[int, bytes], results: Sequen
             problem = Problem("file", f"{job.before.path} could not be replaced by its signed copy: {why}. The file was left as it was. {advice}")
             ended.append(replace(job, status=FAILED, problem=problem))
             continue
+        if isinstance(digest, Failure):
+            msg = f"{job.before.path} was replaced by its signed copy, and cannot be read now: {digest.message.rstrip('. ')}."
+            ended.append(replace(job, status=FAILED, problem=Problem("file", f"{msg} Look at it, then run the task again.")))
+            continue
         if not isinstance(digest, DigestResult) or job.now is None or digest.sha256 != job.now.sha256:
             ended.append(
                 replace(
@@ -308,3 +350,15 @@ def read_finish(jobs: Sequence[Job], lines: Mapping[int, bytes], results: Sequen
 def clean_up(jobs: Sequence[Job]) -> List[Step]:
     """Removes all working copies: for the case that the work broke off."""
     return [RemoveFile(job.copy_path) for job in jobs]
+
+
+def left_behind(jobs: Sequence[Job], removals: Sequence[Result]) -> List[str]:
+    """Warnings for working copies that are still there, from the results of their removals (one a job)."""
+    texts = []
+    for job, removed in zip(jobs, removals):
+        left = [*job.held, *([job.copy_path] if isinstance(removed, Failure) else [])]
+        if left:
+            why = f" ({removed.message.rstrip('.')})" if isinstance(removed, Failure) else ""
+            said = f"{', '.join(left)} could not be removed{why}: another process holds this working copy of {job.before.path}."
+            texts.append(f"{said} Remove it before the folder is shipped.")
+    return texts

@@ -19,6 +19,8 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signature 
     Wanted,
     signature_facts,
     state_word,
+    untrusted,
+    untrusted_note,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.signing_jobs import DONE, NOT_TRIED, Job
 
@@ -49,6 +51,7 @@ def entries(
                 "timestamp": None,
                 "signatures": 0,
                 "trusted": None,
+                "not_accepted": None,
                 "action": REFUSE,
                 "outcome": "failed",
                 "changed": False,
@@ -75,6 +78,7 @@ def _entry(wanted: Wanted, seen: SeenFile, decision: Decision, job: Optional[Job
         "sha256_before": seen.sha256 or None,
         "sha256_after": after.sha256 or None,
         **signature_facts(wanted, after),
+        "not_accepted": _not_accepted(after),
         "action": decision.action,
         "outcome": outcome,
         "changed": changed,
@@ -83,15 +87,29 @@ def _entry(wanted: Wanted, seen: SeenFile, decision: Decision, job: Optional[Job
     return {**entry, **_predicted(wanted, seen, decision)} if check_mode and changed else entry
 
 
+def _not_accepted(seen: SeenFile) -> Optional[Dict[str, Optional[str]]]:
+    problem = untrusted(seen)
+    return problem.as_dict() if problem else None
+
+
 def _predicted(wanted: Wanted, seen: SeenFile, decision: Decision) -> Dict[str, Any]:
     """What an entry will say after the work: hash and time of a signature that is not made yet are unknown."""
     stamp = {"time": None, "authority": None} if decision.action == TIMESTAMP or (decision.action != REMOVE and wanted.timestamped) else None
     if decision.action == REMOVE:
-        return {"state_after": "unsigned", "sha256_after": None, "signer": None, "digest": None, "timestamp": None, "signatures": 0, "trusted": None}
+        return {
+            "state_after": "unsigned",
+            "sha256_after": None,
+            "signer": None,
+            "digest": None,
+            "timestamp": None,
+            "signatures": 0,
+            "trusted": None,
+            "not_accepted": None,
+        }
     count = {SIGN: 1, APPEND: len(seen.signatures) + 1, TIMESTAMP: len(seen.signatures)}[decision.action]
     predicted: Dict[str, Any] = {"state_after": "timestamped" if stamp else "signed", "sha256_after": None, "timestamp": stamp, "signatures": count}
     if decision.action != TIMESTAMP:
-        predicted.update({"signer": wanted.thumbprint, "digest": wanted.digest, "trusted": None})
+        predicted.update({"signer": wanted.thumbprint, "digest": wanted.digest, "trusted": None, "not_accepted": None})
     return predicted
 
 
@@ -102,7 +120,8 @@ def result(found: Sequence[Mapping[str, Any]], program: str, version: str) -> Di
         "changed": any(entry["changed"] for entry in found),
         "files": list(found),
         "signed": sum(1 for entry in found if entry["changed"] and entry["action"] in (SIGN, APPEND)),
-        "failed_files": outcomes.count("failed"),
+        # A file that is signed and has no line in the ledger is as changed as it is not as wanted.
+        "failed_files": sum(1 for entry in found if entry["error"] and entry["outcome"] != NOT_TRIED),
         "not_tried": outcomes.count("not_tried"),
         "unchanged": outcomes.count("unchanged"),
         "signtool_path": program,
@@ -127,10 +146,17 @@ def check(found: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> None:
 
 
 def notes(files: Sequence[Tuple[SeenFile, Decision]], jobs: Sequence[Job]) -> List[str]:
-    """What a user should know of files that are as wanted, each sentence once."""
-    texts = [decision.note and f"{seen.path}: {decision.note}" for seen, decision in files]
-    for job in jobs:
-        if job.status == DONE and job.now is not None and job.now.kind == "signed" and not job.now.valid and job.now.complaints:
-            complaint = job.now.complaints[0]
-            texts.append(f"{job.before.path} is signed, but this host does not trust the signature: {complaint.reason.meaning}. {complaint.reason.advice}")
-    return list(dict.fromkeys(text for text in texts if text))
+    """What a user should know of files that are as wanted. Files of which the same is to be said share a sentence."""
+    told: Dict[str, List[str]] = {}
+    now = {job.before.path: job.now for job in jobs if job.status == DONE and job.now is not None}
+    for seen, decision in files:
+        left = untrusted_note(now[seen.path]) if seen.path in now else ""
+        for text in (decision.note, left):
+            if text:
+                told.setdefault(text.removeprefix(f"{seen.path} is "), []).append(seen.path)
+    found = []
+    for text, paths in told.items():
+        names = list(dict.fromkeys(paths))
+        more = f" and {len(names) - 1} more {'file' if len(names) == 2 else 'files'} (see files)" if len(names) > 1 else ""
+        found.append(f"{names[0]}{more}: {text}")
+    return found

@@ -248,8 +248,10 @@ def compare_readers(readers: Mapping[str, Readers]) -> List[Finding]:
     findings = []
     for name, seen in readers.items():
         if seen.missing:
-            said, repair = f"{', '.join(seen.missing)} may not", READERS
+            found, repair = f"{', '.join(seen.missing)} may not", READERS
+            said = f"{', '.join(seen.missing)} may not read the key container of '{name}'"
             if seen.broken is not None:
-                said, repair = seen.broken.problem, seen.broken.advice
-            findings.append(Finding("container", f"readers of the key container of '{name}'", "may read it", said, repair))
+                found, repair = seen.broken.problem, seen.broken.advice
+                said = f"who may read the key container of '{name}' is not as wanted: {found}"
+            findings.append(Finding("container", f"readers of the key container of '{name}'", "may read it", found, repair, said=said))
     return findings

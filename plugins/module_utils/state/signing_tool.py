@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import List, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, Finding
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result, VersionResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Failure, Result, VersionResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step, Version
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool import PROGRAM
 
 ARCHITECTURES: Tuple[str, ...] = ("x64", "x86", "arm64", "arm")
+UNREAD = "Check the account's rights on this host."
 REPAIR = "Install the Windows SDK's signing tools (role cloudhsm.codesign.signtool), or give signtool_path."
 
 
@@ -27,11 +28,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Seen:
-    """``version``: the four fixed numbers (the text FileVersion of SignTool is 4.00, whatever it is)."""
+    """``version``: the four fixed numbers (the text FileVersion of SignTool is 4.00, whatever it is). ``problem``: why it
+    could not be looked for."""
 
     exists: bool
     path: str = ""
     version: str = ""
+    problem: str = ""
 
     @property
     def architecture(self) -> str:
@@ -46,12 +49,17 @@ def observe(wanted: Wanted) -> List[Step]:
 
 def read(results: Sequence[Result]) -> Seen:
     result = results[0]
+    if isinstance(result, Failure):
+        return Seen(False, problem=result.message.rstrip(". "))
     if not isinstance(result, VersionResult) or not result.exists:
         return Seen(False)
     return Seen(True, result.file, result.version)
 
 
 def compare(wanted: Wanted, seen: Seen) -> List[Finding]:
+    if seen.problem:
+        said = f"whether SignTool is at {wanted.path} is not known: {seen.problem}"
+        return [Finding("signtool", "SignTool", wanted.path, seen.problem, UNREAD, said=said)]
     if not seen.exists:
         return [Finding("signtool", "SignTool", wanted.path, "missing", REPAIR)]
     found = []
@@ -66,6 +74,8 @@ def compare(wanted: Wanted, seen: Seen) -> List[Finding]:
 
 def check(wanted: Wanted, seen: Seen) -> None:
     """BrokenLink when this SignTool cannot do the work."""
+    if seen.problem:
+        raise BrokenLink("signtool", f"{wanted.path} cannot be looked for: {seen.problem}.", UNREAD)
     if not seen.exists:
         raise BrokenLink("signtool", f"There is no SignTool at {wanted.path}.", REPAIR)
     if seen.architecture == "x86":

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import quoted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import FRIENDLY_NAME, KEY_PROV_INFO, KeyProvInfo
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.hresult import as_text
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.certutil_keys import (
@@ -141,7 +142,7 @@ def _inf_value(text: str) -> str:
 def check_inf_value(text: str) -> Optional[str]:
     """Why ``text`` cannot stand in a property file; None when it can."""
     bad = sorted({char for char in text if char in '"&\r\n\x00'})
-    return f"{text!r} cannot be written to a certutil property file: it holds {', '.join(repr(char) for char in bad)}." if bad else None
+    return f"{quoted(text)} cannot be written to a certutil property file: it holds {', '.join(quoted(char) for char in bad)}." if bad else None
 
 
 def parse_property_file(text: str) -> Dict[int, Optional[str]]:

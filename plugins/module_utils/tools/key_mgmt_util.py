@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, quoted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.transcript import without_escapes, without_prefixes
 
 WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\key_mgmt_util.exe"
@@ -109,7 +109,7 @@ def session(user: str, password: str, commands: Sequence[Sequence[str]]) -> str:
     words += [("path", word) for command in commands for word in command]
     for name, word in words:
         if not takes(word):
-            shown = f" ({word!r})" if name == "path" else ""
+            shown = f" ({quoted(word)})" if name == "path" else ""
             raise BrokenLink(
                 "argument" if name == "path" else "credential",
                 f"key_mgmt_util splits its input at blanks and knows no quotes: the {name}{shown} is empty or holds a blank or a control character.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink, quoted
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import SeenKey, WantedKey, point_of
 
 try:
@@ -54,7 +54,7 @@ def _token(module_path: str, token_label: str) -> Any:
     found = [token for token in tokens if not token_label or token.label == token_label]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(sorted(repr(token.label) for token in tokens)) or "none"
+    names = ", ".join(sorted(quoted(token.label) for token in tokens)) or "none"
     wanted = f"tokens labelled '{token_label}'" if token_label else "tokens"
     raise BrokenLink("argument", f"{module_path} has {len(found)} {wanted}, where exactly one is needed (it has: {names}).", "Set token_label to one of them.")
 

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool import EXIT_OK, EXIT_WARNING
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_reasons import FILTERS, UNKNOWN, Reason, of_code, of_sentence
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Part, Token, Unreadable, number, only, parts
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_reasons import FILTERS, UNKNOWN, Reason, of_code, of_sentence, of_verify_code
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Part, Token, Unreadable, number, only, parts, without_names
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_verified import (
     CERTIFICATE_LINES,
+    ENDLESS_LINES,
     ChainCertificate,
     Signature,
     VerifiedFile,
     read_date,
     read_files,
     thumbprint_of,
+    whole_certificates,
 )
 
 __all__ = [
@@ -44,6 +46,7 @@ _CONTEXT = re.compile(r"^An error occurred while attempting to (?:sign|timestamp
 _INTERNAL = re.compile(r"unexpected internal error has occurred", re.IGNORECASE)
 _RETURNED = re.compile(r"returned error:\s*0x([0-9A-Fa-f]{1,8})\b")
 _SIDE_NOTE = re.compile(r"^CryptCATAdminCalcHashFromFileHandle\b|^CryptSIPRetrieveSubjectGuid\b")
+_STAMPING = re.compile(r"SignerTimeStamp\w*\(\)")
 _CODE = re.compile(r"\(-?\d+\s*/\s*0x([0-9A-Fa-f]{1,8})\)")
 
 
@@ -75,6 +78,8 @@ class RunFacts:
     """How many certificates the /debug output lists before the filters."""
     filters: Mapping[str, int] = field(default_factory=dict)
     """How many certificates each filter of the /debug output has left."""
+    endless: Tuple[str, ...] = ()
+    """The considered certificates that end after the year 3000: the expiry filter drops them, and SignTool does not say so."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,9 @@ class VerifyFacts:
     warning_texts: Tuple[str, ...] = field(default_factory=tuple)
 
 
-def read_run(stdout: str, stderr: str = "", exit_code: Optional[int] = None) -> RunFacts:
-    """The facts of a run that changes files. Raises Unreadable."""
-    part = _the_part(stdout, stderr, SIGNING, exit_code)
+def read_run(stdout: str, stderr: str = "", exit_code: Optional[int] = None, own: bool = False) -> RunFacts:
+    """The facts of a run that changes files. ``own`` as in read_verification. Raises Unreadable."""
+    part = _the_part(stdout, stderr, SIGNING, exit_code, own)
     run = part.tokens
     if exit_code == EXIT_OK and any(token.kind == "usage" for token in run):
         raise Unreadable("the text is SignTool's help")
@@ -131,12 +136,14 @@ def read_run(stdout: str, stderr: str = "", exit_code: Optional[int] = None) -> 
         else {"timestamped": "timestamped", "committed": "processed"}.get(done_tokens[0].kind if done_tokens else "", "signed")
     )
     considered, left = _considered(run), _filters(run)
-    return RunFacts(failed, done, count_warnings, count_errors, complaints, notes, not_stamped, what, _selected(run), considered, left)
+    return RunFacts(failed, done, count_warnings, count_errors, complaints, notes, not_stamped, what, _selected(run), considered, left, _endless(run))
 
 
-def read_verification(stdout: str, stderr: str = "", exit_code: Optional[int] = None) -> VerifyFacts:
-    """The facts of a verification. Raises Unreadable."""
-    part = _the_part(stdout, stderr, ("verify",), exit_code)
+def read_verification(stdout: str, stderr: str = "", exit_code: Optional[int] = None, own: bool = False) -> VerifyFacts:
+    """The facts of a verification. ``own``: the texts are what a process of ours printed. Raises Unreadable."""
+    if own:
+        stdout, stderr = without_names(stdout), without_names(stderr)
+    part = _the_part(stdout, stderr, ("verify",), exit_code, own)
     run = part.tokens
     errors = [token for token in run if token.kind == "error"]
     if any(token.kind in ("signed", "timestamped", "committed") for token in run) and (errors or exit_code):
@@ -218,9 +225,9 @@ def _signature_data(signature: Signature) -> Dict[str, Any]:
     return {key: value for key, value in data.items() if value is not None}
 
 
-def _the_part(stdout: str, stderr: str, commands: Tuple[str, ...], exit_code: Optional[int]) -> Part:
+def _the_part(stdout: str, stderr: str, commands: Tuple[str, ...], exit_code: Optional[int], own: bool = False) -> Part:
     """The one run that the texts show."""
-    found = [part for part in parts(f"{stdout}\n{stderr}") if part.command in ("", *commands)]
+    found = [part for part in parts(f"{stdout}\n{stderr}", own) if part.command in ("", *commands)]
     if len(found) > 1:
         raise Unreadable(f"the text shows {len(found)} runs of SignTool")
     if found and not any(token.kind not in ("issued_to", "issued_by", "expires", "thumbprint", "described", "file", "ruler") for token in found[0].tokens):
@@ -239,34 +246,43 @@ def _check_exit_code(exit_code: Optional[int], complained: bool) -> None:
 
 def _complaints(run: Tuple[Token, ...], of_signing: bool) -> Tuple[Complaint, ...]:
     """The errors, each with its reason. Sentences that only say where something happened are left out, except alone."""
-    codes = [int(match.group(1), 16) for token in run if token.kind == "information" for match in [_CODE.search(token.flat)] if match]
+    informed = [
+        (int(match.group(1), 16), bool(_STAMPING.search(token.flat)))
+        for token in run
+        if token.kind == "information"
+        for match in [_CODE.search(token.flat)]
+        if match
+    ]
     found: List[Complaint] = []
     side_notes: List[Complaint] = []
     for token in run:
         if token.kind != "error":
             continue
         text = token.flat
-        complaint = _complaint(text, codes, run)
+        complaint = _complaint(text, informed, run, of_signing)
         (side_notes if _CONTEXT.match(text) or _SIDE_NOTE.match(text) else found).append(complaint)
-    if not found and codes:
-        reason = of_code(codes[0]) or UNKNOWN
-        found.append(Complaint(reason, "", codes[0]))
+    if not found and informed:
+        code, stamping = informed[0]
+        found.append(Complaint(of_code(code, stamping) or UNKNOWN, "", code))
     if found or not side_notes:
         return tuple(found)
     return tuple(side_notes) if of_signing or len(side_notes) == 1 else tuple(side_notes[:1])
 
 
-def _complaint(text: str, codes: List[int], run: Tuple[Token, ...]) -> Complaint:
+def _complaint(text: str, informed: List[Tuple[int, bool]], run: Tuple[Token, ...], of_signing: bool) -> Complaint:
     returned = _RETURNED.search(text)
     if returned:
         code = int(returned.group(1), 16)
-        return Complaint(of_code(code) or UNKNOWN, text, code)
-    if _INTERNAL.search(text) and len(codes) == 1:
-        return Complaint(of_code(codes[0]) or UNKNOWN, text, codes[0])
+        return Complaint((of_code(code) if of_signing else of_verify_code(code)) or UNKNOWN, text, code)
+    if _INTERNAL.search(text) and len(informed) == 1:
+        code, stamping = informed[0]
+        return Complaint(of_code(code, stamping) or UNKNOWN, text, code)
     reason = of_sentence(text) or UNKNOWN
     if reason.key == "no_certificate":
         reason = _refined(run) or reason
-    return Complaint(reason, text, codes[0] if len(codes) == 1 and reason is not UNKNOWN and reason.scope == "key" else None)
+    # A code that was read belongs to the one sentence of the run, whatever the sentence says.
+    alone = len(informed) == 1 and sum(1 for token in run if token.kind == "error" and not _CONTEXT.match(token.flat)) == 1
+    return Complaint(reason, text, informed[0][0] if alone else None)
 
 
 def _refined(run: Tuple[Token, ...]) -> Optional[Reason]:
@@ -292,9 +308,21 @@ def _considered(run: Tuple[Token, ...]) -> Optional[int]:
         if token.kind in CERTIFICATE_LINES:
             kinds.append(token.kind)
         elif token.kind != "friendly_name":
-            whole = token.kind == "filter" and kinds == list(CERTIFICATE_LINES) * (len(kinds) // 4)
-            return len(kinds) // 4 if whole else None
+            return kinds.count("thumbprint") if token.kind == "filter" and whole_certificates(kinds) else None
     return None
+
+
+def _endless(run: Tuple[Token, ...]) -> Tuple[str, ...]:
+    """The thumbprints of the considered certificates that have no line about their end."""
+    if _considered(run) is None:
+        return ()
+    found: List[str] = []
+    for position, token in enumerate(run):
+        if token.kind == "filter":
+            break
+        if token.kind == "thumbprint" and tuple(one.kind for one in run[max(0, position - 2) : position + 1]) == ENDLESS_LINES:
+            found.append(thumbprint_of(token))
+    return tuple(found)
 
 
 def _filters(run: Tuple[Token, ...]) -> Dict[str, int]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Pattern, Tuple
+from typing import Mapping, Optional, Pattern, Tuple
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import hresult
 
 RUN = "run"
 """Nothing was tried: the same command line would fail again for every file."""
@@ -32,7 +34,7 @@ class Reason:
     advice: str = ""
 
 
-UNKNOWN = Reason("unknown", "signtool", FILE, "SignTool gave a reason that is not known", "Look at SignTool's own words.")
+UNKNOWN = Reason("unknown", "signtool", FILE, "SignTool gave a reason that is not known", "Look at SignTool's own words (words in the file's entry).")
 
 _NO_CERTIFICATE = Reason(
     "no_certificate",
@@ -48,9 +50,39 @@ _TIMESTAMP_FAILED = Reason(
     "the timestamp authority could not be reached or gave no valid answer",
     "Check the address and that the host may reach it; give a second address in timestamp_urls.",
 )
+_CONTAINER_NOT_FOUND = Reason(
+    "container_not_found",
+    "container",
+    RUN,
+    "the key container of the certificate does not exist for this account",
+    "Make it with win_cloudhsm_import_key, then tie the certificate with win_cert_repairstore.",
+)
+_PROVIDER_NOT_FOUND = Reason(
+    "provider_not_found",
+    "provider",
+    RUN,
+    "the key storage provider that the certificate is tied to cannot be opened",
+    "Check that it is registered on the host (certutil -csplist, win_codesign_info), or tie the certificate to the one that is (win_cert_repairstore).",
+)
+KEY_NOT_OPENED = Reason(
+    "key_not_opened",
+    "key",
+    RUN,
+    "SignTool says that the file is not there, but it is: what is missing is the key, its provider or the certificate store",
+    "Check provider, key container and store (win_codesign_info).",
+)
+"""0x80070002 about a file that is there: the key could not be opened."""
+ENDLESS_CERTIFICATE = Reason(
+    "endless_certificate",
+    "certificate",
+    RUN,
+    "the certificate ends after the year 3000, and SignTool drops such a certificate without saying so",
+    "Sign with a certificate that ends before.",
+)
 _FILE_NOT_FOUND = Reason("file_not_found", "file", FILE, "the file is missing", "Check the path.")
 _IN_USE = Reason("in_use", "file", FILE, "another process holds the file open", "End what uses the file, then run the task again.")
 _NO_SIGNATURE = Reason("no_signature", "file", FILE, "the file has no signature", "Sign it first (state: signed).")
+STAMP_AGAIN = "Stamp the file again, with another timestamp authority (win_signtool with timestamp_urls)."
 _USAGE = Reason(
     "usage", "argument", RUN, "SignTool did not accept its command line", "This is a fault of the module's or an option that this SignTool does not know."
 )
@@ -97,14 +129,26 @@ SENTENCES: Tuple[Tuple[Pattern[str], Reason], ...] = tuple(
                 "no_private_key", "key", RUN, "the certificate's key cannot be opened", "Check provider, key container and credentials (win_codesign_info)."
             ),
         ),
+        (r"specified private key container was not found", _CONTAINER_NOT_FOUND),
+        (r"specified CSP could not be found", _PROVIDER_NOT_FOUND),
         (
-            r"specified private key container was not found",
+            r"cross certificate would not be present in the certificate chain",
             Reason(
-                "container_not_found",
-                "container",
-                KEY,
-                "the key container of the certificate does not exist for this account",
-                "Make it with win_cloudhsm_import_key, then tie the certificate with win_cert_repairstore.",
+                "not_of_the_chain",
+                "argument",
+                RUN,
+                "the additional certificate is not of the signing certificate's chain, and SignTool signs nothing with it",
+                "Give a certificate of the chain in additional_certificates, or leave them out.",
+            ),
+        ),
+        (
+            r"signer'?s certificate is not valid for signing",
+            Reason(
+                "signer_not_valid",
+                "certificate",
+                RUN,
+                "Windows does not take the certificate for signing: its chain cannot be built on this host, or it is not meant for code signing",
+                "Put the intermediate certificates into LocalMachine\\CA and the root into LocalMachine\\Root (role certificates).",
             ),
         ),
         (
@@ -164,7 +208,17 @@ SENTENCES: Tuple[Tuple[Pattern[str], Reason], ...] = tuple(
         ),
         (
             r"timestamp signature and/or certificate could not be verified",
-            Reason("timestamp_invalid", "timestamp", FILE, "the file's timestamp cannot be verified", "Sign the file anew, with another timestamp authority."),
+            Reason("timestamp_invalid", "timestamp", FILE, "the file's timestamp cannot be verified", STAMP_AGAIN),
+        ),
+        (
+            r"Signature did not pass crypto policy",
+            Reason(
+                "crypto_policy",
+                "certificate",
+                FILE,
+                "an algorithm or a key of the signature or its chain does not satisfy this host's policy",
+                "Look at the digest, the key sizes and the host's policy for weak cryptography.",
+            ),
         ),
         (r"does not chain to a Microsoft Root", Reason("not_microsoft_root", "certificate", FILE, "the chain does not end in a Microsoft root", "")),
         (r"does not chain to the specified Root", Reason("other_root", "certificate", FILE, "the chain ends in another root than asked for", "")),
@@ -235,13 +289,8 @@ CODES = {
     0x8007000B: Reason("bad_format", "file", FILE, "the file is damaged, or not what its kind asks for", "Check the file."),
     0x8000FFFF: Reason("bad_format", "file", FILE, "the file is damaged", "Check that the file is whole."),
     0x80070057: Reason("invalid_parameter", "file", FILE, "Windows refused a parameter (a timestamp authority with another protocol answers so, too)", ""),
-    0x80090016: Reason(
-        "container_not_found",
-        "container",
-        KEY,
-        "the key container of the certificate does not exist for this account",
-        "Make it with win_cloudhsm_import_key, then tie the certificate with win_cert_repairstore.",
-    ),
+    0x80090016: _CONTAINER_NOT_FOUND,
+    0x80090019: _PROVIDER_NOT_FOUND,
     0x80090010: Reason("key_access_denied", "credential", KEY, "the key storage provider denied the access to the key", "Check the crypto user's credentials."),
     0x80090022: Reason(
         "key_silent",
@@ -258,10 +307,98 @@ CODES = {
 """What a code means where SignTool gives one. On this path a code of the provider (0x8009....) means the key."""
 
 
-def of_code(code: int) -> Optional[Reason]:
-    """The reason for a code; all codes of key storage providers that have no line of their own are alike."""
-    if code in CODES:
-        return CODES[code]
+def _chain(key: str, meaning: str, advice: str = "Look at the certificates of the chain; sign with a certificate that this host accepts.") -> Reason:
+    return Reason(key, "certificate", FILE, meaning, advice)
+
+
+VERIFY_CODES: Mapping[int, Reason] = {
+    0x80096010: CODES[0x80096010],
+    **{code: CODES[code] for code in (0x800B0100, 0x800B0003, 0x80070005, 0x80070020, 0x80070002, 0x80070003, 0x8007000B, 0x8000FFFF)},
+    **{code: CODES[code] for code in (0x800B0101, 0x800B0109, 0x800B010A, 0x800B010C, 0x800B010E, 0x80092012, 0x80092013, 0x800B0110, 0x800B0111)},
+    0x80096005: Reason("timestamp_invalid", "timestamp", FILE, "the file's timestamp cannot be verified", STAMP_AGAIN),
+    0x80096003: Reason("timestamp_invalid", "timestamp", FILE, "the certificate that stamped the file is not valid", STAMP_AGAIN),
+    0x80092010: _chain("revoked", "a certificate of the chain was revoked by its issuer", "Use another certificate."),
+    0x80092026: _chain("security_settings", "this host's security settings do not allow the certificate"),
+    0x80090008: _chain("crypto_policy", "an algorithm of the signature or its chain does not satisfy this host's policy"),
+    0x80096001: Reason("system_error", "host", FILE, "Windows had a system error while it verified the trust", "Run the task again."),
+    0x80096002: _chain("no_signer", "the certificate of the signer is not valid or not there"),
+    0x80096004: _chain("certificate_signature", "the signature of a certificate of the chain cannot be verified"),
+    0x80096019: _chain("basic_constraints", "a certificate of the chain breaks the basic constraints of the one above"),
+    0x800B0004: _chain("not_trusted", "this host does not trust the signer"),
+    0x800B0102: _chain("validity_nesting", "the validity periods in the chain do not nest"),
+    0x800B0103: _chain("role", "a certificate that may only end a chain issued another, or the other way round"),
+    0x800B0104: _chain("path_length", "the chain is longer than one of its certificates allows"),
+    0x800B0105: _chain("critical_extension", "a certificate of the chain has a critical extension that Windows does not know"),
+    0x800B0106: _chain("purpose", "a certificate of the chain is used for another purpose than its issuer allowed"),
+    0x800B0107: _chain("issuer_chaining", "a certificate of the chain was not issued by the one above it"),
+    0x800B0108: _chain("malformed", "a certificate of the chain is malformed, or has an empty field that must not be empty"),
+    0x800B010B: _chain("trust_failed", "the check of the chain failed without a reason"),
+    0x800B010D: _chain("test_root", "the chain ends in a test root, which this host does not trust"),
+    0x800B010F: _chain("name", "the certificate's name is not the one that was expected"),
+    0x800B0112: _chain("untrusted_ca", "a certification authority of the chain is not trusted by this host's policy"),
+    0x800B0113: _chain("policy", "a certificate of the chain has a policy that is not allowed"),
+    0x800B0114: _chain("name_constraints", "a certificate of the chain has a name that its issuer may not certify"),
+}
+"""What a code of ``verify`` means (winerror.h). All but 0x80096010 judge the certificates or the stamp: the file is as it was signed."""
+
+BAD_DIGEST = VERIFY_CODES[0x80096010]
+"""The file was changed after it was signed: nothing else says so."""
+
+
+def of_verify_code(code: int) -> Reason:
+    """The reason for a code of a verification. One that no table knows is shown, and its link is that of its family."""
+    known = VERIFY_CODES.get(code)
+    if known:
+        return known
+    elsewhere = hresult.lookup(code)
+    of_trust = code >> 16 in (0x800B, 0x8009)
+    link = "certificate" if of_trust or elsewhere is None else elsewhere.link
+    return Reason("not_accepted", link, FILE, f"the verification answers {hresult.describe(code)}", "Look at the certificates of the chain on this host.")
+
+
+def of_stamp_status(status: Optional[int], words: str) -> Reason:
+    """Why the chain of a timestamp is not trusted: by CERT_TRUST_STATUS.dwErrorStatus (wincrypt.h), the first that fits."""
+    for bit, meaning, advice in STAMP_STATUS:
+        if status is not None and status & bit:
+            return Reason("timestamp_not_trusted", "timestamp", FILE, f"this host does not trust its timestamp: {meaning}", advice)
+    said = f"status 0x{status:08x}" if status is not None else words.rstrip(".") or "no reason is given"
+    return Reason("timestamp_not_trusted", "timestamp", FILE, f"this host does not trust its timestamp: {said}", _AUTHORITY)
+
+
+_AUTHORITY = "Look at the certificates of the timestamp authority on this host."
+_AUTHORITY_ROOT = "Put the root certificate of the timestamp authority into LocalMachine\\Root."
+STAMP_STATUS: Tuple[Tuple[int, str, str], ...] = (
+    (0x00000020, "its chain ends in a root that is not in the host's Root store", _AUTHORITY_ROOT),
+    (
+        0x00010000,
+        "its chain cannot be built up to a root",
+        "Put the intermediate certificates of the timestamp authority into LocalMachine\\CA and its root into LocalMachine\\Root.",
+    ),
+    (0x00000004, "a certificate of its chain was revoked", STAMP_AGAIN),
+    (0x04000000, "the host distrusts a certificate of its chain explicitly", STAMP_AGAIN),
+    (0x00000008, "the signature of a certificate of its chain is not valid", STAMP_AGAIN),
+    (0x00000010, "the authority's certificate is not meant for timestamps", STAMP_AGAIN),
+    (0x00000001, "a certificate of its chain is expired or not yet valid", f"Check the host's clock. {STAMP_AGAIN}"),
+    (0x01000000, "the revocation list of its authority cannot be reached", "Let the host reach the revocation list of the timestamp authority."),
+    (0x00000040, "whether its authority's certificate was revoked is not known", "Let the host reach the revocation list of the timestamp authority."),
+)
+"""Bits of the status of a timestamp's chain: what they mean, what to do."""
+
+STAMP_OF_THE_HOST = 0x01010060
+"""The bits that the host's stores and its way to revocation lists explain: another stamp would not be trusted either."""
+
+
+def of_code(code: int, stamping: bool = False) -> Optional[Reason]:
+    """The reason for a code of a run that signs; all codes of key storage providers that have no line of their own are alike.
+
+    ``stamping``: SignerTimeStamp() gave it, which uses no key: what is not the file's fault is the authority's.
+    """
+    known = CODES.get(code)
+    network = code >> 16 == 0x8019 or code & 0xFFFFFE00 == 0x80072E00 or code == 0x8009310B
+    if network or (stamping and (known is None or known.link != "file")):
+        return Reason("timestamp_failed", "timestamp", TIMESTAMP, f"the timestamp failed with 0x{code:08x}", "Try again, or use another timestamp authority.")
+    if known:
+        return known
     if code >> 16 == 0x8009 and (code & 0xFFFF) < 0x1000:
         return Reason(
             "key_failed", "key", KEY, f"the key storage provider failed with 0x{code:08x}", "Check client, credentials and cluster (win_codesign_info)."

@@ -63,6 +63,7 @@ MARKERS = (
     ("chain", r"Signing\s+Certificate\s+Chain[^:\n]*:"),
     ("cross", r"Cross\s+certificate\s+chain[^:\n]*:"),
     ("stamp", r"The\s+signature\s+is\s+timestamped:"),
+    ("stamp_time", r"The\s+signature\s+is\s+timestamped,\s+however\s+the\s+timestamp\s+time\s+is\s+not\s+valid\."),
     ("stamp_chain", r"Timestamp\s+Verified\s+by:"),
     ("unstamped", r"File\s+is\s+not\s+timestamped\."),
     ("page_hashes", r"File\s+has\s+page\s+hashes\."),
@@ -106,8 +107,23 @@ class Part:
     prefixed: bool
 
 
-def parts(text: str) -> List[Part]:
-    """The runs that ``text`` shows, those without any token left out."""
+_NAMED = re.compile(r"^((?:SignTool Error: |SignTool Warning: )?(?:Verifying|Successfully verified|File not found|File not valid):)[^\r\n]*", re.MULTILINE)
+
+
+def without_names(text: str) -> str:
+    """The output of a verification that we ran ourselves, without the names of files: a file may be named like a text of SignTool's.
+
+    SignTool begins what follows such a line with a line end of its own, so that this holds for a name that is cut off, too.
+    """
+    return _NAMED.sub(r"\1", text)
+
+
+def parts(text: str, own: bool = False) -> List[Part]:
+    """The runs that ``text`` shows, those without any token left out. ``own``: the text is of one process and as it was printed."""
+    if own:
+        lines = re.split(r"\r*\n|\r+", text.replace("\x00", "").replace("\u00a0", " "))
+        found = tuple(tokens("\n".join(lines)))
+        return [Part("", found, False)] if found else []
     text = without_escapes(text).replace("\ufeff", "").replace("\x00", "").replace("\u00a0", " ")
     whole = re.split(r"\r*\n|\r+", text)
     lines_alone = without_prefixes(whole)
@@ -123,6 +139,20 @@ def parts(text: str) -> List[Part]:
         runs[-1][1].append(_PROJECT.sub("", stripped))
     read = [Part(command, tuple(tokens("\n".join(lines))), prefixed) for command, lines in runs]
     return [part for part in read if part.tokens]
+
+
+_SPEAKS = ("error", "warning", "verifying", "verified", "signed", "index", "count", "errors", "table", "done", "considered", "selected", "usage")
+
+
+def speaks(text: str) -> bool:
+    """Whether a process of ours printed anything that only SignTool prints."""
+    return any(token.kind in _SPEAKS for part in parts(text, own=True) for token in part.tokens)
+
+
+def words(text: str, most: int = 1000) -> str:
+    """The end of what a process printed, in one line."""
+    flat = " ".join(text.replace("\x00", "").split())
+    return flat if len(flat) <= most else "... " + flat[-most:]
 
 
 def _strip_prefixes(line: str) -> str:

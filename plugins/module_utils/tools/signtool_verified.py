@@ -8,9 +8,9 @@ The short output has a table, the verbose one a block for each signature. Raises
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.signtool_text import Token, Unreadable, cut_after
 
@@ -22,6 +22,11 @@ _TIMESTAMPS = ("None", "RFC3161", "Authenticode")
 
 CERTIFICATE_LINES = ("issued_to", "issued_by", "expires", "thumbprint")
 """The lines that SignTool prints of a certificate, behind a friendly name in newer versions."""
+ENDLESS_LINES = ("issued_to", "issued_by", "thumbprint")
+"""Those of a certificate that ends after the year 3000: SignTool cannot print such a date, and leaves the line out."""
+
+_STAMP_TROUBLE = re.compile(r"An error has been found with the timestamp\.|The timestamp certificate is not valid for the requested usage\.")
+_STAMP_STATUS = re.compile(r"CERT_TRUST_STATUS\.dwErrorStatus:\s*0x([0-9A-Fa-f]{1,8})\b")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,10 @@ class Signature:
     """Whether a block of the verbose output was read to its end."""
     whole_chain: bool = True
     """False: a line of the chain is missing, or the text ends in it."""
+    stamp_trouble: str = ""
+    """What SignTool says in the place of the timestamp when the timestamp's own chain has an error: there is one, and it is not trusted."""
+    stamp_status: Optional[int] = None
+    """The chain's CERT_TRUST_STATUS.dwErrorStatus, where SignTool gives it."""
 
     @property
     def signer(self) -> str:
@@ -94,8 +103,36 @@ def _file(run: Tuple[Token, ...], positions: List[int]) -> VerifiedFile:
     if verified > 1:
         raise Unreadable("SignTool names more verified files than it began with")
     verbose = any(kind in ("verifying", "index", "hash", "chain") for kind in kinds)
-    signatures = _blocks(run, positions) if verbose else _rows(here)
+    signatures = _with_troubled_stamps(_blocks(run, positions), _stamp_troubles(here)) if verbose else _rows(here)
     return VerifiedFile(bool(verified), signatures, verbose)
+
+
+def _stamp_troubles(here: List[Token]) -> List[Tuple[str, Optional[int]]]:
+    """SignTool's sentences about timestamps whose chain has an error, each with the chain's status."""
+    found: List[Tuple[str, Optional[int]]] = []
+    for token in here:
+        if token.kind == "stamp_time":
+            found.append(("The timestamp time is not valid.", None))
+        elif token.kind == "warning" and (said := _STAMP_TROUBLE.search(token.flat)):
+            status = _STAMP_STATUS.search(token.flat)
+            found.append((said.group(0), int(status.group(1), 16) if status else None))
+    return found
+
+
+def _with_troubled_stamps(blocks: Tuple[Signature, ...], troubles: Sequence[Tuple[str, Optional[int]]]) -> Tuple[Signature, ...]:
+    """The signatures that have neither a timestamp nor the word that they have none, with the sentence that SignTool printed instead.
+
+    The sentences stand on the other stream and name no signature: they are given out where there is one for each, and
+    what they say only where all say the same.
+    """
+    without = [number for number, block in enumerate(blocks) if block.timestamped is None and block.chain]
+    if not troubles or len(troubles) != len(without):
+        return blocks
+    words, status = troubles[0] if len(set(troubles)) == 1 else ("An error has been found with the timestamp.", None)
+    return tuple(
+        replace(block, timestamped=True, stamp_trouble=words, stamp_status=status, complete=True) if number in without else block
+        for number, block in enumerate(blocks)
+    )
 
 
 def _rows(here: List[Token]) -> Tuple[Signature, ...]:
@@ -151,7 +188,7 @@ def _block(run: Tuple[Token, ...], block: List[int]) -> Signature:
             stamped, kind, where = False, "None", ""
         elif token.kind == "stamp":
             stamped, time, where = True, read_date(token.value), ""
-        elif token.kind in ("verified", "count", "error", "page_hashes", "described"):
+        elif token.kind in ("verified", "count", "error", "page_hashes", "described", "warning", "stamp_time"):
             where = ""
         elif where and token.kind == "issued_to":
             chains[where].append(_certificate(run, position))
@@ -169,15 +206,31 @@ def _block(run: Tuple[Token, ...], block: List[int]) -> Signature:
     )
 
 
+_AFTER_A_CHAIN = ("stamp", "stamp_time", "unstamped", "cross", "page_hashes", "described", "verified", "count", "index", "verifying", "warning")
+
+
+def whole_certificates(lines: Sequence[str]) -> bool:
+    """Whether the kinds of lines are those of whole certificates, one after the other."""
+    position = 0
+    while position < len(lines):
+        for one in (CERTIFICATE_LINES, ENDLESS_LINES):
+            if tuple(lines[position : position + len(one)]) == one:
+                position += len(one)
+                break
+        else:
+            return False
+    return True
+
+
 def _whole_chain(run: Tuple[Token, ...], block: List[int]) -> bool:
-    """Whether the signer's chain has all four lines of each certificate, and what follows a chain follows it."""
+    """Whether the signer's chain has all lines of each certificate, and what follows a chain follows it."""
     lines: List[str] = []
     inside = False
-    for position in block:
+    # What follows the chain of a signature without a word about its timestamp is the next signature.
+    for position in (*block, *range(block[-1] + 1, min(block[-1] + 2, len(run)))):
         kind = run[position].kind
         if inside and kind not in (*CERTIFICATE_LINES, "friendly_name", "chain"):
-            whole = lines == list(CERTIFICATE_LINES) * (len(lines) // len(CERTIFICATE_LINES))
-            return whole and kind in ("stamp", "unstamped", "cross", "page_hashes", "described", "verified")
+            return whole_certificates(lines) and kind in _AFTER_A_CHAIN
         inside = inside or kind == "chain"
         if inside and kind in CERTIFICATE_LINES:
             lines.append(kind)

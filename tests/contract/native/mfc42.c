@@ -4,7 +4,7 @@
  * Stands in for the two functions of MFC42.dll that signtool.exe takes by number (new and delete), and for what Wine lacks:
  * an empty catalog database, a key behind every certificate, and a signing call that answers with a code of the test's choice.
  */
-#include <windows.h>
+#include "import_table.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,28 +70,6 @@ static FARPROC WINAPI get_proc(HMODULE module, LPCSTR name)
     return real_get_proc(module, name);
 }
 
-static void *patch(HMODULE module, const char *name, void *function)
-{
-    BYTE *base = (BYTE *)module;
-    IMAGE_NT_HEADERS *head = (IMAGE_NT_HEADERS *)(base + ((IMAGE_DOS_HEADER *)base)->e_lfanew);
-    IMAGE_IMPORT_DESCRIPTOR *one = (IMAGE_IMPORT_DESCRIPTOR *)(base + head->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress);
-    for (; one->Name; one++) {
-        IMAGE_THUNK_DATA *names = (IMAGE_THUNK_DATA *)(base + one->OriginalFirstThunk), *slots = (IMAGE_THUNK_DATA *)(base + one->FirstThunk);
-        for (; names->u1.AddressOfData; names++, slots++) {
-            DWORD old;
-            void *before;
-            if (IMAGE_SNAP_BY_ORDINAL(names->u1.Ordinal) || strcmp(((IMAGE_IMPORT_BY_NAME *)(base + names->u1.AddressOfData))->Name, name))
-                continue;
-            before = (void *)slots->u1.Function;
-            VirtualProtect(&slots->u1.Function, sizeof slots->u1.Function, PAGE_READWRITE, &old);
-            slots->u1.Function = (ULONG_PTR)function;
-            VirtualProtect(&slots->u1.Function, sizeof slots->u1.Function, old, &old);
-            return before;
-        }
-    }
-    return NULL;
-}
-
 BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, void *reserved)
 {
     if (reason == DLL_PROCESS_ATTACH) {
@@ -100,6 +78,7 @@ BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, void *reserved)
         real_get_proc = (get_proc_t)patch(program, "GetProcAddress", get_proc);
         if (!real_get_proc)
             real_get_proc = GetProcAddress;
+        give_what_wine_lacks(program);
         if (GetEnvironmentVariableA("LAB_KEY", key, sizeof key) && !strcmp(key, "any"))
             patch(program, "CryptAcquireCertificatePrivateKey", acquire_key);
     }

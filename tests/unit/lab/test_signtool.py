@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from lab.certstore import USER, CertificateStores
+from lab.pki import Pki
 from lab.process import Completed
-from lab.tools.signtool import authenticode, codepage, fileformat, response
+from lab.tools.signtool import authenticode, chains, codepage, fileformat, response
 from support.osslsigncode import need_newer
 from support.signtool_play import signatures
 from support.signtool_world import WORK, World
@@ -220,6 +224,33 @@ def test_versions(world: World, version: str, known: bool) -> None:
     assert ("Invalid option: /fn" in text(done)[1]) is not newest
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("verify /now2010pca /w2010pca a.exe", "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca"),
+        ("verify /w2010pca /now2010pca /ph a.exe", "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca"),
+        ("verify /noenclavewarn /q /v a.exe", "The /noenclavewarn option requires the /enclave option."),
+        ("verify /noenclavewarn /ph a.exe", "The /ph option requires the /v option."),
+        ("verify /noenclavewarn /enclave a.exe", "The /enclave option requires the /ph /v option."),
+        ("verify /p7 /kp /ph a.exe", "The /ph option requires the /v option."),
+        ("verify /enclave /p7 /kp a.exe", "The /enclave option requires the /ph /v option."),
+        ("verify /q /v /p7 /pa a.exe", "The /p7 option is incompatible with the /pa option."),
+        ("verify /q /v a.exe", "The /q option is incompatible with the /v option."),
+    ],
+)
+def test_the_first_of_two_faults_is_told(world: World, line: str, words: str) -> None:
+    """In the order of the genuine 10.0.26100.9169, as tests/contract shows."""
+    done = world.run(line)
+    assert (done.exit_code, text(done)) == (1, ("", f"SignTool Error: {words}\n"))
+
+
+def test_more_than_a_response_file(world: World) -> None:
+    """The genuine one forgets to fill in the names, and shows its help."""
+    world.put("args.rsp", b"verify /pa a.exe\r\n")
+    said = text(world.run("@args.rsp a.exe"))[1]
+    assert said.startswith("SignTool Error: The %1!s! option is incompatible with the %2!s! option.\nUsage: signtool")
+
+
 def test_not_signed_by_a_key_outside_the_token(world: World, tmp_path: Path) -> None:
     """The operations of the cluster show that the key was used there."""
     sign(world, "a.exe")
@@ -227,3 +258,92 @@ def test_not_signed_by_a_key_outside_the_token(world: World, tmp_path: Path) -> 
     assert world.cluster.token.protection(key.token_id)["never_extractable"]
     (one,) = authenticode.read(world.host.files.real_path(f"{WORK}\\a.exe"), fileformat.PE)
     assert one.signer.public_key() == key.public_key
+
+
+# What a host does not accept ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stamped(world: World) -> World:
+    """A world with a stamped file, on a host that has lost the root of both signer and authority and has the signer's again."""
+    assert sign(world, "a.exe", options=f"/tr {world.server.url}/ts /td sha256").exit_code == 0
+    return world
+
+
+def test_the_error_of_a_stamps_chain_stands_in_the_place_of_the_stamp(stamped: World) -> None:
+    trust, status = chains.Trust.chain, []
+
+    def without_root(self: chains.Trust, leaf: x509.Certificate, extra: Iterable[x509.Certificate] = ()) -> chains.Chain:
+        found = trust(self, leaf, extra)
+        if not chains.allows(leaf, chains.TIME_STAMPING):
+            return found
+        return replace(found, trusted="untrusted" not in status, complete="partial" not in status)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chains.Trust, "chain", without_root)
+        for word, number in (("untrusted", 0x20), ("partial", 0x10000)):
+            status[:] = [word]
+            done = stamped.run("verify /pa /all /v a.exe")
+            out, err = text(done)
+            assert (done.exit_code, "Number of warnings: 0" in out, "timestamped" in out) == (0, True, False)
+            assert err.startswith(f"SignTool Warning: An error has been found with the timestamp. \n\tCERT_TRUST_STATUS.dwErrorStatus: 0x{number:08X}\n")
+            assert "RFC3161" in text(stamped.run("verify /pa /all a.exe"))[0]
+    assert "The signature is timestamped:" in text(stamped.run("verify /pa /all /v a.exe"))[0]
+
+
+def test_windows_brings_the_roots_of_authorities_along(world: World) -> None:
+    root = world.issued["root"]
+    stores = CertificateStores(world.host)
+    assert stores.remove(hashlib.sha1(root.der, usedforsecurity=False).hexdigest(), "Root")
+    try:
+        stores.add(root.der, "AuthRoot")
+        sign(world, "a.exe")
+        assert world.run("verify /pa a.exe").exit_code == 0
+        world.host.faults.set("authority_unknown")
+        assert world.run("verify /pa a.exe").exit_code == 1
+    finally:
+        stores.remove(hashlib.sha1(root.der, usedforsecurity=False).hexdigest(), "AuthRoot")
+        stores.add(root.der, "Root")
+
+
+@pytest.mark.parametrize(("fault", "chain"), [("0x800b0114", True), ("0x80096010:chainless", False)])
+def test_a_verification_ends_with_the_code_that_was_asked_for(world: World, fault: str, chain: bool) -> None:
+    sign(world, "a.exe")
+    world.host.faults.set(f"verify_code:{fault}")
+    done = world.run("verify /pa /all /v a.exe")
+    out, err = text(done)
+    assert (done.exit_code, "Hash of file" in out, "Signing Certificate Chain" in out) == (1, True, chain)
+    assert f"WinVerifyTrust returned error: 0x{fault[2:10].upper()}" in err
+
+
+def test_a_stamp_fails_with_the_code_that_was_asked_for(world: World) -> None:
+    sign(world, "b.exe")
+    world.host.faults.set("stamp_error:0x80090006")
+    done = sign(world, "a.exe", "c.exe", options=f"/tr {world.server.url}/ts /td sha256")
+    assert (done.exit_code, "SignerSign() failed.\" (-2146893818/0x80090006)" in text(done)[0]) == (1, True)
+    done = world.run(f"timestamp /tr {world.server.url}/ts /td sha256 b.exe")
+    assert (done.exit_code, "SignerTimeStamp() failed.\" (-2146893818/0x80090006)" in text(done)[0]) == (1, True)
+    assert signatures(world, "b.exe") == {"signatures": 1, "timestamped": 0}
+
+
+def test_a_key_that_is_not_found_blames_the_file(world: World) -> None:
+    world.host.faults.set("ksp_error:0:0x80070002")
+    done = sign(world, "a.exe", "b.exe")
+    assert (done.exit_code, text(done)[1]) == (1, f"SignTool Error: File not found: {WORK}\\a.exe\n")
+
+
+def test_a_certificate_that_ends_after_the_year_3000_is_dropped_and_has_no_end(world: World) -> None:
+    stores, key = CertificateStores(world.host), world.issued["sign"]
+    pki = Pki.create()
+    endless = pki.code_signing("endless", key.certificate.public_key(), endless=True)
+    digits = endless.certificate.fingerprint(hashes.SHA1()).hex().upper()
+    stores.add(endless.der, "My")
+    try:
+        done = world.run(f"sign /v /debug /fd sha256 /sm /sha1 {digits} a.exe")
+    finally:
+        stores.remove(digits, "My")
+    out, err = text(done)
+    listed = out[: out.index(digits)].rpartition("Issued to")[2]
+    assert "Expires" not in listed
+    assert (done.exit_code, "After Hash filter, 0 certs were left." in out) == (1, True)
+    assert "No certificates were found" in err

@@ -224,3 +224,20 @@ def test_an_unknown_step_and_an_unknown_hive(host: Host) -> None:
     step, hive = ask(host, {"op": "nonsense"}, {"op": "registry", "path": r"HKCR\x", "name": ""})
     assert step["error"] == "unknown step 'nonsense'"
     assert hive["error"] == "unknown registry hive 'HKCR'"
+
+
+def test_a_file_that_another_process_writes_can_be_read_and_nothing_else(host: Host) -> None:
+    path, other = r"C:\Work\open.txt", r"C:\Work\other.txt"
+    for one in (path, other):
+        host.files.write(one, b"line\n")
+    host.faults.set(f"file_open:{path}")
+    steps = [{"op": "read", "path": path, "limit": 100}, {"op": "digest", "path": path}, {"op": "copy", "path": path, "target": r"C:\Work\copy.txt"}]
+    assert all("error" not in result for result in ask(host, *steps))
+    writing = [
+        {"op": "append", "path": path, "base64": ""},
+        {"op": "remove", "path": path},
+        {"op": "write", "path": path, "base64": ""},
+        {"op": "move", "path": other, "target": path},
+    ]
+    assert [result["error_code"] & 0xFFFF for result in ask(host, *writing)] == [32] * 4
+    assert host.files.read(path) == b"line\n"

@@ -53,7 +53,8 @@ def build_of(process: Process) -> int:
 def _response(process: Process, console: Console, build: int, words: list[str]) -> int:
     if len(words) > 1:
         # The genuine one forgets to fill in the names.
-        console.error_about("The %1!s! option is incompatible with the %2!s! option.")
+        console.error("The %1!s! option is incompatible with the %2!s! option.")
+        console.help("")
         return 1
     named = find(process, words[0][1:])
     if not named or named[0].folder:

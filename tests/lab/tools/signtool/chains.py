@@ -25,6 +25,13 @@ CERT_E_UNTRUSTEDROOT = 0x800B0109
 CERT_E_CHAINING = 0x800B010A
 CERT_E_WRONG_USAGE = 0x800B0110
 
+CERT_TRUST_IS_NOT_TIME_VALID = 0x1
+CERT_TRUST_IS_NOT_VALID_FOR_USAGE = 0x10
+CERT_TRUST_IS_UNTRUSTED_ROOT = 0x20
+CERT_TRUST_IS_PARTIAL_CHAIN = 0x10000
+LAST_YEAR = 3000
+"""The last year of which SignTool can print a date: a certificate that ends later has no line about it."""
+
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -79,8 +86,10 @@ class Trust:
 
     def __init__(self, process: Process) -> None:
         stores = CertificateStores(process.host)
+        brought_along = [] if process.host.faults.active("authority_unknown") else stores.certificates("AuthRoot")
         places = ((MACHINE, ""), (USER, process.account))
         self.roots = [self._load(one.der) for place, account in places for one in stores.certificates("Root", place, account)]
+        self.roots += [self._load(one.der) for one in brought_along]
         self.others = [self._load(one.der) for place, account in places for one in stores.certificates("CA", place, account)]
 
     @staticmethod
@@ -112,6 +121,20 @@ class Trust:
         if not allows(chain.certificates[0], usage):
             return CERT_E_WRONG_USAGE
         return 0
+
+
+def stamp_status(chain: Chain, moment: datetime.datetime) -> int:
+    """CERT_TRUST_STATUS.dwErrorStatus (wincrypt.h) of the chain of a time stamp that was made at ``moment``."""
+    status = 0
+    if not chain.complete:
+        status |= CERT_TRUST_IS_PARTIAL_CHAIN
+    elif not chain.trusted:
+        status |= CERT_TRUST_IS_UNTRUSTED_ROOT
+    if any(not one.not_valid_before_utc <= moment <= one.not_valid_after_utc for one in chain.certificates):
+        status |= CERT_TRUST_IS_NOT_TIME_VALID
+    if not allows(chain.certificates[0], TIME_STAMPING):
+        status |= CERT_TRUST_IS_NOT_VALID_FOR_USAGE
+    return status
 
 
 @functools.lru_cache(maxsize=512)

@@ -6,18 +6,19 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from .chains import date, simple_name, thumbprint
+from .chains import LAST_YEAR, date, simple_name, thumbprint
 from .console import Console
 
 
 def certificate(console: Console, one: x509.Certificate, depth: int = 0, friendly_name: str = "") -> None:
-    """Four lines and an empty one; from 10.0.28000 on a friendly name stands before them."""
+    """Four lines (three without an end that can be printed) and an empty one; from 10.0.28000 on a friendly name stands before them."""
     blanks = "    " * (depth + 1)
     if friendly_name:
         console.say(f"{blanks}Friendly Name: {friendly_name}\n")
     console.say(f"{blanks}Issued to: {simple_name(one.subject)}\n")
     console.say(f"{blanks}Issued by: {simple_name(one.issuer)}\n")
-    console.say(f"{blanks}Expires:   {date(one.not_valid_after_utc)}\n")
+    if one.not_valid_after_utc.year <= LAST_YEAR:
+        console.say(f"{blanks}Expires:   {date(one.not_valid_after_utc)}\n")
     console.say(f"{blanks}SHA1 hash: {thumbprint(one)}\n")
     console.out("\n")
 

@@ -208,6 +208,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "policy": Option(1),
         "w2010pca": Option(since=26100),
         "now2010pca": Option(since=26100),
+        "noenclavewarn": Option(since=26100),
         **_flags("tw", "sl", "p7", "q", "d", "v", "debug"),
     },
     "remove": {
@@ -388,19 +389,21 @@ def _check_timestamp(line: CommandLine) -> None:
 
 def _check_verify(line: CommandLine) -> None:
     _need_file(line)
-    _incompatible(line, ["q"], ["v"])
-    _incompatible(line, ["p7"], ["kp"])
+    _not_with(line, "w2010pca", "now2010pca")
     for name in ("ph", "d"):
         if not line.has("debug"):  # which implies /v
             _requires(line, name, "v")
-    _requires_one_of(line, "o", "a", "ad", "ag", "as", "c")
+    _requires(line, "noenclavewarn", "enclave")
     if line.has("enclave") and not (line.has("ph") and line.has("v", "debug")):
         raise Refused("The /enclave option requires the /ph /v option.")
+    _requires_one_of(line, "o", "a", "ad", "ag", "as", "c")
+    _incompatible(line, ["p7"], ["kp"])
     for name in ("a", "ad", "as", "ag", "c", "pa", "pg"):
         _incompatible(line, ["p7"], [name])
     _incompatible(line, ["p7"], ["bp"], "", "/pa")
     for name in ("policy", "r", "all", "ds", "sl", "ms"):
         _incompatible(line, ["p7"], [name])
+    _incompatible(line, ["q"], ["v"])
 
 
 def _check_remove(line: CommandLine) -> None:

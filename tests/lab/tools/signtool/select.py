@@ -22,7 +22,7 @@ from lab.hsm import KeyObject
 from lab.process import Process
 
 from . import listing
-from .chains import CODE_SIGNING, Trust, simple_name, thumbprint, usages
+from .chains import CODE_SIGNING, LAST_YEAR, Trust, simple_name, thumbprint, usages
 from .console import Console
 from .names import find
 from .options import CommandLine
@@ -136,12 +136,17 @@ class _Choice:
             known = usages(one.certificate)
             return known is None or wanted in known
 
+        def in_time(one: Candidate) -> bool:
+            # An end that SignTool cannot print counts as past.
+            end = one.certificate.not_valid_after_utc
+            return one.certificate.not_valid_before_utc <= now <= end and end.year <= LAST_YEAR
+
         def holds(text: str, part: str) -> bool:
             return part.lower() in text.lower()
 
         filters: list[tuple[str, Callable[[Candidate], bool]]] = [
             ("EKU", usable),
-            ("expiry", lambda one: one.certificate.not_valid_before_utc <= now <= one.certificate.not_valid_after_utc),
+            ("expiry", in_time),
         ]
         if line.has("sha1"):
             filters.append(("Hash", lambda one: thumbprint(one.certificate) == line.value("sha1").upper()))

@@ -22,6 +22,7 @@ from .names import Named, find
 from .options import CERTHASH, CommandLine
 from .select import NotSelected, Selected, matches, select
 
+FILE_NOT_FOUND = 0x80070002
 NTE_INTERNAL_ERROR = 0x8009002D
 CRYPT_E_NO_MATCH = 0x80092009
 WORDS = {
@@ -56,6 +57,9 @@ class RunEnded(Exception):
         """Few codes have words of their own."""
         if self.code in WORDS:
             console.error(WORDS[self.code])
+        elif self.code == FILE_NOT_FOUND:
+            # The file is there: what was not found is what the key needs.
+            console.error_about(f"File not found: {self.path}")
         elif self.code == CRYPT_E_NO_MATCH:
             # It blames the file to be signed for the certificate that is tied to the wrong key.
             console.error_about(f"An error occurred while attempting to load the signing\n\tcertificate from: {self.path}")
@@ -214,6 +218,8 @@ class _Signer:
             return content, True
         if self.process.fault("stamp_fails_after_signing") is not None:
             return content, False
+        if (fault := self.process.fault("stamp_error")) is not None:
+            raise RunEnded(int(fault, 16))
         with tempfile.TemporaryDirectory() as folder:
             signed = Path(folder) / ("signed" + ending)
             signed.write_bytes(content)

@@ -85,6 +85,9 @@ def _stamped(process: Process, line: CommandLine, console: Console, named: Named
     index = int(line.value("tp", "0"))
     if index >= len(signatures):
         raise FileFailed("Invalid index specified.")
+    if (fault := process.fault("stamp_error")) is not None:
+        console.internal_error("Error: SignerTimeStamp() failed.", int(fault, 16))
+        raise RunEnded
     ending = path.suffix if kind == fileformat.SCRIPT else ""
     digest = line.last("td", "sha1").lower()
     return stamp(path, digest if digest != "certhash" else "sha256", line.value("tr") or line.value("tseal"), line.value("t"), index, ending)

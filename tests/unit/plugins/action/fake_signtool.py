@@ -57,7 +57,15 @@ class SignToolHost(FakeHost):
     selection_error: str = ""
     hangs_at: set[bytes] = field(default_factory=set)
     environments: list[dict[str, str]] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+    """Files (lower case) that another process holds open for writing: they can be read, nothing else."""
     enclave_warning: bool = False
+    unknown_authority: bool = False
+    """Whether the root of the timestamp authority is missing on the host."""
+    verify_codes: dict[str, int] = field(default_factory=dict)
+    """What the verification answers of a certificate's signatures instead of that they are good."""
+    says: bytes | None = None
+    """What is printed by the program at the path, where it is none of SignTool's."""
 
     def _version(self, step: Raw) -> Raw:
         if not self.program:
@@ -67,6 +75,8 @@ class SignToolHost(FakeHost):
     def _run(self, step: Raw) -> Raw:
         if not self.program:
             return failure("The system cannot find the file specified")
+        if self.says is not None:
+            return {"exit_code": 3, "stdout": base64.b64encode(self.says).decode(), "stderr": "", "timed_out": False, "milliseconds": 8}
         arguments = _split_line(step["arguments"])
         self.environments.append(step.get("secret_environment", {}))
         command = {"sign": self._sign, "timestamp": self._stamp, "verify": self._verify, "remove": self._take_off}[arguments[0]]
@@ -104,6 +114,9 @@ class SignToolHost(FakeHost):
     def _move(self, step: Raw) -> Raw:
         return self._in_use() if step["target"].lower() in self.locked else super()._move(step)
 
+    def _remove(self, step: Raw) -> Raw:
+        return self._in_use() if step["path"].lower() in self.held else super()._remove(step)
+
     def _copy(self, step: Raw) -> Raw:
         if self._file(step["path"]) is None:
             return failure("Could not find file", -2147024894, "System.IO.FileNotFoundException")
@@ -112,6 +125,8 @@ class SignToolHost(FakeHost):
     def _append(self, step: Raw) -> Raw:
         if not self._has_folder(step["path"].rsplit("\\", 1)[0]):
             return failure("Could not find a part of the path", -2147024893, "System.IO.DirectoryNotFoundException")
+        if step["path"].lower() in self.held:
+            return self._in_use()
         content = self._file(step["path"]) or b""
         if content and not content.endswith(b"\n"):
             content += b"\n"
@@ -208,25 +223,32 @@ class SignToolHost(FakeHost):
         elif not signatures:
             err = "SignTool Error: No signature found.\r\r\n"
         for index, one in enumerate(signatures):
-            out += _block(index, one)
+            out += _block(index, one, self.unknown_authority)
+            if one["stamped"] and self.unknown_authority:
+                err += "SignTool Warning: An error has been found with the timestamp. \r\n\tCERT_TRUST_STATUS.dwErrorStatus: 0x00000020\r\n"
             if one["body"] != hashlib.sha256(body).hexdigest():
                 err += "SignTool Error: WinVerifyTrust returned error: 0x80096010\r\r\n\tThe digital signature of the object did not verify.\r\r\n"
+            elif one["signer"] in self.verify_codes:
+                err += f"SignTool Error: WinVerifyTrust returned error: 0x{self.verify_codes[one['signer']]:08X}\r\r\n\tWords of the system.\r\r\n"
             elif one["signer"] in self.untrusted:
                 err += (
                     "SignTool Error: A certificate chain processed, but terminated in a root\r\n\tcertificate which is not trusted by the trust provider.\r\n"
                 )
             else:
                 good += 1
-        if not err:
+        failed = "SignTool Error" in err
+        if not failed:
             out += f"\r\nSuccessfully verified: {name}\r\r\n"
-        errors = max(len(signatures) - good, 1 if err else 0)
+        errors = max(len(signatures) - good, 1 if failed else 0)
         out += f"\r\nNumber of signatures successfully Verified: {good}\r\r\nNumber of warnings: 0\r\r\nNumber of errors: {errors}\r\r\n"
-        return (1 if err else 0), out, err, False
+        return (1 if failed else 0), out, err, False
 
 
-def _block(index: int, one: dict[str, Any]) -> str:
+def _block(index: int, one: dict[str, Any], unknown_authority: bool) -> str:
     text = f"\r\nSignature Index: {index}{' (Primary Signature)' if not index else ''}\r\nHash of file ({one['digest']}): {one['body'].upper()}\r\n"
     text += "\r\nSigning Certificate Chain:\r\n" + _certificate(1, "Example Test Root CA", ROOT) + _certificate(2, "Example Code Signing", one["signer"])
+    if one["stamped"] and unknown_authority:
+        return text
     if one["stamped"]:
         text += f"The signature is timestamped: {STAMP_TIME}\r\nTimestamp Verified by:\r\n"
         return text + _certificate(1, "Example Test Root CA", ROOT) + _certificate(2, "Example Time Stamping", TSA) + "\r\n"

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_import_key import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import FOLDER
+from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import cloudhsm_cli, import_key
 from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.cloud_host import LOGIN, PASSWORD, PROVIDERS, CloudHost
 from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import Raw, failure, ran, run_action
 from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import make
@@ -236,7 +237,12 @@ def break_client(there: CloudHost) -> None:
         ("3", break_key, "key", "No private key"),
         ("5", break_duplicate, "key", "more than one key"),
         ("3", break_duplicate, "key", "handles 1835009, 1835100"),
-        ("5", break_client, "client", "No client of CloudHSM is installed"),
+        (
+            "5",
+            break_client,
+            "client",
+            f"No client of CloudHSM is installed on this host: neither {cloudhsm_cli.WINDOWS_PROGRAM} nor {import_key.PROGRAM} is there.",
+        ),
     ],
 )
 def test_every_broken_link_is_told_apart(sdk: str, damage: Any, link: str, words: str) -> None:
@@ -393,6 +399,9 @@ def test_absent_is_done_where_there_is_no_container_and_no_client() -> None:
     there = CloudHost()
     result = act(there, state="absent")
     assert (result["changed"], result["removed"], len(there.calls)) == (False, [], 1)
+    assert result["client_sdk"] is None
+    assert act(there, state="absent", client_sdk="3")["client_sdk"] is None
+    assert act(host("3"), state="absent")["client_sdk"] == "3"
 
 
 def test_absent_without_proof() -> None:

@@ -133,6 +133,9 @@ def test_the_association_is_compared_where_it_is_wanted(host: FakeHost, identity
     (finding,) = run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, **identity}]}, host)["findings"]
     assert (finding["link"], finding["expected"], finding["seen"]) == (link, expected, seen)
     assert finding["what"].startswith(what)
+    # The role that is named is the one that ties.
+    assert finding["role"] == "key_container"
+    assert "Run the role cloudhsm.codesign.key_container," in finding["repair"]
 
 
 def test_a_certificate_that_cannot_sign_is_a_finding(host: FakeHost) -> None:
@@ -142,6 +145,8 @@ def test_a_certificate_that_cannot_sign_is_a_finding(host: FakeHost) -> None:
     host.registry[MY.replace(SIGNER.thumbprint, old.thumbprint)] = binary(blob(old, CONTAINER))
     (finding,) = run_action(ActionModule, {"gather": ["identities"], "identities": [{"name": "old", "certificate": old.pem}]}, host)["findings"]
     assert "expired on 2026-01-31" in finding["seen"]
+    assert "certificate of 'old' cannot sign: the certificate " in finding["text"]
+    assert ".." not in finding["text"]
 
 
 @pytest.mark.parametrize("part", ["client", "credentials", "certificates", "signtool"])
@@ -179,6 +184,7 @@ def test_readers_are_compared_by_account(host: FakeHost) -> None:
     host.overrides["access"] = access
     result = run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["WINHOST\\agent"]}]}, host)
     assert [(finding["what"], finding["seen"]) for finding in result["findings"]] == [("readers of the key container of 'release'", "WINHOST\\agent may not")]
+    assert result["findings"][0]["text"].startswith("container: WINHOST\\agent may not read the key container of 'release'. Run the module")
     assert result["identities"][0]["missing_readers"] == ["WINHOST\\agent"]
     assert len(host.calls) == 1
     sids["WINHOST\\agent"] = "S-1-5-21-1-2-3-1002"

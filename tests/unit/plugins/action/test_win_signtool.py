@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_host import Raw, failure, run_action
-from fake_signtool import SignToolHost, join, made, signed, split
+from fake_signtool import PROGRAM, SignToolHost, join, made, signed, split
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo, StoredCertificate, write_blob
@@ -582,11 +582,16 @@ def test_ledger_without_a_folder_stops_before_signing_and_a_full_disk_is_told(ho
     result = run(host, ledger_path=r"C:\nowhere\signed.jsonl")
     assert result["link"] == "ledger"
     assert len(host.calls) == 1
-    host.overrides["append"] = lambda step: failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException")
+    append = host._append
+
+    def full(step: Raw) -> Raw:
+        return append(step) if not step["base64"] else failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException")
+
+    host.overrides["append"] = full
     result = run(host, ledger_path=LEDGER)
-    assert result["failed"]
-    assert result["link"] == "ledger"
-    assert result["changed"]
+    # The signature is made and no line tells of it: the file is changed, and it counts as failed.
+    assert (result["failed"], result["link"], result["changed"], result["failed_files"]) == (True, "ledger", True, 1)
+    assert "is signed, but the ledger" in result["msg"]
     assert len(signatures(host)) == 1
 
 
@@ -614,7 +619,7 @@ def test_examples_run_and_return_what_is_documented(host: SignToolHost) -> None:
             arguments["thumbprint"] = OWN
         result = run_action(ActionModule, arguments, host)
         assert not result.get("failed"), result["msg"]
-        assert set(result) - ansible_own == set(documented) - {"link"}
+        assert set(result) - ansible_own == set(documented) - {"link", "words"}
         for entry in result["files"]:
             assert set(entry) == set(documented["files"]["contains"])
         outcomes.append([entry["outcome"] for entry in result["files"]])
@@ -636,3 +641,140 @@ def test_arguments_are_the_documented_options() -> None:
     for name, option in spec.items():
         for key in ("type", "default", "choices", "elements", "required"):
             assert option.get(key) == documented[name].get(key), (name, key)
+
+
+# What this host does not accept ----------------------------------------------------------------------------------------
+
+
+def test_a_stamp_whose_authority_the_host_does_not_know_is_made_once(host: SignToolHost) -> None:
+    host.unknown_authority = True
+    first = run(host, files=[APP, TOOL], timestamp_urls=[URL])
+    assert not first.get("failed"), first.get("msg")
+    for entry in first["files"]:
+        assert (entry["outcome"], entry["state_after"], entry["trusted"], entry["error"]) == ("changed", "timestamped", False, None)
+        assert entry["timestamp"] == {"time": None, "authority": None}
+        assert entry["not_accepted"]["link"] == "timestamp"
+    (warning,) = first["warnings"]
+    assert "and 1 more file" in warning
+    assert "Put the root certificate of the timestamp authority into LocalMachine\\Root." in warning
+    host.calls.clear()
+    again = run(host, files=[APP, TOOL], timestamp_urls=[URL])
+    assert (again["changed"], len(host.calls)) == (False, 1)
+    assert again["warnings"] == first["warnings"]
+    assert run(host, state="verified", timestamp_urls=[URL])["link"] == "timestamp"
+    host.unknown_authority = False
+    assert run(host, timestamp_urls=[URL])["files"][0]["not_accepted"] is None
+
+
+@pytest.mark.parametrize("code", [0x800B0112, 0x800B0114, 0x80092010, 0x800B0004, 0x80096019])
+def test_a_signature_that_the_host_does_not_accept_is_made_once(host: SignToolHost, code: int) -> None:
+    host.verify_codes[OWN] = code
+    first = run(host)
+    entry = first["files"][0]
+    assert (first.get("failed", False), entry["outcome"], entry["trusted"]) == (False, "changed", False)
+    assert (entry["not_accepted"]["code"], entry["not_accepted"]["link"]) == (f"0x{code:08x}", "certificate")
+    assert "Words of the system." in entry["not_accepted"]["words"]
+    host.calls.clear()
+    again = run(host)
+    assert (again["changed"], len(host.calls), again["warnings"]) == (False, 1, first["warnings"])
+    assert f"0x{code:08x}" in again["warnings"][0]
+
+
+def test_a_program_that_is_no_signtool_is_named_once_with_its_words(host: SignToolHost) -> None:
+    host.says = b"Hello from another program\r\n"
+    result = run(host, files=[APP, TOOL], signtool_path=PROGRAM)
+    assert (result["failed"], result["link"], result["words"]) == (True, "signtool", "Hello from another program")
+    assert result["msg"].count(PROGRAM) == 1
+    assert "exit code 3 and said 'Hello from another program'" in result["msg"]
+    assert "files" not in result
+
+
+def test_the_words_that_a_message_points_to_are_in_the_result(host: SignToolHost) -> None:
+    host.selection_error = "Something that nobody knows."
+    error = run(host)["files"][0]["error"]
+    assert "Look at SignTool's own words" in error["msg"]
+    assert "Something that nobody knows." in error["words"]
+
+
+# What another process holds ----------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_that_cannot_be_written_is_found_before_anything_is_signed(host: SignToolHost) -> None:
+    before = dict(host.files)
+    host.files[LEDGER] = before[LEDGER] = b'{"earlier": 1}\n'
+    host.held.add(LEDGER.lower())
+    result = run(host, files=[APP, TOOL], ledger_path=LEDGER)
+    assert (result["failed"], result["link"], result["failed_files"], result["signed"]) == (True, "ledger", 2, 0)
+    assert "another process holds it open" in result["msg"]
+    assert host.files == before
+    assert not any(arguments.startswith("sign ") for _program, arguments in host.runs() if host.environments and host.environments[-1])
+    host.held.clear()
+    assert run(host, files=[APP, TOOL], ledger_path=LEDGER)["signed"] == 2
+    assert host.files[LEDGER].count(b"\n") == 3
+
+
+def copy_of(path: str, host: SignToolHost) -> str:
+    return next(step["target"] for call in host.calls for step in call if step["op"] == "copy" and step["path"] == path)
+
+
+def test_a_working_copy_that_another_process_holds_is_in_nobodys_way(host: SignToolHost) -> None:
+    run(host)
+    first = copy_of(APP, host)
+    host.files.update({APP: b"MZ app", first: b"MZ half"})
+    host.held.add(first.lower())
+    host.calls.clear()
+    result = run(host, files=[APP, TOOL])
+    assert [entry["outcome"] for entry in result["files"]] == ["changed", "changed"]
+    (warning,) = result["warnings"]
+    assert first in warning
+    assert "could not be removed" in warning
+    assert [name for name in host.files if "codesign-" in name] == [first]
+    host.held.clear()
+    host.files[APP] = b"MZ app"
+    assert run(host)["files"][0]["outcome"] == "changed"
+    assert no_copies(host)
+
+
+def test_working_copies_that_are_held_again_and_again_are_named(host: SignToolHost) -> None:
+    remove = host._remove
+    host.overrides["remove"] = lambda step: host._in_use() if step["path"] in host.files else remove(step)
+    copies = []
+    for _attempt in range(4):
+        host.calls.clear()
+        host.files[APP] = b"MZ app"
+        result = run(host)
+        copies += [step["target"] for call in host.calls for step in call if step["op"] == "copy" and step["target"] not in copies]
+        host.files.update(dict.fromkeys(copies, b"MZ half"))
+        if result.get("failed"):
+            break
+    assert result["failed"]
+    assert "a working copy of an earlier run, cannot be removed" in result["msg"]
+    assert host.files[APP] == b"MZ app"
+    assert len(copies) == 3
+
+
+def test_one_file_under_several_spellings_is_one_file(host: SignToolHost) -> None:
+    spellings = [APP, r"C:\build\.\app.exe", r"C:\\build\app.exe", r"C:\build\x\..\app.exe", "c:/BUILD/APP.EXE", r"C:\build\..\build\*.exe"]
+    result = run(host, files=spellings, ledger_path=LEDGER)
+    assert [entry["path"] for entry in result["files"]] == [APP, TOOL]
+    assert (result["signed"], host.files[LEDGER].count(b"\n")) == (2, 2)
+    assert len(signatures(host)) == 1
+    assert not run(host, files=spellings, ledger_path=LEDGER)["changed"]
+
+
+# Secrets ---------------------------------------------------------------------------------------------------------------
+
+
+def test_masking_leaves_the_keys_alone(host: SignToolHost) -> None:
+    host.selection_error = "the password is signed"
+    result = run(host, crypto_user="signer", crypto_password="signed")  # noqa: S106
+    assert {"signed", "failed_files", "files"} <= set(result)
+    assert "state_before" in result["files"][0]
+    assert "signed" not in result["files"][0]["error"]["words"]
+
+
+@pytest.mark.parametrize("password", ["a", "abc"])
+def test_a_password_that_cannot_be_masked_is_refused(host: SignToolHost, password: str) -> None:
+    result = run(host, crypto_user="signer", crypto_password=password)
+    assert (result["failed"], result["changed"], result["link"], host.calls) == (True, False, "argument", [])
+    assert "less than 4 characters" in result["msg"]

@@ -183,11 +183,20 @@ def test_without_cryptography_the_error_names_it(monkeypatch: pytest.MonkeyPatch
         (make(kind="ec"), None),
         (make(usages=()), None),
         (make(end=NOW - timedelta(hours=1), start=NOW - 2 * DAY), "expired on 2026-11-23 23:00 UTC: renew it."),
+        (
+            make(end=NOW.replace(year=9999), start=NOW - 2 * DAY),
+            "ends in the year 9999: SignTool drops a certificate that ends after 3000, without a word. Use another one.",
+        ),
+        (
+            make(end=NOW.replace(year=3001), start=NOW - 2 * DAY),
+            "ends in the year 3001: SignTool drops a certificate that ends after 3000, without a word. Use another one.",
+        ),
+        (make(end=NOW.replace(year=3000), start=NOW - 2 * DAY), None),
         (make(start=NOW + DAY, end=NOW + 2 * DAY), "is not valid before 2026-11-25 00:00 UTC: wait, or check the clock."),
         (make(usages=(ExtendedKeyUsageOID.SERVER_AUTH,)), "is not made for code signing: it lacks the extended key usage 1.3.6.1.5.5.7.3.3."),
         (make(kind="1024"), "has an RSA key of 1024 bits: code signing needs 2048 or more."),
     ],
-    ids=["good", "any usage", "ec", "no usage", "expired", "not yet", "other usage", "1024"],
+    ids=["good", "any usage", "ec", "no usage", "expired", "no end", "3001", "3000", "not yet", "other usage", "1024"],
 )
 def test_what_keeps_a_certificate_from_signing(der: bytes, problem: str | None) -> None:
     read = form.read_certificate(der)

@@ -127,13 +127,20 @@ def test_sdk3_on_the_newer_type_is_a_finding_and_a_refusal(sdk: str) -> None:
 
 @pytest.mark.parametrize(
     ("result", "error"),
-    [(ConnectResult(False, True), "no answer"), (ConnectResult(False, False, "refused", 10061), "refused"), (Failure("bad address"), "bad address")],
+    [
+        (ConnectResult(False, True), "no answer"),
+        (ConnectResult(False, False, "refused", 10061), "refused"),
+        (Failure("bad address"), "bad address"),
+        (ConnectResult(False, False, "Connection refused", 10061), "Connection refused"),
+    ],
 )
 def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, error: str) -> None:
     seen = client.read([FileContent(True, CA), INSTALLED, file(), NO_FILE, INSTALLED, file(), NO_FILE, LISTED, ConnectResult(True), result], WANT)
     (finding,) = client.compare(WANT, seen)
     assert (finding.link, finding.what, finding.seen) == ("cluster", "TCP connection to 10.0.2.23:2223", error)
     assert "security group (cloudhsm-<cluster id>-sg)" in finding.repair
+    assert finding.text.startswith(f"cluster: this host cannot reach 10.0.2.23 on TCP port 2223: {error}. Make the instance")
+    assert "said" not in finding.as_dict()
 
 
 def test_only_what_differs_is_configured() -> None:
@@ -176,3 +183,11 @@ def test_damage_is_a_finding() -> None:
     findings = client.compare(WANT, sdk5(file(), damaged))
     assert [(finding.what, finding.seen[:13]) for finding in findings] == [(f"{configure.FOLDERS[0]}\\{configure.KSP_FILE}", "it is no JSON")]
     assert client_plan.second_pass(WANT, sdk5(file(), damaged)) == []
+
+
+@pytest.mark.parametrize("error", ["Connection refused", "Connection refused.", "No such host is known. "])
+def test_a_finding_is_one_sentence_with_one_point(error: str) -> None:
+    seen = replace(sdk5(file(), file()), connections=(client.Connection("10.0.1.17", False, error),))
+    (finding,) = client.compare(WANT, seen)
+    assert f"TCP port 2223: {error.rstrip('. ')}. Make" in finding.text
+    assert ".." not in finding.text

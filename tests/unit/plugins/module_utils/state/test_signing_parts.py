@@ -67,7 +67,7 @@ KIT = r"C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0"
         (VersionResult(True, "10.0.26100.9457", "", KIT + r"\x64\signtool.exe"), signing_tool.Wanted(), ""),
         (VersionResult(True, "10.0.26100.9457", "", r"D:\tools\signtool.exe"), signing_tool.Wanted(), ""),
         (VersionResult(False), signing_tool.Wanted(), "There is no SignTool"),
-        (Failure("denied"), signing_tool.Wanted(), "There is no SignTool"),
+        (Failure("denied."), signing_tool.Wanted(), "cannot be looked for: denied"),
         (VersionResult(True, "10.0.26100.9457", "", KIT + r"\x86\signtool.exe"), signing_tool.Wanted(), "x86 SignTool"),
         (VersionResult(True, "10.0.9.1", "", KIT + r"\x64\signtool.exe"), signing_tool.Wanted(minimum_version="10.0.22000.0"), "older than"),
         (VersionResult(True, "10.0.22000.0", "", KIT + r"\x64\signtool.exe"), signing_tool.Wanted(minimum_version="10.0.22000.0"), ""),
@@ -108,6 +108,40 @@ def test_locations(text: str, folder: str, name: str) -> None:
     location = signing_files.locate(text)
     assert (location.folder, location.name) == (folder, name)
     assert location.path == text.replace("/", "\\")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (r"C:\d\.\a.exe", r"C:\d\a.exe"),
+        (r"C:\\d\\a.exe", r"C:\d\a.exe"),
+        (r"C:\d\x\..\a.exe", r"C:\d\a.exe"),
+        (r"C:\..\..\d\a.exe", r"C:\d\a.exe"),
+        ("C:/d//./a.exe", r"C:\d\a.exe"),
+        (r"C:\d\..\a.exe", r"C:\a.exe"),
+        (r"C:\d\.\*.exe", r"C:\d\*.exe"),
+        (r"\\server\share\..\..\a.exe", r"\\server\share\a.exe"),
+        (r"\\\\server\\share\\d\\a.exe", r"\\server\share\d\a.exe"),
+    ],
+)
+def test_every_spelling_of_a_path_becomes_the_plain_one(text: str, path: str) -> None:
+    assert signing_files.locate(text).path == path
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("build\\größe.exe", "'build\\größe.exe' is no full path"),
+        ("C:\\d.\\a.exe", "A folder in the path 'C:\\d.\\a.exe' ends with"),
+        ("C:\\d\\x\u200e.exe", "'C:\\d\\x\\u200e.exe' holds an invisible"),
+        ("C:\\d\\..", "is a folder"),
+        (r"\\?\C:\a.exe", "is no full path"),
+    ],
+)
+def test_a_refused_path_is_shown_as_it_was_written(text: str, words: str) -> None:
+    with pytest.raises(BrokenLink) as caught:
+        signing_files.locate(text)
+    assert words in str(caught.value)
 
 
 def test_same_file_twice_is_one() -> None:
@@ -196,6 +230,7 @@ def test_certificates_that_do_not_count() -> None:
 def test_damaged_entries_are_passed_over() -> None:
     assert signing_certificate.read([FolderContents(True, {OWN: b"damaged"})]).found == ()
     assert signing_certificate.read([RegistryResult(False)]).found == ()
+    assert "is damaged" in signing_certificate.read([RegistryResult(True, "Binary", content=b"damaged")]).problem
     assert signing_certificate.read([]).found == ()
 
 
@@ -274,6 +309,10 @@ def test_end_moves_writes_and_removes() -> None:
     assert [type(step) for step in steps] == [MoveFile, AppendFile, Digest, RemoveFile, RemoveFile]
     done = [Done(), Done(), DigestResult(True, 9, "bb"), RemoveResult(False), RemoveResult(False)]
     assert [one.status for one in signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")] == ["done", "failed"]
+    done[2] = Failure("Access is denied.")
+    (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
+    assert first.problem is not None
+    assert "cannot be read now: Access is denied." in first.problem.msg
     done[2] = DigestResult(True, 9, "cc")
     (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
     assert first.status == "failed"
@@ -383,3 +422,71 @@ def test_append_is_a_writing_step_of_the_script() -> None:
     assert changes_host(step)
     assert json.loads(to_json([step])) == [{"op": "append", "path": r"C:\logs\l", "base64": "bGluZQo=", "only_if_previous_ok": True}]
     assert read_answer([step], '{"results": [{}]}').results == (Done(),)
+
+
+# What SignTool says of all files alike -----------------------------------------------------------------------------------
+
+
+def one_round(files: int, run: RunResult, verified: RunResult | None = None, digests: DigestResult | None = None, **options: object) -> list[signing_jobs.Job]:
+    jobs = signing_jobs.make_jobs([(SeenFile(rf"C:\build\{number}.exe", "unsigned"), Decision("sign")) for number in range(files)])
+    told = signing_jobs.next_round(settings(jobs=1, **options), jobs)
+    results = [RemoveResult(False), Done()] * files + [TogetherResult((run,)), TogetherResult((verified or unsigned_run(),) * files)]
+    results += [digests or DigestResult(True, 5, "aa")] * files
+    return signing_rounds.read_round(settings(jobs=1, **options), jobs, told, results)[0]
+
+
+def failed_run(error: str, out: str = "") -> RunResult:
+    return RunResult(1, out.encode(), f"SignTool Error: {error}\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("run", "link", "words"),
+    [
+        (failed_run("The specified CSP could not be found."), "provider", "key storage provider"),
+        (failed_run("The specified private key container was not found."), "container", "does not exist for this account"),
+        (failed_run("The provided cross certificate would not be present in the certificate chain."), "argument", "additional certificate"),
+        (failed_run(r"File not found: codesign-01234567.exe"), "key", "the key, its provider or the certificate store"),
+        (failed_run("No private key is available."), "key", "cannot be opened"),
+        (
+            failed_run("An unexpected internal error has occurred.", 'Error information: "Error: SignerSign() failed." (-2146893799/0x80090019)'),
+            "provider",
+            "0x80090019",
+        ),
+    ],
+)
+def test_what_is_wrong_for_every_file_alike_ends_the_round(run: RunResult, link: str, words: str) -> None:
+    jobs = one_round(3, run)
+    assert [job.status for job in jobs] == ["failed"] * 3
+    for job in jobs:
+        assert job.problem is not None
+        assert job.problem.link == link
+        assert words in job.problem.msg
+        assert "Check the path" not in job.problem.msg
+        assert job.problem.words
+
+
+def test_a_file_that_is_not_there_is_still_one() -> None:
+    (job,) = one_round(1, RunResult(1, counted(1), b"SignTool Error: File not found: codesign-01234567.exe\r\n"), digests=DigestResult(False))
+    assert job.problem is not None
+    assert (job.status, job.problem.link) == ("failed", "file")
+    assert "the file is missing" in job.problem.msg or "is gone" in job.problem.msg
+
+
+@pytest.mark.parametrize("code", ["0x80096005", "0x80072ee2", "0x80190191", "0x8009310b"])
+def test_an_answer_of_an_authority_that_ends_the_run_counts_as_a_try(code: str) -> None:
+    internal = failed_run("An unexpected internal error has occurred.", f'Error information: "Error: SignerSign() failed." (-1/{code})')
+    jobs = one_round(3, internal, timestamp_urls=("http://a/", "http://b/"), attempts=2)
+    assert [(job.status, job.tries) for job in jobs] == [("open", 1), ("open", 0), ("open", 0)]
+    (last,) = one_round(1, internal, timestamp_urls=("http://a/",), attempts=1)
+    assert last.problem is not None
+    assert (last.status, last.problem.link, last.problem.code) == ("failed", "timestamp", int(code, 16))
+
+
+def test_a_certificate_that_ends_after_the_year_3000_is_said_to_be_dropped() -> None:
+    listed = f"    Issued to: A\n    Issued by: B\n    SHA1 hash: {OWN}\n\n"
+    filters = "After EKU filter, 1 certs were left.\nAfter expiry filter, 0 certs were left.\nAfter Hash filter, 0 certs were left.\n"
+    text = f"The following certificates were considered:\n{listed}{filters}"
+    (job,) = one_round(1, failed_run("No certificates were found that met all the given criteria.", text))
+    assert job.problem is not None
+    assert job.problem.link == "certificate"
+    assert "ends after the year 3000" in job.problem.msg

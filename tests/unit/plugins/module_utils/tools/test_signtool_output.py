@@ -391,7 +391,8 @@ def test_a_chain_that_lacks_a_line_or_its_end_names_no_signer() -> None:
     assert len(inside) == 12
     for number in inside:
         read = verify_facts("".join(lines[:number] + lines[number + 1 :]), "", 0)["signatures"][0]
-        assert not {"chain", "sha1"} & read.keys()
+        # Without the line about its end a certificate is whole: it ends after the year 3000.
+        assert {"chain", "sha1"} & read.keys() == ({"chain", "sha1"} if "Expires" in lines[number] else set())
         read = verify_facts("".join(lines[: number + 1]), "SignTool Error: x", 1)["signatures"][0]
         assert not {"chain", "sha1"} & read.keys()
 
@@ -432,3 +433,170 @@ def test_parts_know_their_command() -> None:
     assert sign_facts(text) == {"signed": 1, "failed": False}
     assert verify_facts(text) == {"verified": True}
     assert tokens("no marker at all") == []
+
+
+# What the host says of a chain or a stamp ----------------------------------------------------------------------------------
+
+SIGNER = "A1B2C3D4E5F60718293A4B5C6D7E8F9001122334"
+ROOT = "0F1E2D3C4B5A69788796A5B4C3D2E1F001020304"
+
+
+def certificate(subject: str, digits: str, depth: int = 1, end: str = "Mon Jan 03 10:11:12 2033") -> str:
+    lines = [f"Issued to: {subject}", "Issued by: Made Up Root", *([f"Expires:   {end}"] if end else []), f"SHA1 hash: {digits}"]
+    return "".join(" " * 4 * depth + line + "\r\r\n" for line in lines) + "\r\n"
+
+
+def block(index: int, after: str = "File is not timestamped.\r\n\r\n", chain: bool = True, end: str = "Mon Jan 03 10:11:12 2033") -> str:
+    text = f"\r\nSignature Index: {index}{' (Primary Signature)' if not index else ''}\r\nHash of file (sha256): {HASH.upper()}\r\n"
+    if chain:
+        text += "\r\nSigning Certificate Chain:\r\n" + certificate("Made Up Root", ROOT, 1, end) + certificate("Made Up Signer", SIGNER, 2)
+    return text + after
+
+
+def verification(*blocks: str, good: int = 0, bad: int = 0, name: str = ".\\x.exe") -> str:
+    done = f"\r\nSuccessfully verified: {name}\r\r\n" if not bad else ""
+    counters = f"\r\nNumber of signatures successfully Verified: {good}\r\r\nNumber of warnings: 0\r\r\nNumber of errors: {bad}\r\r\n"
+    return f"\r\r\nVerifying: {name}\r\r\n" + "".join(blocks) + done + counters
+
+
+STAMP_ERROR = "SignTool Warning: An error has been found with the timestamp. \r\n\tCERT_TRUST_STATUS.dwErrorStatus: 0x{:08X}\r\n"
+STAMP_USAGE = "SignTool Warning: The timestamp certificate is not valid for the requested usage.\r\n"
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "told"),
+    [
+        (verification(block(0, ""), good=1), STAMP_ERROR.format(0x20), [(True, 0x20, True)]),
+        (verification(block(0, ""), good=1), STAMP_ERROR.format(0x10000), [(True, 0x10000, True)]),
+        (verification(block(0, STAMP_USAGE), good=1), "", [(True, None, True)]),
+        (verification(block(0, "The signature is timestamped, however the timestamp time is not valid.\r\n"), good=1), "", [(True, None, True)]),
+        (verification(block(0), good=1), "", [(False, None, False)]),
+        # Two signatures, of which one has a stamp with an error: SignTool names none, the block that says nothing is the one.
+        (verification(block(0), block(1, ""), good=2), STAMP_ERROR.format(0x20), [(False, None, False), (True, 0x20, True)]),
+        (verification(block(0, ""), block(1), good=2), STAMP_ERROR.format(0x20), [(True, 0x20, True), (False, None, False)]),
+        (verification(block(0, ""), block(1, ""), good=2), STAMP_ERROR.format(0x20) * 2, [(True, 0x20, True)] * 2),
+        # Two stamps, two different errors: whose is whose is not told.
+        (verification(block(0, ""), block(1, ""), good=2), STAMP_ERROR.format(0x20) + STAMP_ERROR.format(4), [(True, None, True)] * 2),
+        # Two blocks that say nothing, one sentence: nothing is known of either.
+        (verification(block(0, ""), block(1, ""), good=2), STAMP_ERROR.format(0x20), [(None, None, False)] * 2),
+    ],
+)
+def test_a_stamp_whose_chain_has_an_error_is_a_stamp(stdout: str, stderr: str, told: list[tuple[bool | None, int | None, bool]]) -> None:
+    read = read_verification(stdout, stderr, 0, own=True)
+    assert read.verified
+    assert [(one.timestamped, one.stamp_status, bool(one.stamp_trouble)) for one in read.files[0].signatures] == told
+    assert all(one.signer == SIGNER for one in read.files[0].signatures)
+
+
+def test_a_certificate_without_a_line_about_its_end_is_whole() -> None:
+    read = read_verification(verification(block(0, end=""), good=1), "", 0, own=True)
+    (one,) = read.files[0].signatures
+    assert [(certificate.thumbprint, certificate.expires is None) for certificate in one.chain] == [(ROOT, True), (SIGNER, False)]
+    assert one.whole_chain
+
+
+@pytest.mark.parametrize("code", [*range(0x800B0101, 0x800B0115), 0x800B0004, 0x80092010, 0x80092026, 0x80096004, 0x80096019, 0x80090008, 0x800B0999])
+def test_codes_of_a_verification_judge_certificates_and_are_never_dropped(code: int) -> None:
+    read = read_verification(verification(block(0), bad=1), f"SignTool Error: WinVerifyTrust returned error: 0x{code:08X}\r\r\n\tWords.\r\r\n", 1, own=True)
+    (complaint,) = read.complaints
+    assert (complaint.code, complaint.reason.link, complaint.reason.scope) == (code, "certificate", reasons.FILE)
+    assert complaint.reason is not reasons.UNKNOWN
+    assert "key storage provider" not in complaint.reason.meaning
+
+
+@pytest.mark.parametrize(
+    ("code", "link", "key"),
+    [
+        (0x80096010, "file", "bad_digest"),
+        (0x80096005, "timestamp", "timestamp_invalid"),
+        (0x80096003, "timestamp", "timestamp_invalid"),
+        (0x80070020, "file", "in_use"),
+        (0x8007007E, "provider", "not_accepted"),
+        (0x8000ABCD, "certificate", "not_accepted"),
+    ],
+)
+def test_other_codes_of_a_verification(code: int, link: str, key: str) -> None:
+    found = reasons.of_verify_code(code)
+    assert (found.link, found.key) == (link, key)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "part", "remedy"),
+    [
+        (0x20, "x", "not in the host's Root store", "LocalMachine\\Root"),
+        (0x10020, "x", "not in the host's Root store", "LocalMachine\\Root"),
+        (0x10000, "x", "cannot be built", "LocalMachine\\CA"),
+        (0x10, "x", "not meant for timestamps", "another timestamp authority"),
+        (0x40, "x", "revoked is not known", "revocation list"),
+        (0x400000, "x", "status 0x00400000", "timestamp authority"),
+        (None, "The timestamp time is not valid.", "The timestamp time is not valid", "timestamp authority"),
+    ],
+)
+def test_status_of_a_stamps_chain(status: int | None, words: str, part: str, remedy: str) -> None:
+    found = reasons.of_stamp_status(status, words)
+    assert found.link == "timestamp"
+    assert part in found.meaning
+    assert remedy in found.advice
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "key", "link", "code"),
+    [
+        ("Done Adding Additional Store\r\n", "SignTool Error: The specified CSP could not be found.\r\r\n", "provider_not_found", "provider", None),
+        (
+            "",
+            "SignTool Error: The provided cross certificate would not be present in the\r\n\tcertificate chain.\r\r\n",
+            "not_of_the_chain",
+            "argument",
+            None,
+        ),
+        ("", "SignTool Error: The signer's certificate is not valid for signing.\r\r\n", "signer_not_valid", "certificate", None),
+        ('Error information: "Error: SignerTimeStamp() failed." (-2146893818/0x80090006)\r\r\n', "", "timestamp_failed", "timestamp", 0x80090006),
+        ('Error information: "SignerTimeStamp() failed." (-2146762496/0x800b0100)\r\r\n', "", "no_signature", "file", 0x800B0100),
+        ('Error information: "Error: SignerSign() failed." (-2146893818/0x80090006)\r\r\n', "", "key_failed", "key", 0x80090006),
+        ('Error information: "Error: SignerSign() failed." (-2146869243/0x80096005)\r\r\n', "", "timestamp_failed", "timestamp", 0x80096005),
+        ('Error information: "Error: SignerSign() failed." (-2147012894/0x80072ee2)\r\r\n', "", "timestamp_failed", "timestamp", 0x80072EE2),
+        ('Error information: "Error: SignerSign() failed." (-2145844735/0x80190193)\r\r\n', "", "timestamp_failed", "timestamp", 0x80190193),
+        ('Error information: "Error: SignerSign() failed." (-2146893799/0x80090019)\r\r\n', "", "provider_not_found", "provider", 0x80090019),
+        (
+            'Error information: "Error: Something() failed." (-2147418113/0x80001234)\r\r\n',
+            "SignTool Error: Who knows.\r\r\n",
+            "unknown",
+            "signtool",
+            0x80001234,
+        ),
+    ],
+)
+def test_reasons_of_a_run_that_signs(stdout: str, stderr: str, key: str, link: str, code: int | None) -> None:
+    internal = "SignTool Error: An unexpected internal error has occurred.\r\r\n"
+    (complaint,) = read_run(stdout, stderr or internal, 1, own=True).complaints
+    assert (complaint.reason.key, complaint.reason.link, complaint.code) == (key, link, code)
+
+
+def test_a_signing_certificate_that_ends_after_the_year_3000_is_seen_to_be_dropped() -> None:
+    listed = certificate("Endless", SIGNER, end="") + certificate("Usual", OWN.upper())
+    filters = "".join(f"After {name} filter, {left} certs were left.\r\r\n" for name, left in (("EKU", 2), ("expiry", 1), ("Hash", 0)))
+    text = f"\r\nThe following certificates were considered:\r\n{listed}{filters}"
+    read = read_run(text, "SignTool Error: No certificates were found that met all the given criteria.\r\r\n", 1, own=True)
+    assert (read.considered, read.endless) == (2, (SIGNER,))
+    assert read_run("", "SignTool Error: x\r\n", 1).endless == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "signtool sign.exe",
+        "signtool.exe verify x.exe",
+        "File is not timestamped..exe",
+        "=====================.exe",
+        "Index  Algorithm  Timestamp.exe",
+        "Done Adding Additional Store.exe",
+        "[12] Signature Index.exe",
+    ],
+)
+def test_a_file_named_like_a_text_of_signtool_changes_no_fact(name: str) -> None:
+    read = read_verification(verification(block(0), good=1, name=f".\\{name}"), "", 0, own=True)
+    assert read == read_verification(verification(block(0), good=1), "", 0, own=True)
+    assert [len(file.signatures) for file in read.files] == [1]
+    missing = read_verification("", f"SignTool Error: File not found: .\\{name}\r\r\n", 1, own=True)
+    assert [complaint.reason.key for complaint in missing.complaints] == ["file_not_found"]

@@ -1,0 +1,149 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_signtool through the lab where the host, another process or SignTool itself answers something else than usual: the truth, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from support.signable import missing_tools
+
+from .signing import FOLDER, HOST, Signing, entry
+
+pytestmark = pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {', '.join(missing_tools())}")
+
+
+@pytest.fixture(autouse=True)
+def no_faults(signing: Signing) -> Iterator[None]:
+    yield
+    signing.fleet.lab.clear()
+
+
+# What this host does not accept ---------------------------------------------------------------------------------------------------
+
+
+def test_a_stamp_whose_authority_the_host_does_not_know_is_made_once(signing: Signing) -> None:
+    paths = [signing.put(rf"authority\{name}.exe", signing.files["setup64.exe"]) for name in ("a", "b")]
+    lab = signing.fleet.lab
+    lab.fault(HOST, "authority_unknown")
+    before = int(lab.status()["tsa_requests"])
+    first = signing.result(files=paths)
+    assert not first.get("failed"), first
+    for path in paths:
+        one = entry(first, path)
+        assert (one["outcome"], one["state_after"], one["trusted"], one["error"]) == ("changed", "timestamped", False, None)
+        assert (one["not_accepted"]["link"], one["timestamp"]) == ("timestamp", {"time": None, "authority": None})
+    (warning,) = first["warnings"]
+    assert "Put the root certificate of the timestamp authority into LocalMachine\\Root." in warning
+    signed, mark = [signing.content(path) for path in paths], lab.last()
+    again = signing.result(files=paths)
+    assert (again["changed"], again["warnings"], [len(calls) for calls in signing.calls(mark)]) == (False, [warning], [1])
+    refused = signing.result(files=paths, state="verified")
+    assert (refused["link"], refused["failed_files"]) == ("timestamp", 2)
+    lab.clear()
+    good = signing.result(files=paths, state="verified")
+    assert [one["trusted"] for one in good["files"]] == [True, True]
+    assert [signing.content(path) for path in paths] == signed
+    assert int(lab.status()["tsa_requests"]) - before == 2
+    assert signing.opinion(paths[0]).stamped == (True,)
+
+
+@pytest.mark.parametrize("code", ["0x800b0112", "0x800b0114", "0x80092010", "0x800b0004"])
+def test_a_signature_that_the_host_does_not_accept_is_made_once(signing: Signing, code: str) -> None:
+    path = signing.put(rf"code\{code}.exe", signing.files["setup64.exe"])
+    signing.fleet.lab.fault(HOST, f"verify_code:{code}")
+    first = signing.result(files=[path])
+    one = entry(first, path)
+    assert (first.get("failed", False), one["outcome"], one["trusted"]) == (False, "changed", False)
+    assert (one["not_accepted"]["link"], one["not_accepted"]["code"]) == ("certificate", code)
+    signed = signing.content(path)
+    assert not signing.result(files=[path])["changed"]
+    assert signing.content(path) == signed
+
+
+def test_a_digest_that_does_not_match_is_a_verdict_without_a_chain(signing: Signing) -> None:
+    path = signing.put(r"chainless\a.exe", signing.vendor.sign(signing.files["setup64.exe"]))
+    signing.fleet.lab.fault(HOST, "verify_code:0x80096010:chainless")
+    result = signing.result(files=[path], state="verified", thumbprint=None)
+    assert entry(result, path)["state_before"] == "changed_after_signing"
+    assert "0x80096010" in result["msg"]
+    assert entry(signing.result("--check", files=[path]), path)["action"] == "sign"
+    assert entry(signing.result("--check", files=[path], state="unsigned"), path)["action"] == "remove"
+
+
+def test_a_stamp_that_cannot_be_made_blames_the_authority(signing: Signing) -> None:
+    path = signing.put(r"stamps\a.exe", signing.files["setup64.exe"])
+    lab = signing.fleet.lab
+    assert not signing.result(files=[path], timestamp_urls=[]).get("failed")
+    lab.fault(HOST, "stamp_error:0x80090006")
+    result = signing.result(files=[path], timestamp_attempts=1)
+    assert (result["link"], entry(result, path)["error"]["code"]) == ("timestamp", "0x80090006")
+    lab.clear()
+    other = signing.put(r"stamps\b.exe", signing.files["setup64.exe"])
+    lab.fault(HOST, "stamp_error:0x80096005", 1)
+    result = signing.result(files=[path, other], timestamp_urls=[signing.url, signing.url], timestamp_attempts=1)
+    assert not result.get("failed"), result
+    assert [signing.opinion(one).stamped for one in (path, other)] == [(True,), (True,)]
+
+
+# One file, one signature ----------------------------------------------------------------------------------------------------------
+
+
+def test_one_file_under_several_spellings_is_signed_once(signing: Signing) -> None:
+    path = signing.put(r"spelt\a.exe", signing.files["setup64.exe"])
+    ledger = signing.put(r"spelt\ledger.jsonl", b"")
+    folder = rf"{FOLDER}\spelt"
+    spellings = [path, rf"{folder}\.\a.exe", rf"{FOLDER}\x\..\spelt\A.EXE", path.replace("\\", "\\\\"), path.replace("\\", "/"), rf"{folder}\..\spelt\*.exe"]
+    result = signing.result(files=spellings, ledger_path=ledger)
+    assert [one["path"] for one in result["files"]] == [path]
+    (line,) = signing.content(ledger).splitlines()
+    assert json.loads(line)["sha256_after"] == hashlib.sha256(signing.content(path)).hexdigest()
+    assert len(signing.opinion(path).signers) == 1
+    assert not signing.result(files=spellings, ledger_path=ledger)["changed"]
+
+
+@pytest.mark.parametrize("name", ["signtool sign.exe", "File is not timestamped..exe", "signtool verify größe.exe"])
+def test_a_file_named_like_a_text_of_signtool_is_signed(signing: Signing, name: str) -> None:
+    path = signing.put(rf"texts\{name}", signing.files["setup64.exe"])
+    assert signing.result(files=[path])["signed"] == 1
+    again = signing.result(files=[path])
+    assert (again["changed"], entry(again, path)["state_before"]) == (False, "timestamped")
+
+
+# What another process holds -------------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_that_is_held_open_is_found_before_anything_is_signed(signing: Signing) -> None:
+    paths = [signing.put(rf"held\{name}.exe", signing.files["setup64.exe"]) for name in ("a", "b")]
+    ledger = signing.put(r"held\ledger.jsonl", b'{"earlier": 1}\n')
+    lab = signing.fleet.lab
+    lab.fault(HOST, f"file_open:{ledger}")
+    mark = lab.last()
+    result = signing.result(files=paths, ledger_path=ledger)
+    assert (result["link"], result["failed_files"], result["signed"]) == ("ledger", 2, 0)
+    assert "another process holds it open" in result["msg"]
+    assert [one for one in signing.processes(mark) if one["argv"][0] == "sign"] == []
+    assert all(signing.survived(path) for path in (*paths, ledger))
+    assert signing.leftovers() == []
+    lab.clear()
+    assert signing.result(files=paths, ledger_path=ledger)["signed"] == 2
+    assert signing.content(ledger).count(b"\n") == 3
+
+
+def test_an_earlier_working_copy_that_is_held_open_is_in_nobodys_way(signing: Signing) -> None:
+    path = signing.put(r"copies\a.exe", signing.files["setup64.exe"])
+    held = signing.put(rf"copies\codesign-{hashlib.sha256(path.lower().encode()).hexdigest()[:8]}.exe", b"half a copy")
+    lab = signing.fleet.lab
+    lab.fault(HOST, f"file_open:{held}")
+    result = signing.result(files=[path])
+    assert (result.get("failed", False), result["signed"]) == (False, 1)
+    (warning,) = result["warnings"]
+    assert held in warning
+    assert "Remove it before the folder is shipped" in warning
+    assert signing.leftovers() == [held]
+    lab.clear()
+    lab.remove(HOST, held)
