@@ -401,7 +401,7 @@ function Test-Syntax($Tokens) {
             '^Question(Dot|LBracket)$' { Add-Finding $token syntax "'$($token.Text)' came with PowerShell 7.1" }
             '^Ampersand$' { if ($before -and $before.Kind -notin 'NewLine', 'Semi', 'Equals', 'LParen', 'DollarParen', 'AtParen', 'LCurly', 'Pipe', 'Return' -and $before.TokenFlags -notmatch 'Keyword|AssignmentOperator' -and $before.Text -notin '{', '(') { Add-Finding $token syntax "'&' behind a command came with PowerShell 6" } }
             '^Pipe$' { if ($before -and $before.Kind -in 'NewLine', 'Comment') { Add-Finding $token syntax "a line that begins with '|' came with PowerShell 7" } }
-            '^Number$' { if ($token.Text -notmatch '^[+-]?(0x[0-9a-f]+|\d*\.?\d+(e[+-]?\d+)?|\d+\.)[ld]?([kmgtp]b)?$' ) { Add-Finding $token syntax "the number $($token.Text) is none in 5.1" } }
+            '^Number$' { if ($token.Text -match '^0x[89a-f][0-9a-f]{7}$') { Add-Finding $token meaning "$($token.Text) is a negative number: write it with an L behind it, or in decimal" }; if ($token.Text -notmatch '^[+-]?(0x[0-9a-f]+|\d*\.?\d+(e[+-]?\d+)?|\d+\.)[ld]?([kmgtp]b)?$' ) { Add-Finding $token syntax "the number $($token.Text) is none in 5.1" } }
             '^(StringExpandable|HereStringExpandable|Generic|Identifier|Parameter)$' { if ($token.Text -cmatch '(?<!`)(``)*`(e|u\{)') { Add-Finding $token syntax 'the escape sequences `e and `u{} came with PowerShell 6' } }
         }
         if ($token.Kind -ne 'LineContinuation') { $before = $token }
@@ -420,6 +420,7 @@ function Test-Tree($Ast) {
         { $Ast -is [MemberExpressionAst] } { if (-not (Test-Guarded $Ast)) { Test-Member $Ast } }
         CommandAst { if (-not (Test-Guarded $Ast)) { Test-Command $Ast; Test-Meaning $Ast } }
         HashtableAst { if (-not (Test-Guarded $Ast)) { Test-Table $Ast } }
+        ArrayExpressionAst { if (-not (Test-Guarded $Ast)) { Test-Array $Ast } }
         FileRedirectionAst { if ($Ast.Location.Extent.Text -ne '$null' -and -not (Test-Guarded $Ast)) { Add-Finding $Ast meaning "'>' writes UTF-16 in 5.1, UTF-8 in 7" } }
         PipelineAst { if ($Ast.PipelineElements.Count -gt 1 -and -not (Test-Guarded $Ast)) { Test-Pipeline $Ast } }
     }
@@ -449,6 +450,9 @@ function Test-Member([MemberExpressionAst] $Ast) {
     $type, $arguments = (Resolve-Quiet $Ast.Expression.TypeName), @($Ast.Arguments | Where-Object { $_ })
     if ($name -eq 'new') { Test-Made $Ast $type $arguments }
     if ($type -eq 'System.Guid' -and $name -eq 'NewGuid') { Test-Guid $Ast }
+    if ($type -eq 'System.Diagnostics.Process' -and $name -eq 'Start' -and $arguments.Count -eq 2 -and (Get-Kinds $arguments[1] | Where-Object { $_.EndsWith('[]') })) {
+        Add-Finding $Ast meaning 'Start with a list of arguments came with .NET 5: .NET Framework makes one text of them, and quotes nothing'
+    }
 }
 # What an object means in .NET Framework that New-Object or ::new() makes from these arguments.
 function Test-Made($Ast, [string] $Type, $Arguments) {
@@ -468,6 +472,13 @@ function Test-Guid($Ast) {
         if ($length -isnot [ConstantExpressionAst] -or $length.Value -le 12) { return }
     }
     Add-Finding $Ast meaning 'a name with more than 12 characters of a GUID: 5.1 takes no path of more than 259, so cut it by Substring'
+}
+# @() around a list that was handed on as one object is a list of one.
+function Test-Array([ArrayExpressionAst] $Ast) {
+    foreach ($one in $Ast.SubExpression.Statements) {
+        $last = if ($one -is [PipelineAst]) { $one.PipelineElements[-1] }
+        if ($last -is [CommandAst] -and $last.GetCommandName() -eq 'ConvertFrom-Json') { Add-Finding $Ast meaning 'ConvertFrom-Json of 5.1 hands a list on as one object, and @() makes a list of one of it: assign it first' }
+    }
 }
 # Commands that do something else in 5.1.
 function Test-Meaning([CommandAst] $Ast) {
@@ -526,6 +537,7 @@ function Test-Command($Ast) {
             $exact = @($parameters | Where-Object { $_.TrimEnd('!') -eq $element.ParameterName })
             $fits = @(if ($exact) { $exact } else { $parameters | Where-Object { $_ -like "$($element.ParameterName)*" } })
             if (-not $fits) { Add-Finding $Ast command "$name has no parameter -$($element.ParameterName) in 5.1" }
+            elseif (-not $exact -and $fits.Count -gt 1) { Add-Finding $Ast command "-$($element.ParameterName) of $name stands for several parameters in 5.1: $($fits.TrimEnd('!') -join ', ')" }
             elseif (-not $element.Argument -and -not $fits[0].EndsWith('!')) { $at++ }
             $value = if ($element.Argument) { $element.Argument } elseif ($at -lt $elements.Count) { $elements[$at] }
             if ($fits -and $fits[0] -eq 'Encoding' -and $value -isnot [ConstantExpressionAst] -and (Get-Kinds $value | Where-Object { $_ -like '*Encoding' })) { Add-Finding $Ast command "$name takes a word as -Encoding in 5.1, no object" }

@@ -2,3 +2,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 $list = '[1, 2]' | ConvertFrom-Json
 foreach ($one in $list) { $one.name }
+$mask = 0x7FFFFFFF, 0xFFFFFFFFL, 4294967295
+$mask

@@ -18,6 +18,7 @@ function Stop-It {
 Start-It; Stop-It
 $parts = $Text.Split(',') + $Text.Split([char[]]',;') + [System.IO.File]::ReadAllText($Path)
 $found = @($null) * 3
-ConvertTo-Json -InputObject @{ found = $found; count = @(ConvertFrom-Json -InputObject $Text).Count; parts = $parts
+$list = ConvertFrom-Json -InputObject $Text
+ConvertTo-Json -InputObject @{ found = $found; count = @($list).Count; parts = $parts
     modified = (New-Object System.IO.FileInfo($Path)).LastWriteTimeUtc.ToString('o'); text = [string](Get-Content -LiteralPath $Path -Raw -Encoding UTF8) }
 Start-It > $null
