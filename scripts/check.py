@@ -1,7 +1,9 @@
 #!/usr/bin/env python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the stages of ``make test`` (all, or those named) and closes with one summary: what ran, failed and was skipped, and why."""
+"""Runs the stages of ``make test`` (all, or those named) and closes with one summary: what ran, failed and
+was skipped, and why.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,11 @@ CORES = str(min(4, os.cpu_count() or 1))
 
 @dataclass
 class Outcome:
-    """What one runner of a stage did. ``problems`` names failures, ``reasons`` says why something was skipped.
+    """What one runner of a stage did. ``problems`` names failures, ``reasons`` says why something was
+    skipped.
 
-    ``under``: what tests ran under that not every machine has (a PowerShell, directly or through an ansible-core), once for each.
+    ``under``: what tests ran under that not every machine has (a PowerShell, directly or through an
+    ansible-core), once for each.
     """
 
     runner: str
@@ -48,7 +52,9 @@ def read_junit(text: str, runner: str) -> Outcome:
         name = f"{case.get('classname', '')}.{case.get('name', '')}".lstrip(".")
         skip = case.find("skipped")
         if skip is None:
-            outcome.under += [one.get("value") or "" for one in case.iter("property") if one.get("name") == "under"]
+            outcome.under += [
+                one.get("value") or "" for one in case.iter("property") if one.get("name") == "under"
+            ]
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
             outcome.problems.append(name)
@@ -75,7 +81,9 @@ def environment() -> dict[str, str]:
 def call(argv: list[str], extra: dict[str, str] | None = None) -> int:
     """Runs a command with its output on the screen."""
     sys.stdout.flush()
-    return subprocess.run(argv, cwd=ROOT, env={**environment(), **(extra or {})}, stdin=subprocess.DEVNULL, check=False).returncode
+    return subprocess.run(
+        argv, cwd=ROOT, env={**environment(), **(extra or {})}, stdin=subprocess.DEVNULL, check=False
+    ).returncode
 
 
 def pytest(runner: str, *arguments: str) -> Outcome:
@@ -89,13 +97,29 @@ def pytest(runner: str, *arguments: str) -> Outcome:
     if outcome.passed + outcome.failed + outcome.skipped == 0:
         outcome.failed, outcome.problems = 1, [f"no test ran (pytest ended with {code})"]
     elif code != 0 and outcome.failed == 0:
-        outcome.failed, outcome.problems = 1, [f"pytest ended with {code} though no test failed: see its last lines above (coverage below the limit?)"]
+        outcome.failed, outcome.problems = (
+            1,
+            [
+                f"pytest ended with {code} though no test failed: see its last lines above (coverage below the limit?)"
+            ],
+        )
     outcome.seconds = time.monotonic() - begun
     return outcome
 
 
 def unit() -> list[Outcome]:
-    return [pytest("unit", "-n", CORES, "--dist", "loadfile", "--cov", "--cov-report=term-missing:skip-covered", "tests/unit")]
+    return [
+        pytest(
+            "unit",
+            "-n",
+            CORES,
+            "--dist",
+            "loadfile",
+            "--cov",
+            "--cov-report=term-missing:skip-covered",
+            "tests/unit",
+        )
+    ]
 
 
 def integration() -> list[Outcome]:
@@ -103,7 +127,9 @@ def integration() -> list[Outcome]:
 
 
 def molecule(scenario: str) -> Outcome:
-    """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host and is content."""
+    """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host
+    and is content.
+    """
     begun = time.monotonic()
     code = call(
         [PYTHON, "-m", "molecule", "test", "--scenario-name", scenario],
@@ -146,7 +172,13 @@ def linters() -> list[Outcome]:
 
 
 WINDOWS_HOST = "windows-host"
-STAGES: dict[str, Callable[[], list[Outcome]]] = {"lint": linters, "unit": unit, "integration": integration, "contract": contract, WINDOWS_HOST: windows_host}
+STAGES: dict[str, Callable[[], list[Outcome]]] = {
+    "lint": linters,
+    "unit": unit,
+    "integration": integration,
+    "contract": contract,
+    WINDOWS_HOST: windows_host,
+}
 ONLY_BY_NAME = {
     WINDOWS_HOST: "the whole way over WinRM on a nearly real Windows host takes minutes and hundreds of megabytes: "
     "make windows-host, with CODESIGN_POWERSHELL_WINDOWS_ARCHIVE naming an archive of PowerShell for Windows x64"
@@ -155,7 +187,9 @@ ONLY_BY_NAME = {
 
 
 def ended(outcomes: list[Outcome], names: list[str]) -> int:
-    """The exit code. That nothing passed is a failure, but for a stage by name that this machine lacks something for: its summary says what."""
+    """The exit code. That nothing passed is a failure, but for a stage by name that this machine lacks
+    something for: its summary says what.
+    """
     if any(outcome.failed for outcome in outcomes):
         return 1
     lacking = set(names) <= set(ONLY_BY_NAME) and any(outcome.skipped for outcome in outcomes) and bool(names)
@@ -166,7 +200,9 @@ def summary(outcomes: list[Outcome]) -> str:
     """The end of the screen; its last line is the one that machines look for."""
     lines = ["", f"{'':<20} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
     for outcome in outcomes:
-        lines.append(f"{outcome.runner:<20} {outcome.passed:>7} {outcome.failed:>7} {outcome.skipped:>8} {outcome.seconds:>8.0f}")
+        lines.append(
+            f"{outcome.runner:<20} {outcome.passed:>7} {outcome.failed:>7} {outcome.skipped:>8} {outcome.seconds:>8.0f}"
+        )
     problems = [f"  {outcome.runner}: {problem}" for outcome in outcomes for problem in outcome.problems]
     if problems:
         lines += ["", "failed:", *problems[:50]]
@@ -177,8 +213,14 @@ def summary(outcomes: list[Outcome]) -> str:
         lines += ["", "ran under:", *(f"  {count:>4} x {where}" for where, count in sorted(under.items()))]
     reasons = Counter(f"{outcome.runner}: {reason}" for outcome in outcomes for reason in outcome.reasons)
     if reasons:
-        lines += ["", "skipped, and why:", *(f"  {count:>4} x {reason}" for reason, count in reasons.most_common())]
-    passed, failed, skipped = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("passed", "failed", "skipped"))
+        lines += [
+            "",
+            "skipped, and why:",
+            *(f"  {count:>4} x {reason}" for reason, count in reasons.most_common()),
+        ]
+    passed, failed, skipped = (
+        sum(getattr(outcome, name) for outcome in outcomes) for name in ("passed", "failed", "skipped")
+    )
     return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {skipped} skipped"])
 
 

@@ -1,9 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The main job on a fleet without Windows: set up, sign, verify, again, damage, repair. Run it by `make demo`.
+"""The main job on a fleet without Windows: set up, sign, verify, again, damage, repair. Run it by `make
+demo`.
 
-What it uses is what a user gets: the built collection, unmodified Ansible and pywinrm. It judges nothing by the
-collection's own word: the signatures are verified by osslsigncode, and the remote calls are counted by the lab.
+What it uses is what a user gets: the built collection, unmodified Ansible and pywinrm. It judges nothing by
+the collection's own word: the signatures are verified by osslsigncode, and the remote calls are counted by
+the lab.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.control import Control, LabError
-from lab.control import start as start_lab
+from lab.control.process import Control, LabError
+from lab.control.process import start as start_lab
 from support.playbook import ROOT, PlaybookRun, run_playbook
 
 BUILD = ROOT / "build" / "demo"
@@ -64,13 +66,27 @@ class Demo:
         self.verified: list[Verified] = []
         self.programs = launchers()
 
-    # Running ----------------------------------------------------------------------------------------------------------
+    # Running
+    # ----------------------------------------------------------------------------------------------------------
 
-    def play(self, step: str, title: str, playbook: str | Path, variables: Mapping[str, Any] | None = None, quiet: bool = False) -> PlaybookRun:
+    def play(
+        self,
+        step: str,
+        title: str,
+        playbook: str | Path,
+        variables: Mapping[str, Any] | None = None,
+        quiet: bool = False,
+    ) -> PlaybookRun:
         """Runs a playbook on the whole fleet and shows what it changed where."""
         print(f"\n{title}", flush=True)
         before = self.lab.last()
-        run = run_playbook(playbook, self.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{self.lab.secrets}"], variables=variables)
+        run = run_playbook(
+            playbook,
+            self.lab.inventory,
+            collections=COLLECTIONS,
+            extra=["-e", f"@{self.lab.secrets}"],
+            variables=variables,
+        )
         (BUILD / "logs").mkdir(exist_ok=True)
         (BUILD / "logs" / f"{len(self.steps) + 1:02}-{step}.log").write_text(run.output, encoding="utf-8")
         if run.returncode != 0:
@@ -79,13 +95,21 @@ class Demo:
         of_hosts: dict[str, HostStep] = {}
         for host in self.hosts:
             own = [result for result in run.results if result.host == host]
-            changed = [f"{result.role}: {result.task}" if result.role else result.task for result in own if result.changed]
+            changed = [
+                f"{result.role}: {result.task}" if result.role else result.task
+                for result in own
+                if result.changed
+            ]
             seconds = round(sum(result.seconds for result in own), 2)
-            of_hosts[host] = HostStep(list(dict.fromkeys(changed)), sum(1 for call in calls if call["host"] == host), seconds)
+            of_hosts[host] = HostStep(
+                list(dict.fromkeys(changed)), sum(1 for call in calls if call["host"] == host), seconds
+            )
         self.steps[step] = of_hosts
         if not quiet:
             for host, done in of_hosts.items():
-                print(f"  {host:<13} {len(done.changed)} changed, {done.remote_calls} remote calls, {done.seconds:.1f} s")
+                print(
+                    f"  {host:<13} {len(done.changed)} changed, {done.remote_calls} remote calls, {done.seconds:.1f} s"
+                )
                 for task in done.changed:
                     print(f"                - {task}")
         return run
@@ -93,14 +117,19 @@ class Demo:
     def nothing_changed(self, step: str) -> None:
         for host, done in self.steps[step].items():
             if done.changed:
-                raise DemoError(f"'{step}' changed {host} although it was as it should be: {', '.join(done.changed)}")
+                raise DemoError(
+                    f"'{step}' changed {host} although it was as it should be: {', '.join(done.changed)}"
+                )
 
     def only_changed(self, step: str, wanted: str) -> None:
         for host, done in self.steps[step].items():
             if bool(done.changed) != (host == wanted):
-                raise DemoError(f"'{step}' should have changed {wanted} alone; on {host} it changed: {', '.join(done.changed) or 'nothing'}")
+                raise DemoError(
+                    f"'{step}' should have changed {wanted} alone; on {host} it changed: {', '.join(done.changed) or 'nothing'}"
+                )
 
-    # Looking at the files -----------------------------------------------------------------------------------------------
+    # Looking at the files
+    # -----------------------------------------------------------------------------------------------
 
     def collect(self, names: Sequence[str], hosts: Sequence[str]) -> None:
         """Fetches signed files and has osslsigncode verify each; shows its verdict."""
@@ -116,30 +145,49 @@ class Demo:
         for host in hosts:
             for name in names:
                 seen = verify(SIGNED / host / name, Path(self.lab.info["pki"]), host)
-                self.verified = [one for one in self.verified if (one.host, one.file) != (host, name)] + [seen]
-                print(f"  {host:<13} {name:<12} {seen.verdict}; {seen.signatures} signature by {seen.signer}; timestamp {seen.timestamp}")
+                self.verified = [one for one in self.verified if (one.host, one.file) != (host, name)] + [
+                    seen
+                ]
+                print(
+                    f"  {host:<13} {name:<12} {seen.verdict}; {seen.signatures} signature by {seen.signer}; timestamp {seen.timestamp}"
+                )
                 if seen.verdict != "verified" or seen.signatures != 1 or seen.timestamp == "none":
                     raise DemoError(f"{host}: {name} is not what it should be: {seen}")
 
     def digests(self) -> dict[str, bytes | None]:
-        return {f"{host}/{name}": self.lab.read(host, rf"C:\build\{name}") for host in self.hosts for name in self.programs}
+        return {
+            f"{host}/{name}": self.lab.read(host, rf"C:\build\{name}")
+            for host in self.hosts
+            for name in self.programs
+        }
 
-    # The story ------------------------------------------------------------------------------------------------------------
+    # The story
+    # ------------------------------------------------------------------------------------------------------------
 
     def tell(self) -> None:
         names = list(self.programs)
         pattern = {"codesign_files": [r"C:\build\*.exe"]}
         self.play("site", "1. site.yml: from bare hosts to hosts that can sign", "cloudhsm.codesign.site")
         programs = [str(path) for path in self.programs.values()]
-        self.play("build", "2. A build puts unsigned programs onto each host", DEMO / "build.yml", {"demo_programs": programs}, quiet=True)
+        self.play(
+            "build",
+            "2. A build puts unsigned programs onto each host",
+            DEMO / "build.yml",
+            {"demo_programs": programs},
+            quiet=True,
+        )
         print(f"  {', '.join(names)} into C:\\build")
-        self.play("sign", "3. sign.yml: sign them, SHA-256, with a timestamp", "cloudhsm.codesign.sign", pattern)
+        self.play(
+            "sign", "3. sign.yml: sign them, SHA-256, with a timestamp", "cloudhsm.codesign.sign", pattern
+        )
         print("\n4. The files come back and osslsigncode, which is no part of this project, verifies them")
         self.collect(names, self.hosts)
         self.play("site-again", "5. site.yml again: nothing is left to do", "cloudhsm.codesign.site")
         self.nothing_changed("site-again")
         before = self.digests()
-        self.play("sign-again", "6. sign.yml again: signed files are left alone", "cloudhsm.codesign.sign", pattern)
+        self.play(
+            "sign-again", "6. sign.yml again: signed files are left alone", "cloudhsm.codesign.sign", pattern
+        )
         self.nothing_changed("sign-again")
         if self.digests() != before:
             raise DemoError("a signed file was written again")
@@ -158,7 +206,10 @@ class Demo:
     def summary(self, seconds: float) -> dict[str, Any]:
         return {
             "seconds": round(seconds, 1),
-            "hosts": {host: {step: asdict(of_hosts[host]) for step, of_hosts in self.steps.items()} for host in self.hosts},
+            "hosts": {
+                host: {step: asdict(of_hosts[host]) for step, of_hosts in self.steps.items()}
+                for host in self.hosts
+            },
             "files": [asdict(one) for one in self.verified],
         }
 
@@ -198,7 +249,16 @@ def common_name(subject: str) -> str:
 
 
 def verify_command(file: Path, pki: Path) -> list[str]:
-    return ["osslsigncode", "verify", "-CAfile", str(pki / "root.pem"), "-TSA-CAfile", str(pki / "tsa-root.pem"), "-in", str(file)]
+    return [
+        "osslsigncode",
+        "verify",
+        "-CAfile",
+        str(pki / "root.pem"),
+        "-TSA-CAfile",
+        str(pki / "tsa-root.pem"),
+        "-in",
+        str(file),
+    ]
 
 
 def show_summary(demo: Demo, seconds: float) -> None:
@@ -206,11 +266,17 @@ def show_summary(demo: Demo, seconds: float) -> None:
     print(f"\n{line}\nSummary\n{line}")
     print(f"{'changed, calls, seconds':<23}" + "".join(f"{host:>18}" for host in demo.hosts))
     for step, of_hosts in demo.steps.items():
-        cells = [f"{len(done.changed)}  {done.remote_calls:>2}  {done.seconds:>4.1f} s" for done in (of_hosts[host] for host in demo.hosts)]
+        cells = [
+            f"{len(done.changed)}  {done.remote_calls:>2}  {done.seconds:>4.1f} s"
+            for done in (of_hosts[host] for host in demo.hosts)
+        ]
         print(f"{step:<23}" + "".join(f"{cell:>18}" for cell in cells))
     good = sum(1 for one in demo.verified if one.verdict == "verified")
     example = demo.verified[0]
-    relative = [part.replace(f"{ROOT}/", "") for part in verify_command(SIGNED / example.host / example.file, Path(demo.lab.info["pki"]))]
+    relative = [
+        part.replace(f"{ROOT}/", "")
+        for part in verify_command(SIGNED / example.host / example.file, Path(demo.lab.info["pki"]))
+    ]
     state = str(STATE.relative_to(ROOT))
     print(
         f"""{line}
@@ -225,12 +291,24 @@ This fleet has been stopped; its files lie in {state}/hosts/."""
 
 def fleet_file() -> Path:
     """The fleet demo, with the hosts accepting the step script of the installed collection and no other."""
-    installed = COLLECTIONS[0] / "ansible_collections" / "cloudhsm" / "codesign" / "plugins" / "plugin_utils" / "run_steps.ps1"
+    installed = (
+        COLLECTIONS[0]
+        / "ansible_collections"
+        / "cloudhsm"
+        / "codesign"
+        / "plugins"
+        / "plugin_utils"
+        / "_host"
+        / "run_steps.ps1"
+    )
     if not installed.is_file():
         raise DemoError("the built collection is not installed: run `make demo`, which does that first")
     file = BUILD / "fleet.yml"
     hosts = {"win-sdk5-a": {}, DAMAGED_HOST: {"language": "de"}, "win-sdk3": {"client_sdk": 3}}
-    file.write_text(json.dumps({"hosts": hosts, "cluster": {"hsm_type": "hsm1", "hsms": 2}, "run_steps": str(installed)}), encoding="utf-8")
+    file.write_text(
+        json.dumps({"hosts": hosts, "cluster": {"hsm_type": "hsm1", "hsms": 2}, "run_steps": str(installed)}),
+        encoding="utf-8",
+    )
     return file
 
 
@@ -241,18 +319,26 @@ def main() -> int:
             Control(STATE).stop()
         shutil.rmtree(BUILD, ignore_errors=True)
         BUILD.mkdir(parents=True)
-        print("The lab: a CloudHSM cluster on SoftHSM, a timestamp authority, three Windows hosts behind WinRM")
+        print(
+            "The lab: a CloudHSM cluster on SoftHSM, a timestamp authority, three Windows hosts behind WinRM"
+        )
         lab = start_lab(STATE, str(fleet_file()))
     except (LabError, DemoError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     try:
-        for name, about in (("win-sdk5-a", "Client SDK 5"), (DAMAGED_HOST, "Client SDK 5, German Windows, code page 850"), ("win-sdk3", "Client SDK 3")):
+        for name, about in (
+            ("win-sdk5-a", "Client SDK 5"),
+            (DAMAGED_HOST, "Client SDK 5, German Windows, code page 850"),
+            ("win-sdk3", "Client SDK 3"),
+        ):
             print(f"  {name:<13} {about}")
         demo = Demo(lab)
         demo.tell()
         seconds = time.monotonic() - start
-        (BUILD / "summary.json").write_text(json.dumps(demo.summary(seconds), indent=1) + "\n", encoding="utf-8")
+        (BUILD / "summary.json").write_text(
+            json.dumps(demo.summary(seconds), indent=1) + "\n", encoding="utf-8"
+        )
         show_summary(demo, seconds)
     except (LabError, DemoError) as error:
         print(f"demo: {error}", file=sys.stderr)

@@ -51,7 +51,9 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 def mypy(*arguments: str) -> tuple[str, ...]:
-    return tool("mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy"), *arguments)
+    return tool(
+        "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(BUILD / "mypy"), *arguments
+    )
 
 
 def linters() -> list[Linter]:
@@ -61,23 +63,47 @@ def linters() -> list[Linter]:
         Linter("ansible-lint", tool("ansible-lint", "--offline", "--profile", "production", "-q")),
         Linter(
             "docs",
-            tool("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", str(ROOT)),
+            tool(
+                "antsibull-docs",
+                "lint-collection-docs",
+                "--plugin-docs",
+                "--validate-collection-refs",
+                "self",
+                str(ROOT),
+            ),
             # It keeps a log in the home folder, which is no place for ours.
             environment={"HOME": str(BUILD / "home")},
         ),
         Linter("mypy-plugins", mypy(f"{CHECKOUT}/plugins"), BUILD / "dev", {"MYPYPATH": str(BUILD / "dev")}),
         # The caches of two runs side by side must not be one.
-        Linter("mypy-lab", (*mypy("-p", "lab"), "--cache-dir", str(BUILD / "mypy-lab")), ROOT / "tests", {"MYPYPATH": str(ROOT / "tests")}),
+        Linter(
+            "mypy-lab",
+            (*mypy("-p", "lab"), "--cache-dir", str(BUILD / "mypy-lab")),
+            ROOT / "tests",
+            {"MYPYPATH": str(ROOT / "tests")},
+        ),
         Linter(
             "mypy-scripts",
-            (*mypy(*sorted(path.name for path in (ROOT / "scripts").glob("*.py"))), "--cache-dir", str(BUILD / "mypy-scripts")),
+            (
+                *mypy(*sorted(path.name for path in (ROOT / "scripts").glob("*.py"))),
+                "--cache-dir",
+                str(BUILD / "mypy-scripts"),
+            ),
             ROOT / "scripts",
             {"MYPYPATH": str(ROOT / "tests")},
         ),
-        Linter(WINDOWS_POWERSHELL, (str(BIN / "python"), str(ROOT / "scripts" / "windows_powershell.py")), lacking=windows_powershell.lacking()),
+        Linter(
+            WINDOWS_POWERSHELL,
+            (str(BIN / "python"), str(ROOT / "scripts" / "windows_powershell.py")),
+            lacking=windows_powershell.lacking(),
+        ),
         Linter("changelog", tool("antsibull-changelog", "lint")),
         Linter("yamllint", tool("yamllint", "--strict", ".")),
         Linter("ruff", (str(BIN / "ruff"), "check", "--quiet", "--cache-dir", str(BUILD / "ruff"), ".")),
+        Linter(
+            "format",
+            (str(BIN / "ruff"), "format", "--check", "--quiet", "--cache-dir", str(BUILD / "ruff"), "."),
+        ),
     ]
 
 
@@ -98,10 +124,20 @@ def run(linter: Linter) -> Verdict:
     (BUILD / "home").mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     done = subprocess.run(
-        linter.argv, cwd=linter.directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        linter.argv,
+        cwd=linter.directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
-    verdict = Verdict(linter.name, done.returncode == 0, time.monotonic() - begun, done.stdout.decode(errors="replace"))
-    print(f"lint: {verdict.name:<14} {'ok' if verdict.ok else 'FAILED'} ({verdict.seconds:.0f} s)", flush=True)
+    verdict = Verdict(
+        linter.name, done.returncode == 0, time.monotonic() - begun, done.stdout.decode(errors="replace")
+    )
+    print(
+        f"lint: {verdict.name:<14} {'ok' if verdict.ok else 'FAILED'} ({verdict.seconds:.0f} s)", flush=True
+    )
     return verdict
 
 
@@ -110,7 +146,9 @@ def run_all(names: list[str]) -> list[Verdict]:
     chosen = [linter for linter in linters() if not names or linter.name in names]
     unknown = set(names) - {linter.name for linter in chosen}
     if unknown:
-        raise SystemExit(f"lint: no such linter: {', '.join(sorted(unknown))}; there are {', '.join(linter.name for linter in linters())}")
+        raise SystemExit(
+            f"lint: no such linter: {', '.join(sorted(unknown))}; there are {', '.join(linter.name for linter in linters())}"
+        )
     with ThreadPoolExecutor(max_workers=2) as pool:
         verdicts = list(pool.map(run, chosen))
     for verdict in verdicts:

@@ -1,7 +1,9 @@
 #!/usr/bin/env python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a fresh machine ready: system packages, .venv, collections. ``--artifact`` also builds and installs our collection."""
+"""Makes a fresh machine ready: system packages, .venv, collections. ``--artifact`` also builds and installs
+our collection.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,31 @@ from provision.console import SetupError
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--artifact", action="store_true", help="build the collection and install the built file into build/collections")
-    parser.add_argument("--contract", action="store_true", help="also install what the tests against the real SignTool need")
-    parser.add_argument("--windows-host", action="store_true", help="also install what make windows-host needs, and unpack its PowerShell")
+    parser.add_argument(
+        "--artifact",
+        action="store_true",
+        help="build the collection and install the built file into build/collections",
+    )
+    parser.add_argument(
+        "--contract", action="store_true", help="also install what the tests against the real SignTool need"
+    )
+    parser.add_argument(
+        "--windows-host",
+        action="store_true",
+        help="also install what make windows-host needs, and unpack its PowerShell",
+    )
     options = parser.parse_args()
     try:
         python = interpreter.newest()
-        optional = [*(system.CONTRACT if options.contract else ()), *(windows_host.needs() if options.windows_host else ())]
+        optional = [
+            *(system.CONTRACT if options.contract else ()),
+            *(windows_host.needs() if options.windows_host else ()),
+        ]
         # A package that two lists name is announced and installed once.
-        wanted = {need.package: need for need in [*system.for_python(python), *system.LAB, *optional, *powershell.needs()]}
+        wanted = {
+            need.package: need
+            for need in [*system.for_python(python), *system.LAB, *optional, *powershell.needs()]
+        }
         system.install(list(wanted.values()))
         powershell.unpack()
         if options.windows_host:

@@ -1,10 +1,12 @@
 #!/usr/bin/env python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks the collection's PowerShell for what Windows PowerShell 5.1 on .NET Framework 4.6.2 (Windows Server 2016) does not have.
+"""Checks the collection's PowerShell for what Windows PowerShell 5.1 on .NET Framework 4.6.2 (Windows Server
+2016) does not have.
 
-The rules are those of tests/check_51/check_windows_powershell.ps1, which a PowerShell 7 runs. The samples beside it are checked in
-the same run: a rule that finds its bad sample no longer, or finds fault with a good one, fails like a finding in the collection.
+The rules are those of tests/check_51/check_windows_powershell.ps1, which a PowerShell 7 runs. The samples
+beside it are checked in the same run: a rule that finds its bad sample no longer, or finds fault with a good
+one, fails like a finding in the collection.
 """
 
 from __future__ import annotations
@@ -53,8 +55,12 @@ def read_rules(text: str) -> dict[str, str]:
     return {name: rule for name, _blank, rule in rows}
 
 
-def wrong(findings: Iterable[Finding], rules: Mapping[str, str], bad: Iterable[str], folder: str) -> list[str]:
-    """What is wrong: each finding outside of ``folder``/bad, each bad sample that its rule does not find, or that another one finds too."""
+def wrong(
+    findings: Iterable[Finding], rules: Mapping[str, str], bad: Iterable[str], folder: str
+) -> list[str]:
+    """What is wrong: each finding outside of ``folder``/bad, each bad sample that its rule does not find, or
+    that another one finds too.
+    """
     found: dict[str, set[str]] = {name: set() for name in bad}
     problems = []
     for finding in findings:
@@ -66,30 +72,56 @@ def wrong(findings: Iterable[Finding], rules: Mapping[str, str], bad: Iterable[s
         if name not in rules:
             problems.append(f"{folder}/bad/{name}: rules.txt does not name it")
         elif found.get(name, set()) != {rules[name]}:
-            problems.append(f"{folder}/bad/{name}: has to be found by the rule {rules[name]}, is by: {', '.join(sorted(found.get(name, set()))) or 'none'}")
+            problems.append(
+                f"{folder}/bad/{name}: has to be found by the rule {rules[name]}, is by: {', '.join(sorted(found.get(name, set()))) or 'none'}"
+            )
     return problems
 
 
 def lacking() -> str:
-    """Why the check cannot run here; "" when it can. A PowerShell that CODESIGN_POWERSHELL names has to be there: then this is no reason."""
+    """Why the check cannot run here; "" when it can. A PowerShell that CODESIGN_POWERSHELL names has to be
+    there: then this is no reason.
+    """
     return "" if powershell.program() or powershell.named() else powershell.NONE_FOUND
 
 
 def main() -> int:
     program = powershell.program()
     if not program:
-        print(f"{powershell.PROGRAM} names {powershell.named()}, and there is no such program" if powershell.named() else powershell.NONE_FOUND)
+        print(
+            f"{powershell.PROGRAM} names {powershell.named()}, and there is no such program"
+            if powershell.named()
+            else powershell.NONE_FOUND
+        )
         return 1
-    product = sorted(path.relative_to(ROOT) for folder in ("plugins", "roles") for path in (ROOT / folder).rglob("*.ps1"))
+    product = sorted(
+        path.relative_to(ROOT) for folder in ("plugins", "roles") for path in (ROOT / folder).rglob("*.ps1")
+    )
     samples = sorted(path.relative_to(ROOT) for path in SAMPLES.rglob("*.ps1"))
     argv = [program, "-NoProfile", "-NonInteractive", "-File", str(CHECK), *map(str, [*product, *samples])]
-    done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     findings, others = read_findings(done.stdout.decode("utf-8", errors="replace"))
     bad = [path.name for path in (SAMPLES / "bad").glob("*.ps1")]
-    problems = wrong(findings, read_rules((SAMPLES / "rules.txt").read_text(encoding="ascii")), bad, (SAMPLES.relative_to(ROOT)).as_posix())
-    # With bad samples among the files it has to say 1; a check that broke off says something else, or writes more than findings.
+    problems = wrong(
+        findings,
+        read_rules((SAMPLES / "rules.txt").read_text(encoding="ascii")),
+        bad,
+        (SAMPLES.relative_to(ROOT)).as_posix(),
+    )
+    # With bad samples among the files it has to say 1; a check that broke off says something else, or writes
+    # more than findings.
     if done.returncode != 1 or others:
-        problems += [f"the check itself failed ({program} ended with {done.returncode}; it needs PowerShell 7.4 or newer):", *others[-20:]]
+        problems += [
+            f"the check itself failed ({program} ended with {done.returncode}; it needs PowerShell 7.4 or newer):",
+            *others[-20:],
+        ]
     passed = f"{len(product)} of the collection's scripts without a finding, {len(bad)} bad samples found, {len(samples) - len(bad)} good ones passed"
     print("\n".join(problems) if problems else passed)
     return 1 if problems else 0

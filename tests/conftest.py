@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets every test import the checkout as ``ansible_collections.cloudhsm.codesign`` and the lab as ``lab``, wherever pytest is started."""
+"""Lets every test import the checkout as ``ansible_collections.cloudhsm.codesign`` and the lab as ``lab``,
+wherever pytest is started.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,20 @@ for folder in (ROOT / "tests", ROOT / "build" / "collections", ROOT / "build" / 
 importlib.invalidate_caches()
 
 # Before anything imports ansible; it reads them once. The checkout comes before an installed copy of itself.
-os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", os.pathsep.join([str(ROOT / "build" / "dev"), str(ROOT / "build" / "collections")]))
+os.environ.setdefault(
+    "ANSIBLE_COLLECTIONS_PATH",
+    os.pathsep.join([str(ROOT / "build" / "dev"), str(ROOT / "build" / "collections")]),
+)
 os.environ.setdefault("ANSIBLE_HOME", str(ROOT / "build" / "ansible"))
 
+import hypothesis
 from ansible.plugins.loader import init_plugin_loader
+
+# How long an example takes says something about the machine, and nothing about the code.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 # As ansible-playbook does at its start: from here on plug-ins are found by their full names.
 init_plugin_loader()

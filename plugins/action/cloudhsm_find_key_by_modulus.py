@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""cloudhsm_find_key_by_modulus: on a Windows host the client's tool is run there; on other hosts the module of the same name runs."""
+"""cloudhsm_find_key_by_modulus: on a Windows host the client's tool is run there; on other hosts the module
+of the same name runs.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,31 @@ from typing import Any, Mapping, Sequence
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_find_key_by_modulus import (
+from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     ARGUMENTS,
     CONTENT,
     lookup,
     read,
     wanted_from_certificate,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import FileContent, Result, VersionResult, expect
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup, key_pair, store_entry
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import ReadFile, Service, Step, Version
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import configure
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+from ..module_utils._findings import BrokenLink
+from ..module_utils._key import lookup as key_lookup
+from ..module_utils._key import pair as key_pair
+from ..module_utils._results import (
+    FileContent,
+    Result,
+    VersionResult,
+    expect,
+)
+from ..module_utils._steps import (
+    ReadFile,
+    Service,
+    Step,
+    Version,
+)
+from ..module_utils._tools import configure
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._store import entry as store_entry
 
 
 class ActionModule(CodesignAction):
@@ -38,7 +52,11 @@ class ActionModule(CodesignAction):
     def story(self) -> dict[str, Any]:
         params = self.params
         if params["backend"] == "pkcs11" or params["pkcs11_module"]:
-            raise BrokenLink("argument", "pkcs11 is a back end for Linux hosts; this host is a Windows host.", "Use cloudhsm_cli or key_mgmt_util.")
+            raise BrokenLink(
+                "argument",
+                "pkcs11 is a back end for Linux hosts; this host is a Windows host.",
+                "Use cloudhsm_cli or key_mgmt_util.",
+            )
         look = lookup(params, windows=True, scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
         if params["modulus"]:
             wanted = key_pair.wanted_from_modulus(params["modulus"])
@@ -51,7 +69,9 @@ class ActionModule(CodesignAction):
         except BrokenLink as broken:
             if broken.link != "service":
                 raise
-            raise key_lookup.behind_the_daemon(broken, self._run_steps([Service(configure.SERVICE)], {})[0]) from None
+            raise key_lookup.behind_the_daemon(
+                broken, self._run_steps([Service(configure.SERVICE)], {})[0]
+            ) from None
         for text in pair.warnings:
             self.warn(text)
         return {"changed": False, "key": pair.as_dict(wanted, backend)}
@@ -61,17 +81,28 @@ class ActionModule(CodesignAction):
 
     def _ask_certificate(self, look: key_lookup.Lookup) -> tuple[key_pair.WantedKey, key_lookup.Lookup]:
         """Reads the certificate on the host; which client is there is seen in the same call."""
-        store, path = (self.params["store_name"], self.params["store_location"]), self.params["certificate_path"]
+        store, path = (
+            (self.params["store_name"], self.params["store_location"]),
+            self.params["certificate_path"],
+        )
         question = ReadFile(path) if path else store_entry.observe(*store)
-        content, *versions = self.host.run([question, *(Version(look.program(backend)) for backend in ("cloudhsm_cli", "key_mgmt_util"))]).results
+        content, *versions = self.host.run(
+            [question, *(Version(look.program(backend)) for backend in ("cloudhsm_cli", "key_mgmt_util"))]
+        ).results
         if path:
             file = expect(content, FileContent)
             if not isinstance(file, FileContent) or not file.exists:
-                raise BrokenLink("certificate", f"The certificate {path} cannot be read on the host.", "Check the path and the account's access to it.")
+                raise BrokenLink(
+                    "certificate",
+                    f"The certificate {path} cannot be read on the host.",
+                    "Check the path and the account's access to it.",
+                )
             certificate = read(file.content, path)
         else:
             thumbprint = store_entry.thumbprint(self.params["thumbprint"])
-            certificate = read(store_entry.certificate(store_entry.read(content, *store), thumbprint, *store).der, thumbprint)
+            certificate = read(
+                store_entry.certificate(store_entry.read(content, *store), thumbprint, *store).der, thumbprint
+            )
         cli, other = (isinstance(version, VersionResult) and version.exists for version in versions)
         if look.backend == "auto" and not look.tool_path and other and not cli:
             look = replace(look, backend="key_mgmt_util")

@@ -7,18 +7,18 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_cert_repairstore import ARGUMENTS, access, wanted
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import check_for_signing, read_certificate
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import association
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import association_plan as plan
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association import Seen, Wanted
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.association_plan import KeyTest
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.store_entry import NotInStoreError
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+from ..module_utils._certificate import check_for_signing, read_certificate
+from ..module_utils._findings import BrokenLink
+from ..module_utils._results import Result
+from ..module_utils._steps import Step
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._arguments.win_cert_repairstore import ARGUMENTS, access, wanted
+from ..plugin_utils._formats.store_blob import KeyProvInfo
+from ..plugin_utils._store import association
+from ..plugin_utils._store import repair as plan
+from ..plugin_utils._store.association import Seen, Wanted
+from ..plugin_utils._store.entry import NotInStoreError
+from ..plugin_utils._store.repair import KeyTest
 
 
 class ActionModule(CodesignAction):
@@ -31,7 +31,11 @@ class ActionModule(CodesignAction):
         self.tested = KeyTest()
         asking = association.observe(want)
         testing = bool(self.params["test_key"]) and want.present
-        steps = [*asking, plan.test_step(want, want.thumbprint, self.access)] if testing and want.thumbprint else asking
+        steps = (
+            [*asking, plan.test_step(want, want.thumbprint, self.access)]
+            if testing and want.thumbprint
+            else asking
+        )
         results = self._run(steps)
         try:
             before = association.read(results[: len(asking)], want)
@@ -43,7 +47,9 @@ class ActionModule(CodesignAction):
             self.tested = plan.read_test(results[-1], before.thumbprint)
         if not steps or self.check_mode:
             if testing and not steps and len(results) == len(asking):
-                self.tested = plan.read_test(self._run([plan.test_step(want, before.thumbprint, self.access)])[0], before.thumbprint)
+                self.tested = plan.read_test(
+                    self._run([plan.test_step(want, before.thumbprint, self.access)])[0], before.thumbprint
+                )
             return self._result(want, before, before, plan.predicted(want, before))
         after = self._repair(want, before, steps, testing)
         return self._result(want, before, after, after.key)
@@ -54,7 +60,9 @@ class ActionModule(CodesignAction):
         return answer.results
 
     def _repair(self, want: Wanted, before: Seen, steps: Sequence[Step], testing: bool) -> Seen:
-        """Applies the plan and reads again in the same call. A container that the search has found may need its properties written after it."""
+        """Applies the plan and reads again in the same call. A container that the search has found may need
+        its properties written after it.
+        """
         seen = before
         while True:
             asking = association.observe(want)
@@ -64,7 +72,12 @@ class ActionModule(CodesignAction):
             after = association.read(rest[: len(asking)], want)
             if test:
                 self.tested = plan.read_test(rest[-1], after.thumbprint)
-            again = want.method == "auto" and plan.method(want, seen) == "search" and plan.method(want, after) == "property_file" and after.key
+            again = (
+                want.method == "auto"
+                and plan.method(want, seen) == "search"
+                and plan.method(want, after) == "property_file"
+                and after.key
+            )
             if not (again and after.key != seen.key):
                 break
             steps, seen = plan.plan(want, after, self.access), after
@@ -97,8 +110,12 @@ class ActionModule(CodesignAction):
 
     def _result(self, want: Wanted, before: Seen, after: Seen, key: KeyProvInfo | None) -> dict[str, Any]:
         if self.tested.problem:
-            self.warn(f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}: {self.tested.problem.rstrip('.')}.")
-        name = want.friendly_name if self.check_mode and want.friendly_name is not None else after.friendly_name
+            self.warn(
+                f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}: {self.tested.problem.rstrip('.')}."
+            )
+        name = (
+            want.friendly_name if self.check_mode and want.friendly_name is not None else after.friendly_name
+        )
         return {
             "changed": plan.method(want, before) != "none",
             "thumbprint": before.thumbprint,
@@ -108,7 +125,10 @@ class ActionModule(CodesignAction):
             "account": self.account,
             "method": plan.method(want, before),
             "diff": {
-                "before": {"association": association.as_dict(before.key), "friendly_name": before.friendly_name},
+                "before": {
+                    "association": association.as_dict(before.key),
+                    "friendly_name": before.friendly_name,
+                },
                 "after": {"association": association.as_dict(key), "friendly_name": name},
             },
         }

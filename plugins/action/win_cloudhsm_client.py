@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_cloudhsm_client import ARGUMENTS
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import client, client_plan
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+from ..module_utils._findings import BrokenLink
+from ..module_utils._steps import Step
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._arguments.win_cloudhsm_client import ARGUMENTS
+from ..plugin_utils._client import plan as client_plan
+from ..plugin_utils._client import state as client
 
 
 class ActionModule(CodesignAction):
@@ -20,15 +21,27 @@ class ActionModule(CodesignAction):
     def story(self) -> dict[str, Any]:
         want = client.wanted(self.params)
         if not want.hsm_addresses:
-            raise BrokenLink("argument", "hsm_addresses is empty.", "Give the address of one HSM at least; cloudhsm_cluster_info returns them.")
+            raise BrokenLink(
+                "argument",
+                "hsm_addresses is empty.",
+                "Give the address of one HSM at least; cloudhsm_cluster_info returns them.",
+            )
         before = client.read(self.host.run(client.observe(want)).results, want)
         client_plan.check(want, before)
         after = self._check_mode(want, before) if self.check_mode else self._configure(want, before)
         result = {
             "changed": after != before,
             **after.as_dict(want.hsm_addresses),
-            "connections": [{"address": item.address, "reachable": item.reachable, "error": item.error} for item in after.connections],
-            "diff": {"before": _text(want, before), "after": _text(want, after), "before_header": "CloudHSM client", "after_header": "CloudHSM client"},
+            "connections": [
+                {"address": item.address, "reachable": item.reachable, "error": item.error}
+                for item in after.connections
+            ],
+            "diff": {
+                "before": _text(want, before),
+                "after": _text(want, after),
+                "before_header": "CloudHSM client",
+                "after_header": "CloudHSM client",
+            },
         }
         try:
             warnings = client_plan.check_connections(want, after)
@@ -56,7 +69,9 @@ class ActionModule(CodesignAction):
                 self.warn(text)
         return seen
 
-    def _apply(self, want: client.Wanted, steps: list[Step]) -> tuple[client.Seen, tuple[str, ...], list[Step]]:
+    def _apply(
+        self, want: client.Wanted, steps: list[Step]
+    ) -> tuple[client.Seen, tuple[str, ...], list[Step]]:
         """Does the steps and looks again, in one call; gives what is left to do in a second pass."""
         results = self.host.run([*steps, *client.observe(want)]).results
         seen = client.read(results[len(steps) :], want)

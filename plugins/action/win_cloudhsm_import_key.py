@@ -7,17 +7,17 @@ from __future__ import annotations
 import uuid
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_cloudhsm_import_key import ARGUMENTS, identified, wanted
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.results import Result
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container as container
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container_diagnosis as diagnosis
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container_plan as plan
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_lookup
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import Seen, Wanted
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container_plan import Made
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Step
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+from ..module_utils._findings import BrokenLink
+from ..module_utils._key import lookup as key_lookup
+from ..module_utils._results import Result
+from ..module_utils._steps import Step
+from ..plugin_utils import _diagnosis as diagnosis
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._arguments.win_cloudhsm_import_key import ARGUMENTS, identified, wanted
+from ..plugin_utils._key import container
+from ..plugin_utils._key import making as plan
+from ..plugin_utils._key.container import Seen, Wanted
+from ..plugin_utils._key.making import Made
 
 
 class ActionModule(CodesignAction):
@@ -55,7 +55,9 @@ class ActionModule(CodesignAction):
         return self.host.run(steps, secrets).results
 
     def _prove(self, want: Wanted, seen: Seen, sdk: str) -> Made | None:
-        """The container among those that are there that holds the key; the handles for an import are looked up in the same call."""
+        """The container among those that are there that holds the key; the handles for an import are looked
+        up in the same call.
+        """
         self._handles = (want.private_handle, want.public_handle)
         proving = plan.prove_steps(want, sdk) if seen.containers else []
         steps, secrets = list(proving), dict(plan.secrets(want))
@@ -85,21 +87,32 @@ class ActionModule(CodesignAction):
         except BrokenLink as broken:
             broken.details["changed"] = plan.new_containers(seen, results)
             raise self._diagnosed(want, seen, sdk, broken) from None
-        if made.doubt is not None and (found := self._diagnosed(want, seen, sdk, made.doubt)) is not made.doubt:
+        if (
+            made.doubt is not None
+            and (found := self._diagnosed(want, seen, sdk, made.doubt)) is not made.doubt
+        ):
             raise found
         return made
 
     def _diagnosed(self, want: Wanted, seen: Seen, sdk: str, broken: BrokenLink) -> BrokenLink:
-        """``broken``, or the link behind it that one more call shows, where the tool's own words leave it open."""
+        """``broken``, or the link behind it that one more call shows, where the tool's own words leave it
+        open.
+        """
         if not diagnosis.worth_diagnosis(broken):
             return broken
-        return diagnosis.diagnose(want, seen, sdk, self._run(*diagnosis.diagnose_steps(want, seen, sdk, broken)), broken)
+        return diagnosis.diagnose(
+            want, seen, sdk, self._run(*diagnosis.diagnose_steps(want, seen, sdk, broken)), broken
+        )
 
     def _let_read(self, want: Wanted, name: str, changed: bool) -> bool:
-        """Whether readers have to be let in, which is done outside of check mode. Those of a new container were let in as it was made."""
+        """Whether readers have to be let in, which is done outside of check mode. Those of a new container
+        were let in as it was made.
+        """
         missing = plan.missing_readers(self.access, name, want.readers) if want.readers else {}
         if missing and not self.check_mode:
-            plan.check_granted(self._run(plan.grant_steps(name, missing, want.readers), {})[-1], name, missing, changed)
+            plan.check_granted(
+                self._run(plan.grant_steps(name, missing, want.readers), {})[-1], name, missing, changed
+            )
         return bool(missing)
 
     def _absent(self, want: Wanted, seen: Seen) -> dict[str, Any]:
@@ -117,4 +130,7 @@ class ActionModule(CodesignAction):
         left = tuple(name for name in seen.containers if name not in found)
         if found and not self.check_mode:
             left = plan.check_removed(self._run(plan.remove_steps(found), {}), found)
-        return {**plan.result(want, plan.installed_sdk(want, seen), None, seen.containers, left, removed=found), "changed": bool(found)}
+        return {
+            **plan.result(want, plan.installed_sdk(want, seen), None, seen.containers, left, removed=found),
+            "changed": bool(found),
+        }

@@ -7,9 +7,10 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.win_codesign_info import ARGUMENTS
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import key_container, signing_state
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+from ..plugin_utils import _report as signing_state
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._arguments.win_codesign_info import ARGUMENTS
+from ..plugin_utils._key import container as key_container
 
 
 class ActionModule(CodesignAction):
@@ -24,4 +25,9 @@ class ActionModule(CodesignAction):
         if seen.containers is not None:
             for text in key_container.known_faults(seen.containers, signing_state.client_sdk(want, seen)):
                 self.warn(text)
-        return {"changed": False, "converged": not findings, "findings": [finding.as_dict() for finding in findings], **result}
+        return {
+            "changed": False,
+            "converged": not findings,
+            "findings": [finding.as_dict() for finding in findings],
+            **result,
+        }

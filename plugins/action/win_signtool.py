@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signs, timestamps, verifies files on a Windows host, or takes their signatures off: the story of win_signtool."""
+"""Signs, timestamps, verifies files on a Windows host, or takes their signatures off: the story of
+win_signtool.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,31 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments import win_signtool as arguments
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state import (
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._arguments import win_signtool as arguments
+from ..plugin_utils._signing import (
+    certificate as signing_certificate,
+)
+from ..plugin_utils._signing import (
+    files as signing_files,
+)
+from ..plugin_utils._signing import (
+    jobs as signing_jobs,
+)
+from ..plugin_utils._signing import (
     ledger,
     signature,
-    signing_certificate,
-    signing_files,
-    signing_jobs,
-    signing_result,
-    signing_rounds,
-    signing_tool,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import signtool
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils.codesign_action import CodesignAction
+from ..plugin_utils._signing import (
+    result as signing_result,
+)
+from ..plugin_utils._signing import (
+    rounds as signing_rounds,
+)
+from ..plugin_utils._signing import (
+    tool as signing_tool,
+)
+from ..plugin_utils._tools import signtool
 
 SIGNING = (signature.SIGN, signature.APPEND)
 
@@ -44,7 +58,9 @@ class ActionModule(CodesignAction):
         ]
         answer = self.host.run([step for steps in observed for step in steps])
         results = iter(answer.results)
-        tool_results, certificate_results, ledger_results, file_results = [[next(results) for _step in steps] for steps in observed]
+        tool_results, certificate_results, ledger_results, file_results = [
+            [next(results) for _step in steps] for steps in observed
+        ]
 
         seen_tool = signing_tool.read(tool_results)
         signing_tool.check(tool, seen_tool)
@@ -69,14 +85,20 @@ class ActionModule(CodesignAction):
         signing_result.check(found, told)
         return told
 
-    def _work(self, settings: signing_jobs.Settings, jobs: list[signing_jobs.Job], account: str) -> list[signing_jobs.Job]:
-        """Rounds until nothing is open, then one call that puts the good copies in place. No working copy outlives this."""
+    def _work(
+        self, settings: signing_jobs.Settings, jobs: list[signing_jobs.Job], account: str
+    ) -> list[signing_jobs.Job]:
+        """Rounds until nothing is open, then one call that puts the good copies in place. No working copy
+        outlives this.
+        """
         secrets = arguments.secrets(self.params)
         try:
             while signing_jobs.open_jobs(jobs):
                 time.sleep(signing_jobs.pause(settings, jobs))
                 told = signing_jobs.next_round(settings, jobs, self._ledger)
-                jobs, warnings = signing_rounds.read_round(settings, jobs, told, self.host.run(told.steps, secrets).results, self._ledger)
+                jobs, warnings = signing_rounds.read_round(
+                    settings, jobs, told, self.host.run(told.steps, secrets).results, self._ledger
+                )
                 for text in dict.fromkeys(warnings):
                     self.warn(f"SignTool warns: {text}")
             lines = self._ledger_lines(settings, jobs, account)
@@ -93,12 +115,24 @@ class ActionModule(CodesignAction):
             for text in signing_jobs.left_behind(jobs, self.host.run(signing_jobs.clean_up(jobs)).results):
                 self.warn(text)
         except Exception as error:  # noqa: BLE001 (the first error is the one to be told)
-            self.warn(f"Working copies (codesign-*) may be left beside the files, as the host could not be reached again: {error}")
+            self.warn(
+                f"Working copies (codesign-*) may be left beside the files, as the host could not be reached again: {error}"
+            )
 
-    def _ledger_lines(self, settings: signing_jobs.Settings, jobs: list[signing_jobs.Job], account: str) -> dict[int, bytes]:
+    def _ledger_lines(
+        self, settings: signing_jobs.Settings, jobs: list[signing_jobs.Job], account: str
+    ) -> dict[int, bytes]:
         if not self._ledger:
             return {}
         name = str(self.task_vars.get("inventory_hostname", ""))
         now = datetime.now(timezone.utc)
-        made = [(number, job) for number, job in enumerate(jobs) if job.status == signing_jobs.GOOD and job.decision.action in SIGNING]
-        return {number: ledger.line(now, name, account, settings.wanted, job.before, job.now) for number, job in made if job.now}
+        made = [
+            (number, job)
+            for number, job in enumerate(jobs)
+            if job.status == signing_jobs.GOOD and job.decision.action in SIGNING
+        ]
+        return {
+            number: ledger.line(now, name, account, settings.wanted, job.before, job.now)
+            for number, job in made
+            if job.now
+        }

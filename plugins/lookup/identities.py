@@ -100,11 +100,13 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import Certificate, CertificateError, read_certificate
+from ..module_utils._certificate import Certificate, CertificateError, read_certificate
 
 
 class LookupModule(LookupBase):
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
+    def run(
+        self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any
+    ) -> list[dict[str, Any]]:
         self.set_options(var_options=variables, direct=kwargs)
         identities = [item for term in terms for item in (term if isinstance(term, list) else [term])]
         return [self._identity(dict(identity), variables) for identity in identities]

@@ -230,9 +230,9 @@ from typing import Any, Dict, List, Mapping
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils import cluster_api
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_cluster_info import ARGUMENTS
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ..module_utils import _cluster_api as cluster_api
+from ..module_utils._arguments.cloudhsm_cluster_info import ARGUMENTS
+from ..module_utils._findings import BrokenLink
 
 try:
     import boto3
@@ -249,10 +249,19 @@ else:
 def clusters_of(client: Any, cluster_id: str, tags: Mapping[str, str]) -> List[Dict[str, Any]]:
     """The clusters that fit, as the API gives them. Raises BrokenLink where something was asked for and nothing fits."""
     filters = {"Filters": {"clusterIds": [cluster_id]}} if cluster_id else {}
-    found = [cluster for page in client.get_paginator("describe_clusters").paginate(**filters) for cluster in page.get("Clusters", [])]
+    found = [
+        cluster
+        for page in client.get_paginator("describe_clusters").paginate(**filters)
+        for cluster in page.get("Clusters", [])
+    ]
     fitting = [cluster for cluster in found if cluster_api.has_tags(cluster, tags)]
     if (cluster_id or tags) and not fitting:
-        raise cluster_api.not_found(cluster_id, tags, client.meta.region_name, sorted(str(cluster.get("ClusterId")) for cluster in found))
+        raise cluster_api.not_found(
+            cluster_id,
+            tags,
+            client.meta.region_name,
+            sorted(str(cluster.get("ClusterId")) for cluster in found),
+        )
     return sorted(fitting, key=lambda cluster: str(cluster.get("ClusterId")))
 
 
@@ -261,7 +270,11 @@ def connect(params: Mapping[str, Any]) -> Any:
     # boto3 itself reads AWS_DEFAULT_REGION only; the AWS CLI and amazon.aws take AWS_REGION first.
     region = params["region"] or os.environ.get("AWS_REGION") or None
     session = boto3.session.Session(profile_name=params["profile"], region_name=region)
-    return session.client("cloudhsmv2", endpoint_url=params["endpoint_url"], config=botocore.config.Config(retries={"mode": "adaptive", "max_attempts": 8}))
+    return session.client(
+        "cloudhsmv2",
+        endpoint_url=params["endpoint_url"],
+        config=botocore.config.Config(retries={"mode": "adaptive", "max_attempts": 8}),
+    )
 
 
 def story(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
@@ -270,19 +283,33 @@ def story(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
     try:
         found = clusters_of(connect(params), cluster_id, params["tags"] or {})
     except botocore.exceptions.ClientError as error:
-        raise cluster_api.api_error(str(error.response["Error"].get("Code", "")), str(error.response["Error"].get("Message", ""))) from error
-    except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError, botocore.exceptions.ProfileNotFound) as error:
+        raise cluster_api.api_error(
+            str(error.response["Error"].get("Code", "")), str(error.response["Error"].get("Message", ""))
+        ) from error
+    except (
+        botocore.exceptions.NoCredentialsError,
+        botocore.exceptions.PartialCredentialsError,
+        botocore.exceptions.ProfileNotFound,
+    ) as error:
         advice = "Set AWS_PROFILE or the option profile, or use an instance role."
-        raise BrokenLink("credential", f"There are no usable AWS credentials on this host: {str(error).rstrip('.')}.", advice) from error
+        raise BrokenLink(
+            "credential",
+            f"There are no usable AWS credentials on this host: {str(error).rstrip('.')}.",
+            advice,
+        ) from error
     except botocore.exceptions.NoRegionError as error:
-        raise BrokenLink("argument", "No AWS region is set.", "Give the option region, or set AWS_REGION.") from error
+        raise BrokenLink(
+            "argument", "No AWS region is set.", "Give the option region, or set AWS_REGION."
+        ) from error
     except botocore.exceptions.BotoCoreError as error:
         problem = f"The CloudHSM API cannot be reached: {str(error).rstrip('.')}."
         raise BrokenLink("cluster", problem, "Check the region, the endpoint and the proxy.") from error
     clusters = [cluster_api.cluster_info(cluster) for cluster in found]
     if params["customer_ca"]:
         for cluster in clusters:
-            issued, reason = cluster_api.issued_by(cluster["certificates"]["cluster_certificate"], params["customer_ca"])
+            issued, reason = cluster_api.issued_by(
+                cluster["certificates"]["cluster_certificate"], params["customer_ca"]
+            )
             cluster.update(customer_ca_issued=issued, customer_ca_reason=reason)
     return clusters
 

@@ -239,25 +239,32 @@ from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.cloudhsm_find_key_by_modulus import (
+from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     ARGUMENTS,
     CONTENT,
     lookup,
     read,
     wanted_from_certificate,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.local_steps import run_locally
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_lookup import find
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import KeyPair, WantedKey, judge, wanted_from_modulus
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import pkcs11_token
+from ..module_utils._findings import BrokenLink
+from ..module_utils._key.lookup import find
+from ..module_utils._key.pair import (
+    KeyPair,
+    WantedKey,
+    judge,
+    wanted_from_modulus,
+)
+from ..module_utils._local import run_locally
+from ..module_utils._tools import pkcs11_token
 
 
 def wanted_key(params: Mapping[str, Any]) -> WantedKey:
     """The key to look for, from whichever argument says it."""
     if params["thumbprint"]:
         raise BrokenLink(
-            "argument", "thumbprint names a certificate in a Windows host's store; this host is no Windows host.", "Give certificate_path instead."
+            "argument",
+            "thumbprint names a certificate in a Windows host's store; this host is no Windows host.",
+            "Give certificate_path instead.",
         )
     if params["modulus"]:
         return wanted_from_modulus(params["modulus"])
@@ -268,7 +275,11 @@ def wanted_key(params: Mapping[str, Any]) -> WantedKey:
         with open(path, "rb") as file:
             content = file.read(1_000_000)
     except OSError as error:
-        raise BrokenLink("certificate", f"The certificate {path} cannot be read: {error.strerror}.", "Check the path on this host.") from error
+        raise BrokenLink(
+            "certificate",
+            f"The certificate {path} cannot be read: {error.strerror}.",
+            "Check the path on this host.",
+        ) from error
     return wanted_from_certificate(read(content, path))
 
 
@@ -279,16 +290,24 @@ def look_up(module: AnsibleModule) -> Dict[str, Any]:
     pair: KeyPair
     if params["backend"] == "pkcs11" or (params["backend"] == "auto" and params["pkcs11_module"]):
         if not params["pkcs11_module"]:
-            raise BrokenLink("argument", "backend is pkcs11 and pkcs11_module is empty.", "Set pkcs11_module to the library's full path.")
+            raise BrokenLink(
+                "argument",
+                "backend is pkcs11 and pkcs11_module is empty.",
+                "Set pkcs11_module to the library's full path.",
+            )
         if not pkcs11_token.HAS_PKCS11:
             module.fail_json(msg=missing_required_lib(pkcs11_token.INSTALLATION))
-        pin = pkcs11_token.pin_for(params["pkcs11_module"], params["crypto_user"] or "", params["crypto_password"] or "")
+        pin = pkcs11_token.pin_for(
+            params["pkcs11_module"], params["crypto_user"] or "", params["crypto_password"] or ""
+        )
         keys = pkcs11_token.find(params["pkcs11_module"], params["token_label"] or "", pin, wanted)
         pair, backend = judge(wanted, keys, params["public_key"]), "pkcs11"
     else:
         folder = tempfile.mkdtemp(prefix="codesign-")
         try:
-            pair, backend = find(run_locally, wanted, lookup(params, windows=False, scratch=os.path.join(folder, "key")))
+            pair, backend = find(
+                run_locally, wanted, lookup(params, windows=False, scratch=os.path.join(folder, "key"))
+            )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     for text in pair.warnings:

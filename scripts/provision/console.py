@@ -38,4 +38,6 @@ def run(argv: Sequence[str], what: str, environment: Optional[Mapping[str, str]]
         raise SetupError(f"{what} failed: {argv[0]} cannot be started ({error.strerror})") from error
     if done.returncode != 0:
         sys.stdout.write("\n".join(done.stdout.decode(errors="replace").splitlines()[-30:]) + "\n")
-        raise SetupError(f"{what} failed: '{' '.join(argv)}' ended with {done.returncode}; its last lines are above")
+        raise SetupError(
+            f"{what} failed: '{' '.join(argv)}' ended with {done.returncode}; its last lines are above"
+        )

@@ -46,7 +46,14 @@ def make(interpreter: Interpreter) -> None:
         say(f"making .venv with Python {interpreter.version[0]}.{interpreter.version[1]}")
         run([interpreter.path, "-m", "venv", "--clear", str(VENV)], "making the virtual environment")
     say("installing the Python packages of requirements/ (about half a minute)")
-    arguments = ["install", "--quiet", "--disable-pip-version-check", "-c", str(REQUIREMENTS / "constraints.txt"), *ansible_core()]
+    arguments = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-c",
+        str(REQUIREMENTS / "constraints.txt"),
+        *ansible_core(),
+    ]
     for name in FILES:
         arguments += ["-r", str(REQUIREMENTS / name)]
     run([str(PYTHON), "-m", "pip", *arguments], "pip install")
@@ -54,7 +61,9 @@ def make(interpreter: Interpreter) -> None:
 
 
 def link_checkout() -> None:
-    """Lets ``ansible_collections.cloudhsm.codesign`` be imported from the checkout: build/dev goes on the path."""
+    """Lets ``ansible_collections.cloudhsm.codesign`` be imported from the checkout: build/dev goes on the
+    path.
+    """
     link = BUILD / "dev" / "ansible_collections" / "cloudhsm" / "codesign"
     target = Path(os.path.relpath(ROOT, link.parent))
     if link.is_symlink() and link.resolve() == ROOT:

@@ -14,7 +14,9 @@ from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple
 from .console import SetupError
 
 SUPPORTED: Tuple[Tuple[int, int], ...] = ((3, 14), (3, 13), (3, 12), (3, 11))
-"""In order of preference: ansible-core 2.21 runs on 3.12 to 3.14; on 3.11 it is 2.19 (requirements/ansible-core.txt)."""
+"""In order of preference: ansible-core 2.21 runs on 3.12 to 3.14; on 3.11 it is 2.19
+(requirements/ansible-core.txt).
+"""
 
 _QUESTION = "import sys; print(sys.version_info[0], sys.version_info[1], sys.base_prefix, sep='\\n')"
 
@@ -54,11 +56,20 @@ def _patch_level(folder: Path) -> int:
 
 
 def ask(path: str) -> Optional[Interpreter]:
-    """The interpreter at ``path``; None if nothing runs there (the shims of pyenv exist for versions that are not active)."""
+    """The interpreter at ``path``; None if nothing runs there (the shims of pyenv exist for versions that are
+    not active).
+    """
     if not path or not os.access(path, os.X_OK):
         return None
     try:
-        done = subprocess.run([path, "-c", _QUESTION], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False)
+        done = subprocess.run(
+            [path, "-c", _QUESTION],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = done.stdout.decode(errors="replace").splitlines()
@@ -76,9 +87,13 @@ def newest() -> Interpreter:
             continue
         seen.append(path)
         found = ask(path)
-        if found and found.version in SUPPORTED and only in ("", found.name[len("python"):]):
+        if found and found.version in SUPPORTED and only in ("", found.name[len("python") :]):
             return found
     if only:
-        raise SetupError(f"PYTHON_VERSION asks for Python {only}, which is not on PATH or under pyenv, or is none of those that ansible-core supports")
+        raise SetupError(
+            f"PYTHON_VERSION asks for Python {only}, which is not on PATH or under pyenv, or is none of those that ansible-core supports"
+        )
     oldest = SUPPORTED[-1]
-    raise SetupError(f"no Python {oldest[0]}.{oldest[1]} or newer was found on PATH or under pyenv: install one (Debian: apt-get install python3 python3-venv)")
+    raise SetupError(
+        f"no Python {oldest[0]}.{oldest[1]} or newer was found on PATH or under pyenv: install one (Debian: apt-get install python3 python3-venv)"
+    )

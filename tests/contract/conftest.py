@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The genuine SignTool under Wine and a real PowerShell for the tests of this folder; where one cannot be had, they are skipped and say why."""
+"""The genuine SignTool under Wine and a real PowerShell for the tests of this folder; where one cannot be
+had, they are skipped and say why.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,14 @@ from support import pwsh, wine_signtool  # noqa: E402 - found only after the lin
 from support.step_shell import need  # noqa: E402
 from support.wine_signtool import RELEASES, Genuine, Store  # noqa: E402
 
-# On Windows only PowerShell is tested, with pytest and nothing else installed: the other files cannot even be imported.
+# On Windows only PowerShell is tested, with pytest and nothing else installed: the other files cannot even be
+# imported.
 if not all(importlib.util.find_spec(name) for name in ("cryptography", "pkcs11", "asn1crypto", "ansible")):
-    collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if not path.name.startswith("test_run_steps_")]
+    collect_ignore = [
+        path.name
+        for path in Path(__file__).parent.glob("test_*.py")
+        if not path.name.startswith("test_run_steps_")
+    ]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,7 +78,9 @@ def counted_directly(record_property: Callable[[str, object], None], powershell_
 @pytest.fixture
 def counted_through_ansible(record_property: Callable[[str, object], None], powershell_version: str) -> None:
     """The summary counts the test among those that ran in PowerShell through Ansible."""
-    record_property("under", f"{powershell_version}, through ansible-core {importlib.metadata.version('ansible-core')}")
+    record_property(
+        "under", f"{powershell_version}, through ansible-core {importlib.metadata.version('ansible-core')}"
+    )
 
 
 @pytest.fixture(scope="session")

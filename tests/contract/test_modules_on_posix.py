@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_codesign_info and win_signtool on this POSIX machine as the target: unmodified ansible-playbook, win_powershell and PowerShell.
+"""win_codesign_info and win_signtool on this POSIX machine as the target: unmodified ansible-playbook,
+win_powershell and PowerShell.
 
-ansible-core's own support for PowerShell modules on POSIX carries the call; the tools are stand-ins. docs/fidelity.md says what that
-proves and what it does not.
+ansible-core's own support for PowerShell modules on POSIX carries the call; the tools are stand-ins.
+docs/fidelity.md says what that proves and what it does not.
 """
 
 from __future__ import annotations

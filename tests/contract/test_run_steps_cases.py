@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""run_steps.ps1 in a real PowerShell: every case of support/step_cases, once with calls of its own and once through win_powershell.
+"""run_steps.ps1 in a real PowerShell: every case of support/step_cases, once with calls of its own and once
+through win_powershell.
 
 Through win_powershell a call costs seconds, so the cases share a few calls there (support.step_shell.Batch).
 """
@@ -43,12 +44,18 @@ class Places:
 @pytest.mark.parametrize("one", HERE, ids=[one.name for one in HERE])
 def test_directly(one: Case, server: Callable[[], pwsh.Server], tmp_path: Path) -> None:
     places = Places(tmp_path, need(ansible=False))
-    drive(one, places(one), lambda text, secrets: server().call(tmp_path / "call", text, secrets, places.environment))
+    drive(
+        one,
+        places(one),
+        lambda text, secrets: server().call(tmp_path / "call", text, secrets, places.environment),
+    )
 
 
 @pytest.fixture(scope="session")
 def through_ansible(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], BaseException | None]:
-    """What each case raised through win_powershell. Those that may share calls run at once, at the first question."""
+    """What each case raised through win_powershell. Those that may share calls run at once, at the first
+    question.
+    """
     powershell = need(ansible=True)
     root = tmp_path_factory.mktemp("win_powershell")
     places = Places(root, powershell)

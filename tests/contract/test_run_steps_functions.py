@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Functions of run_steps.ps1 one by one in a real PowerShell, with stand-ins for what this machine has not: exit codes of 32 bits, a child's end."""
+"""Functions of run_steps.ps1 one by one in a real PowerShell, with stand-ins for what this machine has not:
+exit codes of 32 bits, a child's end.
+"""
 
 from __future__ import annotations
 
@@ -47,18 +49,24 @@ def evaluate(server: Callable[[], pwsh.Server], tmp_path: Path) -> Evaluate:
         script = folder / "functions.ps1"
         text = f"param([string] $Steps)\n{LOADED}\n$value = & {{\n{snippet}\n}}\nConvertTo-Json -Compress -Depth 6 -InputObject $value"
         script.write_text(text, encoding="ascii")
-        return json.loads(server().call(folder, "[]", None, {"CODESIGN_SCRIPT": str(pwsh.SCRIPT)}, script=script).text)
+        return json.loads(
+            server().call(folder, "[]", None, {"CODESIGN_SCRIPT": str(pwsh.SCRIPT)}, script=script).text
+        )
 
     return value
 
 
 def test_exit_codes_are_unsigned(evaluate: Evaluate) -> None:
-    codes = evaluate("@(foreach ($code in 0, 7, -1, -2146893802, 2147483647) { (Complete-Run (New-Run (New-Process $code $true) 5000)).exit_code })")
+    codes = evaluate(
+        "@(foreach ($code in 0, 7, -1, -2146893802, 2147483647) { (Complete-Run (New-Run (New-Process $code $true) 5000)).exit_code })"
+    )
     assert codes == [0, 7, 0xFFFFFFFF, 0x80090016, 0x7FFFFFFF]
 
 
 def test_process_that_outlives_its_own_end_has_no_exit_code(evaluate: Evaluate) -> None:
-    """The tree could not be ended (Stop-Tree is replaced by one that does nothing): told as it is, after a bounded wait."""
+    """The tree could not be ended (Stop-Tree is replaced by one that does nothing): told as it is, after a
+    bounded wait.
+    """
     result = evaluate(
         "function Stop-Tree($Process) { [void]$Process.Waits.Add('ended') }\n"
         "$process = New-Process 0 $false; $answer = Complete-Run (New-Run $process 1); $answer.waits = $process.Waits; $answer"
@@ -71,7 +79,9 @@ def test_process_that_outlives_its_own_end_has_no_exit_code(evaluate: Evaluate) 
 
 
 def test_run_that_ended_in_time_ends_nobody(evaluate: Evaluate) -> None:
-    result = evaluate("function Stop-Tree($Process) { throw 'nobody is to be ended' }\nComplete-Run (New-Run (New-Process 3 $true) 5000)")
+    result = evaluate(
+        "function Stop-Tree($Process) { throw 'nobody is to be ended' }\nComplete-Run (New-Run (New-Process 3 $true) 5000)"
+    )
     assert (result["exit_code"], result["timed_out"]) == (3, False)
 
 
@@ -80,7 +90,11 @@ def test_run_that_ended_in_time_ends_nobody(evaluate: Evaluate) -> None:
     [
         ("New-Object System.ComponentModel.Win32Exception(5, 'denied')", 5, "denied"),
         ("New-Object System.IO.IOException('held', -2147024864)", -2147024864, "held"),
-        ("New-Object System.AggregateException('outer', (New-Object System.ComponentModel.Win32Exception(2, 'missing')))", 2, "missing"),
+        (
+            "New-Object System.AggregateException('outer', (New-Object System.ComponentModel.Win32Exception(2, 'missing')))",
+            2,
+            "missing",
+        ),
         (
             "New-Object System.Exception('1', (New-Object System.Exception('2', (New-Object System.IO.IOException('3', -2147024784)))))",
             -2147024784,
@@ -88,13 +102,17 @@ def test_run_that_ended_in_time_ends_nobody(evaluate: Evaluate) -> None:
         ),
     ],
 )
-def test_failure_is_that_of_the_innermost_exception(exception: str, code: int, message: str, evaluate: Evaluate) -> None:
+def test_failure_is_that_of_the_innermost_exception(
+    exception: str, code: int, message: str, evaluate: Evaluate
+) -> None:
     failure = evaluate(f"Get-Failure ({exception})")
     assert (failure["error_code"], failure["error"]) == (code, message)
 
 
 @pytest.mark.parametrize(("length", "name"), [(12, "config.json.bak"), (5, "w.txt"), (1, "a")])
-def test_name_beside_a_file_is_not_longer_than_its_own(length: int, name: str, tmp_path: Path, evaluate: Evaluate) -> None:
+def test_name_beside_a_file_is_not_longer_than_its_own(
+    length: int, name: str, tmp_path: Path, evaluate: Evaluate
+) -> None:
     path = tmp_path / name
     made = evaluate(f"New-Beside '{path}'")
     assert len(made.rpartition("/")[2]) == length
@@ -103,10 +121,14 @@ def test_name_beside_a_file_is_not_longer_than_its_own(length: int, name: str, t
 
 
 def test_name_beside_a_file_is_never_one_that_is_there(tmp_path: Path, evaluate: Evaluate) -> None:
-    """With one digit for a name most tries meet a file that is there: it is left, and where all are taken the step fails."""
+    """With one digit for a name most tries meet a file that is there: it is left, and where all are taken the
+    step fails.
+    """
     for digit in "0123456789abcde":
         (tmp_path / digit).write_bytes(b"kept")
-    made = evaluate(f"@(for ($number = 0; $number -lt 4; $number++) {{ try {{ New-Beside '{tmp_path / 'x'}' }} catch {{ 'none' }} }})")
+    made = evaluate(
+        f"@(for ($number = 0; $number -lt 4; $number++) {{ try {{ New-Beside '{tmp_path / 'x'}' }} catch {{ 'none' }} }})"
+    )
     assert set(made) <= {"none", str(tmp_path / "f")}
     assert made.count(str(tmp_path / "f")) <= 1
     assert all((tmp_path / digit).read_bytes() == b"kept" for digit in "0123456789abcde")

@@ -12,8 +12,13 @@ steps = pwsh.steps_module()
 
 
 def test_the_script_is_powershell() -> None:
-    grammar = pytest.importorskip("tree_sitter_powershell", reason="tree-sitter-powershell is not installed, so the script is not parsed here")
-    tree_sitter = pytest.importorskip("tree_sitter", reason="tree-sitter is not installed, so the script is not parsed here")
+    grammar = pytest.importorskip(
+        "tree_sitter_powershell",
+        reason="tree-sitter-powershell is not installed, so the script is not parsed here",
+    )
+    tree_sitter = pytest.importorskip(
+        "tree_sitter", reason="tree-sitter is not installed, so the script is not parsed here"
+    )
     parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
     text = pwsh.SCRIPT.read_bytes()
     assert not parser.parse(text).root_node.has_error
@@ -27,6 +32,13 @@ def test_the_script_is_ascii() -> None:
     assert not [line for line in text.splitlines() if len(line) > 160]
 
 
-@pytest.mark.parametrize("op", [one.op for one in vars(steps).values() if isinstance(one, type) and issubclass(one, steps.Step) and one.op])
+@pytest.mark.parametrize(
+    "op",
+    [
+        one.op
+        for one in vars(steps).values()
+        if isinstance(one, type) and issubclass(one, steps.Step) and one.op
+    ],
+)
 def test_the_script_knows_every_step(op: str) -> None:
     assert f"            '{op}' {{" in pwsh.SCRIPT.read_text(encoding="ascii")

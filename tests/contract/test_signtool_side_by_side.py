@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's SignTool and the genuine one side by side, on the same command lines: the same exit code, the same words.
+"""The lab's SignTool and the genuine one side by side, on the same command lines: the same exit code, the
+same words.
 
-Genuine here: the parser, the selection of certificates, the texts, and what is made of a code of the signing call. The key
-behind a certificate and the signing call itself are stand-ins (native/mfc42.c).
+Genuine here: the parser, the selection of certificates, the texts, and what is made of a code of the signing
+call. The key behind a certificate and the signing call itself are stand-ins (native/mfc42.c).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.certstore import CertificateStores
+from lab.windows.certstore import CertificateStores
 from support.signtool_play import normal, quote
 from support.signtool_world import IN_MACHINE_STORE, WORK, World
 from support.wine_signtool import Genuine, Ran, drive_path
@@ -49,7 +50,24 @@ SELECTIONS = [
     ["sign", "/debug", "/fd", "sha256", "/sm", "/i", "Nobody", "a.exe"],
     ["sign", "/debug", "/fd", "sha256", "/sm", "/r", "test root", "/sha1", H, "a.exe"],
     ["sign", "/debug", "/fd", "sha256", "/sm", "/r", "Nobody", "/sha1", H, "a.exe"],
-    ["sign", "/debug", "/fd", "sha256", "/sm", "/n", "Code", "/i", "Issuing", "/r", "Test", "/c", "none", "/sha1", H, "a.exe"],
+    [
+        "sign",
+        "/debug",
+        "/fd",
+        "sha256",
+        "/sm",
+        "/n",
+        "Code",
+        "/i",
+        "Issuing",
+        "/r",
+        "Test",
+        "/c",
+        "none",
+        "/sha1",
+        H,
+        "a.exe",
+    ],
     ["sign", "/debug", "/fd", "sha256", "/sm", "/s", "NoSuchStore", "a.exe"],
     ["sign", "/debug", "/fd", "sha256", "/sm", "/sha1", H, "/ac", "issuing.cer", "a.exe"],
     ["sign", "/debug", "/fd", "sha256", "/sm", "/sha1", H, "/ac", "server.cer", "a.exe"],
@@ -140,23 +158,92 @@ RESPONSE_FILES = {
     "failing.rsp": "verify /unknown a.exe\r\n\r\nverify /pa b.exe\r\n",
     "empty.rsp": "",
 }
-ENDING_CODES = (0x8009002D, 0x80090030, 0x80090010, 0x80090029, 0x80090020, 0x80090022, 0x80090011, 0x80090016, 0x80090015, 0x80090019, 0x8009200B, 0x80092009)
+ENDING_CODES = (
+    0x8009002D,
+    0x80090030,
+    0x80090010,
+    0x80090029,
+    0x80090020,
+    0x80090022,
+    0x80090011,
+    0x80090016,
+    0x80090015,
+    0x80090019,
+    0x8009200B,
+    0x80092009,
+)
 
-# Options and values of the random command lines. What is left out is left out of the lab too, or has its own tests.
+# Options and values of the random command lines. What is left out is left out of the lab too, or has its own
+# tests.
 FLAGS = {
     "sign": ["a", "sm", "uw", "as", "ph", "nph", "q", "v", "debug", "noenclavewarn"],
-    "verify": ["a", "ad", "as", "pa", "kp", "tw", "all", "q", "ph", "d", "v", "debug", "w2010pca", "now2010pca"],
-    "timestamp": ["q", "v", "debug"], "remove": ["s", "c", "u", "q", "v"], "catdb": ["d", "r", "u", "q", "v"],
+    "verify": [
+        "a",
+        "ad",
+        "as",
+        "pa",
+        "kp",
+        "tw",
+        "all",
+        "q",
+        "ph",
+        "d",
+        "v",
+        "debug",
+        "w2010pca",
+        "now2010pca",
+    ],
+    "timestamp": ["q", "v", "debug"],
+    "remove": ["s", "c", "u", "q", "v"],
+    "catdb": ["d", "r", "u", "q", "v"],
 }
 VALUES = {
-    "sign": {"ac": "g.cer", "c": "tpl", "f": "g.pfx", "i": "I", "n": "N", "p": "pw", "r": "R", "s": "my", "sha1": UNKNOWN, "u": "1.2.3", "csp": "C", "kc": "K",
-             "k": "K", "d": "D", "du": "http://d", "t": "http://127.0.0.1:1", "tr": "http://127.0.0.1:1", "td": "sha256", "fd": "sha256"},
-    "verify": {"ag": "{F750E6C3-38EE-11D1-85E5-00C04FC295EE}", "c": "g.cat", "pg": "{00AAC56B-CD44-11d0-8CC2-00C04FC295EE}", "ca": UNKNOWN, "r": "R",
-               "sha1": UNKNOWN, "u": "1.2.3", "ds": "0"},
-    "timestamp": {"t": "http://127.0.0.1:1", "tr": "http://127.0.0.1:1", "td": "sha256", "tp": "1"}, "remove": {},
+    "sign": {
+        "ac": "g.cer",
+        "c": "tpl",
+        "f": "g.pfx",
+        "i": "I",
+        "n": "N",
+        "p": "pw",
+        "r": "R",
+        "s": "my",
+        "sha1": UNKNOWN,
+        "u": "1.2.3",
+        "csp": "C",
+        "kc": "K",
+        "k": "K",
+        "d": "D",
+        "du": "http://d",
+        "t": "http://127.0.0.1:1",
+        "tr": "http://127.0.0.1:1",
+        "td": "sha256",
+        "fd": "sha256",
+    },
+    "verify": {
+        "ag": "{F750E6C3-38EE-11D1-85E5-00C04FC295EE}",
+        "c": "g.cat",
+        "pg": "{00AAC56B-CD44-11d0-8CC2-00C04FC295EE}",
+        "ca": UNKNOWN,
+        "r": "R",
+        "sha1": UNKNOWN,
+        "u": "1.2.3",
+        "ds": "0",
+    },
+    "timestamp": {"t": "http://127.0.0.1:1", "tr": "http://127.0.0.1:1", "td": "sha256", "tp": "1"},
+    "remove": {},
     "catdb": {"g": "{F750E6C3-38EE-11D1-85E5-00C04FC295EE}"},
 }
-BAD_VALUES = {"sha1": "12", "fd": "md5", "td": "sha-256", "tr": "https://x", "t": "ftp://x", "ag": "x", "pg": "x", "g": "x", "ca": "x"}
+BAD_VALUES = {
+    "sha1": "12",
+    "fd": "md5",
+    "td": "sha-256",
+    "tr": "https://x",
+    "t": "ftp://x",
+    "ag": "x",
+    "pg": "x",
+    "g": "x",
+    "ca": "x",
+}
 
 
 @pytest.fixture(scope="module")
@@ -171,16 +258,36 @@ def world(genuine: Genuine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def work(world: World, genuine: Genuine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the genuine one runs, and the same files in the lab's; the same certificates in the stores of both."""
+    """The folder in which the genuine one runs, and the same files in the lab's; the same certificates in the
+    stores of both.
+    """
     folder = tmp_path_factory.mktemp("wine")
     names = [name for name in IN_MACHINE_STORE if name not in WITHOUT_KEY]
-    files = {"a.exe": world.samples["unsigned.exe"].read_bytes(), "b.exe": world.samples["unsigned.exe"].read_bytes(), "text.txt": b"just text\r\n"}
+    files = {
+        "a.exe": world.samples["unsigned.exe"].read_bytes(),
+        "b.exe": world.samples["unsigned.exe"].read_bytes(),
+        "text.txt": b"just text\r\n",
+    }
     files.update({name: text.encode("ascii") for name, text in RESPONSE_FILES.items()})
     files.update({f"{name}.cer": world.issued[name].der for name in (*names, "root", "issuing")})
     for name, data in files.items():
         (folder / name).write_bytes(data)
     lines = [["delete", "machine", store] for store in ("My", "CA", "Root")] + [["delete", "user", "My"]]
-    lines += [["add", "machine", "My", f"{name}.cer", "container", "Cavium Key Storage Provider", "0", "0x20", "0", "-"] for name in names]
+    lines += [
+        [
+            "add",
+            "machine",
+            "My",
+            f"{name}.cer",
+            "container",
+            "Cavium Key Storage Provider",
+            "0",
+            "0x20",
+            "0",
+            "-",
+        ]
+        for name in names
+    ]
     lines += [["add", "machine", "Root", "root.cer"], ["add", "machine", "CA", "issuing.cer"]]
     genuine.certstore(lines, folder)
     world.empty_folder()
@@ -208,17 +315,27 @@ def difference(line: list[str], lab: Ran, genuine: Ran, work: Path) -> str:
         found.append(f"exit code {lab.exit_code}, genuine {genuine.exit_code}")
     for stream in ("stdout", "stderr"):
         own, real = (getattr(one, stream).decode("cp1253", errors="replace") for one in (lab, genuine))
-        real = re.sub(r"SignTool Warning: Unable to (?:en|dis)able page-hashes\.\r\n", "", real).replace(drive_path(work), WORK)
+        real = re.sub(r"SignTool Warning: Unable to (?:en|dis)able page-hashes\.\r\n", "", real).replace(
+            drive_path(work), WORK
+        )
         if normal(own) != normal(real):
             lines = difflib.ndiff(normal(real).splitlines(), normal(own).splitlines())
-            found.append(f"{stream} (- genuine, + lab):\n    " + "\n    ".join(line for line in lines if line[:1] in "+-"))
+            found.append(
+                f"{stream} (- genuine, + lab):\n    "
+                + "\n    ".join(line for line in lines if line[:1] in "+-")
+            )
     return f"{line}\n  " + "\n  ".join(found) if found else ""
 
 
-def compare(world: World, genuine: Genuine, work: Path, lines: list[list[str]], **variables: str) -> list[str]:
+def compare(
+    world: World, genuine: Genuine, work: Path, lines: list[list[str]], **variables: str
+) -> list[str]:
     filled = [fill(world, line) for line in lines]
     real = genuine.signtool(filled, work, **variables)
-    found = (difference(line, lab_run(world, work, line), one, work) for line, one in zip(filled, real, strict=True))
+    found = (
+        difference(line, lab_run(world, work, line), one, work)
+        for line, one in zip(filled, real, strict=True)
+    )
     return [one for one in found if one]
 
 
@@ -247,7 +364,12 @@ def test_error_of_the_key_storage_provider(world: World, genuine: Genuine, work:
     world.host.faults.set(f"ksp_error:0x{code:08x}")
     try:
         found = compare(
-            world, genuine, work, [["sign", "/v", "/fd", "sha256", "/sm", "/sha1", H, "a.exe", "b.exe"]], LAB_KEY="any", LAB_SIGN_RESULT=f"{code:08x}"
+            world,
+            genuine,
+            work,
+            [["sign", "/v", "/fd", "sha256", "/sm", "/sha1", H, "a.exe", "b.exe"]],
+            LAB_KEY="any",
+            LAB_SIGN_RESULT=f"{code:08x}",
         )
     finally:
         world.host.faults.clear()
@@ -262,11 +384,16 @@ def random_lines(seed: int, count: int) -> list[list[str]]:
         command = chance.choice(commands)
         names = [*FLAGS[command], *VALUES[command]]
         line = [command]
-        for name in chance.sample(names, chance.randint(1, min(4, len(names)))) + (["fd"] if command == "sign" and chance.random() < 0.5 else []):
+        for name in chance.sample(names, chance.randint(1, min(4, len(names)))) + (
+            ["fd"] if command == "sign" and chance.random() < 0.5 else []
+        ):
             value = VALUES[command].get(name)
             if value and name in BAD_VALUES and chance.random() < 0.1:
                 value = BAD_VALUES[name]
-            line += [chance.choice("/-") + (name if chance.random() < 0.8 else name.upper()), *([value] if value else [])]
+            line += [
+                chance.choice("/-") + (name if chance.random() < 0.8 else name.upper()),
+                *([value] if value else []),
+            ]
         if chance.random() < 0.05:
             line.insert(1 + chance.randrange(len(line)), "/unknown")
         lines.append([*line, *(["gone.exe"] if chance.random() < 0.9 else [])])
@@ -274,14 +401,22 @@ def random_lines(seed: int, count: int) -> list[list[str]]:
 
 
 def test_random_command_lines(world: World, genuine: Genuine, work: Path) -> None:
-    """Usage errors, their order and their words; what is no usage error gets to the certificate or the file in both."""
-    lines = [line for line in random_lines(genuine.build, 200) if line[0] != "catdb" or "gone.exe" not in line or "/unknown" in line]
+    """Usage errors, their order and their words; what is no usage error gets to the certificate or the file
+    in both.
+    """
+    lines = [
+        line
+        for line in random_lines(genuine.build, 200)
+        if line[0] != "catdb" or "gone.exe" not in line or "/unknown" in line
+    ]
     found = []
     for line, real in zip(lines, genuine.signtool(lines, work), strict=True):
         own = lab_run(world, work, line)
         if past_the_parser(real) and past_the_parser(own):
             continue
-        found.append(difference(line, Ran(own.exit_code, b"", own.stderr), Ran(real.exit_code, b"", real.stderr), work))
+        found.append(
+            difference(line, Ran(own.exit_code, b"", own.stderr), Ran(real.exit_code, b"", real.stderr), work)
+        )
     found = [one for one in found if one]
     assert not found, f"{len(found)} of {len(lines)}\n" + "\n".join(found)
 

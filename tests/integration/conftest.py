@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab for the tests of this folder, and a bench to run tasks on its hosts as a user would: by ansible-playbook."""
+"""A lab for the tests of this folder, and a bench to run tasks on its hosts as a user would: by
+ansible-playbook.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from lab.control import Control, start
+from lab.control.process import Control, start
 from support.documentation import check_keys
 from support.osslsigncode import need_newer
 from support.playbook import ROOT, PlaybookRun, run_playbook
@@ -61,24 +63,47 @@ class Bench:
     def play(self, playbook: str, *extra: str, variables: Mapping[str, Any] | None = None) -> PlaybookRun:
         """Runs a playbook of the collection."""
         run = run_playbook(
-            playbook, self.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{self.lab.secrets}", *extra], variables=variables, keep_results=True
+            playbook,
+            self.lab.inventory,
+            collections=COLLECTIONS,
+            extra=["-e", f"@{self.lab.secrets}", *extra],
+            variables=variables,
+            keep_results=True,
         )
         return check_keys(run)
 
-    def tasks(self, host: str, tasks: Sequence[Mapping[str, Any]], *extra: str, variables: Mapping[str, Any] | None = None) -> PlaybookRun:
+    def tasks(
+        self,
+        host: str,
+        tasks: Sequence[Mapping[str, Any]],
+        *extra: str,
+        variables: Mapping[str, Any] | None = None,
+    ) -> PlaybookRun:
         """Runs tasks on one host; each is tried, whatever became of the ones before it."""
-        login = {"crypto_user": "{{ codesign_crypto_user }}", "crypto_password": "{{ codesign_crypto_password }}"}
+        login = {
+            "crypto_user": "{{ codesign_crypto_user }}",
+            "crypto_password": "{{ codesign_crypto_password }}",
+        }
         named = []
         for number, task in enumerate(tasks):
             task = {"name": f"task {number}", "ignore_errors": True, **task}
             for module, arguments in task.items():
-                if module.startswith("cloudhsm.codesign.") and isinstance(arguments, Mapping) and "crypto_user" not in arguments:
+                if (
+                    module.startswith("cloudhsm.codesign.")
+                    and isinstance(arguments, Mapping)
+                    and "crypto_user" not in arguments
+                ):
                     if not module.endswith(("win_codesign_info", "win_cloudhsm_client")):
                         task = {**task, module: {**login, **arguments}}
             named.append(task)
         play = {"name": "tasks", "hosts": host, "gather_facts": False, "tasks": named}
         run = run_playbook(
-            [play], self.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{self.lab.secrets}", *extra], variables=variables, keep_results=True
+            [play],
+            self.lab.inventory,
+            collections=COLLECTIONS,
+            extra=["-e", f"@{self.lab.secrets}", *extra],
+            variables=variables,
+            keep_results=True,
         )
         return check_keys(run)
 

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The EXAMPLES of the documentation as tasks for the lab: what stands for their made-up values, what is there before, what they come to."""
+"""The EXAMPLES of the documentation as tasks for the lab: what stands for their made-up values, what is there
+before, what they come to.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from typing import Any
 import yaml
 from cryptography import x509
 
-from lab.softhsm import module_path
+from lab.hsm.softhsm import module_path
 from support.cloudhsm_api import make_cluster
 from support.documentation import COLLECTION, PLUGINS, documentation
 from support.playbook import PlaybookRun, run_playbook
@@ -26,7 +28,10 @@ CLUSTER = "cluster-igklspoyj5v"
 KIT = r"C:\Program Files (x86)\Windows Kits"
 _SIGNTOOL = r"C:\Program Files\cloudhsm.codesign\signtool\bin"
 FOLDERS = (
-    *(("en5", folder) for folder in (KIT, r"C:\build", r"C:\vendor", r"C:\release", r"C:\ProgramData\codesign")),
+    *(
+        ("en5", folder)
+        for folder in (KIT, r"C:\build", r"C:\vendor", r"C:\release", r"C:\ProgramData\codesign")
+    ),
     *(("fr3", KIT), ("de5", r"C:\certificates")),
 )
 """What the files of the examples are in."""
@@ -35,8 +40,9 @@ Task = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Example:
-    """Where an example runs and what it comes to. ``damage``: what is broken on the host before. ``first``: tasks that a
-    reader has run by then."""
+    """Where an example runs and what it comes to. ``damage``: what is broken on the host before. ``first``:
+    tasks that a reader has run by then.
+    """
 
     name: str
     host: str
@@ -45,17 +51,25 @@ class Example:
     first: Sequence[Task] = ()
 
 
-# Tasks that the examples take for granted -----------------------------------------------------------------------------------
+# Tasks that the examples take for granted
+# -----------------------------------------------------------------------------------
 
 _LOGIN = {"crypto_user": "{{ codesign_crypto_user }}", "crypto_password": "{{ codesign_crypto_password }}"}
 _HANDLES: Task = {
     "name": "Look up the handles that the example has from its reader",
-    f"{COLLECTION}.cloudhsm_find_key_by_modulus": {"certificate_content": "{{ lookup('ansible.builtin.file', 'signing.pem') }}", **_LOGIN},
+    f"{COLLECTION}.cloudhsm_find_key_by_modulus": {
+        "certificate_content": "{{ lookup('ansible.builtin.file', 'signing.pem') }}",
+        **_LOGIN,
+    },
     "register": "lab_pair",
 }
 _RELEASE: Task = {
     "name": "Sign the release that is verified next",
-    f"{COLLECTION}.win_signtool": {"files": [r"C:\release\*.exe"], "thumbprint": "{{ codesign_thumbprint }}", **_LOGIN},
+    f"{COLLECTION}.win_signtool": {
+        "files": [r"C:\release\*.exe"],
+        "thumbprint": "{{ codesign_thumbprint }}",
+        **_LOGIN,
+    },
 }
 
 # In this order: what one has made is there for the next.
@@ -63,23 +77,48 @@ EXAMPLES = (
     Example("Find the cluster that is tagged for code signing", "en5", changed=False),
     Example("Check customerCA.crt before it is handed out", "en5", changed=False),
     Example("List all clusters of the account in this region", "en5", changed=False),
-    Example("Configure the client for a cluster with two HSMs", "en5", changed=True, damage=["client_configuration"]),
+    Example(
+        "Configure the client for a cluster with two HSMs",
+        "en5",
+        changed=True,
+        damage=["client_configuration"],
+    ),
     Example("Client SDK 3 on a cluster of the old type", "en3", changed=True, damage=["service"]),
     Example("Look what would change, from a network that the HSMs do not let in", "de5", changed=True),
     Example("Find the key of a certificate in the Windows host's store", "en5", changed=False),
     Example("Find both keys with the tool of Client SDK 3", "en3", changed=False),
     Example("Find the key on a Linux host by PKCS#11", LINUX, changed=False),
-    Example("Make the key container of a certificate in the machine's store", "en5", changed=True, damage=["container", "association"]),
-    Example("Make it with Client SDK 3 from known handles, for a build agent too", "en3", changed=True, damage=["container", "association"], first=[_HANDLES]),
-    Example("Tie the certificate to the container that holds its key, and give it a name", "en5", changed=True),
+    Example(
+        "Make the key container of a certificate in the machine's store",
+        "en5",
+        changed=True,
+        damage=["container", "association"],
+    ),
+    Example(
+        "Make it with Client SDK 3 from known handles, for a build agent too",
+        "en3",
+        changed=True,
+        damage=["container", "association"],
+        first=[_HANDLES],
+    ),
+    Example(
+        "Tie the certificate to the container that holds its key, and give it a name", "en5", changed=True
+    ),
     Example("Let certutil find the container, and try the key", "de5", changed=True, damage=["association"]),
     Example("Show when each signing certificate ends", "en5", changed=False),
     Example("Remember the thumbprint of the first identity", "en5", changed=False),
     Example("Tie a certificate to the key that belongs to it", "fr3", changed=True, damage=["association"]),
     Example("Sign the programs of a build, with a timestamp", "en5", changed=True),
     Example("Add a signature beside the vendor's and write it into the ledger", "en5", changed=True),
-    Example("Fail unless all files of a release are signed and trusted", "en5", changed=False, first=[_RELEASE]),
-    Example("Look at everything, compare nothing but what is always needed", "fr3", changed=False, damage=["service"]),
+    Example(
+        "Fail unless all files of a release are signed and trusted", "en5", changed=False, first=[_RELEASE]
+    ),
+    Example(
+        "Look at everything, compare nothing but what is always needed",
+        "fr3",
+        changed=False,
+        damage=["service"],
+    ),
     Example("Compare the host with what is wanted", "en5", changed=False),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
@@ -88,7 +127,9 @@ EXAMPLES = (
 
 
 def made_up(bench: Bench) -> dict[Any, Any]:
-    """What stands in the lab for each value that the examples made up. Texts are replaced wherever they occur."""
+    """What stands in the lab for each value that the examples made up. Texts are replaced wherever they
+    occur.
+    """
     cluster, tsa = bench.lab.status()["cluster"], bench.lab.status()["tsa"]
     return {
         "10.0.1.17": cluster["addresses"][0],
@@ -112,22 +153,35 @@ def variables(bench: Bench, host: str) -> dict[str, Any]:
         # SoftHSM's login is a PIN without a user.
         secrets["codesign_crypto_password"] = (bench.lab.state / "hsm" / "pin").read_text(encoding="ascii")
     serial = f"{_certificate(bench).serial_number:x}"
-    return {**secrets, "codesign_thumbprint": _thumbprint(bench), "codesign_serial_number": serial.zfill(len(serial) + len(serial) % 2)}
+    return {
+        **secrets,
+        "codesign_thumbprint": _thumbprint(bench),
+        "codesign_serial_number": serial.zfill(len(serial) + len(serial) % 2),
+    }
 
 
 def control_files(bench: Bench, folder: Path) -> None:
     """The files beside the playbook."""
     folder.mkdir(parents=True)
-    for name, source in (("customerCA.crt", "customerCA.crt"), ("signing.pem", "signing.pem"), ("release.cer", "signing.cer")):
+    for name, source in (
+        ("customerCA.crt", "customerCA.crt"),
+        ("signing.pem", "signing.pem"),
+        ("release.cer", "signing.cer"),
+    ):
         shutil.copyfile(_pki(bench) / source, folder / name)
 
 
 def host_files(bench: Bench, folder: Path) -> dict[tuple[str, str], bytes]:
     """The files on the hosts, in FOLDERS; SignTool is where the Windows SDK puts it."""
     program, (version,) = programs(), bench.lab.ask("list", host="en5", path=_SIGNTOOL)["folders"]
-    signtool = {host: bench.lab.read(host, rf"{_SIGNTOOL}\{version}\x64\signtool.exe") for host in ("en5", "fr3")}
+    signtool = {
+        host: bench.lab.read(host, rf"{_SIGNTOOL}\{version}\x64\signtool.exe") for host in ("en5", "fr3")
+    }
     return {
-        **{(host, rf"{KIT}\10\bin\{version}\x64\signtool.exe"): content or b"" for host, content in signtool.items()},
+        **{
+            (host, rf"{KIT}\10\bin\{version}\x64\signtool.exe"): content or b""
+            for host, content in signtool.items()
+        },
         ("en5", r"C:\build\app.exe"): program["setup64.exe"],
         ("en5", r"C:\build\tool.exe"): program["setup32.exe"],
         ("en5", r"C:\build\setup.msi"): installer(folder),
@@ -139,12 +193,16 @@ def host_files(bench: Bench, folder: Path) -> dict[tuple[str, str], bytes]:
 
 
 def clusters(bench: Bench) -> None:
-    """The cluster of the examples. The lab's CA has signed itself, and nothing else: its certificate is the cluster's too."""
+    """The cluster of the examples. The lab's CA has signed itself, and nothing else: its certificate is the
+    cluster's too.
+    """
     certificate = (_pki(bench) / "customerCA.crt").read_text(encoding="ascii")
     make_cluster(CLUSTER, {"purpose": "code-signing"}, ["10.0.1.17", "10.0.2.23"], certificate)
 
 
-# The documentation ----------------------------------------------------------------------------------------------------------
+# The documentation
+# ----------------------------------------------------------------------------------------------------------
+
 
 def documented() -> dict[str, dict[str, Any]]:
     """All examples, by their names."""
@@ -177,20 +235,35 @@ def texts(value: Any) -> Iterator[Any]:
             yield from texts(item)
 
 
-# The run --------------------------------------------------------------------------------------------------------------------
+# The run
+# --------------------------------------------------------------------------------------------------------------------
 
 
-def run(bench: Bench, folder: Path, environment: Mapping[str, str], extra: Sequence[tuple[str, Task]]) -> PlaybookRun:
-    """Runs all examples in one playbook, each as a play of its own; ``extra``: further tasks, each with its host, after them."""
+def run(
+    bench: Bench, folder: Path, environment: Mapping[str, str], extra: Sequence[tuple[str, Task]]
+) -> PlaybookRun:
+    """Runs all examples in one playbook, each as a play of its own; ``extra``: further tasks, each with its
+    host, after them.
+    """
     control_files(bench, folder / "files")
     for (host, path), content in host_files(bench, folder).items():
         bench.lab.write(host, path, content)
     tasks, table = documented(), made_up(bench)
-    plays = [_play(bench, example.host, [*_door(bench, example), *example.first, replaced(tasks[example.name], table)], environment) for example in EXAMPLES]
+    plays = [
+        _play(
+            bench,
+            example.host,
+            [*_door(bench, example), *example.first, replaced(tasks[example.name], table)],
+            environment,
+        )
+        for example in EXAMPLES
+    ]
     plays += [_play(bench, host, [task], environment) for host, task in extra]
     playbook = folder / "examples.yml"
     playbook.write_text(yaml.safe_dump(plays, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    return run_playbook(playbook, bench.lab.inventory, collections=COLLECTIONS, extra=["--diff"], keep_results=True)
+    return run_playbook(
+        playbook, bench.lab.inventory, collections=COLLECTIONS, extra=["--diff"], keep_results=True
+    )
 
 
 def _play(bench: Bench, host: str, tasks: Sequence[Task], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -208,7 +281,11 @@ def _play(bench: Bench, host: str, tasks: Sequence[Task], environment: Mapping[s
 
 def _door(bench: Bench, example: Example) -> list[Task]:
     ask = [["damage", {"host": example.host, "name": name}] for name in example.damage]
-    return [{"name": "Break what the example repairs", "lab_door": {"state": str(bench.lab.state), "ask": ask}}] if ask else []
+    return (
+        [{"name": "Break what the example repairs", "lab_door": {"state": str(bench.lab.state), "ask": ask}}]
+        if ask
+        else []
+    )
 
 
 def restore(bench: Bench) -> None:

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many cases of a module in one playbook run: what is broken before each, what it answered, and how many remote calls it took."""
+"""Many cases of a module in one playbook run: what is broken before each, what it answered, and how many
+remote calls it took.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,9 @@ Question = tuple[str, dict[str, Any]]
 class Case:
     """One task, and what is broken before it.
 
-    ``faults``: of each host, or of what all share where they begin with ``fleet:``; so many times where they end with ``*N``. They are gone after
-    the case. ``damage``: of each host, and stays. ``asks``: other questions to the lab (write, remove). An argument that is None is left out;
+    ``faults``: of each host, or of what all share where they begin with ``fleet:``; so many times where they
+    end with ``*N``. They are gone after the case. ``damage``: of each host, and stays. ``asks``: other
+    questions to the lab (write, remove). An argument that is None is left out;
     ``login`` False leaves the crypto user out.
     """
 
@@ -103,13 +106,20 @@ def put(host: str, path: str, content: bytes) -> Question:
 
 
 def play(bench: Bench, hosts: Sequence[str], cases: Sequence[Case], *extra: str) -> Scene:
-    """Runs the cases one after another on all hosts side by side. ``extra``: further arguments of ansible-playbook."""
+    """Runs the cases one after another on all hosts side by side. ``extra``: further arguments of
+    ansible-playbook.
+    """
     assert len({case.name for case in cases}) == len(cases), "two cases have one name"
     tasks: list[dict[str, Any]] = []
     clearing: list[Question] = []
     for case in cases:
         tasks.append(_door(bench, f"before {case.name}", [*clearing, *_questions(hosts, case)]))
-        task: dict[str, Any] = {"name": case.name, case.module: _arguments(case), "register": variable(case.name), "environment": dict(case.environment)}
+        task: dict[str, Any] = {
+            "name": case.name,
+            case.module: _arguments(case),
+            "register": variable(case.name),
+            "environment": dict(case.environment),
+        }
         tasks.append({**task, "check_mode": True} if case.check else task)
         clearing = [("clear", {})] if case.faults else []
     tasks.append(_door(bench, "after all cases", clearing))
@@ -136,15 +146,27 @@ def _questions(hosts: Sequence[str], case: Case) -> list[Question]:
     for fault in case.faults:
         shared = fault.startswith("fleet:")
         name, _times, count = fault.removeprefix("fleet:").partition("*")
-        questions += [("fault", {"host": host, "fault": name, "count": int(count) if count else None}) for host in ([""] if shared else hosts)]
+        questions += [
+            ("fault", {"host": host, "fault": name, "count": int(count) if count else None})
+            for host in ([""] if shared else hosts)
+        ]
     return questions + [("damage", {"host": host, "name": name}) for host in hosts for name in case.damage]
 
 
 def _door(bench: Bench, name: str, questions: Sequence[Question]) -> dict[str, Any]:
-    return {"name": name, "lab_door": {"state": str(bench.lab.state), "ask": [list(question) for question in questions]}, "run_once": True, "check_mode": False}
+    return {
+        "name": name,
+        "lab_door": {"state": str(bench.lab.state), "ask": [list(question) for question in questions]},
+        "run_once": True,
+        "check_mode": False,
+    }
 
 
 def _arguments(case: Case) -> dict[str, Any]:
     # Bench.tasks gives the crypto user to every task that does not speak of one.
-    arguments = dict(case.arguments) if case.login else {**case.arguments, "crypto_user": None, "crypto_password": None}
+    arguments = (
+        dict(case.arguments)
+        if case.login
+        else {**case.arguments, "crypto_user": None, "crypto_password": None}
+    )
     return {name: "{{ omit }}" if value is None else value for name, value in arguments.items()}

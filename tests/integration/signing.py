@@ -28,7 +28,9 @@ HOST = "en5"
 
 @dataclass
 class Signing:
-    """A fleet that can sign. ``files``: one of each kind, by name; ``written``: what a test put on a host, by host and path."""
+    """A fleet that can sign. ``files``: one of each kind, by name; ``written``: what a test put on a host, by
+    host and path.
+    """
 
     fleet: Bench
     vendor: Vendor
@@ -41,7 +43,9 @@ class Signing:
         pki = Path(fleet.lab.info["pki"])
         vendor = Vendor(folder / "vendor")
         roots = folder / "roots.pem"
-        roots.write_text((pki / "root.pem").read_text() + (vendor.folder / "root.pem").read_text(), encoding="ascii")
+        roots.write_text(
+            (pki / "root.pem").read_text() + (vendor.folder / "root.pem").read_text(), encoding="ascii"
+        )
         files = {**programs(), "package.msi": installer(folder), "package.cab": cabinet(folder)}
         return cls(fleet, vendor, Judge(folder, roots, pki / "tsa-root.pem"), files)
 
@@ -55,7 +59,8 @@ class Signing:
     def thumbprint(self, name: str = "signing") -> str:
         return thumbprint(self.certificate(name))
 
-    # Files ------------------------------------------------------------------------------------------------------------------
+    # Files
+    # ------------------------------------------------------------------------------------------------------------------
 
     def put(self, path: str, content: bytes, host: str = HOST) -> str:
         """Writes a file below the tests' folder and remembers what it was."""
@@ -79,20 +84,36 @@ class Signing:
     def leftovers(self, host: str = HOST) -> list[str]:
         """Working copies below the tests' folder."""
         lab = self.fleet.lab
-        folders = [FOLDER, *(rf"{FOLDER}\{name}" for name in lab.ask("list", host=host, path=FOLDER)["folders"])]
-        return [rf"{folder}\{name}" for folder in folders for name in lab.files(host, folder) if name.lower().startswith("codesign-")]
+        folders = [
+            FOLDER,
+            *(rf"{FOLDER}\{name}" for name in lab.ask("list", host=host, path=FOLDER)["folders"]),
+        ]
+        return [
+            rf"{folder}\{name}"
+            for folder in folders
+            for name in lab.files(host, folder)
+            if name.lower().startswith("codesign-")
+        ]
 
-    # Tasks ------------------------------------------------------------------------------------------------------------------
+    # Tasks
+    # ------------------------------------------------------------------------------------------------------------------
 
     def task(self, name: str, files: Sequence[str], **options: Any) -> dict[str, Any]:
         """A task that signs; an option None is left out, one that is not given has the tests' value."""
-        usual = {"thumbprint": self.thumbprint(), "timestamp_urls": [self.url], "timestamp_delay": 0, "signtool_path": SIGNTOOL}
+        usual = {
+            "thumbprint": self.thumbprint(),
+            "timestamp_urls": [self.url],
+            "timestamp_delay": 0,
+            "signtool_path": SIGNTOOL,
+        }
         arguments = {**usual, **options, "files": list(files)}
         return {"name": name, MODULE: {key: value for key, value in arguments.items() if value is not None}}
 
     def run(self, *tasks: Mapping[str, Any], host: str = HOST, extra: Sequence[str] = ()) -> PlaybookRun:
         found = self.fleet.tasks(host, tasks, "--diff", *extra)
-        assert len(found.results) == len(tasks) * len({result.host for result in found.results}), found.output[-4000:]
+        assert len(found.results) == len(tasks) * len({result.host for result in found.results}), (
+            found.output[-4000:]
+        )
         assert "Traceback" not in found.output, found.output[-4000:]
         return found
 
@@ -100,10 +121,13 @@ class Signing:
         """One task's whole result."""
         return self.run(self.task("one", **arguments), host=host, extra=options).of("one").result
 
-    # What was sent ------------------------------------------------------------------------------------------------------------
+    # What was sent
+    # ------------------------------------------------------------------------------------------------------------
 
     def calls(self, since: int, host: str = HOST) -> list[list[list[dict[str, Any]]]]:
-        """The steps of each remote call of each task that came to its host. A task begins by looking for SignTool."""
+        """The steps of each remote call of each task that came to its host. A task begins by looking for
+        SignTool.
+        """
         tasks: list[list[list[dict[str, Any]]]] = []
         for call in self.fleet.lab.calls(host, since):
             steps = json.loads(call["args"]["parameters"]["Steps"])
@@ -114,14 +138,20 @@ class Signing:
 
     def processes(self, since: int, host: str = HOST) -> list[dict[str, Any]]:
         """SignTool's runs."""
-        return [entry for entry in self.fleet.lab.record("process", host, since) if entry["program"].lower().endswith("signtool.exe")]
+        return [
+            entry
+            for entry in self.fleet.lab.record("process", host, since)
+            if entry["program"].lower().endswith("signtool.exe")
+        ]
 
 
 def only_reads(steps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a call holds nothing that could write: reading steps, and SignTool's verification."""
     for step in steps:
         runs = step["runs"] if step["op"] == "together" else [step] if step["op"] == "each" else []
-        if step["op"] not in {*READING, "together"} or any(not run["arguments"].startswith("verify ") for run in runs):
+        if step["op"] not in {*READING, "together"} or any(
+            not run["arguments"].startswith("verify ") for run in runs
+        ):
             return False
     return True
 
@@ -137,9 +167,17 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-# Certificates ---------------------------------------------------------------------------------------------------------------
+# Certificates
+# ---------------------------------------------------------------------------------------------------------------
 
-STORED = ("signing-second", "signing-renewed", "signing-umlaut", "signing-expired", "signing-endless", "server-authentication")
+STORED = (
+    "signing-second",
+    "signing-renewed",
+    "signing-umlaut",
+    "signing-expired",
+    "signing-endless",
+    "server-authentication",
+)
 """Certificates that the tests put beside the one that site.yml has put into LocalMachine\\My."""
 _CERTIFICATES = rf"{FOLDER}\certificates"
 
@@ -147,8 +185,8 @@ _CERTIFICATES = rf"{FOLDER}\certificates"
 def prepare(signing: Signing) -> None:
     """Certificates on the test host that cannot sign, each for its own reason, and the vendor's root.
 
-    signing-renewed is tied to the key of signing-second, signing-umlaut to a container that does not exist, signing-second
-    to none. all-purposes lies in the store of the user and can sign.
+    signing-renewed is tied to the key of signing-second, signing-umlaut to a container that does not exist,
+    signing-second to none. all-purposes lies in the store of the user and can sign.
     """
     lab = signing.fleet.lab
     for name in (*STORED, "all-purposes", "intermediate"):
@@ -163,9 +201,21 @@ def prepare(signing: Signing) -> None:
             _store("vendor", store_name="Root"),
             _store("all-purposes", store_location="CurrentUser"),
             {"name": "container", "cloudhsm.codesign.win_cloudhsm_import_key": second, "register": "made"},
-            _tie({**repair, "thumbprint": signing.thumbprint("signing-renewed"), "container": "{{ made.container }}"}),
+            _tie(
+                {
+                    **repair,
+                    "thumbprint": signing.thumbprint("signing-renewed"),
+                    "container": "{{ made.container }}",
+                }
+            ),
             _tie({**repair, "thumbprint": signing.thumbprint("signing-umlaut"), "container": "gone"}),
-            _tie({"thumbprint": signing.thumbprint("all-purposes"), "store_location": "CurrentUser", "method": "search"}),
+            _tie(
+                {
+                    "thumbprint": signing.thumbprint("all-purposes"),
+                    "store_location": "CurrentUser",
+                    "method": "search",
+                }
+            ),
         ],
     )
     assert not run.failed(), run.output[-6000:]
@@ -189,7 +239,12 @@ def restore(signing: Signing) -> None:
 
 
 def _store(name: str, **options: str) -> dict[str, Any]:
-    usual = {"store_name": "My", "store_location": "LocalMachine", "state": "present", "path": rf"{_CERTIFICATES}\{name}.pem"}
+    usual = {
+        "store_name": "My",
+        "store_location": "LocalMachine",
+        "state": "present",
+        "path": rf"{_CERTIFICATES}\{name}.pem",
+    }
     return {"ansible.windows.win_certificate_store": {**usual, **options}}
 
 

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_cloudhsm_client and win_codesign_info: each property set and read back, each thing that is broken found and named."""
+"""win_cloudhsm_client and win_codesign_info: each property set and read back, each thing that is broken found
+and named.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,14 @@ def asked(name: str, arguments: dict[str, Any], **more: Any) -> list[Case]:
 
 
 SDK5_CHANGES = (
-    *("one HSM", "all HSMs", "no compatibility", "compatibility", "no availability check", "availability check"),
+    *(
+        "one HSM",
+        "all HSMs",
+        "no compatibility",
+        "compatibility",
+        "no availability check",
+        "availability check",
+    ),
     *("other type", "type", "no files", "other CA"),
 )
 SDK3_CHANGES = ("other address", "address", "stopped", "manual", "provider", "no files", "other CA")
@@ -107,8 +116,16 @@ def test_each_property_is_read_back(fleet: Bench, sdk5: Scene) -> None:
             ("other type", {"hsm_type": "hsm2m"}),
             ("as it was", {}),
         ):
-            components = {component["name"]: component for component in sdk5.of(name, host).result["components"]}
-            expected = {"hsm_addresses": addresses, "hsm_type": "hsm1", "key_availability_check": True, "sdk3_compatibility_mode": True, **changed}
+            components = {
+                component["name"]: component for component in sdk5.of(name, host).result["components"]
+            }
+            expected = {
+                "hsm_addresses": addresses,
+                "hsm_type": "hsm1",
+                "key_availability_check": True,
+                "sdk3_compatibility_mode": True,
+                **changed,
+            }
             ksp = components["ksp"]
             assert {key: ksp[key] for key in expected} == expected, (host, name)
             expected.pop("sdk3_compatibility_mode")
@@ -120,23 +137,72 @@ def test_each_property_is_read_back(fleet: Bench, sdk5: Scene) -> None:
 def test_the_daemon_is_left_running(sdk3: Scene) -> None:
     for host in SDK3:
         for name in SDK3_CHANGES:
-            assert sdk3.of(name, host).result["service"] == {"status": "Running", "start_type": "Automatic"}, (host, name)
-            assert sdk3.of(name, host).result["providers"] == ["Cavium CNG Provider", "Cavium Key Storage Provider"]
+            assert sdk3.of(name, host).result["service"] == {
+                "status": "Running",
+                "start_type": "Automatic",
+            }, (host, name)
+            assert sdk3.of(name, host).result["providers"] == [
+                "Cavium CNG Provider",
+                "Cavium Key Storage Provider",
+            ]
         assert not sdk3.of("any address", host).changed
 
 
-# What is broken -------------------------------------------------------------------------------------------------------
+# What is broken
+# -------------------------------------------------------------------------------------------------------
 
 FAILURES: list[tuple[str, tuple[str, ...], dict[str, Any], str, str]] = [
-    ("security group", ALL, {"faults": ["hsm_unreachable"]}, "cluster", "reaches no HSM of the cluster on TCP 2223"),
+    (
+        "security group",
+        ALL,
+        {"faults": ["hsm_unreachable"]},
+        "cluster",
+        "reaches no HSM of the cluster on TCP 2223",
+    ),
     ("HSMs down", ALL, {"faults": ["fleet:hsm_down"]}, "cluster", "security group"),
     ("no address", ALL, {"arguments": {"hsm_addresses": []}}, "argument", "hsm_addresses is empty"),
-    ("a name", ALL, {"arguments": {"hsm_addresses": ["hsm.example"]}}, "argument", "'hsm.example' in hsm_addresses is no IP address"),
-    ("no certificate", ALL, {"arguments": {"customer_ca": "hello"}}, "argument", "customer_ca is not one certificate"),
-    ("other SDK", SDK5, {"arguments": {"client_sdk": "3"}}, "client", "CloudHSM Client SDK 3 is not installed"),
-    ("other SDK", SDK3, {"arguments": {"client_sdk": "5"}}, "client", "CloudHSM Client SDK 5 is not installed"),
-    ("hsm2m", SDK3, {"arguments": {"hsm_type": "hsm2m"}}, "client", "Client SDK 3 cannot work with a cluster of type hsm2m"),
-    ("check of one HSM", SDK5, {"arguments": {"hsm_addresses": ["127.0.0.1"], "key_availability_check": True}}, "argument", "would refuse every key"),
+    (
+        "a name",
+        ALL,
+        {"arguments": {"hsm_addresses": ["hsm.example"]}},
+        "argument",
+        "'hsm.example' in hsm_addresses is no IP address",
+    ),
+    (
+        "no certificate",
+        ALL,
+        {"arguments": {"customer_ca": "hello"}},
+        "argument",
+        "customer_ca is not one certificate",
+    ),
+    (
+        "other SDK",
+        SDK5,
+        {"arguments": {"client_sdk": "3"}},
+        "client",
+        "CloudHSM Client SDK 3 is not installed",
+    ),
+    (
+        "other SDK",
+        SDK3,
+        {"arguments": {"client_sdk": "5"}},
+        "client",
+        "CloudHSM Client SDK 5 is not installed",
+    ),
+    (
+        "hsm2m",
+        SDK3,
+        {"arguments": {"hsm_type": "hsm2m"}},
+        "client",
+        "Client SDK 3 cannot work with a cluster of type hsm2m",
+    ),
+    (
+        "check of one HSM",
+        SDK5,
+        {"arguments": {"hsm_addresses": ["127.0.0.1"], "key_availability_check": True}},
+        "argument",
+        "would refuse every key",
+    ),
     ("wdac", ALL, {"faults": ["wdac"]}, "host", "application control policy"),
 ]
 BROKEN_HOSTS = ("zh5", "fr3")
@@ -152,11 +218,24 @@ def broken(fleet: Bench, sdk5: Scene, sdk3: Scene) -> dict[str, Scene]:
     for host in BROKEN_HOSTS:
         file = rf"{DATA}\data\{'cloudhsm-ksp.cfg' if host in SDK5 else 'cloudhsm_client.cfg'}"
         content = fleet.lab.read(host, file) or b""
-        cases = [Case(name, CLIENT, {**want, **case.get("arguments", {})}, faults=case.get("faults", ())) for name, case, _link, _words in of_host(host)]
+        cases = [
+            Case(name, CLIENT, {**want, **case.get("arguments", {})}, faults=case.get("faults", ()))
+            for name, case, _link, _words in of_host(host)
+        ]
         cases += [
-            Case("one HSM does not answer", CLIENT, want, faults=[f"hsm_unreachable:{want['hsm_addresses'][1]}"]),
+            Case(
+                "one HSM does not answer",
+                CLIENT,
+                want,
+                faults=[f"hsm_unreachable:{want['hsm_addresses'][1]}"],
+            ),
             Case("not asked", CLIENT, {**want, "check_connection": False}, faults=["hsm_unreachable"]),
-            Case("not installed, check mode", CLIENT, {**want, "client_sdk": "3" if host in SDK5 else "5"}, check=True),
+            Case(
+                "not installed, check mode",
+                CLIENT,
+                {**want, "client_sdk": "3" if host in SDK5 else "5"},
+                check=True,
+            ),
             Case("damaged", CLIENT, want, asks=[put(host, file, b"{")]),
             Case("mended", CLIENT, want, asks=[put(host, file, content)]),
         ]
@@ -189,7 +268,8 @@ def test_what_is_no_failure(fleet: Bench, broken: dict[str, Scene], host: str) -
     assert (predicted.failed, "taken for granted" in predicted.warnings) == (False, True)
 
 
-# win_codesign_info ----------------------------------------------------------------------------------------------------
+# win_codesign_info
+# ----------------------------------------------------------------------------------------------------
 
 HOSTS = ("de5", "fr3")
 IDENTITIES = "{{ query('cloudhsm.codesign.identities', codesign_identities) }}"
@@ -197,11 +277,29 @@ WITH_READERS = "{{ query('cloudhsm.codesign.identities', codesign_identities) | 
 FINDINGS: list[tuple[str, tuple[str, ...], dict[str, Any], list[str], str]] = [
     # name, hosts, case, links of the findings, words in them
     ("HSM down", ALL, {"faults": ["hsm_unreachable"]}, ["cluster", "cluster"], "TCP connection to"),
-    ("other HSMs", SDK5, {"arguments": {"hsm_addresses": ["10.9.9.9"], "check_connection": False}}, ["client"] * 4, "10.9.9.9"),
+    (
+        "other HSMs",
+        SDK5,
+        {"arguments": {"hsm_addresses": ["10.9.9.9"], "check_connection": False}},
+        ["client"] * 4,
+        "10.9.9.9",
+    ),
     ("other type", SDK5, {"arguments": {"hsm_type": "hsm2m"}}, ["client", "client"], "hsm2m"),
     ("hsm2m", SDK3, {"arguments": {"hsm_type": "hsm2m"}}, ["client"], "Client SDK 3 cannot work"),
-    ("other CA", ALL, {"arguments": {"customer_ca": "{{ lookup('ansible.builtin.file', lab_pki ~ '/root.pem') }}"}}, ["client"], "another certificate"),
-    ("no compatibility", SDK5, {"arguments": {"sdk3_compatibility_mode": False}}, ["client"], "SDK 3 compatibility mode"),
+    (
+        "other CA",
+        ALL,
+        {"arguments": {"customer_ca": "{{ lookup('ansible.builtin.file', lab_pki ~ '/root.pem') }}"}},
+        ["client"],
+        "another certificate",
+    ),
+    (
+        "no compatibility",
+        SDK5,
+        {"arguments": {"sdk3_compatibility_mode": False}},
+        ["client"],
+        "SDK 3 compatibility mode",
+    ),
     ("credentials", ALL, {"arguments": {"stored_credentials": True}}, ["credential"], "Administrator"),
     ("old SignTool", ALL, {"arguments": {"signtool_minimum_version": "99.0"}}, ["signtool"], "99.0"),
     ("no SignTool", ALL, {"arguments": {"signtool_path": "C:\\none\\signtool.exe"}}, ["signtool"], "none"),
@@ -224,7 +322,9 @@ def info(fleet: Bench, broken: dict[str, Scene]) -> Iterator[dict[str, Scene]]:
         for name, hosts, case, _links, _words in FINDINGS:
             if host in hosts:
                 arguments = {**want, **case.get("arguments", {})}
-                cases.append(Case(name, INFO, arguments, faults=case.get("faults", ()), damage=case.get("damage", ())))
+                cases.append(
+                    Case(name, INFO, arguments, faults=case.get("faults", ()), damage=case.get("damage", ()))
+                )
         cases += [
             Case("no identity", INFO, {"identities": [{"name": "x", "certificate": "hello"}]}),
             Case("two of a name", INFO, {"identities": f"{{{{ {IDENTITIES[3:-3]} * 2 }}}}"}),
@@ -245,7 +345,12 @@ def test_one_call_finds_what_is_broken_and_nothing_else(info: dict[str, Scene], 
             assert [finding["link"] for finding in findings] == links, (name, findings)
             assert words in str(findings), (name, findings)
             assert all(finding["repair"] for finding in findings)
-            assert (outcome.failed, outcome.changed, outcome.calls, outcome.result["converged"]) == (False, False, 1, False)
+            assert (outcome.failed, outcome.changed, outcome.calls, outcome.result["converged"]) == (
+                False,
+                False,
+                1,
+                False,
+            )
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -262,13 +367,23 @@ def test_what_it_says_of_a_host_that_is_well(info: dict[str, Scene], host: str) 
     assert [item["present"] for item in result["certificates"]] == [True, True, True]
     assert (result["signtool"]["present"], result["signtool"]["architecture"]) == (True, "x64")
     assert result["host"]["oem_code_page"] == 850
-    assert info[host].of("readers", host).result["identities"][0]["missing_readers"] == ["NT AUTHORITY\\NETWORK SERVICE"]
-    assert set(info[host].of("SignTool alone", host).result) & {"client", "credentials", "identities", "signtool"} == {"signtool"}
+    assert info[host].of("readers", host).result["identities"][0]["missing_readers"] == [
+        "NT AUTHORITY\\NETWORK SERVICE"
+    ]
+    assert set(info[host].of("SignTool alone", host).result) & {
+        "client",
+        "credentials",
+        "identities",
+        "signtool",
+    } == {"signtool"}
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_an_identity_that_cannot_be_read_is_an_argument(info: dict[str, Scene], host: str) -> None:
-    for name, words in (("no identity", "The certificate of 'x' is not a certificate"), ("two of a name", "Two identities have the name 'lab'")):
+    for name, words in (
+        ("no identity", "The certificate of 'x' is not a certificate"),
+        ("two of a name", "Two identities have the name 'lab'"),
+    ):
         outcome = info[host].of(name, host)
         assert (outcome.failed, outcome.link, outcome.calls) == (True, "argument", 0)
         assert words in outcome.msg

@@ -32,7 +32,10 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
     "cloudhsm_find_key_by_modulus": ("en5", {"modulus": "C" * 512, **_LOGIN}),
     "win_cert_repairstore": ("zh5", {"thumbprint": "{{ codesign_thumbprint }}", **_LOGIN}),
     "win_cloudhsm_client": ("en5", {"hsm_addresses": []}),
-    "win_cloudhsm_import_key": ("fr3", {"thumbprint": "{{ codesign_thumbprint }}", "state": "absent", **_LOGIN}),
+    "win_cloudhsm_import_key": (
+        "fr3",
+        {"thumbprint": "{{ codesign_thumbprint }}", "state": "absent", **_LOGIN},
+    ),
     "win_codesign_info": ("en5", {"identities": [{"name": "release"}]}),
     "win_signtool": ("en5", {"files": [r"C:\build\gone.exe", r"C:\build\app.exe"], "state": "verified"}),
 }
@@ -49,11 +52,17 @@ class Shown:
 
     def results(self, module: str) -> list[dict[str, Any]]:
         """What the examples of a module returned."""
-        found = [self.run.of(name) for name, task in examples.documented().items() if f"{COLLECTION}.{module}" in task]
+        found = [
+            self.run.of(name)
+            for name, task in examples.documented().items()
+            if f"{COLLECTION}.{module}" in task
+        ]
         return [one.result for one in found if not one.failed] + self._partly(module)
 
     def _partly(self, module: str) -> list[dict[str, Any]]:
-        """The mistake's result too, where it ends the task only after all that could be done was done: it has everything but the link."""
+        """The mistake's result too, where it ends the task only after all that could be done was done: it has
+        everything but the link.
+        """
         documented = documentation(module, "RETURN")
         if any(key["returned"] == "success" for key in documented.values()):
             return []
@@ -66,12 +75,30 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown(fleet: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     examples.clusters(fleet)
-    extra = [(host, {"name": f"A mistake for {module}", f"{COLLECTION}.{module}": arguments}) for module, (host, arguments) in MISTAKES.items()]
-    lookup = {"name": LOOKUP, "ansible.builtin.set_fact": {"lab_identities": f"{{{{ query('{COLLECTION}.identities', codesign_identities) }}}}"}}
-    delegated = [(host, {**task, "delegate_to": LINUX} if "cluster_info" in str(task["name"]) else task) for host, task in extra]
+    extra = [
+        (host, {"name": f"A mistake for {module}", f"{COLLECTION}.{module}": arguments})
+        for module, (host, arguments) in MISTAKES.items()
+    ]
+    lookup = {
+        "name": LOOKUP,
+        "ansible.builtin.set_fact": {
+            "lab_identities": f"{{{{ query('{COLLECTION}.identities', codesign_identities) }}}}"
+        },
+    }
+    delegated = [
+        (host, {**task, "delegate_to": LINUX} if "cluster_info" in str(task["name"]) else task)
+        for host, task in extra
+    ]
     try:
         with cloudhsm_api() as environment:
-            yield Shown(examples.run(fleet, tmp_path_factory.mktemp("examples") / "play", environment, [*delegated, ("en5", lookup)]))
+            yield Shown(
+                examples.run(
+                    fleet,
+                    tmp_path_factory.mktemp("examples") / "play",
+                    environment,
+                    [*delegated, ("en5", lookup)],
+                )
+            )
     finally:
         forget_clusters()
         examples.restore(fleet)
@@ -92,7 +119,10 @@ def test_each_module_has_three_examples_of_its_own(plugin: str) -> None:
 def test_every_made_up_value_is_in_an_example(fleet: Bench) -> None:
     values = [value for task in examples.documented().values() for value in examples.texts(task)]
     for name in examples.made_up(fleet):
-        assert any(name in value if isinstance(name, str) and isinstance(value, str) else name == value for value in values), name
+        assert any(
+            name in value if isinstance(name, str) and isinstance(value, str) else name == value
+            for value in values
+        ), name
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

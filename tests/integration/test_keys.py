@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""cloudhsm_find_key_by_modulus on Windows and Linux: the same answer by every way, and each broken link by its own sentence."""
+"""cloudhsm_find_key_by_modulus on Windows and Linux: the same answer by every way, and each broken link by
+its own sentence.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lab.softhsm import module_path
+from lab.hsm.softhsm import module_path
 
 from .conftest import Bench
 from .scenes import ALL, LINUX, SDK3, SDK5, Case, Scene, der, play, put, thumbprint
@@ -33,7 +35,11 @@ def ways(bench: Bench) -> list[Case]:
     mark, pem = "\u200e", bench.certificate("signing")
     spread = " ".join(thumbprint(bench, "signing")[at : at + 2].lower() for at in range(0, 40, 2))
     chain = (Path(bench.lab.info["pki"]) / "signing.p7b").read_bytes()
-    files = [put(host, rf"{FOLDER}\{file}", data) for host in ALL for file, data in (("a.cer", der(bench, "signing")), ("b.p7b", chain))]
+    files = [
+        put(host, rf"{FOLDER}\{file}", data)
+        for host in ALL
+        for file, data in (("a.cer", der(bench, "signing")), ("b.p7b", chain))
+    ]
     return [
         Case("thumbprint", FIND, {"thumbprint": thumbprint(bench, "signing")}, asks=files),
         Case("thumbprint with marks", FIND, {"thumbprint": f"{mark}{spread}"}),
@@ -42,13 +48,25 @@ def ways(bench: Bench) -> list[Case]:
         Case("pem", FIND, {"certificate_content": f"Bag Attributes\n{pem}"}),
         Case("base64", FIND, {"certificate_content": base64.b64encode(der(bench, "signing")).decode()}),
         Case("modulus", FIND, {"modulus": f"Modulus={modulus(bench, 'signing')}"}),
-        Case("modulus with colons", FIND, {"modulus": "00:" + ":".join(modulus(bench, "signing").lower()[at : at + 2] for at in range(0, 512, 2))}),
+        Case(
+            "modulus with colons",
+            FIND,
+            {
+                "modulus": "00:"
+                + ":".join(modulus(bench, "signing").lower()[at : at + 2] for at in range(0, 512, 2))
+            },
+        ),
         Case("check mode", FIND, {"certificate_content": pem}, check=True),
         Case("public ignored", FIND, {"certificate_content": pem, "public_key": "ignored"}),
         Case("public required", FIND, {"certificate_content": pem, "public_key": "required"}),
         Case("second key", FIND, {"certificate_content": bench.certificate("signing-second")}),
         Case("ec", FIND, {"certificate_content": bench.certificate("signing-ec")}),
-        Case("again without files", FIND, {"certificate_path": rf"{FOLDER}\a.cer"}, asks=[("remove", {"host": host, "path": FOLDER}) for host in ALL]),
+        Case(
+            "again without files",
+            FIND,
+            {"certificate_path": rf"{FOLDER}\a.cer"},
+            asks=[("remove", {"host": host, "path": FOLDER}) for host in ALL],
+        ),
     ]
 
 
@@ -71,7 +89,17 @@ def test_every_way_to_name_a_certificate_finds_the_same_pair(fleet: Bench, windo
         assert first["private"]["handle"] != first["public"]["handle"]
         assert (first["key_size"], first["private"]["label"]) == (2048, "codesign-key")
         assert first["private"]["owners"] == (["codesigner"] if host in SDK5 else ["3"])
-        for name in ("thumbprint with marks", "path", "pkcs7", "pem", "base64", "modulus", "modulus with colons", "check mode", "public required"):
+        for name in (
+            "thumbprint with marks",
+            "path",
+            "pkcs7",
+            "pem",
+            "base64",
+            "modulus",
+            "modulus with colons",
+            "check mode",
+            "public required",
+        ):
             assert windows.of(name, host).result["key"] == first, (host, name, windows.of(name, host).msg)
         assert windows.of("public ignored", host).result["key"] == {**first, "public": None}
         assert windows.of("second key", host).result["key"]["private"]["label"] == "codesign-second"
@@ -99,7 +127,8 @@ def test_it_never_changes_anything_and_keeps_to_its_calls(windows: Scene) -> Non
         assert (gone.link, "cannot be read on the host" in gone.msg) == ("certificate", True)
 
 
-# Linux ----------------------------------------------------------------------------------------------------------------
+# Linux
+# ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -136,16 +165,56 @@ def linux(fleet: Bench) -> Scene:
 
 
 LINUX_FAILURES: list[tuple[str, dict[str, Any], str, str]] = [
-    ("wrong pin", {"crypto_password": "wrong-horse-8"}, "credential", "the token refused the PIN (PinIncorrect)"),
-    ("no pin", {"crypto_password": None}, "credential", "Without a login a PKCS#11 token shows no private key"),
-    ("no library", {"pkcs11_module": "/none/lib.so"}, "client", "The PKCS#11 library /none/lib.so is not there"),
+    (
+        "wrong pin",
+        {"crypto_password": "wrong-horse-8"},
+        "credential",
+        "the token refused the PIN (PinIncorrect)",
+    ),
+    (
+        "no pin",
+        {"crypto_password": None},
+        "credential",
+        "Without a login a PKCS#11 token shows no private key",
+    ),
+    (
+        "no library",
+        {"pkcs11_module": "/none/lib.so"},
+        "client",
+        "The PKCS#11 library /none/lib.so is not there",
+    ),
     ("empty library", {"pkcs11_module": ""}, "argument", "pkcs11_module is empty"),
-    ("no token", {"token_label": "other"}, "argument", "has 0 tokens labelled 'other', where exactly one is needed (it has: 'lab')"),
-    ("no file", {"certificate_path": "/none/signing.pem"}, "certificate", "/none/signing.pem cannot be read: No such file"),
+    (
+        "no token",
+        {"token_label": "other"},
+        "argument",
+        "has 0 tokens labelled 'other', where exactly one is needed (it has: 'lab')",
+    ),
+    (
+        "no file",
+        {"certificate_path": "/none/signing.pem"},
+        "certificate",
+        "/none/signing.pem cannot be read: No such file",
+    ),
     ("no certificate", {"certificate_path": "/etc/hostname"}, "certificate", "is not a certificate"),
-    ("thumbprint", {"certificate_path": None, "thumbprint": "AB" * 20}, "argument", "this host is no Windows host"),
-    ("no modulus", {"certificate_path": None, "modulus": "xyz"}, "argument", "modulus is no hexadecimal number"),
-    ("no tool", {"backend": "cloudhsm_cli", "tool_path": "/none/cloudhsm-cli"}, "client", "/none/cloudhsm-cli is not there"),
+    (
+        "thumbprint",
+        {"certificate_path": None, "thumbprint": "AB" * 20},
+        "argument",
+        "this host is no Windows host",
+    ),
+    (
+        "no modulus",
+        {"certificate_path": None, "modulus": "xyz"},
+        "argument",
+        "modulus is no hexadecimal number",
+    ),
+    (
+        "no tool",
+        {"backend": "cloudhsm_cli", "tool_path": "/none/cloudhsm-cli"},
+        "client",
+        "/none/cloudhsm-cli is not there",
+    ),
 ]
 
 
@@ -158,17 +227,27 @@ def test_linux_gives_the_same_structure_as_windows(windows: Scene, linux: Scene)
     first = linux.of("path", LINUX).result["key"]
     there = windows.of("pem", "en5").result["key"]
     assert shape(first) == shape(there)
-    assert (first["backend"], first["modulus"], first["private"]["label"]) == ("pkcs11", there["modulus"], "codesign-key")
+    assert (first["backend"], first["modulus"], first["private"]["label"]) == (
+        "pkcs11",
+        there["modulus"],
+        "codesign-key",
+    )
     assert first["private"]["handle"] != first["public"]["handle"]
     # What a token does not know is null, never made up.
     assert (first["private"]["owners"], first["private"]["shared_users"]) == (None, None)
     for name in ("pkcs7", "pem", "modulus", "auto", "check mode", "public required", "public ignored"):
         key = linux.of(name, LINUX).result["key"]
-        assert (key["modulus"], key["private"]["label"], key["public"] is None) == (first["modulus"], "codesign-key", name == "public ignored")
+        assert (key["modulus"], key["private"]["label"], key["public"] is None) == (
+            first["modulus"],
+            "codesign-key",
+            name == "public ignored",
+        )
     assert linux.of("ec", LINUX).result["key"]["point"] == windows.of("ec", "en5").result["key"]["point"]
 
 
-@pytest.mark.parametrize(("name", "link", "words"), [(name, link, words) for name, _changed, link, words in LINUX_FAILURES])
+@pytest.mark.parametrize(
+    ("name", "link", "words"), [(name, link, words) for name, _changed, link, words in LINUX_FAILURES]
+)
 def test_linux_names_each_broken_link(linux: Scene, name: str, link: str, words: str) -> None:
     outcome = linux.of(name, LINUX)
     assert (outcome.failed, outcome.changed, outcome.link) == (True, False, link), outcome.msg
@@ -180,10 +259,14 @@ def test_linux_names_what_depends_on_the_lab(linux: Scene) -> None:
     assert (other.link, other.result["count"], other.result["handles"]) == ("key", 0, [])
     assert "cannot be loaded" in linux.of("broken library", LINUX).msg
     assert "has 1024 bits" in linux.of("1024 bits", LINUX).msg
-    assert "neither /opt/cloudhsm/bin/cloudhsm-cli nor /opt/cloudhsm/bin/key_mgmt_util is there" in linux.of("no client", LINUX).msg
+    assert (
+        "neither /opt/cloudhsm/bin/cloudhsm-cli nor /opt/cloudhsm/bin/key_mgmt_util is there"
+        in linux.of("no client", LINUX).msg
+    )
 
 
-# What is broken -------------------------------------------------------------------------------------------------------
+# What is broken
+# -------------------------------------------------------------------------------------------------------
 
 PEM = "{{ lookup('ansible.builtin.file', lab_pki ~ '/signing.pem') }}"
 WRONG = {"crypto_user": "codesigner", "crypto_password": "wrong-horse-8"}
@@ -192,36 +275,132 @@ WEAK = "{{ lookup('ansible.builtin.file', lab_pki ~ '/signing-1024.pem') }}"
 FAILURES: list[tuple[str, tuple[str, ...], dict[str, Any], str, str]] = [
     # name, hosts, case, link, words
     ("no login", SDK5, {"login": False}, "credential", "no crypto user is logged in"),
-    ("no login", SDK3, {"login": False}, "client", "key_mgmt_util of Client SDK 3 is not tried without a crypto user"),
+    (
+        "no login",
+        SDK3,
+        {"login": False},
+        "client",
+        "key_mgmt_util of Client SDK 3 is not tried without a crypto user",
+    ),
     ("wrong password", SDK5, {"arguments": WRONG}, "credential", "refused the crypto user"),
     ("wrong password", SDK3, {"arguments": WRONG}, "credential", "0xa3"),
-    ("unknown user", SDK5, {"arguments": {"crypto_user": "nobody", "crypto_password": "wrong-horse-8"}}, "credential", "refused the crypto user"),
-    ("unknown user", SDK3, {"arguments": {"crypto_user": "nobody", "crypto_password": "wrong-horse-8"}}, "credential", "exist"),
+    (
+        "unknown user",
+        SDK5,
+        {"arguments": {"crypto_user": "nobody", "crypto_password": "wrong-horse-8"}},
+        "credential",
+        "refused the crypto user",
+    ),
+    (
+        "unknown user",
+        SDK3,
+        {"arguments": {"crypto_user": "nobody", "crypto_password": "wrong-horse-8"}},
+        "credential",
+        "exist",
+    ),
     ("locked", SDK5, {"faults": ["fleet:user_locked"]}, "credential", "The crypto user codesigner is locked"),
     ("locked", SDK3, {"faults": ["fleet:user_locked"]}, "credential", "locked"),
     ("security group", SDK5, {"faults": ["hsm_unreachable"]}, "cluster", "security group"),
-    ("security group", SDK3, {"faults": ["hsm_unreachable"]}, "cluster", "AWSCloudHSMClient runs, but no HSM answers it"),
+    (
+        "security group",
+        SDK3,
+        {"faults": ["hsm_unreachable"]},
+        "cluster",
+        "AWSCloudHSMClient runs, but no HSM answers it",
+    ),
     ("HSMs down", SDK5, {"faults": ["fleet:hsm_down"]}, "cluster", "2223"),
-    ("foreign key", SDK5, {"faults": ["fleet:key_foreign"]}, "key", "is visible to this crypto user (its public key is there: "),
-    ("foreign key", SDK3, {"faults": ["fleet:key_foreign"]}, "key", "is visible to this crypto user (its public key is there: "),
+    (
+        "foreign key",
+        SDK5,
+        {"faults": ["fleet:key_foreign"]},
+        "key",
+        "is visible to this crypto user (its public key is there: ",
+    ),
+    (
+        "foreign key",
+        SDK3,
+        {"faults": ["fleet:key_foreign"]},
+        "key",
+        "is visible to this crypto user (its public key is there: ",
+    ),
     ("twice", SDK5, {"faults": ["fleet:key_twice"]}, "key", "2 private keys have the RSA modulus"),
     ("twice", SDK3, {"faults": ["fleet:key_twice"]}, "key", "2 private keys have the RSA modulus"),
     ("cli ends with 0", SDK5, {"faults": ["cli_exit_0"], "arguments": WRONG}, "credential", "refused"),
-    ("hangs", SDK5, {"faults": ["hang:cloudhsm_cli"], "arguments": {"timeout": 1}}, "cluster", "did not answer within 1 seconds"),
-    ("hangs", SDK3, {"faults": ["hang:key_mgmt_util"], "arguments": {"timeout": 1}}, "cluster", "did not end within its time limit"),
-    ("no login for the back end", SDK3, {"login": False, "arguments": {"backend": "key_mgmt_util"}}, "credential", "which were not given"),
+    (
+        "hangs",
+        SDK5,
+        {"faults": ["hang:cloudhsm_cli"], "arguments": {"timeout": 1}},
+        "cluster",
+        "did not answer within 1 seconds",
+    ),
+    (
+        "hangs",
+        SDK3,
+        {"faults": ["hang:key_mgmt_util"], "arguments": {"timeout": 1}},
+        "cluster",
+        "did not end within its time limit",
+    ),
+    (
+        "no login for the back end",
+        SDK3,
+        {"login": False, "arguments": {"backend": "key_mgmt_util"}},
+        "credential",
+        "which were not given",
+    ),
     ("older grammar", SDK3, {"faults": ["kmu_older_grammar"], "arguments": WRONG}, "credential", "0xa3"),
     ("wdac", SDK5, {"faults": ["wdac"]}, "host", "application control policy"),
-    ("pkcs11", SDK5, {"arguments": {"backend": "pkcs11", "pkcs11_module": "C:\\a.dll"}}, "argument", "pkcs11 is a back end for Linux hosts"),
-    ("back end", SDK5, {"arguments": {"backend": "key_mgmt_util"}}, "client", "key_mgmt_util.exe is not there"),
+    (
+        "pkcs11",
+        SDK5,
+        {"arguments": {"backend": "pkcs11", "pkcs11_module": "C:\\a.dll"}},
+        "argument",
+        "pkcs11 is a back end for Linux hosts",
+    ),
+    (
+        "back end",
+        SDK5,
+        {"arguments": {"backend": "key_mgmt_util"}},
+        "client",
+        "key_mgmt_util.exe is not there",
+    ),
     ("back end", SDK3, {"arguments": {"backend": "cloudhsm_cli"}}, "client", "cloudhsm-cli.exe is not there"),
-    ("not in the store", SDK5, {"arguments": {"certificate_content": None, "thumbprint": "AB" * 20}}, "certificate", "There is no certificate ABAB"),
-    ("half a thumbprint", SDK5, {"arguments": {"certificate_content": None, "thumbprint": "5AAE"}}, "argument", "4 hex digits"),
-    ("no such store", SDK5, {"arguments": {"certificate_content": None, "thumbprint": "AB" * 20, "store_name": "Nowhere"}}, "certificate", "Nowhere"),
-    ("text", SDK5, {"arguments": {"certificate_content": "hello"}}, "certificate", "The text in certificate_content is not a certificate"),
+    (
+        "not in the store",
+        SDK5,
+        {"arguments": {"certificate_content": None, "thumbprint": "AB" * 20}},
+        "certificate",
+        "There is no certificate ABAB",
+    ),
+    (
+        "half a thumbprint",
+        SDK5,
+        {"arguments": {"certificate_content": None, "thumbprint": "5AAE"}},
+        "argument",
+        "4 hex digits",
+    ),
+    (
+        "no such store",
+        SDK5,
+        {"arguments": {"certificate_content": None, "thumbprint": "AB" * 20, "store_name": "Nowhere"}},
+        "certificate",
+        "Nowhere",
+    ),
+    (
+        "text",
+        SDK5,
+        {"arguments": {"certificate_content": "hello"}},
+        "certificate",
+        "The text in certificate_content is not a certificate",
+    ),
     ("chain", SDK5, {"arguments": {"certificate_content": CHAIN}}, "certificate", "holds 2 CA certificates"),
     ("weak", SDK5, {"arguments": {"certificate_content": WEAK}}, "certificate", "1024 bits"),
-    ("user alone", SDK5, {"arguments": {"crypto_user": "codesigner"}}, "argument", "crypto_user was given without crypto_password"),
+    (
+        "user alone",
+        SDK5,
+        {"arguments": {"crypto_user": "codesigner"}},
+        "argument",
+        "crypto_user was given without crypto_password",
+    ),
     # The last one: a service that has stopped stays so until somebody starts it.
     ("service", SDK3, {"faults": ["service_stopped"]}, "service", "Start the service AWSCloudHSMClient"),
 ]
@@ -229,7 +408,13 @@ FAILURES: list[tuple[str, tuple[str, ...], dict[str, Any], str, str]] = [
 
 def failing(sdk: tuple[str, ...]) -> list[Case]:
     return [
-        Case(name, FIND, {"certificate_content": PEM, **case.get("arguments", {})}, faults=case.get("faults", ()), login=case.get("login", True))
+        Case(
+            name,
+            FIND,
+            {"certificate_content": PEM, **case.get("arguments", {})},
+            faults=case.get("faults", ()),
+            login=case.get("login", True),
+        )
         for name, hosts, case, _link, _words in FAILURES
         if hosts == sdk
     ]
@@ -242,11 +427,19 @@ def broken(fleet: Bench) -> dict[tuple[str, ...], Scene]:
         Case("start", "ansible.windows.win_service", {"name": "AWSCloudHSMClient", "state": "started"}),
         Case("older grammar, found", FIND, {"certificate_content": PEM}, faults=["kmu_older_grammar"]),
     ]
-    return {SDK5: play(fleet, ("en5", "zh5"), failing(SDK5), *pki), SDK3: play(fleet, ("fr3",), [*failing(SDK3), *again], *pki)}
+    return {
+        SDK5: play(fleet, ("en5", "zh5"), failing(SDK5), *pki),
+        SDK3: play(fleet, ("fr3",), [*failing(SDK3), *again], *pki),
+    }
 
 
-@pytest.mark.parametrize(("name", "hosts", "link", "words"), [(name, hosts, link, words) for name, hosts, _case, link, words in FAILURES])
-def test_each_broken_link_is_told_apart(broken: dict[tuple[str, ...], Scene], name: str, hosts: tuple[str, ...], link: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "hosts", "link", "words"),
+    [(name, hosts, link, words) for name, hosts, _case, link, words in FAILURES],
+)
+def test_each_broken_link_is_told_apart(
+    broken: dict[tuple[str, ...], Scene], name: str, hosts: tuple[str, ...], link: str, words: str
+) -> None:
     for host in ("en5", "zh5") if hosts == SDK5 else ("fr3",):
         outcome = broken[hosts].of(name, host)
         assert (outcome.failed, outcome.changed, outcome.link) == (True, False, link), outcome.msg

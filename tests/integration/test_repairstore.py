@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_cert_repairstore on both client SDKs and in four languages: tied by search and by file, untied, tested; and what keeps it from that."""
+"""win_cert_repairstore on both client SDKs and in four languages: tied by search and by file, untied, tested;
+and what keeps it from that.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,24 @@ CONTAINERS = r"C:\Users\Default\AppData\Roaming\Microsoft\Crypto\CaviumKSP\Globa
 
 def asked(name: str, arguments: dict[str, Any], **more: Any) -> list[Case]:
     """A case, and before it the same in check mode."""
-    return [Case(f"{name}, check mode", REPAIR, arguments, check=True, **more), Case(name, REPAIR, arguments, **{**more, "damage": ()})]
+    return [
+        Case(f"{name}, check mode", REPAIR, arguments, check=True, **more),
+        Case(name, REPAIR, arguments, **{**more, "damage": ()}),
+    ]
 
 
-CHANGES = ["search", "untie", "untie again", "file", "key specification", "machine keys", "name", "other container", "back", "nothing"]
+CHANGES = [
+    "search",
+    "untie",
+    "untie again",
+    "file",
+    "key specification",
+    "machine keys",
+    "name",
+    "other container",
+    "back",
+    "nothing",
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +85,13 @@ def test_check_mode_predicts_what_the_run_does(life: Scene) -> None:
 def test_each_property_is_written_and_nothing_else_is_touched(life: Scene) -> None:
     for host in ALL:
         container = life.of("key", host).result["container"]
-        association = {"container": container, "provider": PROVIDER, "provider_type": 0, "flags": 0, "key_spec": 2}
+        association = {
+            "container": container,
+            "provider": PROVIDER,
+            "provider_type": 0,
+            "flags": 0,
+            "key_spec": 2,
+        }
         assert life.of("search", host).result["method"] == "search"
         assert life.of("search", host).result["association"]["container"] == container
         assert life.of("untie", host).result["association"] is None
@@ -84,9 +106,14 @@ def test_each_property_is_written_and_nothing_else_is_touched(life: Scene) -> No
             outcome = life.of(name, host)
             assert outcome.result["association"] == {**association, **changed}, (host, name)
             assert outcome.result["method"] == "property_file"
-        assert [life.of(name, host).result["friendly_name"] for name in ("machine keys", "name", "other container")] == [None, "Büro 签名", "Büro 签名"]
+        assert [
+            life.of(name, host).result["friendly_name"]
+            for name in ("machine keys", "name", "other container")
+        ] == [None, "Büro 签名", "Büro 签名"]
         assert life.of("back", host).result["friendly_name"] in (None, "")
-        assert life.of("back", host).result["diff"]["before"]["association"]["container"] == "no-such-container"
+        assert (
+            life.of("back", host).result["diff"]["before"]["association"]["container"] == "no-such-container"
+        )
 
 
 def test_the_key_is_tried_by_this_account(life: Scene) -> None:
@@ -101,7 +128,8 @@ def test_the_key_is_tried_by_this_account(life: Scene) -> None:
         assert "\\Administrator" in without.warnings
 
 
-# Ways to name a certificate -------------------------------------------------------------------------------------------
+# Ways to name a certificate
+# -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +143,30 @@ def named(fleet: Bench, life: Scene) -> Scene:
         Case("path", REPAIR, {"certificate_path": rf"{FOLDER}\signing.cer"}, asks=files),
         Case("serial", REPAIR, {"serial_number": number}),
         Case("serial with colons", REPAIR, {"serial_number": f"\u200e{spread}"}),
-        Case("thumbprint with marks", REPAIR, {"thumbprint": f"\u200e{' '.join(thumbprint(fleet, 'signing'))}"}),
-        *(Case(f"import {name}", STORE, {"path": rf"{FOLDER}\{name}.cer", "state": "present"}) for name in others),
+        Case(
+            "thumbprint with marks", REPAIR, {"thumbprint": f"\u200e{' '.join(thumbprint(fleet, 'signing'))}"}
+        ),
+        *(
+            Case(f"import {name}", STORE, {"path": rf"{FOLDER}\{name}.cer", "state": "present"})
+            for name in others
+        ),
         Case("expired", REPAIR, {"thumbprint": thumbprint(fleet, "signing-expired")}),
         Case("other usage", REPAIR, {"thumbprint": thumbprint(fleet, "server-authentication")}),
         Case("no container", REPAIR, {"thumbprint": thumbprint(fleet, "signing-second")}),
-        Case("no container, by file", REPAIR, {"thumbprint": thumbprint(fleet, "signing-second"), "method": "property_file"}),
-        *(Case(f"remove {name}", STORE, {"thumbprint": thumbprint(fleet, name), "state": "absent"}) for name in others),
-        Case("import for the user", STORE, {"path": rf"{FOLDER}\signing.cer", "state": "present", "store_location": "CurrentUser"}),
+        Case(
+            "no container, by file",
+            REPAIR,
+            {"thumbprint": thumbprint(fleet, "signing-second"), "method": "property_file"},
+        ),
+        *(
+            Case(f"remove {name}", STORE, {"thumbprint": thumbprint(fleet, name), "state": "absent"})
+            for name in others
+        ),
+        Case(
+            "import for the user",
+            STORE,
+            {"path": rf"{FOLDER}\signing.cer", "state": "present", "store_location": "CurrentUser"},
+        ),
         Case("user", REPAIR, user),
         Case("user again", REPAIR, {**user, "test_key": True}),
         Case("user untied", REPAIR, {**user, "state": "absent"}),
@@ -135,7 +179,11 @@ def named(fleet: Bench, life: Scene) -> Scene:
 def test_every_way_to_name_it_means_the_same(fleet: Bench, named: Scene) -> None:
     for name in ("path", "serial", "serial with colons", "thumbprint with marks"):
         outcome = named.of(name, "de5")
-        assert (outcome.changed, outcome.calls, outcome.result.get("thumbprint")) == (False, 1, thumbprint(fleet, "signing")), outcome.msg
+        assert (outcome.changed, outcome.calls, outcome.result.get("thumbprint")) == (
+            False,
+            1,
+            thumbprint(fleet, "signing"),
+        ), outcome.msg
 
 
 def test_a_certificate_that_cannot_sign_is_tied_with_a_warning(named: Scene) -> None:
@@ -152,7 +200,11 @@ def test_a_certificate_that_cannot_sign_is_tied_with_a_warning(named: Scene) -> 
 
 def test_the_users_store(named: Scene) -> None:
     tied = named.of("user", "de5")
-    assert (tied.changed, tied.result["method"], tied.result["association"]["provider"]) == (True, "search", PROVIDER), tied.msg
+    assert (tied.changed, tied.result["method"], tied.result["association"]["provider"]) == (
+        True,
+        "search",
+        PROVIDER,
+    ), tied.msg
     again = named.of("user again", "de5")
     assert (again.changed, again.result["key"], again.calls) == (False, "usable", 1)
     assert named.of("user untied", "de5").result["association"] is None
@@ -160,7 +212,8 @@ def test_the_users_store(named: Scene) -> None:
     assert (gone.link, "CurrentUser\\My" in gone.msg) == ("certificate", True)
 
 
-# What is broken -------------------------------------------------------------------------------------------------------
+# What is broken
+# -------------------------------------------------------------------------------------------------------
 
 WRONG = {"crypto_user": "codesigner", "crypto_password": "wrong-horse-8"}
 SEARCH = {"method": "search"}
@@ -176,19 +229,85 @@ FAILURES: list[tuple[str, tuple[str, ...], dict[str, Any], str, str]] = [
     ("security group", SDK3, {"faults": ["hsm_unreachable"]}, "cluster", "security group"),
     ("foreign key", SDK5, {"faults": ["fleet:key_foreign"]}, "container", "found no container"),
     ("on one HSM", SDK5, {"faults": ["fleet:key_unavailable"]}, "container", "found no container"),
-    ("no effect", SDK5, {"faults": ["repairstore_no_effect"]}, "container", "ended without an error, but the association"),
-    ("hangs", SDK5, {"faults": ["hang:certutil*1"], "arguments": {"timeout": 1}}, "provider", "did not answer within 1 seconds"),
-    ("other provider", SDK5, {"arguments": {"provider": "Contoso Key Storage Provider"}}, "provider", "Contoso Key Storage Provider is not registered"),
-    ("other provider", SDK3, {"arguments": {"provider": "Contoso Key Storage Provider"}}, "provider", "Contoso Key Storage Provider is not registered"),
-    ("not in the store", SDK5, {"arguments": {"thumbprint": "AB" * 20}}, "certificate", "There is no certificate ABAB"),
-    ("no such serial", SDK5, {"arguments": {"thumbprint": None, "serial_number": "00ff"}}, "certificate", "no certificate with the serial number"),
-    ("serial of letters", SDK5, {"arguments": {"thumbprint": None, "serial_number": "xyz"}}, "argument", "serial"),
+    (
+        "no effect",
+        SDK5,
+        {"faults": ["repairstore_no_effect"]},
+        "container",
+        "ended without an error, but the association",
+    ),
+    (
+        "hangs",
+        SDK5,
+        {"faults": ["hang:certutil*1"], "arguments": {"timeout": 1}},
+        "provider",
+        "did not answer within 1 seconds",
+    ),
+    (
+        "other provider",
+        SDK5,
+        {"arguments": {"provider": "Contoso Key Storage Provider"}},
+        "provider",
+        "Contoso Key Storage Provider is not registered",
+    ),
+    (
+        "other provider",
+        SDK3,
+        {"arguments": {"provider": "Contoso Key Storage Provider"}},
+        "provider",
+        "Contoso Key Storage Provider is not registered",
+    ),
+    (
+        "not in the store",
+        SDK5,
+        {"arguments": {"thumbprint": "AB" * 20}},
+        "certificate",
+        "There is no certificate ABAB",
+    ),
+    (
+        "no such serial",
+        SDK5,
+        {"arguments": {"thumbprint": None, "serial_number": "00ff"}},
+        "certificate",
+        "no certificate with the serial number",
+    ),
+    (
+        "serial of letters",
+        SDK5,
+        {"arguments": {"thumbprint": None, "serial_number": "xyz"}},
+        "argument",
+        "serial",
+    ),
     ("half a thumbprint", SDK5, {"arguments": {"thumbprint": "5AAE"}}, "argument", "4 hex digits"),
-    ("no such store", SDK5, {"arguments": {"store_name": "Nowhere"}}, "certificate", "There is no certificate store LocalMachine\\Nowhere"),
+    (
+        "no such store",
+        SDK5,
+        {"arguments": {"store_name": "Nowhere"}},
+        "certificate",
+        "There is no certificate store LocalMachine\\Nowhere",
+    ),
     ("no store", SDK5, {"arguments": {"store_name": "a\\b"}}, "argument", "store name"),
-    ("no file", SDK5, {"arguments": {"thumbprint": None, "certificate_path": "C:\\none.cer"}}, "certificate", "C:\\none.cer cannot be read"),
-    ("no certificate", SDK5, {"arguments": {"thumbprint": None, "certificate_path": "C:\\Windows\\System32\\cmd.exe"}}, "certificate", "is not a certificate"),
-    ("search and container", SDK5, {"arguments": {**SEARCH, "container": "a"}}, "argument", "certutil chooses the container by itself"),
+    (
+        "no file",
+        SDK5,
+        {"arguments": {"thumbprint": None, "certificate_path": "C:\\none.cer"}},
+        "certificate",
+        "C:\\none.cer cannot be read",
+    ),
+    (
+        "no certificate",
+        SDK5,
+        {"arguments": {"thumbprint": None, "certificate_path": "C:\\Windows\\System32\\cmd.exe"}},
+        "certificate",
+        "is not a certificate",
+    ),
+    (
+        "search and container",
+        SDK5,
+        {"arguments": {**SEARCH, "container": "a"}},
+        "argument",
+        "certutil chooses the container by itself",
+    ),
     ("quotes", SDK5, {"arguments": {"container": 'a"&Provider=b'}}, "argument", "The option container"),
     ("empty", SDK5, {"arguments": {"thumbprint": ""}}, "argument", "is empty"),
     ("wdac", SDK5, {"faults": ["wdac"]}, "host", "application control policy"),
@@ -209,13 +328,22 @@ def broken(fleet: Bench, life: Scene) -> dict[tuple[str, ...], Scene]:
                 keywords = {key: value for key, value in case.items() if key != "arguments"}
                 cases.append(Case(name, REPAIR, {**named, **case.get("arguments", {})}, **keywords))
         if sdk == SDK3:
-            cases.append(Case("start", "ansible.windows.win_service", {"name": "AWSCloudHSMClient", "state": "started"}))
+            cases.append(
+                Case(
+                    "start", "ansible.windows.win_service", {"name": "AWSCloudHSMClient", "state": "started"}
+                )
+            )
         scenes[sdk] = play(fleet, hosts, [*cases, Case("repaired", REPAIR, named)])
     return scenes
 
 
-@pytest.mark.parametrize(("name", "hosts", "link", "words"), [(name, hosts, link, words) for name, hosts, _case, link, words in FAILURES])
-def test_each_broken_link_is_told_apart(broken: dict[tuple[str, ...], Scene], name: str, hosts: tuple[str, ...], link: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "hosts", "link", "words"),
+    [(name, hosts, link, words) for name, hosts, _case, link, words in FAILURES],
+)
+def test_each_broken_link_is_told_apart(
+    broken: dict[tuple[str, ...], Scene], name: str, hosts: tuple[str, ...], link: str, words: str
+) -> None:
     for host in BROKEN_HOSTS[hosts]:
         outcome: Outcome = broken[hosts].of(name, host)
         assert (outcome.failed, outcome.changed, outcome.link) == (True, False, link), outcome.msg
@@ -224,9 +352,13 @@ def test_each_broken_link_is_told_apart(broken: dict[tuple[str, ...], Scene], na
         assert "wrong-horse-8" not in str(outcome.result)
 
 
-def test_a_failure_leaves_the_association_and_no_file(fleet: Bench, broken: dict[tuple[str, ...], Scene]) -> None:
+def test_a_failure_leaves_the_association_and_no_file(
+    fleet: Bench, broken: dict[tuple[str, ...], Scene]
+) -> None:
     for sdk, hosts in BROKEN_HOSTS.items():
         for host in hosts:
             repaired = broken[sdk].of("repaired", host)
             assert (repaired.changed, repaired.result["method"]) == (True, "search"), repaired.msg
-            assert not [name for name in fleet.lab.files(host, r"C:\Windows\Temp") if name.startswith("codesign-")]
+            assert not [
+                name for name in fleet.lab.files(host, r"C:\Windows\Temp") if name.startswith("codesign-")
+            ]

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool through the lab: every kind of file and every state, predicted by check mode, done once, verified from outside."""
+"""win_signtool through the lab: every kind of file and every state, predicted by check mode, done once,
+verified from outside.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class Case:
 
 @dataclass
 class Story:
-    """All cases: predicted by check mode, done, and done again. ``marks``: the record's numbers before each run."""
+    """All cases: predicted by check mode, done, and done again. ``marks``: the record's numbers before each
+    run.
+    """
 
     cases: dict[str, Case]
     predicted: PlaybookRun
@@ -60,10 +64,21 @@ def _cases(signing: Signing) -> list[Case]:
     vendor_exe, vendor_msi = signing.vendor.sign(exe), signing.vendor.sign(msi, ".msi")
     both = tampered(plain)
 
-    programs = [put(rf"programs\{name}", files[name]) for name in ("setup32.exe", "setup64.exe", "library.dll", "driver.sys")]
+    programs = [
+        put(rf"programs\{name}", files[name])
+        for name in ("setup32.exe", "setup64.exe", "library.dll", "driver.sys")
+    ]
     packages = [put(r"packages\package.msi", msi), put(r"packages\package.cab", files["package.cab"])]
     packages += [put(r"packages\script.ps1", SCRIPT)] if script_support() else []
-    names = ("größe.exe", "mit  Leerzeichen.exe", "签名 程序.exe", "-dash.exe", "it's 100% [x] & more!.exe", "codesign-my-own.exe", "Ω-1253.exe")
+    names = (
+        "größe.exe",
+        "mit  Leerzeichen.exe",
+        "签名 程序.exe",
+        "-dash.exe",
+        "it's 100% [x] & more!.exe",
+        "codesign-my-own.exe",
+        "Ω-1253.exe",
+    )
     odd = [put(rf"names\{name}", exe) for name in names]
     many = [put(rf"many\file{number}.exe", exe) for number in range(7)]
     put(r"ledger\signed.jsonl", TORN)
@@ -78,23 +93,91 @@ def _cases(signing: Signing) -> list[Case]:
             {"description": "Größtes Programm", "url": "http://www.example.com/info"},
         ),
         Case("packages", packages, dict.fromkeys(packages, STAMPED)),
-        Case("sha384", [put(r"digests\384.exe", exe)], {rf"{FOLDER}\digests\384.exe": STAMPED}, {"digest": "sha384", "timestamp_digest": "sha512"}),
-        Case("sha512", [put(r"digests\512.dll", exe)], {rf"{FOLDER}\digests\512.dll": SIGNED}, {"digest": "sha512", "page_hashes": True, "timestamp_urls": []}),
-        Case("other digest", [put(r"digests\256.exe", stamped)], {rf"{FOLDER}\digests\256.exe": STAMPED}, {"digest": "sha384"}),
+        Case(
+            "sha384",
+            [put(r"digests\384.exe", exe)],
+            {rf"{FOLDER}\digests\384.exe": STAMPED},
+            {"digest": "sha384", "timestamp_digest": "sha512"},
+        ),
+        Case(
+            "sha512",
+            [put(r"digests\512.dll", exe)],
+            {rf"{FOLDER}\digests\512.dll": SIGNED},
+            {"digest": "sha512", "page_hashes": True, "timestamp_urls": []},
+        ),
+        Case(
+            "other digest",
+            [put(r"digests\256.exe", stamped)],
+            {rf"{FOLDER}\digests\256.exe": STAMPED},
+            {"digest": "sha384"},
+        ),
         Case("names", [rf"{FOLDER}\names\*", odd[0], odd[3]], dict.fromkeys(odd, STAMPED)),
-        Case("case", [odd_case := put(r"case\App.exe", exe), odd_case.upper(), odd_case.replace("\\", "/")], {odd_case: STAMPED}),
-        Case("thumbprint", [put(r"thumbprint\a.exe", exe)], {rf"{FOLDER}\thumbprint\a.exe": STAMPED}, {"thumbprint": _as_shown(signing.thumbprint())}),
-        Case("append", [put(r"append\v.exe", vendor_exe), put(r"append\u.msi", msi)], _vendor_and_new(), {"append": True}),
-        Case("replace", [put(r"replace\v.exe", vendor_exe), put(r"replace\v.msi", vendor_msi)], _both("replace", "v.exe", "v.msi", STAMPED)),
-        Case("without stamp", [put(r"stamp\a.exe", plain), put(r"stamp\b.msi", plain_msi)], _both("stamp", "a.exe", "b.msi", ("timestamp", "timestamped", 1))),
-        Case("stamp appended", [put(r"stamp2\v.exe", signing.vendor.sign(exe)), put(r"stamp2\o.exe", plain)], _stamps(), _any("timestamped")),
-        Case("unsigned", [put(r"unsigned\a.exe", stamped), put(r"unsigned\b.msi", plain_msi), put(r"unsigned\c.txt", b"x")], _off(), _any("unsigned")),
-        Case("verified", [put(r"verified\a.exe", stamped), put(r"verified\v.exe", vendor_exe)], _good(), _any("verified", timestamp_urls=[])),
+        Case(
+            "case",
+            [odd_case := put(r"case\App.exe", exe), odd_case.upper(), odd_case.replace("\\", "/")],
+            {odd_case: STAMPED},
+        ),
+        Case(
+            "thumbprint",
+            [put(r"thumbprint\a.exe", exe)],
+            {rf"{FOLDER}\thumbprint\a.exe": STAMPED},
+            {"thumbprint": _as_shown(signing.thumbprint())},
+        ),
+        Case(
+            "append",
+            [put(r"append\v.exe", vendor_exe), put(r"append\u.msi", msi)],
+            _vendor_and_new(),
+            {"append": True},
+        ),
+        Case(
+            "replace",
+            [put(r"replace\v.exe", vendor_exe), put(r"replace\v.msi", vendor_msi)],
+            _both("replace", "v.exe", "v.msi", STAMPED),
+        ),
+        Case(
+            "without stamp",
+            [put(r"stamp\a.exe", plain), put(r"stamp\b.msi", plain_msi)],
+            _both("stamp", "a.exe", "b.msi", ("timestamp", "timestamped", 1)),
+        ),
+        Case(
+            "stamp appended",
+            [put(r"stamp2\v.exe", signing.vendor.sign(exe)), put(r"stamp2\o.exe", plain)],
+            _stamps(),
+            _any("timestamped"),
+        ),
+        Case(
+            "unsigned",
+            [
+                put(r"unsigned\a.exe", stamped),
+                put(r"unsigned\b.msi", plain_msi),
+                put(r"unsigned\c.txt", b"x"),
+            ],
+            _off(),
+            _any("unsigned"),
+        ),
+        Case(
+            "verified",
+            [put(r"verified\a.exe", stamped), put(r"verified\v.exe", vendor_exe)],
+            _good(),
+            _any("verified", timestamp_urls=[]),
+        ),
         Case("tampered", [put(r"tampered\a.exe", both)], {rf"{FOLDER}\tampered\a.exe": STAMPED}),
-        Case("user store", [put(r"user\a.exe", exe)], {rf"{FOLDER}\user\a.exe": SIGNED}, _user_store(signing)),
+        Case(
+            "user store", [put(r"user\a.exe", exe)], {rf"{FOLDER}\user\a.exe": SIGNED}, _user_store(signing)
+        ),
         Case("chain file", [put(r"chain\a.exe", exe)], {rf"{FOLDER}\chain\a.exe": STAMPED}, _chain_file()),
-        Case("many", [rf"{FOLDER}\many\file?.exe"], dict.fromkeys(many, SIGNED), {"batch": 2, "jobs": 3, "timestamp_urls": [], "client_sdk": "5"}),
-        Case("ledger", [*kept, done], {**dict.fromkeys(kept, STAMPED), done: ("leave", "timestamped", 1)}, {"ledger_path": LEDGER}),
+        Case(
+            "many",
+            [rf"{FOLDER}\many\file?.exe"],
+            dict.fromkeys(many, SIGNED),
+            {"batch": 2, "jobs": 3, "timestamp_urls": [], "client_sdk": "5"},
+        ),
+        Case(
+            "ledger",
+            [*kept, done],
+            {**dict.fromkeys(kept, STAMPED), done: ("leave", "timestamped", 1)},
+            {"ledger_path": LEDGER},
+        ),
     ]
 
 
@@ -102,17 +185,23 @@ def _signed_before(signing: Signing) -> tuple[bytes, bytes, bytes]:
     """A program signed without stamp, one with, and a package without."""
     kinds = {"a.exe": "setup64.exe", "b.exe": "setup64.exe", "c.msi": "package.msi"}
     paths = [signing.put(rf"before\{name}", signing.files[kind]) for name, kind in kinds.items()]
-    run = signing.run(signing.task("plain", [paths[0], paths[2]], timestamp_urls=[]), signing.task("stamped", [paths[1]]))
+    run = signing.run(
+        signing.task("plain", [paths[0], paths[2]], timestamp_urls=[]), signing.task("stamped", [paths[1]])
+    )
     assert not run.failed(), run.output[-4000:]
     return signing.content(paths[0]), signing.content(paths[1]), signing.content(paths[2])
 
 
 def _as_shown(thumbprint: str) -> str:
-    """As the certificate window gives it to the clipboard: in small letters, with blanks and an invisible character before them."""
+    """As the certificate window gives it to the clipboard: in small letters, with blanks and an invisible
+    character before them.
+    """
     return "\u200e" + " ".join(thumbprint.lower()[start : start + 2] for start in range(0, 40, 2))
 
 
-def _both(folder: str, first: str, second: str, outcome: tuple[str, str, int]) -> dict[str, tuple[str, str, int]]:
+def _both(
+    folder: str, first: str, second: str, outcome: tuple[str, str, int]
+) -> dict[str, tuple[str, str, int]]:
     return {rf"{FOLDER}\{folder}\{first}": outcome, rf"{FOLDER}\{folder}\{second}": outcome}
 
 
@@ -125,11 +214,17 @@ def _stamps() -> dict[str, tuple[str, str, int]]:
 
 
 def _off() -> dict[str, tuple[str, str, int]]:
-    return {**_both("unsigned", "a.exe", "b.msi", ("remove", "unsigned", 0)), rf"{FOLDER}\unsigned\c.txt": ("leave", "not_signable", 0)}
+    return {
+        **_both("unsigned", "a.exe", "b.msi", ("remove", "unsigned", 0)),
+        rf"{FOLDER}\unsigned\c.txt": ("leave", "not_signable", 0),
+    }
 
 
 def _good() -> dict[str, tuple[str, str, int]]:
-    return {rf"{FOLDER}\verified\a.exe": ("leave", "timestamped", 1), rf"{FOLDER}\verified\v.exe": ("leave", "signed", 1)}
+    return {
+        rf"{FOLDER}\verified\a.exe": ("leave", "timestamped", 1),
+        rf"{FOLDER}\verified\v.exe": ("leave", "signed", 1),
+    }
 
 
 def _any(state: str, **options: Any) -> dict[str, Any]:
@@ -137,7 +232,11 @@ def _any(state: str, **options: Any) -> dict[str, Any]:
 
 
 def _user_store(signing: Signing) -> dict[str, Any]:
-    return {"thumbprint": signing.thumbprint("all-purposes"), "store_location": "CurrentUser", "timestamp_urls": []}
+    return {
+        "thumbprint": signing.thumbprint("all-purposes"),
+        "store_location": "CurrentUser",
+        "timestamp_urls": [],
+    }
 
 
 def _chain_file() -> dict[str, Any]:
@@ -160,22 +259,37 @@ def story(signing: Signing) -> Story:
 def _listed(signing: Signing) -> dict[str, list[str]]:
     lab = signing.fleet.lab
     folders = [rf"{FOLDER}\{name}" for name in lab.ask("list", host=HOST, path=FOLDER)["folders"]]
-    return {folder: [f"{name} {sha256(signing.content(rf'{folder}{chr(92)}{name}'))}" for name in lab.files(HOST, folder)] for folder in folders}
+    return {
+        folder: [
+            f"{name} {sha256(signing.content(rf'{folder}{chr(92)}{name}'))}"
+            for name in lab.files(HOST, folder)
+        ]
+        for folder in folders
+    }
 
 
-# All cases ----------------------------------------------------------------------------------------------------------------
+# All cases
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def test_every_file_is_as_wanted(story: Story) -> None:
     assert not story.done.failed(), [(one.task, one.msg) for one in story.done.failed()]
     for case in story.cases.values():
         result = story.done.of(case.name).result
-        found = {one["path"]: (one["action"], one["state_after"], one["signatures"]) for one in result["files"]}
+        found = {
+            one["path"]: (one["action"], one["state_after"], one["signatures"]) for one in result["files"]
+        }
         assert found == case.expected, case.name
         assert {one["path"] for one in result["files"] if one["changed"]} == case.changes, case.name
         assert result["changed"] is bool(case.changes)
-        assert result["signed"] == sum(action in ("sign", "append") for action, _state, _count in case.expected.values())
-        assert (result["failed_files"], result["not_tried"], result["unchanged"]) == (0, 0, len(case.expected) - len(case.changes))
+        assert result["signed"] == sum(
+            action in ("sign", "append") for action, _state, _count in case.expected.values()
+        )
+        assert (result["failed_files"], result["not_tried"], result["unchanged"]) == (
+            0,
+            0,
+            len(case.expected) - len(case.changes),
+        )
         assert result["signtool_version"] == "10.0.26100.9457"
         assert all(one["error"] is None and one["trusted"] in (True, None) for one in result["files"])
 
@@ -187,7 +301,19 @@ def test_check_mode_predicts_exactly_that(story: Story) -> None:
         for key in ("changed", "signed", "failed_files", "not_tried", "unchanged", "diff"):
             assert predicted[key] == done[key], (name, key)
         for before, after in zip(predicted["files"], done["files"], strict=True):
-            same = ("path", "state_before", "state_after", "sha256_before", "signer", "digest", "signatures", "action", "outcome", "changed", "error")
+            same = (
+                "path",
+                "state_before",
+                "state_after",
+                "sha256_before",
+                "signer",
+                "digest",
+                "signatures",
+                "action",
+                "outcome",
+                "changed",
+                "error",
+            )
             assert {key: before[key] for key in same} == {key: after[key] for key in same}, name
             assert (before["timestamp"] is None) == (after["timestamp"] is None)
 
@@ -209,13 +335,17 @@ def test_a_second_run_changes_nothing_in_one_call(signing: Signing, story: Story
     assert [len(calls) for calls in tasks] == [1] * len(story.cases)
     assert all(only_reads(steps) for calls in tasks for steps in calls)
     for name in story.cases:
-        for done, again in zip(story.done.of(name).result["files"], story.again.of(name).result["files"], strict=True):
+        for done, again in zip(
+            story.done.of(name).result["files"], story.again.of(name).result["files"], strict=True
+        ):
             assert done["sha256_after"] == again["sha256_before"] == again["sha256_after"]
 
 
 def test_a_change_costs_three_calls_at_the_most(signing: Signing, story: Story) -> None:
     tasks = dict(zip(story.cases, signing.calls(story.marks[1]), strict=False))
-    assert {name: len(calls) for name, calls in tasks.items()} == {name: 3 if case.changes else 1 for name, case in story.cases.items()}
+    assert {name: len(calls) for name, calls in tasks.items()} == {
+        name: 3 if case.changes else 1 for name, case in story.cases.items()
+    }
 
 
 def test_the_result_is_what_lies_on_the_host(signing: Signing, story: Story) -> None:
@@ -231,11 +361,15 @@ def test_the_result_is_what_lies_on_the_host(signing: Signing, story: Story) -> 
 def test_the_diff_says_what_was_and_what_is(story: Story) -> None:
     diff = story.done.of("without stamp").result["diff"]
     first, second = rf"{FOLDER}\stamp\a.exe", rf"{FOLDER}\stamp\b.msi"
-    assert diff == {"before": f"{first}: signed\n{second}: signed\n", "after": f"{first}: timestamped\n{second}: timestamped\n"}
+    assert diff == {
+        "before": f"{first}: signed\n{second}: signed\n",
+        "after": f"{first}: timestamped\n{second}: timestamped\n",
+    }
     assert f"+{first}: timestamped" in story.done.output
 
 
-# Seen from outside -----------------------------------------------------------------------------------------------------------
+# Seen from outside
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_osslsigncode_verifies_every_signature(signing: Signing, story: Story) -> None:
@@ -273,11 +407,16 @@ def test_nothing_is_left_of_a_signature_that_was_taken_off(signing: Signing, sto
     assert signing.survived(rf"{FOLDER}\unsigned\c.txt")
 
 
-# How it was done -------------------------------------------------------------------------------------------------------------
+# How it was done
+# -------------------------------------------------------------------------------------------------------------
 
 
 def _signing_runs(signing: Signing, story: Story, folder: str) -> list[dict[str, Any]]:
-    found = [one for one in signing.processes(story.marks[1]) if one["directory"].lower() == rf"{FOLDER}\{folder}".lower()]
+    found = [
+        one
+        for one in signing.processes(story.marks[1])
+        if one["directory"].lower() == rf"{FOLDER}\{folder}".lower()
+    ]
     return [one for one in found if one["argv"][0] != "verify"]
 
 
@@ -289,7 +428,10 @@ def test_signtool_works_on_copies_with_ascii_names_in_the_folder(signing: Signin
 
 
 def test_append_is_never_said_for_a_package(signing: Signing, story: Story) -> None:
-    runs = {one["argv"][-1].rpartition(".")[2]: "/as" in one["argv"] for one in _signing_runs(signing, story, "append")}
+    runs = {
+        one["argv"][-1].rpartition(".")[2]: "/as" in one["argv"]
+        for one in _signing_runs(signing, story, "append")
+    }
     assert runs == {"exe": True, "msi": False}
 
 
@@ -314,19 +456,27 @@ def signing_steps(signing: Signing, story: Story, name: str) -> list[dict[str, A
 
 def test_only_the_process_that_signs_gets_the_password(signing: Signing, story: Story) -> None:
     password = signing.fleet.password
-    with_password = [one for one in signing.processes(story.marks[0]) if any(password in value for value in one["environment"].values())]
+    with_password = [
+        one
+        for one in signing.processes(story.marks[0])
+        if any(password in value for value in one["environment"].values())
+    ]
     assert with_password
     assert {one["argv"][0] for one in with_password} == {"sign"}
     both = {name for one in with_password for name, value in one["environment"].items() if password in value}
     assert both == {"CLOUDHSM_PIN", "n3fips_password"}
     chosen = [one for one in with_password if one["directory"].lower().endswith("many")]
-    assert {name for one in chosen for name, value in one["environment"].items() if password in value} == {"CLOUDHSM_PIN"}
+    assert {name for one in chosen for name, value in one["environment"].items() if password in value} == {
+        "CLOUDHSM_PIN"
+    }
 
 
 def test_a_file_that_was_changed_after_signing_is_named(story: Story) -> None:
     result = story.done.of("tampered").result
     assert entry(result, rf"{FOLDER}\tampered\a.exe")["state_before"] == "changed_after_signing"
-    assert result["warnings"] == [rf"{FOLDER}\tampered\a.exe: the file was changed after it was signed: the signature is replaced"]
+    assert result["warnings"] == [
+        rf"{FOLDER}\tampered\a.exe: the file was changed after it was signed: the signature is replaced"
+    ]
 
 
 def test_the_ledger_has_one_line_for_each_signature(signing: Signing, story: Story) -> None:
@@ -337,7 +487,9 @@ def test_the_ledger_has_one_line_for_each_signature(signing: Signing, story: Sto
     assert [line["file"] for line in lines] == [rf"{FOLDER}\ledger\one.exe", rf"{FOLDER}\ledger\two.exe"]
     for line in lines:
         facts = entry(result, line["file"])
-        assert {key: line[key] for key in ("sha256_before", "sha256_after", "digest", "timestamp", "signatures")} == {
+        assert {
+            key: line[key] for key in ("sha256_before", "sha256_after", "digest", "timestamp", "signatures")
+        } == {
             key: facts[key] for key in ("sha256_before", "sha256_after", "digest", "timestamp", "signatures")
         }
         assert (line["host"], line["certificate"]) == (HOST, signing.thumbprint())
@@ -345,7 +497,8 @@ def test_the_ledger_has_one_line_for_each_signature(signing: Signing, story: Sto
         assert line["time"].endswith("Z")
 
 
-# Other hosts -----------------------------------------------------------------------------------------------------------------
+# Other hosts
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def test_hosts_of_every_language_and_sdk_sign_alike(signing: Signing) -> None:
@@ -356,15 +509,25 @@ def test_hosts_of_every_language_and_sdk_sign_alike(signing: Signing) -> None:
     mark = signing.fleet.lab.last()
     options: Mapping[str, Any] = {"thumbprint": None, "subject": "lab SOFTWARE", "issuer": "Code Signing CA"}
     sign = signing.task("sign", [rf"{FOLDER}\hosts\*"], **options)
-    run = signing.run(sign, {**sign, "name": "again"}, signing.task("verify", [rf"{FOLDER}\hosts\*"], state="verified"), host=":".join(hosts))
+    run = signing.run(
+        sign,
+        {**sign, "name": "again"},
+        signing.task("verify", [rf"{FOLDER}\hosts\*"], state="verified"),
+        host=":".join(hosts),
+    )
     assert not run.failed(), [(one.host, one.task, one.msg) for one in run.failed()]
     assert {(one.host, one.task) for one in run.changed()} == {(host, "sign") for host in hosts}
     for host in hosts:
         assert [len(calls) for calls in signing.calls(mark, host)] == [3, 1, 1]
         for name in names:
-            assert entry(run.of("sign", host).result, rf"{FOLDER}\hosts\{name}")["signer"] == signing.thumbprint()
+            assert (
+                entry(run.of("sign", host).result, rf"{FOLDER}\hosts\{name}")["signer"]
+                == signing.thumbprint()
+            )
             opinion = signing.opinion(rf"{FOLDER}\hosts\{name}", host)
-            assert (opinion.good, opinion.signers, opinion.stamped) == (True, ("Lab Software",), (True,)), opinion.text
+            assert (opinion.good, opinion.signers, opinion.stamped) == (True, ("Lab Software",), (True,)), (
+                opinion.text
+            )
         assert signing.leftovers(host) == []
 
 
@@ -395,7 +558,10 @@ def test_a_chain_that_the_host_does_not_trust_is_reported_and_never_signed_again
 def test_the_password_is_nowhere(signing: Signing) -> None:
     path = signing.put(r"secret\a.exe", signing.files["setup64.exe"])
     wrong = signing.put(r"secret\b.exe", signing.files["setup64.exe"])
-    login = {"crypto_user": "{{ codesign_crypto_user }}", "crypto_password": "wrong-{{ codesign_crypto_password }}"}
+    login = {
+        "crypto_user": "{{ codesign_crypto_user }}",
+        "crypto_password": "wrong-{{ codesign_crypto_password }}",
+    }
     run = signing.run(signing.task("sign", [path]), signing.task("wrong", [wrong], **login), extra=["-vvvv"])
     assert [one.task for one in run.failed()] == ["wrong"]
     assert signing.survived(wrong)

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool through the lab where the host, another process or SignTool itself answers something else than usual: the truth, once."""
+"""win_signtool through the lab where the host, another process or SignTool itself answers something else than
+usual: the truth, once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def no_faults(signing: Signing) -> Iterator[None]:
     signing.fleet.lab.clear()
 
 
-# What this host does not accept ---------------------------------------------------------------------------------------------------
+# What this host does not accept
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_stamp_whose_authority_the_host_does_not_know_is_made_once(signing: Signing) -> None:
@@ -35,13 +38,25 @@ def test_a_stamp_whose_authority_the_host_does_not_know_is_made_once(signing: Si
     assert not first.get("failed"), first
     for path in paths:
         one = entry(first, path)
-        assert (one["outcome"], one["state_after"], one["trusted"], one["error"]) == ("changed", "timestamped", False, None)
-        assert (one["not_accepted"]["link"], one["timestamp"]) == ("timestamp", {"time": None, "authority": None})
+        assert (one["outcome"], one["state_after"], one["trusted"], one["error"]) == (
+            "changed",
+            "timestamped",
+            False,
+            None,
+        )
+        assert (one["not_accepted"]["link"], one["timestamp"]) == (
+            "timestamp",
+            {"time": None, "authority": None},
+        )
     (warning,) = first["warnings"]
     assert "Put the root certificate of the timestamp authority into LocalMachine\\Root." in warning
     signed, mark = [signing.content(path) for path in paths], lab.last()
     again = signing.result(files=paths)
-    assert (again["changed"], again["warnings"], [len(calls) for calls in signing.calls(mark)]) == (False, [warning], [1])
+    assert (again["changed"], again["warnings"], [len(calls) for calls in signing.calls(mark)]) == (
+        False,
+        [warning],
+        [1],
+    )
     refused = signing.result(files=paths, state="verified")
     assert (refused["link"], refused["failed_files"]) == ("timestamp", 2)
     lab.clear()
@@ -85,19 +100,29 @@ def test_a_stamp_that_cannot_be_made_blames_the_authority(signing: Signing) -> N
     lab.clear()
     other = signing.put(r"stamps\b.exe", signing.files["setup64.exe"])
     lab.fault(HOST, "stamp_error:0x80096005", 1)
-    result = signing.result(files=[path, other], timestamp_urls=[signing.url, signing.url], timestamp_attempts=1)
+    result = signing.result(
+        files=[path, other], timestamp_urls=[signing.url, signing.url], timestamp_attempts=1
+    )
     assert not result.get("failed"), result
     assert [signing.opinion(one).stamped for one in (path, other)] == [(True,), (True,)]
 
 
-# One file, one signature ----------------------------------------------------------------------------------------------------------
+# One file, one signature
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_one_file_under_several_spellings_is_signed_once(signing: Signing) -> None:
     path = signing.put(r"spelt\a.exe", signing.files["setup64.exe"])
     ledger = signing.put(r"spelt\ledger.jsonl", b"")
     folder = rf"{FOLDER}\spelt"
-    spellings = [path, rf"{folder}\.\a.exe", rf"{FOLDER}\x\..\spelt\A.EXE", path.replace("\\", "\\\\"), path.replace("\\", "/"), rf"{folder}\..\spelt\*.exe"]
+    spellings = [
+        path,
+        rf"{folder}\.\a.exe",
+        rf"{FOLDER}\x\..\spelt\A.EXE",
+        path.replace("\\", "\\\\"),
+        path.replace("\\", "/"),
+        rf"{folder}\..\spelt\*.exe",
+    ]
     result = signing.result(files=spellings, ledger_path=ledger)
     assert [one["path"] for one in result["files"]] == [path]
     (line,) = signing.content(ledger).splitlines()
@@ -106,7 +131,9 @@ def test_one_file_under_several_spellings_is_signed_once(signing: Signing) -> No
     assert not signing.result(files=spellings, ledger_path=ledger)["changed"]
 
 
-@pytest.mark.parametrize("name", ["signtool sign.exe", "File is not timestamped..exe", "signtool verify größe.exe"])
+@pytest.mark.parametrize(
+    "name", ["signtool sign.exe", "File is not timestamped..exe", "signtool verify größe.exe"]
+)
 def test_a_file_named_like_a_text_of_signtool_is_signed(signing: Signing, name: str) -> None:
     path = signing.put(rf"texts\{name}", signing.files["setup64.exe"])
     assert signing.result(files=[path])["signed"] == 1
@@ -114,7 +141,8 @@ def test_a_file_named_like_a_text_of_signtool_is_signed(signing: Signing, name: 
     assert (again["changed"], entry(again, path)["state_before"]) == (False, "timestamped")
 
 
-# What another process holds -------------------------------------------------------------------------------------------------------
+# What another process holds
+# -------------------------------------------------------------------------------------------------------
 
 
 def test_a_ledger_that_is_held_open_is_found_before_anything_is_signed(signing: Signing) -> None:
@@ -136,7 +164,9 @@ def test_a_ledger_that_is_held_open_is_found_before_anything_is_signed(signing: 
 
 def test_an_earlier_working_copy_that_is_held_open_is_in_nobodys_way(signing: Signing) -> None:
     path = signing.put(r"copies\a.exe", signing.files["setup64.exe"])
-    held = signing.put(rf"copies\codesign-{hashlib.sha256(path.lower().encode()).hexdigest()[:8]}.exe", b"half a copy")
+    held = signing.put(
+        rf"copies\codesign-{hashlib.sha256(path.lower().encode()).hexdigest()[:8]}.exe", b"half a copy"
+    )
     lab = signing.fleet.lab
     lab.fault(HOST, f"file_open:{held}")
     result = signing.result(files=[path])

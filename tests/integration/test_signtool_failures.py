@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool through the lab where something is wrong: each link is named, no file is harmed, and the next run heals."""
+"""win_signtool through the lab where something is wrong: each link is named, no file is harmed, and the next
+run heals.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ LOCKED = (rf"{FOLDER}\locked\a.exe", rf"{FOLDER}\pattern\a.exe")
 
 @dataclass
 class Bad:
-    """A task that fails: the broken link, and words of its one sentence. ``calls``: what it costs (0: refused before anything is sent)."""
+    """A task that fails: the broken link, and words of its one sentence. ``calls``: what it costs (0: refused
+    before anything is sent).
+    """
 
     name: str
     link: str
@@ -83,8 +87,16 @@ def _bad_arguments(one: list[str]) -> list[Bad]:
         "short thumbprint": ("argument", "4 hex digits, not 40", {"thumbprint": "12 34"}),
         "sha256 thumbprint": ("argument", "which is a SHA-256", {"thumbprint": "AB" * 32}),
         "store's name": ("argument", "The store name", {"store_name": "a\\b"}),
-        "two additional": ("argument", "one additional certificate and no more", {"additional_certificates": [r"C:\a.cer", r"C:\b.cer"]}),
-        "stamp without address": ("argument", "timestamp_urls is empty", {"state": "timestamped", "timestamp_urls": []}),
+        "two additional": (
+            "argument",
+            "one additional certificate and no more",
+            {"additional_certificates": [r"C:\a.cer", r"C:\b.cer"]},
+        ),
+        "stamp without address": (
+            "argument",
+            "timestamp_urls is empty",
+            {"state": "timestamped", "timestamp_urls": []},
+        ),
         "no batch": ("argument", "batch is 0", {"batch": 0}),
         "line break": ("argument", "description holds a line break", {"description": "a\nb"}),
         "ledger pattern": ("argument", "holds a wildcard", {"ledger_path": r"C:\signed\*.jsonl"}),
@@ -94,11 +106,41 @@ def _bad_arguments(one: list[str]) -> list[Bad]:
 
 def _bad_tools(one: list[str], text: str) -> list[Bad]:
     return [
-        Bad("x86", "signtool", ["is the x86 SignTool", "Use the x64 one"], one, {"signtool_path": SIGNTOOL.replace("x64", "x86")}),
-        Bad("no tool", "signtool", ["There is no SignTool at", "role cloudhsm.codesign.signtool"], one, {"signtool_path": r"C:\tools\signtool.exe"}),
-        Bad("text as a tool", "signtool", ["a.txt is not SignTool, or cannot run on this host: it could not be started"], one, {"signtool_path": text}),
-        Bad("another tool", "signtool", ["certutil.exe is not SignTool", "CertUtil: "], one, {"signtool_path": r"C:\Windows\System32\certutil.exe"}),
-        Bad("no ledger", "ledger", ["folder of the ledger", "does not exist"], one, {"ledger_path": r"C:\nowhere\ledger.jsonl"}),
+        Bad(
+            "x86",
+            "signtool",
+            ["is the x86 SignTool", "Use the x64 one"],
+            one,
+            {"signtool_path": SIGNTOOL.replace("x64", "x86")},
+        ),
+        Bad(
+            "no tool",
+            "signtool",
+            ["There is no SignTool at", "role cloudhsm.codesign.signtool"],
+            one,
+            {"signtool_path": r"C:\tools\signtool.exe"},
+        ),
+        Bad(
+            "text as a tool",
+            "signtool",
+            ["a.txt is not SignTool, or cannot run on this host: it could not be started"],
+            one,
+            {"signtool_path": text},
+        ),
+        Bad(
+            "another tool",
+            "signtool",
+            ["certutil.exe is not SignTool", "CertUtil: "],
+            one,
+            {"signtool_path": r"C:\Windows\System32\certutil.exe"},
+        ),
+        Bad(
+            "no ledger",
+            "ledger",
+            ["folder of the ledger", "does not exist"],
+            one,
+            {"ledger_path": r"C:\nowhere\ledger.jsonl"},
+        ),
     ]
 
 
@@ -110,52 +152,199 @@ def _bad_certificates(signing: Signing, one: list[str]) -> list[Bad]:
         return {"thumbprint": None, **options}
 
     other = rf"{FOLDER}\certificates\vendor.pem"
-    second, renewed, gone = (signing.thumbprint(name) for name in ("signing-second", "signing-renewed", "signing-umlaut"))
+    second, renewed, gone = (
+        signing.thumbprint(name) for name in ("signing-second", "signing-renewed", "signing-umlaut")
+    )
     return [
-        Bad("unknown", "certificate", ["There is no certificate", "perhaps it is in CurrentUser"], one, {"thumbprint": "AB" * 20}),
+        Bad(
+            "unknown",
+            "certificate",
+            ["There is no certificate", "perhaps it is in CurrentUser"],
+            one,
+            {"thumbprint": "AB" * 20},
+        ),
         Bad("no store", "certificate", ["LocalMachine\\Nowhere"], one, {"store_name": "Nowhere"}),
         Bad("expired", "certificate", ["expired on", "renew it"], one, by("signing-expired")),
-        Bad("endless", "certificate", ["ends in the year 9999", "SignTool drops"], one, by("signing-endless")),
+        Bad(
+            "endless", "certificate", ["ends in the year 9999", "SignTool drops"], one, by("signing-endless")
+        ),
         Bad("usage", "certificate", ["not made for code signing"], one, by("server-authentication")),
-        Bad("not tied", "certificate", [second, "is not tied to a key", "win_cert_repairstore"], one, by("signing-second")),
-        Bad("several", "certificate", ["2 certificates", signing.thumbprint(), renewed, "Give the thumbprint"], one, filtered(subject="lab SOFTWARE")),
-        Bad("none", "certificate", ["No certificate of LocalMachine\\My fits the subject 'nobody'"], one, filtered(subject="nobody")),
+        Bad(
+            "not tied",
+            "certificate",
+            [second, "is not tied to a key", "win_cert_repairstore"],
+            one,
+            by("signing-second"),
+        ),
+        Bad(
+            "several",
+            "certificate",
+            ["2 certificates", signing.thumbprint(), renewed, "Give the thumbprint"],
+            one,
+            filtered(subject="lab SOFTWARE"),
+        ),
+        Bad(
+            "none",
+            "certificate",
+            ["No certificate of LocalMachine\\My fits the subject 'nobody'"],
+            one,
+            filtered(subject="nobody"),
+        ),
         Bad("no issuer", "certificate", ["fits the issuer 'nobody'"], one, filtered(issuer="nobody")),
-        Bad("cannot sign", "certificate", ["fits the subject 'lab.example' can sign"], one, filtered(subject="lab.example")),
-        Bad("wrong key", "certificate", [f"{renewed} is tied to a key that is not its own", "win_cert_repairstore"], one, by("signing-renewed"), 3),
-        Bad("no container", "certificate", [f"opens no key for the certificate {gone}", "test_key"], one, by("signing-umlaut"), 3),
-        Bad("no login", "credential", ["has no credentials", "CLOUDHSM_PIN is not set", "crypto_user"], one, {"crypto_user": "{{ omit }}"}, 3),
-        Bad("other chain", "argument", ["is not of the signing certificate's chain"], one, {"additional_certificates": [other]}, 3),
-        Bad("chain file", "argument", [r"additional certificate C:\a.cer cannot be read"], one, {"additional_certificates": [r"C:\a.cer"]}, 3),
+        Bad(
+            "cannot sign",
+            "certificate",
+            ["fits the subject 'lab.example' can sign"],
+            one,
+            filtered(subject="lab.example"),
+        ),
+        Bad(
+            "wrong key",
+            "certificate",
+            [f"{renewed} is tied to a key that is not its own", "win_cert_repairstore"],
+            one,
+            by("signing-renewed"),
+            3,
+        ),
+        Bad(
+            "no container",
+            "certificate",
+            [f"opens no key for the certificate {gone}", "test_key"],
+            one,
+            by("signing-umlaut"),
+            3,
+        ),
+        Bad(
+            "no login",
+            "credential",
+            ["has no credentials", "CLOUDHSM_PIN is not set", "crypto_user"],
+            one,
+            {"crypto_user": "{{ omit }}"},
+            3,
+        ),
+        Bad(
+            "other chain",
+            "argument",
+            ["is not of the signing certificate's chain"],
+            one,
+            {"additional_certificates": [other]},
+            3,
+        ),
+        Bad(
+            "chain file",
+            "argument",
+            [r"additional certificate C:\a.cer cannot be read"],
+            one,
+            {"additional_certificates": [r"C:\a.cer"]},
+            3,
+        ),
     ]
 
 
 def _bad_files(signing: Signing) -> list[Bad]:
     put, exe, msi = signing.put, signing.files["setup64.exe"], signing.files["package.msi"]
     vendor = signing.vendor.sign(exe)
-    paths = {name: put(rf"kinds\{name}", content) for name, content in (("empty.exe", b""), ("text.txt", b"text\r\n"), ("half.exe", exe[: len(exe) // 2]))}
-    other = [put(rf"other\{name}", content) for name, content in (("u.exe", exe), ("v.exe", vendor), ("t.exe", tampered(vendor)), ("x.txt", b"x"))]
+    paths = {
+        name: put(rf"kinds\{name}", content)
+        for name, content in (
+            ("empty.exe", b""),
+            ("text.txt", b"text\r\n"),
+            ("half.exe", exe[: len(exe) // 2]),
+        )
+    }
+    other = [
+        put(rf"other\{name}", content)
+        for name, content in (("u.exe", exe), ("v.exe", vendor), ("t.exe", tampered(vendor)), ("x.txt", b"x"))
+    ]
     good = [put(rf"{folder}\good.exe", exe) for folder in ("missing", "kinds", "locked", "pattern")]
     for path in LOCKED:
         put(path.removeprefix(f"{FOLDER}\\"), exe)
     second = put(r"append\v.msi", signing.vendor.sign(msi, ".msi"))
     fresh = put(r"append\u.msi", msi)
     broken = put(r"append\t.exe", tampered(vendor))
-    verified = ["4 of 4 files are not as wanted", "u.exe is not signed", "but not by", "was changed after it was signed", "is no file that SignTool can sign"]
+    verified = [
+        "4 of 4 files are not as wanted",
+        "u.exe is not signed",
+        "but not by",
+        "was changed after it was signed",
+        "is no file that SignTool can sign",
+    ]
     return [
-        Bad("missing", "file", ["1 of 2 files is not as wanted", "does not exist"], [rf"{FOLDER}\missing\no.exe", good[0]], calls=3, good=(good[0],)),
-        Bad("kinds", "file", ["is empty", "format is not recognized", "the file is damaged"], [*paths.values(), good[1]], calls=3, good=(good[1],)),
-        Bad("locked", "file", ["is in use", "End what uses it"], [LOCKED[0], good[2]], calls=3, good=(good[2],)),
-        Bad("locked in a pattern", "file", ["is in use"], [rf"{FOLDER}\pattern\*.exe"], calls=3, good=(good[3],)),
-        Bad("no match", "file", ["1 of 1 file is not as wanted", "No file fits"], [rf"{FOLDER}\missing\*.msi"]),
+        Bad(
+            "missing",
+            "file",
+            ["1 of 2 files is not as wanted", "does not exist"],
+            [rf"{FOLDER}\missing\no.exe", good[0]],
+            calls=3,
+            good=(good[0],),
+        ),
+        Bad(
+            "kinds",
+            "file",
+            ["is empty", "format is not recognized", "the file is damaged"],
+            [*paths.values(), good[1]],
+            calls=3,
+            good=(good[1],),
+        ),
+        Bad(
+            "locked",
+            "file",
+            ["is in use", "End what uses it"],
+            [LOCKED[0], good[2]],
+            calls=3,
+            good=(good[2],),
+        ),
+        Bad(
+            "locked in a pattern",
+            "file",
+            ["is in use"],
+            [rf"{FOLDER}\pattern\*.exe"],
+            calls=3,
+            good=(good[3],),
+        ),
+        Bad(
+            "no match", "file", ["1 of 1 file is not as wanted", "No file fits"], [rf"{FOLDER}\missing\*.msi"]
+        ),
         Bad("no folder", "file", [r"The folder C:\nowhere does not exist"], [r"C:\nowhere\*.exe"]),
         Bad("folder as a file", "file", ["(or is a folder)"], [rf"{FOLDER}\missing"]),
-        Bad("append to a package", "file", ["can hold one only", "Leave append out"], [second, fresh], {"append": True}, 3, good=(fresh,)),
-        Bad("append to a broken one", "file", ["a signature beside the broken one helps nobody"], [broken], {"append": True}),
+        Bad(
+            "append to a package",
+            "file",
+            ["can hold one only", "Leave append out"],
+            [second, fresh],
+            {"append": True},
+            3,
+            good=(fresh,),
+        ),
+        Bad(
+            "append to a broken one",
+            "file",
+            ["a signature beside the broken one helps nobody"],
+            [broken],
+            {"append": True},
+        ),
         Bad("not verified", "file", verified, other, {"state": "verified"}),
-        Bad("not stamped", "timestamp", ["is signed without a timestamp"], [other[1]], {"state": "verified", "thumbprint": None}),
-        Bad("nothing to stamp", "file", ["cannot be timestamped", "state: signed"], [other[0]], {"state": "timestamped"}),
-        Bad("stamp on a broken one", "file", ["was changed after it was signed"], [other[2]], {"state": "timestamped", "thumbprint": None}),
+        Bad(
+            "not stamped",
+            "timestamp",
+            ["is signed without a timestamp"],
+            [other[1]],
+            {"state": "verified", "thumbprint": None},
+        ),
+        Bad(
+            "nothing to stamp",
+            "file",
+            ["cannot be timestamped", "state: signed"],
+            [other[0]],
+            {"state": "timestamped"},
+        ),
+        Bad(
+            "stamp on a broken one",
+            "file",
+            ["was changed after it was signed"],
+            [other[2]],
+            {"state": "timestamped", "thumbprint": None},
+        ),
         Bad("stamp on another's", "certificate", ["is not signed by"], [other[1]], {"state": "timestamped"}),
     ]
 
@@ -164,7 +353,13 @@ def _bad_files(signing: Signing) -> list[Bad]:
 def refusals(signing: Signing) -> Refusals:
     one = [signing.put(r"one\a.exe", signing.files["setup64.exe"])]
     tools = _bad_tools(one, signing.put(r"tools\a.txt", b"text\r\n"))
-    cases = [*_bad_paths(), *_bad_arguments(one), *tools, *_bad_certificates(signing, one), *_bad_files(signing)]
+    cases = [
+        *_bad_paths(),
+        *_bad_arguments(one),
+        *tools,
+        *_bad_certificates(signing, one),
+        *_bad_files(signing),
+    ]
     tasks = [signing.task(case.name, case.files, **case.options) for case in cases]
     lab = signing.fleet.lab
     for path in LOCKED:
@@ -194,7 +389,11 @@ def test_check_mode_fails_alike_where_reading_is_enough(refusals: Refusals) -> N
     for case in refusals.cases:
         predicted, done = refusals.predicted.of(case.name), refusals.done.of(case.name)
         if case.known_before:
-            assert (predicted.failed, predicted.msg, predicted.result["link"]) == (True, done.msg, done.result["link"]), case.name
+            assert (predicted.failed, predicted.msg, predicted.result["link"]) == (
+                True,
+                done.msg,
+                done.result["link"],
+            ), case.name
     assert [len(calls) for calls in refusals.predicted_calls] == [1 for case in refusals.cases if case.calls]
     assert all(only_reads(steps) for calls in refusals.predicted_calls for steps in calls)
 
@@ -214,25 +413,41 @@ def test_no_file_is_harmed_and_the_good_ones_are_signed(signing: Signing, refusa
 
 def test_what_does_not_fit_together_is_refused_by_name(signing: Signing) -> None:
     path = signing.put(r"together\a.exe", signing.files["setup64.exe"])
-    neither = signing.run(signing.task("both", [path], subject="x"), signing.task("neither", [path], thumbprint=None))
+    neither = signing.run(
+        signing.task("both", [path], subject="x"), signing.task("neither", [path], thumbprint=None)
+    )
     assert "mutually exclusive: thumbprint|subject" in neither.of("both").msg
     assert "any of the following are missing: thumbprint, subject, issuer" in neither.of("neither").msg
 
 
-# The key ------------------------------------------------------------------------------------------------------------------------
+# The key
+# ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_key_that_fails_in_the_middle_leaves_signed_failed_and_not_tried_and_the_next_run_heals(signing: Signing) -> None:
+def test_a_key_that_fails_in_the_middle_leaves_signed_failed_and_not_tried_and_the_next_run_heals(
+    signing: Signing,
+) -> None:
     paths = [signing.put(rf"key\file{number}.exe", signing.files["setup64.exe"]) for number in range(7)]
     lab, files = signing.fleet.lab, [rf"{FOLDER}\key\*.exe"]
     lab.fault(HOST, "ksp_error:2", 1)
     lab.fault(HOST, "ksp_error:0")
     broken = signing.result(files=files, jobs=1)
-    assert [one["outcome"] for one in broken["files"]] == ["changed", "changed", "failed", "failed", "failed", "not_tried", "not_tried"]
+    assert [one["outcome"] for one in broken["files"]] == [
+        "changed",
+        "changed",
+        "failed",
+        "failed",
+        "failed",
+        "not_tried",
+        "not_tried",
+    ]
     assert (broken["signed"], broken["failed_files"], broken["not_tried"], broken["link"]) == (2, 3, 2, "key")
     assert broken["msg"].startswith("5 of 7 files are not as wanted: ")
     assert "0x8009002d" in broken["msg"]
-    assert "was not tried: SignTool ended its run before it came to this file" in entry(broken, paths[5])["error"]["msg"]
+    assert (
+        "was not tried: SignTool ended its run before it came to this file"
+        in entry(broken, paths[5])["error"]["msg"]
+    )
     assert [signing.survived(path) for path in paths] == [False, False, *[True] * 5]
     assert signing.leftovers() == []
     lab.clear()
@@ -258,7 +473,10 @@ def test_codes_of_the_provider_are_told_apart(signing: Signing) -> None:
         "0x80090016": ("container", "does not exist"),
         "0x80090010": ("credential", "denied"),
         "0x80090030": ("cluster", "not ready"),
-        "0x80090019": ("provider", "the key storage provider that the certificate is tied to cannot be opened"),
+        "0x80090019": (
+            "provider",
+            "the key storage provider that the certificate is tied to cannot be opened",
+        ),
         "0x80070002": ("key", "says that the file is not there, but it is"),
     }
     for code in codes:
@@ -278,12 +496,15 @@ def test_a_key_out_of_reach_is_no_missing_certificate(signing: Signing) -> None:
         signing.fleet.lab.fault(host, "hsm_unreachable")
     run = signing.run(signing.task("one", [rf"{FOLDER}\reach\a.exe"]), host=":".join(hosts))
     for host in hosts:
-        assert f"the provider opens no key for the certificate {signing.thumbprint()}" in run.of("one", host).msg
+        assert (
+            f"the provider opens no key for the certificate {signing.thumbprint()}" in run.of("one", host).msg
+        )
         assert signing.survived(rf"{FOLDER}\reach\a.exe", host)
         assert signing.leftovers(host) == []
 
 
-# The timestamp ----------------------------------------------------------------------------------------------------------------------
+# The timestamp
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def _requests(signing: Signing) -> int:
@@ -296,7 +517,9 @@ def test_the_next_authority_is_asked_at_once_when_one_does_not_answer(signing: S
     # Three pauses of ten minutes would be noticed.
     run = signing.run(
         signing.task("dead", [paths[0]], timestamp_urls=[DEAD, signing.url], timestamp_delay=600),
-        signing.task("web", [paths[1]], timestamp_urls=[f"{web}/timestamp", DEAD, signing.url], timestamp_delay=600),
+        signing.task(
+            "web", [paths[1]], timestamp_urls=[f"{web}/timestamp", DEAD, signing.url], timestamp_delay=600
+        ),
     )
     assert not run.failed(), run.output[-4000:]
     assert run.seconds < 60
@@ -338,7 +561,9 @@ def test_when_no_authority_answers_the_files_stay_as_they_were(signing: Signing,
     assert signing.leftovers() == []
 
 
-def test_a_file_that_older_versions_leave_without_its_stamp_gets_it_and_no_second_signature(signing: Signing) -> None:
+def test_a_file_that_older_versions_leave_without_its_stamp_gets_it_and_no_second_signature(
+    signing: Signing,
+) -> None:
     path = signing.put(r"older\a.exe", signing.files["setup64.exe"])
     appended = signing.put(r"older\v.exe", signing.vendor.sign(signing.files["setup64.exe"]))
     lab = signing.fleet.lab
@@ -357,14 +582,17 @@ def test_all_signatures_of_a_file_are_stamped(signing: Signing) -> None:
     path = signing.put(r"two\a.exe", signing.vendor.sign(signing.files["setup64.exe"]))
     stamp = signing.task("stamp", [path], state="timestamped", thumbprint=None)
     mark = signing.fleet.lab.last()
-    run = signing.run(signing.task("append", [path], append=True, timestamp_urls=[]), stamp, {**stamp, "name": "again"})
+    run = signing.run(
+        signing.task("append", [path], append=True, timestamp_urls=[]), stamp, {**stamp, "name": "again"}
+    )
     assert [one.task for one in run.changed()] == ["append", "stamp"]
     assert signing.opinion(path).stamped == (True, True)
     # SignTool stamps one signature of a file at a time, so each costs a call.
     assert [len(calls) for calls in signing.calls(mark)] == [3, 4, 1]
 
 
-# The file -----------------------------------------------------------------------------------------------------------------------
+# The file
+# -----------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_warning_of_signtool_is_a_warning(signing: Signing) -> None:
@@ -396,7 +624,9 @@ def test_a_run_that_was_cut_off_is_cleaned_up_by_the_next(signing: Signing) -> N
     path = signing.put(r"cut\a.exe", signing.files["setup64.exe"])
     mark = signing.fleet.lab.last()
     signing.result(files=[path])
-    (name,) = {word for one in signing.processes(mark) for word in one["argv"] if word.startswith("codesign-")}
+    (name,) = {
+        word for one in signing.processes(mark) for word in one["argv"] if word.startswith("codesign-")
+    }
     signing.put(r"cut\a.exe", signing.files["setup64.exe"])
     left = signing.put(rf"cut\{name}", b"half a copy")
     result = signing.result(files=[rf"{FOLDER}\cut\*"])

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""site.yml on bare, converged and drifted hosts: what it changes, what it costs, and what check mode says before."""
+"""site.yml on bare, converged and drifted hosts: what it changes, what it costs, and what check mode says
+before.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def test_check_mode_on_bare_hosts_predicts_and_changes_nothing(bench: Bench) -> 
     predicted = {host: {result.role for result in run.changed(host)} for host in HOSTS}
     assert predicted == {host: set(ROLES) for host in HOSTS}
     # The real win_package and win_get_url download in check mode too, into a temporary file.
-    written = {entry["by"] for entry in bench.lab.record("file", since=before) if "\\Temp\\" not in entry["path"]}
+    written = {
+        entry["by"] for entry in bench.lab.record("file", since=before) if "\\Temp\\" not in entry["path"]
+    }
     assert written == set()
 
 
@@ -38,9 +42,18 @@ def test_a_second_run_changes_nothing_and_costs_one_call(fleet: Bench) -> None:
 
 
 def test_the_roles_alone_change_nothing_either(fleet: Bench) -> None:
-    plays = [{"name": "a site.yml of somebody else", "hosts": "all", "gather_facts": False, "roles": [f"cloudhsm.codesign.{role}" for role in ROLES]}]
+    plays = [
+        {
+            "name": "a site.yml of somebody else",
+            "hosts": "all",
+            "gather_facts": False,
+            "roles": [f"cloudhsm.codesign.{role}" for role in ROLES],
+        }
+    ]
     before = fleet.lab.last()
-    run = run_playbook(plays, fleet.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{fleet.lab.secrets}"])
+    run = run_playbook(
+        plays, fleet.lab.inventory, collections=COLLECTIONS, extra=["-e", f"@{fleet.lab.secrets}"]
+    )
     assert run.returncode == 0, run.output[-4000:]
     assert run.changed() == []
     for host in HOSTS:
@@ -70,7 +83,11 @@ def test_drift_is_predicted_reported_and_repaired(fleet: Bench, damage: str, hos
     repaired = fleet.play("cloudhsm.codesign.site")
     assert repaired.returncode == 0, repaired.output[-4000:]
     assert {result.host for result in repaired.changed()} == {host}
-    assert {result.role for result in repaired.changed()} == {result.role for result in predicted.changed()} == {role}
+    assert (
+        {result.role for result in repaired.changed()}
+        == {result.role for result in predicted.changed()}
+        == {role}
+    )
     assert fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True}).returncode == 0
 
 
@@ -84,7 +101,9 @@ def test_a_provider_that_only_the_installer_registers_is_named(fleet: Bench) -> 
     assert "Install the KSP package of Client SDK 5 again" in failed.msg
     package = next(item for item in fleet.packages("en5") if "KSP" in item["file"])
     path = f"{{{{ codesign_client_package_url }}}}/{package['file']}"
-    again = [{"ansible.windows.win_package": {"path": path, "state": state}} for state in ("absent", "present")]
+    again = [
+        {"ansible.windows.win_package": {"path": path, "state": state}} for state in ("absent", "present")
+    ]
     assert fleet.tasks("en5", again).failed() == []
     assert fleet.play("cloudhsm.codesign.site", "--limit", "en5").returncode == 0
     assert fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True}).returncode == 0
@@ -102,7 +121,8 @@ def test_the_password_is_nowhere(fleet: Bench) -> None:
     found = fleet.lab.search(fleet.password)
     assert found["files"] == []
     assert [entry for entry in found["record"] if entry["kind"] in ("event", "file", "registry")] == []
-    # A process may have it in its environment or its standard input, a call among its sensitive parameters; nothing else may.
+    # A process may have it in its environment or its standard input, a call among its sensitive parameters;
+    # nothing else may.
     assert {(entry["kind"], name) for entry in found["record"] for name in entry["fields"]} == {
         ("process", "environment"),
         ("process", "stdin"),

@@ -4,6 +4,6 @@
 
 import sys
 
-from .cli import main
+from .control.cli import main
 
 sys.exit(main())

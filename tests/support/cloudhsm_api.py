@@ -20,7 +20,9 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 
 
 class _Api:
-    """moto's dispatcher as a WSGI application; moto's own server does the same for all services and wants Flask for it."""
+    """moto's dispatcher as a WSGI application; moto's own server does the same for all services and wants
+    Flask for it.
+    """
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -53,8 +55,12 @@ def cloudhsm_api() -> Iterator[dict[str, str]]:
         thread.join()
 
 
-def make_cluster(cluster_id: str, tags: Mapping[str, str], addresses: Iterable[str], certificate: str) -> None:
-    """An active cluster with an HSM at each address. moto makes clusters without HSMs, certificates and security group."""
+def make_cluster(
+    cluster_id: str, tags: Mapping[str, str], addresses: Iterable[str], certificate: str
+) -> None:
+    """An active cluster with an HSM at each address. moto makes clusters without HSMs, certificates and
+    security group.
+    """
     backend = cloudhsmv2_backends[ACCOUNT][REGION]
     tag_list = [{"Key": name, "Value": value} for name, value in tags.items()]
     made = backend.create_cluster(None, "hsm2m.medium", None, ["subnet-0a1b2c3d"], "IPV4", tag_list, "FIPS")
@@ -63,7 +69,15 @@ def make_cluster(cluster_id: str, tags: Mapping[str, str], addresses: Iterable[s
     cluster.certificates["ClusterCertificate"] = certificate
     for number, address in enumerate(addresses, 1):
         place = {"AvailabilityZone": f"{REGION}{'abc'[number % 3]}", "SubnetId": f"subnet-{number:08}"}
-        cluster.hsms.append({"HsmId": f"hsm-{number:011}", "State": "ACTIVE", "EniIp": address, "EniId": f"eni-{number:08}", **place})
+        cluster.hsms.append(
+            {
+                "HsmId": f"hsm-{number:011}",
+                "State": "ACTIVE",
+                "EniIp": address,
+                "EniId": f"eni-{number:08}",
+                **place,
+            }
+        )
     known = cluster.to_dict
     cluster.to_dict = lambda: {**known(), "SecurityGroup": "sg-0b1c2d3e"}  # type: ignore[method-assign]
 

@@ -14,7 +14,11 @@ from .playbook import ROOT, PlaybookRun
 from .returned import undocumented
 
 COLLECTION = "cloudhsm.codesign"
-PLUGINS = {path.stem: path.parent.name for kind in ("modules", "lookup") for path in sorted((ROOT / "plugins" / kind).glob("*.py"))}
+PLUGINS = {
+    path.stem: path.parent.name
+    for kind in ("modules", "lookup")
+    for path in sorted((ROOT / "plugins" / kind).glob("*.py"))
+}
 
 
 @cache
@@ -30,5 +34,7 @@ def check_keys(run: PlaybookRun) -> PlaybookRun:
         module = result.action.removeprefix(f"{COLLECTION}.")
         if module in PLUGINS and "results" not in result.result:
             found = undocumented(documentation(module, "RETURN"), result.result)
-            assert not found, f"{module} returned {', '.join(found)}, which RETURN does not have ({result.task} on {result.host}: {result.msg})"
+            assert not found, (
+                f"{module} returned {', '.join(found)}, which RETURN does not have ({result.task} on {result.host}: {result.msg})"
+            )
     return run

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to the names of a folder, as the Linux kernel tells it (inotify): nothing that happens in between is missed."""
+"""What happens to the names of a folder, as the Linux kernel tells it (inotify): nothing that happens in
+between is missed.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,25 @@ EVENTS = {0x40: "moved from", 0x80: "moved to", 0x100: "created", 0x200: "delete
 
 
 class Watch:
-    """``with Watch(folder) as watch: ...; watch.events()``: a list of (what, name) in the order in which they happened."""
+    """``with Watch(folder) as watch: ...; watch.events()``: a list of (what, name) in the order in which they
+    happened.
+    """
 
     def __init__(self, folder: Path) -> None:
         library = ctypes.CDLL(None, use_errno=True)
         self._descriptor = library.inotify_init1(os.O_NONBLOCK)
-        if self._descriptor < 0 or library.inotify_add_watch(self._descriptor, os.fsencode(folder), sum(EVENTS)) < 0:
+        if (
+            self._descriptor < 0
+            or library.inotify_add_watch(self._descriptor, os.fsencode(folder), sum(EVENTS)) < 0
+        ):
             raise OSError(ctypes.get_errno(), "inotify")
 
     def __enter__(self) -> Watch:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._descriptor)
 
     def events(self) -> list[tuple[str, str]]:

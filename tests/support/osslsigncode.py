@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the osslsigncode of this machine cannot do. Debian 12 has 2.5, which knows no PowerShell scripts and stumbles over some others."""
+"""What the osslsigncode of this machine cannot do. Debian 12 has 2.5, which knows no PowerShell scripts and
+stumbles over some others.
+"""
 
 from __future__ import annotations
 
@@ -26,4 +28,6 @@ def version() -> tuple[int, ...]:
 def need_newer(what: str) -> None:
     """Skips the test where osslsigncode is too old for ``what``."""
     if version() < ENOUGH:
-        pytest.skip(f"osslsigncode {'.'.join(map(str, version()))} is too old for {what}: {'.'.join(map(str, ENOUGH))} or newer is needed")
+        pytest.skip(
+            f"osslsigncode {'.'.join(map(str, version()))} is too old for {what}: {'.'.join(map(str, ENOUGH))} or newer is needed"
+        )

@@ -51,7 +51,11 @@ class PlaybookRun:
         return [result for result in self.results if result.changed and host in ("", result.host)]
 
     def failed(self, host: str = "") -> list[TaskResult]:
-        return [result for result in self.results if (result.failed or result.unreachable) and host in ("", result.host)]
+        return [
+            result
+            for result in self.results
+            if (result.failed or result.unreachable) and host in ("", result.host)
+        ]
 
     def of(self, task: str, host: str = "") -> TaskResult:
         """The one result of ``task`` (on ``host``)."""
@@ -62,7 +66,9 @@ class PlaybookRun:
 
 
 def environment(collections: Sequence[Path]) -> dict[str, str]:
-    """What ansible-playbook needs besides the caller's environment, so that no configuration of the machine plays a part."""
+    """What ansible-playbook needs besides the caller's environment, so that no configuration of the machine
+    plays a part.
+    """
     return {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(str(path) for path in collections),
@@ -89,7 +95,8 @@ def run_playbook(
     keep_results: bool = False,
     limit: int = 0,
 ) -> PlaybookRun:
-    """Runs a playbook: a path, a name in a collection, or the plays themselves. ``extra``: further arguments (--check, -vvvv).
+    """Runs a playbook: a path, a name in a collection, or the plays themselves. ``extra``: further arguments
+    (--check, -vvvv).
 
     ``limit``: seconds after which the run and all that it started are ended (return code 124); 0 for none.
     """
@@ -97,9 +104,18 @@ def run_playbook(
         record = Path(folder) / "record.jsonl"
         if not isinstance(playbook, (str, Path)):
             written = Path(folder) / "playbook.yml"
-            written.write_text(yaml.safe_dump([dict(play) for play in playbook], allow_unicode=True, sort_keys=False), encoding="utf-8")
+            written.write_text(
+                yaml.safe_dump([dict(play) for play in playbook], allow_unicode=True, sort_keys=False),
+                encoding="utf-8",
+            )
             playbook = written
-        argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-i", str(inventory), *extra]
+        argv = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            str(playbook),
+            "-i",
+            str(inventory),
+            *extra,
+        ]
         if limit:
             argv = ["timeout", "--kill-after=10", str(limit), *argv]
         if variables:
@@ -113,9 +129,15 @@ def run_playbook(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**environment(collections), "RUN_RECORD_PATH": str(record), "RUN_RECORD_RESULTS": str(int(keep_results))},
+            env={
+                **environment(collections),
+                "RUN_RECORD_PATH": str(record),
+                "RUN_RECORD_RESULTS": str(int(keep_results)),
+            },
             check=False,
         )
         seconds = time.monotonic() - start
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    return PlaybookRun(done.returncode, done.stdout, seconds, tuple(TaskResult(**json.loads(line)) for line in lines))
+    return PlaybookRun(
+        done.returncode, done.stdout, seconds, tuple(TaskResult(**json.loads(line)) for line in lines)
+    )

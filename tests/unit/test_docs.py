@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The YAML, commands and links in README, docs and the roles' READMEs: playbooks that Ansible takes, options, variables, targets and files that exist."""
+"""The YAML, commands and links in README, docs and the roles' READMEs: playbooks that Ansible takes, options,
+variables, targets and files that exist.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,17 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins import documentation
 from support.playbook import ROOT, environment
+from tests.unit.plugins import documentation
 
 FOLDERS = ("build", ".venv", ".git", ".ansible", "changelogs")
 PAGES = sorted(page for page in ROOT.rglob("*.md") if page.relative_to(ROOT).parts[0] not in FOLDERS)
 COLLECTION = "cloudhsm.codesign."
 COLLECTIONS = (ROOT / "build" / "dev", ROOT / "build" / "collections")
-ROLES = {path.parents[1].name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml"))}
+ROLES = {
+    path.parents[1].name: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml"))
+}
 PLAYBOOKS = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
 # They say where a playbook of the collection works, and no role reads them.
 OF_PLAYBOOKS = {"codesign_hosts", "codesign_drift_fail"}
@@ -42,7 +47,9 @@ class Snippet:
         if not isinstance(self.content, list):
             return []
         alone = [item for item in self.content if "hosts" not in item]
-        return [item for item in self.content if "hosts" in item] + ([{"hosts": "all", "tasks": alone}] if alone else [])
+        return [item for item in self.content if "hosts" in item] + (
+            [{"hosts": "all", "tasks": alone}] if alone else []
+        )
 
 
 def name(page: Path) -> str:
@@ -50,11 +57,17 @@ def name(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 SNIPPETS = [Snippet(page, yaml.safe_load(text)) for page in PAGES for text in blocks(page, "yaml")]
-PLAYS = [pytest.param(play, id=f"{name(snippet.page)}-{number}") for number, snippet in enumerate(SNIPPETS) for play in snippet.plays]
+PLAYS = [
+    pytest.param(play, id=f"{name(snippet.page)}-{number}")
+    for number, snippet in enumerate(SNIPPETS)
+    for play in snippet.plays
+]
 
 
 def role_options(role: str) -> dict[str, Any]:
@@ -71,11 +84,16 @@ def tasks_of(play: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def problems(spec: dict[str, Any], values: dict[str, Any]) -> list[str]:
-    """What Ansible itself says of values for an argument specification; required ones may come from elsewhere, templates from anywhere."""
+    """What Ansible itself says of values for an argument specification; required ones may come from
+    elsewhere, templates from anywhere.
+    """
     templates = {option for option, value in values.items() if str(value).startswith("{{")}
     unknown = [f"there is no {option}" for option in templates - set(spec)]
     values = {option: value for option, value in values.items() if option not in templates}
-    optional = {option: {key: value for key, value in entry.items() if key not in ("required", "description")} for option, entry in spec.items()}
+    optional = {
+        option: {key: value for key, value in entry.items() if key not in ("required", "description")}
+        for option, entry in spec.items()
+    }
     return unknown + list(ArgumentSpecValidator(optional).validate(values).error_messages)
 
 
@@ -92,8 +110,21 @@ def test_every_snippet_is_a_play_a_task_or_variables() -> None:
 def test_ansible_takes_all_plays(tmp_path: Path) -> None:
     playbook = tmp_path / "snippets.yml"
     playbook.write_text(yaml.safe_dump([play.values[0] for play in PLAYS], sort_keys=False), encoding="utf-8")
-    argv = [str(Path(sys.executable).with_name("ansible-playbook")), "--syntax-check", "-i", "all,signers,", str(playbook)]
-    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(COLLECTIONS), check=False)
+    argv = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "--syntax-check",
+        "-i",
+        "all,signers,",
+        str(playbook),
+    ]
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(COLLECTIONS),
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -112,7 +143,10 @@ def test_roles_get_variables_that_they_read(play: dict[str, Any]) -> None:
     for entry in play.get("roles") or []:
         role = str(entry["role"] if isinstance(entry, dict) else entry).removeprefix(COLLECTION)
         assert role in ROLES
-        assert problems(role_options(role), dict(entry.get("vars") or {}) if isinstance(entry, dict) else {}) == []
+        assert (
+            problems(role_options(role), dict(entry.get("vars") or {}) if isinstance(entry, dict) else {})
+            == []
+        )
     for task in tasks_of(play):
         for action in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
             if action in task:
@@ -121,7 +155,11 @@ def test_roles_get_variables_that_they_read(play: dict[str, Any]) -> None:
 
 def test_group_variables_are_options_of_roles() -> None:
     # A page may show an inventory too, which belongs to its plug-in.
-    found = [snippet for snippet in SNIPPETS if isinstance(snippet.content, dict) and "plugin" not in snippet.content]
+    found = [
+        snippet
+        for snippet in SNIPPETS
+        if isinstance(snippet.content, dict) and "plugin" not in snippet.content
+    ]
     assert found
     for snippet in found:
         assert problems(all_options(), snippet.content) == [], name(snippet.page)

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nearly real Windows host for the tests of this folder; where it cannot be had, they are skipped and say why."""
+"""The nearly real Windows host for the tests of this folder; where it cannot be had, they are skipped and say
+why.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ CHOSEN = pytest.StashKey[Sequence[Scene]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "scene(plays): the function that does what has to be done on the Windows host before the test looks")
+    config.addinivalue_line(
+        "markers",
+        "scene(plays): the function that does what has to be done on the Windows host before the test looks",
+    )
 
 
 def _scene(item: pytest.Item) -> Scene:
@@ -32,7 +37,9 @@ def _scene(item: pytest.Item) -> Scene:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The scenes of the tests that were chosen, each once, in the tests' order."""
     here = Path(__file__).parent
-    session.config.stash[CHOSEN] = list(dict.fromkeys(_scene(item) for item in session.items if here in item.path.parents))
+    session.config.stash[CHOSEN] = list(
+        dict.fromkeys(_scene(item) for item in session.items if here in item.path.parents)
+    )
 
 
 @pytest.fixture(scope="session")

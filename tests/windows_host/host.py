@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host as tests use it: its stores filled, its keys and time stamp authorities at hand, a folder for each scene, and playbooks run on it."""
+"""The host as tests use it: its stores filled, its keys and time stamp authorities at hand, a folder for each
+scene, and playbooks run on it.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from typing import Any
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lab import pki
-from lab.pki import Issued, Pki
-from lab.tsa import Tsa
+from lab.hsm import pki
+from lab.hsm.pki import Issued, Pki
+from lab.network.tsa import Tsa
 from support.playbook import ROOT, PlaybookRun, TaskResult, run_playbook
 from support.signable import Judge, Opinion, programs, tampered
 
@@ -37,7 +39,9 @@ CLOSED = "http://127.0.0.1:1/nobody"
 
 @dataclass(frozen=True)
 class Played:
-    """A playbook run on the host, and the remote calls that the server saw: those of a task under its name, of a whole playbook under ""."""
+    """A playbook run on the host, and the remote calls that the server saw: those of a task under its name,
+    of a whole playbook under "".
+    """
 
     run: PlaybookRun
     ran: tuple[Ran, ...]
@@ -58,7 +62,11 @@ class Played:
 
     def file(self, task: str, name: str) -> dict[str, Any]:
         """What win_signtool says of a file, by the file's name."""
-        found = [one for one in self.result(task)["files"] if one["path"].rsplit("\\", 1)[-1].lower() == name.lower()]
+        found = [
+            one
+            for one in self.result(task)["files"]
+            if one["path"].rsplit("\\", 1)[-1].lower() == name.lower()
+        ]
         assert len(found) == 1, f"{len(found)} entries for {name} in {self.result(task)}"
         return dict(found[0])
 
@@ -112,7 +120,16 @@ class WindowsHost:
         files = _write_key(folder, signing, made)
         _empty(prefix)
         signer = Signer(prefix, {signing.thumbprint: files})
-        host = cls(prefix, folder, made, signing, strange, signer, Tsa.start(folder / "known", made), Tsa.start(folder / "strange", others))
+        host = cls(
+            prefix,
+            folder,
+            made,
+            signing,
+            strange,
+            signer,
+            Tsa.start(folder / "known", made),
+            Tsa.start(folder / "strange", others),
+        )
         host._fill_stores()
         return host
 
@@ -121,11 +138,17 @@ class WindowsHost:
         certificates.mkdir(exist_ok=True)
         for store in ("My", "CA", "Root"):
             self.prefix.certstore("delete", "machine", store)
-        for name, issued, store in (("root", self.pki.root, "Root"), ("stamps", self.pki.tsa_root, "Root"), ("issuing", self.pki.intermediate, "CA")):
+        for name, issued, store in (
+            ("root", self.pki.root, "Root"),
+            ("stamps", self.pki.tsa_root, "Root"),
+            ("issuing", self.pki.intermediate, "CA"),
+        ):
             (certificates / f"{name}.cer").write_bytes(issued.der)
             self.prefix.certstore("add", "machine", store, f"C:\\certificates\\{name}.cer")
         (certificates / "signing.cer").write_bytes(self.signing.der)
-        self.prefix.certstore("add", "machine", "My", r"C:\certificates\signing.cer", CONTAINER, PROVIDER, "0", "0x20", "0")
+        self.prefix.certstore(
+            "add", "machine", "My", r"C:\certificates\signing.cer", CONTAINER, PROVIDER, "0", "0x20", "0"
+        )
 
     def stop(self) -> None:
         self.signer.stop()
@@ -133,7 +156,8 @@ class WindowsHost:
         self.strange_stamps.stop()
         self.prefix.wine.stop()
 
-    # For scenes ---------------------------------------------------------------------------------------------------------
+    # For scenes
+    # ---------------------------------------------------------------------------------------------------------
 
     def work(self, name: str) -> Work:
         """A fresh folder C:\\scenes\\NAME."""
@@ -147,9 +171,29 @@ class WindowsHost:
         folder.mkdir()
         source, target = folder / "in.exe", folder / "out.exe"
         source.write_bytes(content or self.program)
-        who = ["-certs", str(self.folder / "signing.pem"), "-ac", str(self.folder / "chain.pem"), "-key", str(self.folder / "signing.key"), "-h", "sha256"]
-        argv = ["osslsigncode", "sign", *who, *(["-ts", stamp.url] if stamp else []), "-in", str(source), "-out", str(target)]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        who = [
+            "-certs",
+            str(self.folder / "signing.pem"),
+            "-ac",
+            str(self.folder / "chain.pem"),
+            "-key",
+            str(self.folder / "signing.key"),
+            "-h",
+            "sha256",
+        ]
+        argv = [
+            "osslsigncode",
+            "sign",
+            *who,
+            *(["-ts", stamp.url] if stamp else []),
+            "-in",
+            str(source),
+            "-out",
+            str(target),
+        ]
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return target.read_bytes()
 
@@ -161,7 +205,9 @@ class WindowsHost:
         folder = self.folder / os.urandom(6).hex()
         folder.mkdir()
         (folder / "stamp-roots.pem").write_text(self.pki.tsa_root.pem + self.other_root.pem, encoding="ascii")
-        return Judge(folder, self.folder / "root.pem", folder / "stamp-roots.pem").opinion(file.read_bytes(), file.name)
+        return Judge(folder, self.folder / "root.pem", folder / "stamp-roots.pem").opinion(
+            file.read_bytes(), file.name
+        )
 
     @contextmanager
     def held(self, windows: str) -> Iterator[None]:
@@ -178,7 +224,12 @@ class WindowsHost:
 
     def sign(self, files: Sequence[str], **arguments: Any) -> dict[str, Any]:
         """A task of win_signtool. An argument that is None is left out."""
-        given = {"files": list(files), "thumbprint": self.signing.thumbprint, "signtool_path": NEWEST_SIGNTOOL, **arguments}
+        given = {
+            "files": list(files),
+            "thumbprint": self.signing.thumbprint,
+            "signtool_path": NEWEST_SIGNTOOL,
+            **arguments,
+        }
         return {SIGNTOOL_MODULE: {name: value for name, value in given.items() if value is not None}}
 
     def play(self, tasks: Mapping[str, Mapping[str, Any]], **variables: Any) -> Played:
@@ -186,21 +237,44 @@ class WindowsHost:
         names = {name: f"task-{number}" for number, name in enumerate(tasks)}
         listed = [
             # The connection's address tells the server which task a call belongs to.
-            {"name": name, **task, "ignore_errors": True, "vars": {**task.get("vars", {}), "ansible_winrm_path": f"/wsman/{names[name]}"}}
+            {
+                "name": name,
+                **task,
+                "ignore_errors": True,
+                "vars": {**task.get("vars", {}), "ansible_winrm_path": f"/wsman/{names[name]}"},
+            }
             for name, task in tasks.items()
         ]
-        return self.playbook([{"name": "Scene", "hosts": "all", "gather_facts": False, "tasks": listed}], names=names, **variables)
+        return self.playbook(
+            [{"name": "Scene", "hosts": "all", "gather_facts": False, "tasks": listed}],
+            names=names,
+            **variables,
+        )
 
-    def playbook(self, playbook: str | Sequence[Mapping[str, Any]], *, names: Mapping[str, str] | None = None, **variables: Any) -> Played:
+    def playbook(
+        self,
+        playbook: str | Sequence[Mapping[str, Any]],
+        *,
+        names: Mapping[str, str] | None = None,
+        **variables: Any,
+    ) -> Played:
         """Runs a playbook of the installed collection, or plays, with a server of its own."""
         server = Server(self.prefix)
         folder = self.folder / os.urandom(6).hex()
         folder.mkdir()
         inventory = folder / "inventory.yml"
-        inventory.write_text(yaml.safe_dump({"all": {"hosts": {"windows": _connection(server)}}}), encoding="utf-8")
+        inventory.write_text(
+            yaml.safe_dump({"all": {"hosts": {"windows": _connection(server)}}}), encoding="utf-8"
+        )
         try:
             run = run_playbook(
-                playbook, inventory, collections=[COLLECTIONS], variables=variables, keep_results=True, limit=PLAYBOOK_SECONDS, extra=["-v"]
+                playbook,
+                inventory,
+                collections=[COLLECTIONS],
+                variables=variables,
+                keep_results=True,
+                limit=PLAYBOOK_SECONDS,
+                extra=["-v"],
             )
         finally:
             server.stop()

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the host: a Wine prefix with PowerShell, the genuine SignTool and the few programs that Wine 8 lacks. Kept in build/windows-host."""
+"""Makes the host: a Wine prefix with PowerShell, the genuine SignTool and the few programs that Wine 8 lacks.
+Kept in build/windows-host.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,13 @@ class Prefix:
             raise ValueError(f"{windows!r} is no path of drive C")
         return self.drive.joinpath(*windows[3:].split("\\"))
 
-    def start(self, line: str, code_page: str = "437", directory: Path | None = None, variables: Mapping[str, str] | None = None) -> Started:
+    def start(
+        self,
+        line: str,
+        code_page: str = "437",
+        directory: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Started:
         """Starts a command line as WinRM's shell host does, with pipes to all three streams."""
         folder = self.drive / "run" / os.urandom(8).hex()
         folder.mkdir(parents=True)
@@ -82,7 +90,16 @@ class Prefix:
     def certstore(self, *words: str) -> None:
         """One run of the helper that calls Wine's crypt32. It has to succeed."""
         argv = [self.wine.program, r"C:\tools\certstore.exe", *words]
-        done = subprocess.run(argv, cwd=self.drive, env=self.environment, stdin=QUIET, stdout=QUIET, stderr=QUIET, timeout=60, check=False)
+        done = subprocess.run(
+            argv,
+            cwd=self.drive,
+            env=self.environment,
+            stdin=QUIET,
+            stdout=QUIET,
+            stderr=QUIET,
+            timeout=60,
+            check=False,
+        )
         if done.returncode:
             raise AssertionError(f"certstore {words} ended with {done.returncode}")
 
@@ -115,8 +132,15 @@ def prepare() -> Prefix:
     prefix = Prefix(wine)
     _compile(FOLDER / "tools")
     fetched(FOLDER / "tools" / "signtool.exe", NEWEST)
-    made_of, stamp = _digest([provision.STAMP, *sorted((FOLDER / "tools").iterdir())]), FOLDER / "prefix.made-of"
-    if not (stamp.exists() and stamp.read_text(encoding="ascii") == made_of and (prefix.drive / "tools" / "winehook.dll").exists()):
+    made_of, stamp = (
+        _digest([provision.STAMP, *sorted((FOLDER / "tools").iterdir())]),
+        FOLDER / "prefix.made-of",
+    )
+    if not (
+        stamp.exists()
+        and stamp.read_text(encoding="ascii") == made_of
+        and (prefix.drive / "tools" / "winehook.dll").exists()
+    ):
         shutil.rmtree(wine.prefix, ignore_errors=True)
         stamp.unlink(missing_ok=True)
         wine.prefix.mkdir(parents=True)
@@ -138,7 +162,15 @@ def _compile(tools: Path) -> None:
     compiled(tools / "ntfix.dll", [OWN / "ntfix.c"], shared, "-lntdll")
     compiled(tools / "certstore.exe", [NATIVE / "certstore.c"], unicode, "-lcrypt32", "-ladvapi32")
     units = [*sorted(DLL.glob("*.c")), NATIVE / "import_table.c", NATIVE / "wine_lacks.c"]
-    compiled(tools / "MFC42.dll", units, shared, f"-I{NATIVE}", str(NATIVE / "mfc42.def"), "-lcrypt32", "-lwintrust")
+    compiled(
+        tools / "MFC42.dll",
+        units,
+        shared,
+        f"-I{NATIVE}",
+        str(NATIVE / "mfc42.def"),
+        "-lcrypt32",
+        "-lwintrust",
+    )
     for name in ("StartupHook.cs", "compile_hook.ps1", "CimCmdlets.psm1"):
         shutil.copyfile(OWN / name, tools / name)
 
@@ -179,7 +211,9 @@ def _make_hook(prefix: Prefix) -> None:
         raise AssertionError("PowerShell did not compile StartupHook.cs within 180 seconds") from error
     code = started.exit_code(started.process.returncode)
     if code or not (prefix.drive / "tools" / "winehook.dll").exists():
-        raise AssertionError(f"PowerShell could not compile StartupHook.cs (exit code {code}): {out!r} {err!r}")
+        raise AssertionError(
+            f"PowerShell could not compile StartupHook.cs (exit code {code}): {out!r} {err!r}"
+        )
 
 
 def _digest(files: Sequence[Path]) -> str:

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the scenes of the chosen tests side by side: a scene is a function that does something on the host, once, for one or more tests."""
+"""Runs the scenes of the chosen tests side by side: a scene is a function that does something on the host,
+once, for one or more tests.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from .host import WindowsHost
 
 Scene = Callable[[WindowsHost], Any]
 SIDE_BY_SIDE = 3
-"""A call waits for Wine's server, for PowerShell's start and for the control node: a few more than there are cores fill the gaps."""
+"""A call waits for Wine's server, for PowerShell's start and for the control node: a few more than there are
+cores fill the gaps.
+"""
 
 
 class Stage:

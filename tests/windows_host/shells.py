@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shells and commands of the WinRM server: each command is a process under Wine, its streams are read as they come."""
+"""The shells and commands of the WinRM server: each command is a process under Wine, its streams are read as
+they come.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ POWERSHELLS = ("powershell", "powershell.exe", "pwsh", "pwsh.exe")
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended. ``label``: the last part of the address that the client called, by which a test knows its tasks."""
+    """A command that has ended. ``label``: the last part of the address that the client called, by which a
+    test knows its tasks.
+    """
 
     label: str
     line: str
@@ -43,7 +47,9 @@ class Shell:
 class Command:
     """One running command. ``ended`` is called once, when its exit code is known."""
 
-    def __init__(self, prefix: Prefix, shell: Shell, line: str, ended: Callable[[str, int, float], None]) -> None:
+    def __init__(
+        self, prefix: Prefix, shell: Shell, line: str, ended: Callable[[str, int, float], None]
+    ) -> None:
         self._line, self._ended, self._begun = line, ended, time.monotonic()
         self._changed = threading.Condition()
         self._buffers = {"stdout": bytearray(), "stderr": bytearray()}
@@ -91,9 +97,13 @@ class Command:
                 stdin.close()
 
     def receive(self, seconds: float) -> tuple[dict[str, bytes], int | None] | None:
-        """What came on the streams, and the exit code or None; None when there is nothing to tell within this time."""
+        """What came on the streams, and the exit code or None; None when there is nothing to tell within this
+        time.
+        """
         with self._changed:
-            if not self._changed.wait_for(lambda: any(self._buffers.values()) or self._exit_code is not None, seconds):
+            if not self._changed.wait_for(
+                lambda: any(self._buffers.values()) or self._exit_code is not None, seconds
+            ):
                 return None
             streams = {name: bytes(data) for name, data in self._buffers.items() if data}
             for data in self._buffers.values():

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signs for the DLL of signtool_dll: answers its requests in C:\\ask with osslsigncode and the key of the certificate that SignTool chose."""
+"""Signs for the DLL of signtool_dll: answers its requests in C:\\ask with osslsigncode and the key of the
+certificate that SignTool chose.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from .prefix import Prefix
 
 DIGESTS = {0x8004: "sha1", 0x800C: "sha256", 0x800D: "sha384", 0x800E: "sha512"}
 """Windows' numbers of the digest algorithms (ALG_ID)"""
-STAMP_DIGESTS = {"1.3.14.3.2.26": "sha1", "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512"}
+STAMP_DIGESTS = {
+    "1.3.14.3.2.26": "sha1",
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+}
 APPEND = 0x1000
 """SIG_APPEND"""
 DONE, NO_SIGNATURE, NO_KEY, UNREACHABLE, FAILED = 0, 0x800B0100, 0x80090016, 0x80072EFD, 0x80004005
@@ -40,7 +47,17 @@ class Request:
     @classmethod
     def read(cls, text: str) -> Request:
         what, flags, file, thumbprint, digest, stamp, stamp_digest, url, index = text.splitlines()
-        return cls(what, int(flags, 16), file, thumbprint, int(digest, 16), int(stamp, 16), stamp_digest, url.removeprefix("-"), int(index))
+        return cls(
+            what,
+            int(flags, 16),
+            file,
+            thumbprint,
+            int(digest, 16),
+            int(stamp, 16),
+            stamp_digest,
+            url.removeprefix("-"),
+            int(index),
+        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,11 @@ class Key:
 def command(asked: Request, keys: Mapping[str, Key], source: Path, target: Path) -> list[str]:
     """osslsigncode's arguments; [] where there is no such key."""
     ends = ["-in", str(source), "-out", str(target)]
-    stamp = ["-ts", asked.url, *(["-h", STAMP_DIGESTS[asked.stamp_digest]] if asked.what == "stamp" else [])] if asked.url else []
+    stamp = (
+        ["-ts", asked.url, *(["-h", STAMP_DIGESTS[asked.stamp_digest]] if asked.what == "stamp" else [])]
+        if asked.url
+        else []
+    )
     if asked.what == "remove":
         return ["remove-signature", *ends]
     if asked.what == "stamp":
@@ -63,7 +84,16 @@ def command(asked: Request, keys: Mapping[str, Key], source: Path, target: Path)
     key = keys.get(asked.thumbprint)
     if key is None:
         return []
-    who = ["-certs", str(key.certificate), "-ac", str(key.chain), "-key", str(key.key), "-h", DIGESTS[asked.digest]]
+    who = [
+        "-certs",
+        str(key.certificate),
+        "-ac",
+        str(key.chain),
+        "-key",
+        str(key.key),
+        "-h",
+        DIGESTS[asked.digest],
+    ]
     return ["sign", *who, *(["-nest"] if asked.flags & APPEND else []), *stamp, *ends]
 
 
@@ -87,7 +117,9 @@ class Signer:
             for request in sorted(folder.glob("*.req")):
                 text = request.read_text(encoding="utf-8")
                 request.unlink()
-                threading.Thread(target=self._answer, args=(text, request.with_suffix(".res")), daemon=True).start()
+                threading.Thread(
+                    target=self._answer, args=(text, request.with_suffix(".res")), daemon=True
+                ).start()
             time.sleep(0.02)
 
     def _answer(self, text: str, result: Path) -> None:
@@ -108,7 +140,14 @@ class Signer:
         words: Sequence[str] = command(asked, self._keys, source, target)
         if not words:
             return NO_KEY
-        done = subprocess.run(["osslsigncode", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(
+            ["osslsigncode", *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
         if done.returncode:
             target.unlink(missing_ok=True)
             return NO_SIGNATURE if asked.what == "remove" else UNREACHABLE if asked.url else FAILED

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every action says first on a host without a CloudHSM client, without the certificate that is asked for: one sentence, in one call."""
+"""What every action says first on a host without a CloudHSM client, without the certificate that is asked
+for: one sentence, in one call.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,13 @@ def bare(host: WindowsHost) -> Seen:
             {
                 "info": action("win_codesign_info"),
                 "client": action("win_cloudhsm_client", hsm_addresses=["127.0.0.1"], check_connection=False),
-                "client 3": action("win_cloudhsm_client", client_sdk="3", hsm_addresses=["127.0.0.1"], hsm_type="hsm1", check_connection=False),
+                "client 3": action(
+                    "win_cloudhsm_client",
+                    client_sdk="3",
+                    hsm_addresses=["127.0.0.1"],
+                    hsm_type="hsm1",
+                    check_connection=False,
+                ),
                 "import": action("win_cloudhsm_import_key", **certificate, **LOGIN),
                 "import absent": action("win_cloudhsm_import_key", **certificate, state="absent", **LOGIN),
                 "find": action("cloudhsm_find_key_by_modulus", **certificate, **LOGIN),
@@ -70,7 +78,14 @@ def test_it_takes_one_call(seen: Seen, task: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "link"), [("find unknown", "certificate"), ("tie unknown", "certificate"), ("sign", "signtool"), ("client", "client"), ("import", "client")]
+    ("task", "link"),
+    [
+        ("find unknown", "certificate"),
+        ("tie unknown", "certificate"),
+        ("sign", "signtool"),
+        ("client", "client"),
+        ("import", "client"),
+    ],
 )
 def test_the_broken_link_is_named(seen: Seen, task: str, link: str) -> None:
     assert seen.played.result(task)["link"] == link, seen.played.message(task)

@@ -26,7 +26,8 @@ NAMES = (
     "no-ending",
 )
 LONG = 200
-"""Characters of a path that Windows' classic functions still take, with room for the names of working copies"""
+"""Characters of a path that Windows' classic functions still take, with room for the names of working copies
+"""
 LONGEST = 255
 
 
@@ -56,7 +57,14 @@ def naming(host: WindowsHost) -> Seen:
         work.put(name, host.program)
     work.put("same\\one.exe", host.program)
     once = work.path("same\\one.exe")
-    forms = [once, once.upper(), once.replace("\\", "/"), work.path("same\\.\\one.exe"), work.path("same\\..\\same\\one.exe"), work.path("same\\\\one.exe")]
+    forms = [
+        once,
+        once.upper(),
+        once.replace("\\", "/"),
+        work.path("same\\.\\one.exe"),
+        work.path("same\\..\\same\\one.exe"),
+        work.path("same\\\\one.exe"),
+    ]
     played = host.play(
         {
             "names": host.sign([work.path(name) for name in NAMES]),
@@ -85,13 +93,17 @@ def test_each_name_is_signed(seen: Seen, name: str) -> None:
 
 def test_a_pattern_finds_all_of_them_again(seen: Seen) -> None:
     assert not seen.played.of("pattern").failed, seen.played.message("pattern")
-    assert {one["path"].rsplit("\\", 1)[-1] for one in seen.played.result("pattern")["files"]} == {name for name in NAMES if name.endswith(".exe")}
+    assert {one["path"].rsplit("\\", 1)[-1] for one in seen.played.result("pattern")["files"]} == {
+        name for name in NAMES if name.endswith(".exe")
+    }
 
 
 @pytest.mark.parametrize("length", [LONG, LONGEST])
 def test_a_long_path_is_signed(seen: Seen, length: int) -> None:
     name = long_name(seen.work, length)
-    assert seen.played.file("long", name.rsplit("\\", 1)[-1])["outcome"] == "changed", seen.played.message("long")
+    assert seen.played.file("long", name.rsplit("\\", 1)[-1])["outcome"] == "changed", seen.played.message(
+        "long"
+    )
     assert seen.host.judge(seen.work.file(name)).good
 
 

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool on files that cannot be signed as they are: each has its sentence, the others are signed, nothing is left behind."""
+"""win_signtool on files that cannot be signed as they are: each has its sentence, the others are signed,
+nothing is left behind.
+"""
 
 from __future__ import annotations
 
@@ -89,4 +91,6 @@ def test_a_path_is_shown_as_it_was_written(seen: Seen) -> None:
 
 
 def test_no_working_copy_is_left(seen: Seen) -> None:
-    assert seen.left == sorted(["good.exe", "held.exe", "readonly.exe", "ledger.exe", "empty.exe", "text.txt", "ledger.jsonl"])
+    assert seen.left == sorted(
+        ["good.exe", "held.exe", "readonly.exe", "ledger.exe", "empty.exe", "text.txt", "ledger.jsonl"]
+    )

@@ -43,7 +43,11 @@ def playbooks(host: WindowsHost) -> Seen:
     work = host.work("playbooks")
     for name in ("a.exe", "b.exe"):
         work.put(name, host.program)
-    given = {**variables(host), "codesign_files": [work.path("*.exe")], "codesign_sign_timestamp_urls": [host.stamps.url]}
+    given = {
+        **variables(host),
+        "codesign_files": [work.path("*.exe")],
+        "codesign_sign_timestamp_urls": [host.stamps.url],
+    }
     first = host.playbook(SIGN, **given)
     again = host.playbook(SIGN, **given)
     drift = host.playbook(DRIFT, **variables(host, container="another-container"))

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool on the host: signs, leaves alone, repairs, verifies, takes signatures off; each file judged by osslsigncode."""
+"""win_signtool on the host: signs, leaves alone, repairs, verifies, takes signatures off; each file judged by
+osslsigncode.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ class Seen:
 
 def signing(host: WindowsHost) -> Seen:
     work = host.work("signing")
-    kinds = {"wide.exe": host.program, "narrow.exe": programs()["setup32.exe"], "library.dll": as_library(host.program), "driver.sys": as_driver(host.program)}
+    kinds = {
+        "wide.exe": host.program,
+        "narrow.exe": programs()["setup32.exe"],
+        "library.dll": as_library(host.program),
+        "driver.sys": as_driver(host.program),
+    }
     for name, content in kinds.items():
         work.put(name, content)
     work.put("second\\one.exe", host.program)
@@ -35,7 +42,9 @@ def signing(host: WindowsHost) -> Seen:
     played = host.play(
         {
             "check": {**host.sign(every), "check_mode": True},
-            "sign": host.sign(every, ledger_path=ledger, description="Example Program", url="https://www.example.com/"),
+            "sign": host.sign(
+                every, ledger_path=ledger, description="Example Program", url="https://www.example.com/"
+            ),
             "again": host.sign(every, ledger_path=ledger),
             "verify": host.sign(every, state="verified"),
             "verify bad": host.sign([one, two], state="verified"),
@@ -53,7 +62,10 @@ FILES = ("wide.exe", "library.dll", "driver.sys")
 def test_check_mode_says_what_would_be_signed_in_one_call(seen: Seen) -> None:
     assert seen.played.of("check").changed
     assert seen.played.calls("check") == 1
-    assert all(one["state_after"] == "signed" and one["sha256_after"] is None for one in seen.played.result("check")["files"])
+    assert all(
+        one["state_after"] == "signed" and one["sha256_after"] is None
+        for one in seen.played.result("check")["files"]
+    )
 
 
 def test_four_programs_are_signed_in_three_calls(seen: Seen) -> None:
@@ -101,7 +113,8 @@ def test_a_changed_file_is_replaced(seen: Seen) -> None:
     assert seen.played.result("repair")["signed"] == 2
     assert seen.played.file("repair", "two.exe")["state_after"] == "signed"
     for name in ("one.exe", "two.exe"):
-        # The signature holds over what is there; that the program itself was changed before is not SignTool's business.
+        # The signature holds over what is there; that the program itself was changed before is not SignTool's
+        # business.
         opinion = seen.host.judge(seen.work.file(f"second\\{name}"))
         assert opinion.good, opinion.text
 

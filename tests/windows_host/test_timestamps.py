@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool with real RFC 3161 time stamps on the host: an authority that it trusts, one that it does not, none that answers."""
+"""win_signtool with real RFC 3161 time stamps on the host: an authority that it trusts, one that it does not,
+none that answers.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,17 @@ def stamping(host: WindowsHost) -> Seen:
     work.put("d.exe", host.signed())
     work.put("f.exe", host.signed(stamp=host.strange_stamps))
     known, strange = host.stamps.url, host.strange_stamps.url
-    first = {"sign": host.sign([work.path("a.exe")], timestamp_urls=[known]), "strange": host.sign([work.path("b.exe")], timestamp_urls=[strange])}
+    first = {
+        "sign": host.sign([work.path("a.exe")], timestamp_urls=[known]),
+        "strange": host.sign([work.path("b.exe")], timestamp_urls=[strange]),
+    }
     then = {
         "strange again": host.sign([work.path("b.exe"), work.path("f.exe")], timestamp_urls=[strange]),
         "fail over": host.sign([work.path("c.exe")], timestamp_urls=[CLOSED, known], timestamp_delay=0),
         "stamp later": host.sign([work.path("d.exe")], state="timestamped", timestamp_urls=[known]),
-        "nobody": host.sign([work.path("e.exe")], timestamp_urls=[CLOSED], timestamp_attempts=1, timestamp_delay=0),
+        "nobody": host.sign(
+            [work.path("e.exe")], timestamp_urls=[CLOSED], timestamp_attempts=1, timestamp_delay=0
+        ),
     }
     played = host.play({**first, **then})
     uses = sum(1 for asked in host.signer.asked if asked.what == "sign" and asked.url == strange)
@@ -57,7 +64,9 @@ def test_osslsigncode_sees_signature_and_stamp(seen: Seen, name: str) -> None:
 
 
 def test_a_stamp_that_the_host_does_not_trust_is_a_stamp(seen: Seen) -> None:
-    """SignTool says so in a warning and exits with 0; the file is as wanted, and the user hears what the host lacks."""
+    """SignTool says so in a warning and exits with 0; the file is as wanted, and the user hears what the host
+    lacks.
+    """
     assert not seen.played.of("strange").failed, seen.played.message("strange")
     told = seen.played.file("strange", "b.exe")
     assert (told["outcome"], told["trusted"]) == ("changed", False), told

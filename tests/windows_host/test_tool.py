@@ -34,8 +34,14 @@ def tools(host: WindowsHost) -> Seen:
             "text": host.sign(files, signtool_path=work.path("x64\\text\\signtool.exe")),
             "other program": host.sign(files, signtool_path=r"C:\tools\hold.exe"),
             "failing program": host.sign(files, signtool_path=r"C:\windows\system32\reg.exe"),
-            "unheard-of code": {**host.sign([work.path("c.exe")]), "environment": {"CODESIGN_SIGN_RESULT": UNHEARD_OF}},
-            "changed, no chain": {**host.sign([work.path("d.exe")], state="verified"), "environment": {"CODESIGN_NO_SIGNER": "1"}},
+            "unheard-of code": {
+                **host.sign([work.path("c.exe")]),
+                "environment": {"CODESIGN_SIGN_RESULT": UNHEARD_OF},
+            },
+            "changed, no chain": {
+                **host.sign([work.path("d.exe")], state="verified"),
+                "environment": {"CODESIGN_NO_SIGNER": "1"},
+            },
             "wrong certificate": host.sign(files, thumbprint="0" * 40),
         }
     )
@@ -50,7 +56,9 @@ def test_a_tool_that_is_none_is_told_once(seen: Seen, task: str) -> None:
     assert seen.played.of(task).failed
     assert seen.played.result(task)["link"] == "signtool", seen.played.message(task)
     # One sentence for the task, not one for each file.
-    assert seen.played.message(task).count("a.exe") + seen.played.message(task).count("b.exe") <= 1, seen.played.message(task)
+    assert seen.played.message(task).count("a.exe") + seen.played.message(task).count("b.exe") <= 1, (
+        seen.played.message(task)
+    )
 
 
 def test_what_a_failing_program_says_is_told(seen: Seen) -> None:

@@ -68,7 +68,12 @@ class Server(ThreadingHTTPServer):
         return self.server_port
 
     def run(self, shell: Shell, line: str, label: str) -> Command:
-        return Command(self.prefix, shell, line, lambda line, code, seconds: self.ran.append(Ran(label, line, code, seconds)))
+        return Command(
+            self.prefix,
+            shell,
+            line,
+            lambda line, code, seconds: self.ran.append(Ran(label, line, code, seconds)),
+        )
 
     def stop(self) -> None:
         self.shutdown()
@@ -105,9 +110,17 @@ class Handler(BaseHTTPRequestHandler):
         if action == "Create":
             self._create(content)
             return
-        wanted = next((item.text for item in header.iter(WSMAN + "Selector") if item.get("Name") == "ShellId"), None)
+        wanted = next(
+            (item.text for item in header.iter(WSMAN + "Selector") if item.get("Name") == "ShellId"), None
+        )
         shell = self.server.shells.get(wanted or "")
-        does = {"Command": self._command, "Send": self._send, "Receive": self._receive, "Signal": self._signal, "Delete": self._delete}.get(action)
+        does = {
+            "Command": self._command,
+            "Send": self._send,
+            "Receive": self._receive,
+            "Signal": self._signal,
+            "Delete": self._delete,
+        }.get(action)
         if shell is None:
             self._fault(NOT_FOUND, f"There is no shell {wanted}.")
         elif does is None:
@@ -127,7 +140,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _reply(self, action: str, body: str = "") -> None:
-        self._answer(200, REPLY.format(uri=SHELL_URI, action=action, id=uuid.uuid4(), message=escape(self.message), body=body).encode())
+        self._answer(
+            200,
+            REPLY.format(
+                uri=SHELL_URI, action=action, id=uuid.uuid4(), message=escape(self.message), body=body
+            ).encode(),
+        )
 
     def _fault(self, code: int, text: str) -> None:
         self._answer(500, FAULT.format(message=escape(self.message), code=code, text=escape(text)).encode())
@@ -145,21 +163,34 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def _directory(self, path: str) -> Path:
-        folder = self.server.prefix.path(path) if path[:3].upper() == "C:\\" else self.server.prefix.drive / "users"
+        folder = (
+            self.server.prefix.path(path)
+            if path[:3].upper() == "C:\\"
+            else self.server.prefix.drive / "users"
+        )
         return folder if folder.is_dir() else self.server.prefix.drive
 
     def _command(self, shell: Shell, content: ET.Element) -> None:
         arguments = [item.text or "" for item in content.iter(SHELL + "Arguments")]
-        line = windows_line(content.findtext(f".//{SHELL}Command", ""), arguments, self.options.get("WINRS_SKIP_CMD_SHELL", "FALSE").upper() == "TRUE")
+        line = windows_line(
+            content.findtext(f".//{SHELL}Command", ""),
+            arguments,
+            self.options.get("WINRS_SKIP_CMD_SHELL", "FALSE").upper() == "TRUE",
+        )
         key = str(uuid.uuid4()).upper()
         shell.commands[key] = command = self.server.run(shell, line, self.path.rsplit("/", 1)[-1])
         if self.options.get("WINRS_CONSOLEMODE_STDIN", "TRUE").upper() == "TRUE":
             command.send(b"", True)  # no input will come
-        self._reply(f"{SHELL_URI}/CommandResponse", f"<rsp:CommandResponse><rsp:CommandId>{key}</rsp:CommandId></rsp:CommandResponse>")
+        self._reply(
+            f"{SHELL_URI}/CommandResponse",
+            f"<rsp:CommandResponse><rsp:CommandId>{key}</rsp:CommandId></rsp:CommandResponse>",
+        )
 
     def _send(self, shell: Shell, content: ET.Element) -> None:
         for stream in content.iter(SHELL + "Stream"):
-            shell.commands[stream.get("CommandId", "")].send(base64.b64decode(stream.text or ""), stream.get("End", "").lower() == "true")
+            shell.commands[stream.get("CommandId", "")].send(
+                base64.b64decode(stream.text or ""), stream.get("End", "").lower() == "true"
+            )
         self._reply(f"{SHELL_URI}/SendResponse", "<rsp:SendResponse/>")
 
     def _receive(self, shell: Shell, content: ET.Element) -> None:
@@ -168,12 +199,20 @@ class Handler(BaseHTTPRequestHandler):
         key = wanted.get("CommandId", "")
         got = shell.commands[key].receive(max(1.0, self.limit - 1))
         if got is None:
-            self._fault(TIMED_OUT, "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.")
+            self._fault(
+                TIMED_OUT,
+                "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.",
+            )
             return
         streams, code = got
-        body = "".join(f'<rsp:Stream Name="{name}" CommandId="{key}">{base64.b64encode(data).decode()}</rsp:Stream>' for name, data in streams.items())
+        body = "".join(
+            f'<rsp:Stream Name="{name}" CommandId="{key}">{base64.b64encode(data).decode()}</rsp:Stream>'
+            for name, data in streams.items()
+        )
         state = "Running" if code is None else "Done"
-        signed = "" if code is None else f"<rsp:ExitCode>{code - 2**32 if code >= 2**31 else code}</rsp:ExitCode>"
+        signed = (
+            "" if code is None else f"<rsp:ExitCode>{code - 2**32 if code >= 2**31 else code}</rsp:ExitCode>"
+        )
         body += f'<rsp:CommandState CommandId="{key}" State="{SHELL_URI}/CommandState/{state}">{signed}</rsp:CommandState>'
         self._reply(f"{SHELL_URI}/ReceiveResponse", f"<rsp:ReceiveResponse>{body}</rsp:ReceiveResponse>")
 

@@ -1,9 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for SignTool on a POSIX system: it speaks as the recorded one does; its signatures are lines at a file's end.
+"""Stands in for SignTool on a POSIX system: it speaks as the recorded one does; its signatures are lines at a
+file's end.
 
-On such a system the backslash is a letter: the file ``C:\\build\\a.exe`` lies beside the folder ``C:\\build``, in which this
-program is started. Each run adds a line to the file that SIGNTOOL_LOG names: its arguments and a digest of each login it got.
+On such a system the backslash is a letter: the file ``C:\\build\\a.exe`` lies beside the folder
+``C:\\build``, in which this program is started. Each run adds a line to the file that SIGNTOOL_LOG names: its
+arguments and a digest of each login it got.
 """
 
 from __future__ import annotations
@@ -35,7 +37,12 @@ def split(content: bytes) -> tuple[bytes, list[dict[str, Any]]]:
 
 
 def certificate(depth: int, subject: str, thumbprint: str) -> str:
-    lines = [f"Issued to: {subject}", "Issued by: Example Test Root CA", "Expires:   Sun May 16 05:40:43 2032", f"SHA1 hash: {thumbprint}"]
+    lines = [
+        f"Issued to: {subject}",
+        "Issued by: Example Test Root CA",
+        "Expires:   Sun May 16 05:40:43 2032",
+        f"SHA1 hash: {thumbprint}",
+    ]
     return "".join(" " * 4 * depth + line + "\r\r\n" for line in lines) + "\r\n"
 
 
@@ -44,13 +51,24 @@ def sign(options: dict[str, str], names: list[str]) -> tuple[int, str, str]:
     for name in names:
         body, signatures = split(path_of(name).read_bytes())
         if body.startswith(b"hangs"):
-            subprocess.Popen([sys.executable, "-c", "import time\nwhile True:\n open('heartbeat', 'ab').write(b'.')\n time.sleep(0.2)"])
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    "import time\nwhile True:\n open('heartbeat', 'ab').write(b'.')\n time.sleep(0.2)",
+                ]
+            )
             time.sleep(300)
         if "/tr" in options and "dead" in options["/tr"]:
             err += UNREACHABLE + f"SignTool Error: An error occurred while attempting to sign: {name}\r\r\n"
             errors += 1
             continue
-        own = {"signer": options["/sha1"], "digest": options["/fd"], "stamped": "/tr" in options, "body": hashlib.sha256(body).hexdigest()}
+        own = {
+            "signer": options["/sha1"],
+            "digest": options["/fd"],
+            "stamped": "/tr" in options,
+            "body": hashlib.sha256(body).hexdigest(),
+        }
         kept = signatures if "/as" in options else []
         path_of(name).write_bytes(body + b"".join(MARK + json.dumps(one).encode() for one in [*kept, own]))
         out, good = out + f"Successfully signed: {name}\r\r\n", good + 1
@@ -66,10 +84,18 @@ def verify(names: list[str]) -> tuple[int, str, str]:
         err = "SignTool Error: No signature found.\r\r\n"
     for index, one in enumerate(signatures):
         out += f"\r\nSignature Index: {index}{' (Primary Signature)' if not index else ''}\r\nHash of file ({one['digest']}): {one['body'].upper()}\r\n"
-        out += "\r\nSigning Certificate Chain:\r\n" + certificate(1, "Example Test Root CA", "9" * 40) + certificate(2, "Example Code Signing", one["signer"])
+        out += (
+            "\r\nSigning Certificate Chain:\r\n"
+            + certificate(1, "Example Test Root CA", "9" * 40)
+            + certificate(2, "Example Code Signing", one["signer"])
+        )
         if one["stamped"]:
             out += "The signature is timestamped: Tue Nov 24 06:20:41 2026\r\nTimestamp Verified by:\r\n"
-            out += certificate(1, "Example Test Root CA", "9" * 40) + certificate(2, "Example Time Stamping", "8" * 40) + "\r\n"
+            out += (
+                certificate(1, "Example Test Root CA", "9" * 40)
+                + certificate(2, "Example Time Stamping", "8" * 40)
+                + "\r\n"
+            )
         else:
             out += "File is not timestamped.\r\n\r\n"
         if one["body"] != hashlib.sha256(body).hexdigest():
@@ -88,7 +114,12 @@ def remove(names: list[str]) -> tuple[int, str, str]:
     for name in names:
         path_of(name).write_bytes(split(path_of(name).read_bytes())[0])
         out += f"\r\nRemoving signature on file: {name}\r\r\nSuccessfully committed changes to the file: {name}\r\r\n"
-    return 0, out + f"\r\nNumber of files successfully processed: {len(names)}\r\r\nNumber of warnings: 0\r\r\nNumber of errors: 0\r\r\n", ""
+    return (
+        0,
+        out
+        + f"\r\nNumber of files successfully processed: {len(names)}\r\r\nNumber of warnings: 0\r\r\nNumber of errors: 0\r\r\n",
+        "",
+    )
 
 
 def printed(text: str) -> bytes:
@@ -103,7 +134,9 @@ def printed(text: str) -> bytes:
 
 
 def main(words: list[str]) -> int:
-    logins = {name: hashlib.sha256(os.environ[name].encode()).hexdigest() for name in LOGINS if name in os.environ}
+    logins = {
+        name: hashlib.sha256(os.environ[name].encode()).hexdigest() for name in LOGINS if name in os.environ
+    }
     with open(os.environ["SIGNTOOL_LOG"], "a", encoding="utf-8") as log:
         log.write(json.dumps({"argv": words, "logins": logins}) + "\n")
     command, rest = words[0], words[1:]
@@ -111,7 +144,11 @@ def main(words: list[str]) -> int:
     while rest and rest[0].startswith("/"):
         option = rest.pop(0)
         options[option] = rest.pop(0) if option in WITH_VALUE and command != "remove" else ""
-    code, out, err = {"sign": lambda: sign(options, rest), "verify": lambda: verify(rest), "remove": lambda: remove(rest)}[command]()
+    code, out, err = {
+        "sign": lambda: sign(options, rest),
+        "verify": lambda: verify(rest),
+        "remove": lambda: remove(rest),
+    }[command]()
     sys.stdout.buffer.write(printed(out))
     sys.stderr.buffer.write(printed(err))
     return code

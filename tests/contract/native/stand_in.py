@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program for run_steps.ps1 to run, on any system: ``stand_in.py WHAT [argument...]`` does one thing that a real tool might do."""
+"""A program for run_steps.ps1 to run, on any system: ``stand_in.py WHAT [argument...]`` does one thing that a
+real tool might do.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def main(what: str, words: list[str]) -> int:
         count = 0
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                count += process.name != mine and words[0].encode("utf-8") in (process / "environ").read_bytes()
+                count += (
+                    process.name != mine and words[0].encode("utf-8") in (process / "environ").read_bytes()
+                )
             except OSError:
                 continue
         out.write(str(count).encode("ascii"))

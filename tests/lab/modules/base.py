@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..documentation import BadArguments, Rules, check, given_names, options
-from ..host import Host
+from ..windows.host import Host
+from .documentation import (
+    BadArguments,
+    Rules,
+    check,
+    given_names,
+    options,
+)
 
 SKIPPED_IN_CHECK_MODE = "remote module ({}) does not support check mode"
 
@@ -35,7 +41,9 @@ class Exit(Exception):
 
 @dataclass
 class Call:
-    """One call of a module on one host. ``result`` is the answer as it grows; ``args`` are checked and converted."""
+    """One call of a module on one host. ``result`` is the answer as it grows; ``args`` are checked and
+    converted.
+    """
 
     host: Host
     name: str
@@ -65,7 +73,9 @@ def only(call: Call, *known: str) -> None:
     """Refuses documented arguments that the lab does not act on, rather than to pass them over."""
     others = sorted(call.given - set(known))
     if others:
-        call.fail(f"The lab's {call.name} does not know the argument {others[0]}; it knows {', '.join(known)}.")
+        call.fail(
+            f"The lab's {call.name} does not know the argument {others[0]}; it knows {', '.join(known)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,14 @@ class Module:
     """arguments beside the documented ones that its action plugin sends"""
 
 
-def execute(module: Module, documentation: str, collections: Path, call: Call, given: Mapping[str, Any], ignore_unknown: bool = False) -> dict[str, Any]:
+def execute(
+    module: Module,
+    documentation: str,
+    collections: Path,
+    call: Call,
+    given: Mapping[str, Any],
+    ignore_unknown: bool = False,
+) -> dict[str, Any]:
     """The answer of a module for the arguments ``given``; ``documentation`` is its full name."""
     if call.check_mode and not module.checks_mode:
         return {"changed": False, "skipped": True, "msg": SKIPPED_IN_CHECK_MODE.format(call.name)}
@@ -91,7 +108,9 @@ def execute(module: Module, documentation: str, collections: Path, call: Call, g
         public = {key: value for key, value in given.items() if key not in module.internal}
         if extra:
             # A module that works for its action plugin gets what that one has made of the task's arguments.
-            allowed = {name: option for name, option in allowed.items() if not option.required or name in public}
+            allowed = {
+                name: option for name, option in allowed.items() if not option.required or name in public
+            }
         if ignore_unknown:
             public = {key: value for key, value in public.items() if key in allowed}
         call.args = {**check(call.name, allowed, module.rules, public, call.expand, module.legacy), **extra}
@@ -106,5 +125,10 @@ def execute(module: Module, documentation: str, collections: Path, call: Call, g
         return {**call.result, **failure.keys, "failed": True, "msg": failure.message}
     except Unhandled as error:
         text = str(error)
-        return {"failed": True, "changed": False, "msg": f"Unhandled exception while executing module: {text}", "exception": text}
+        return {
+            "failed": True,
+            "changed": False,
+            "msg": f"Unhandled exception while executing module: {text}",
+            "exception": text,
+        }
     return call.result

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from ..certstore import StoredCertificate
+from ..windows.certstore import StoredCertificate
 
 _NAMES = {
     NameOID.COMMON_NAME: "CN",
@@ -74,7 +74,9 @@ class NoCertificate(Exception):
 
 
 def read_file(data: bytes) -> list[bytes]:
-    """The certificates (DER) of a file: DER, PEM (the first one of it), PKCS#7 in DER or PEM; none for an empty file."""
+    """The certificates (DER) of a file: DER, PEM (the first one of it), PKCS#7 in DER or PEM; none for an
+    empty file.
+    """
     if not data.strip():
         return []
     block = re.search(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", data, re.DOTALL)
@@ -88,7 +90,9 @@ def read_file(data: bytes) -> list[bytes]:
     except ValueError:
         pass
     try:
-        return [one.public_bytes(serialization.Encoding.DER) for one in pkcs7.load_der_pkcs7_certificates(data)]
+        return [
+            one.public_bytes(serialization.Encoding.DER) for one in pkcs7.load_der_pkcs7_certificates(data)
+        ]
     except ValueError:
         raise NoCertificate from None
 
@@ -105,7 +109,12 @@ def distinguished_name(name: x509.Name) -> str:
 
 
 def simple_name(name: x509.Name) -> str:
-    for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME, NameOID.EMAIL_ADDRESS):
+    for oid in (
+        NameOID.COMMON_NAME,
+        NameOID.ORGANIZATIONAL_UNIT_NAME,
+        NameOID.ORGANIZATION_NAME,
+        NameOID.EMAIL_ADDRESS,
+    ):
         found = name.get_attributes_for_oid(oid)
         if found:
             return str(found[-1].value)
@@ -176,17 +185,29 @@ def _signature_algorithm(certificate: x509.Certificate) -> str:
 def _extension(value: Any) -> tuple[str, dict[str, Any]]:
     """An extension as crypt32 writes it, and what the module takes out of it."""
     if isinstance(value, x509.BasicConstraints):
-        kind, length = "CA" if value.ca else "End Entity", "None" if value.path_length is None else value.path_length
-        return f"Subject Type={kind}, Path Length Constraint={length}", {"is_ca": value.ca, "path_length_constraint": value.path_length or 0}
+        kind, length = (
+            "CA" if value.ca else "End Entity",
+            "None" if value.path_length is None else value.path_length,
+        )
+        return f"Subject Type={kind}, Path Length Constraint={length}", {
+            "is_ca": value.ca,
+            "path_length_constraint": value.path_length or 0,
+        }
     if isinstance(value, x509.KeyUsage):
-        names = [name for name, _text, _bit in _USAGES if name in _USAGE_FIELDS and getattr(value, _USAGE_FIELDS[name])]
+        names = [
+            name
+            for name, _text, _bit in _USAGES
+            if name in _USAGE_FIELDS and getattr(value, _USAGE_FIELDS[name])
+        ]
         bits = sum(bit for name, _text, bit in _USAGES if name in names)
         texts = [text for name, text, _bit in reversed(_USAGES) if name in names]
         return f"{', '.join(texts)} ({bits:02x})", {"key_usages": names}
     if isinstance(value, x509.ExtendedKeyUsage):
         oids = [oid.dotted_string for oid in value]
         names = [_PURPOSES.get(oid, "Unknown Key Usage") for oid in oids]
-        return ", ".join(f"{name} ({oid})" for name, oid in zip(names, oids, strict=True)), {"intended_purposes": names}
+        return ", ".join(f"{name} ({oid})" for name, oid in zip(names, oids, strict=True)), {
+            "intended_purposes": names
+        }
     if isinstance(value, x509.SubjectKeyIdentifier):
         return value.digest.hex(), {"ski": value.digest.hex().upper()}
     if isinstance(value, x509.AuthorityKeyIdentifier):
@@ -195,6 +216,9 @@ def _extension(value: Any) -> tuple[str, dict[str, Any]]:
         names = value.get_values_for_type(x509.DNSName)
         return ", ".join(f"DNS Name={name}" for name in names), {"dns_names": names}
     if isinstance(value, x509.CertificatePolicies):
-        parts = [f"[{number}]Certificate Policy:Policy Identifier={policy.policy_identifier.dotted_string}" for number, policy in enumerate(value, 1)]
+        parts = [
+            f"[{number}]Certificate Policy:Policy Identifier={policy.policy_identifier.dotted_string}"
+            for number, policy in enumerate(value, 1)
+        ]
         return ", ".join(parts), {}
     return value.public_bytes().hex(" "), {}

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import base64
 
-from ..errors import LabOSError
-from ..steps import io_failure
+from ..windows.errors import LabOSError
+from ..windows.steps import io_failure
 from .base import Call, Module, Unhandled
 
 

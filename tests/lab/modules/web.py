@@ -34,7 +34,9 @@ def request(url: str, method: str = "GET", timeout: float = 30, modern: bool = F
         with urllib.request.urlopen(question, timeout=timeout) as answer:  # noqa: S310
             return Page(answer.status, answer.reason, answer.read(), answer.headers.get("Last-Modified", ""))
     except urllib.error.HTTPError as error:
-        raise WebFailed(f"The remote server returned an error: ({error.code}) {error.reason}.", error.code) from error
+        raise WebFailed(
+            f"The remote server returned an error: ({error.code}) {error.reason}.", error.code
+        ) from error
     except TimeoutError as error:
         raise WebFailed("The operation has timed out") from error
     except (urllib.error.URLError, ConnectionError) as error:

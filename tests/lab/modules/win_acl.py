@@ -6,8 +6,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..access import FULL, MODIFY, READ, READ_EXECUTE, WRITE, Ace
-from ..errors import LabOSError
+from ..windows.access import (
+    FULL,
+    MODIFY,
+    READ,
+    READ_EXECUTE,
+    WRITE,
+    Ace,
+)
+from ..windows.errors import LabOSError
 from .base import Call, Exit, Module
 
 _SYNCHRONIZE = 0x100000
@@ -45,16 +52,22 @@ def run(call: Call) -> None:
     try:
         sid = call.host.accounts.sid(user)
     except LabOSError:
-        call.fail(f"account_name {user} is not a valid account, cannot get SID: Some or all identity references could not be translated.")
+        call.fail(
+            f"account_name {user} is not a valid account, cannot get SID: Some or all identity references could not be translated."
+        )
     entry = _entry(call, sid, files.is_dir(path))
     there = [one for one in files.access(path).entries if one == entry]
     state = call.args["state"]
     if (state == "present") == bool(there):
-        call.result["msg"] = "the specified rule already exists" if there else "the specified rule does not exist"
+        call.result["msg"] = (
+            "the specified rule already exists" if there else "the specified rule does not exist"
+        )
         raise Exit
     if not call.check_mode:
         entries = list(files.access(path).entries)
-        files.set_acl(path, _added(entries, entry) if state == "present" else [one for one in entries if one != entry])
+        files.set_acl(
+            path, _added(entries, entry) if state == "present" else [one for one in entries if one != entry]
+        )
     call.result["changed"] = True
 
 

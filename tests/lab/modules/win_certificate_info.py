@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..certstore import CertificateStores
+from ..windows.certstore import CertificateStores
 from .base import Call, Module
 from .certificates import describe
 
@@ -13,7 +13,9 @@ def run(call: Call) -> None:
     location = "CurrentUser" if call.args["store_location"].lower() == "currentuser" else "LocalMachine"
     wanted = (call.args["thumbprint"] or "").replace(" ", "").upper()
     found = CertificateStores(call.host).certificates(call.args["store_name"], location, call.account)
-    chosen = sorted((one for one in found if not wanted or one.thumbprint == wanted), key=lambda one: one.thumbprint)
+    chosen = sorted(
+        (one for one in found if not wanted or one.thumbprint == wanted), key=lambda one: one.thumbprint
+    )
     call.result.update(exists=bool(chosen), certificates=[describe(one) for one in chosen])
 
 

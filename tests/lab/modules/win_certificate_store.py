@@ -8,12 +8,12 @@ import base64
 import hashlib
 import re
 
-from ..certstore import CertificateStores
-from ..documentation import Rules
-from ..errors import LabOSError
-from ..steps import io_failure
+from ..windows.certstore import CertificateStores
+from ..windows.errors import LabOSError
+from ..windows.steps import io_failure
 from .base import Call, Module
 from .certificates import NoCertificate, read_file
+from .documentation import Rules
 
 _LOCATIONS = ("CurrentUser", "LocalMachine")
 
@@ -23,14 +23,22 @@ def run(call: Call) -> None:
     name = "CA" if call.args["store_name"].lower() == "certificateauthority" else call.args["store_name"]
     if call.args["store_type"] != "system":
         call.fail("The lab's win_certificate_store knows no certificate stores of services.")
-    location = next((known for known in _LOCATIONS if known.lower() == call.args["store_location"].lower()), "")
+    location = next(
+        (known for known in _LOCATIONS if known.lower() == call.args["store_location"].lower()), ""
+    )
     if not location:
-        call.fail(f"value of store_location must be one of: {', '.join(_LOCATIONS)}. Got no match for: {call.args['store_location']}")
+        call.fail(
+            f"value of store_location must be one of: {', '.join(_LOCATIONS)}. Got no match for: {call.args['store_location']}"
+        )
     stores = CertificateStores(call.host)
     if not stores.exists(name, location, call.account):
         text = call.host.error_text(2).rstrip(".")
-        call.fail(f"unable to find store '{name}': (CertOpenStore failed ({text}, Win32ErrorCode 2 - 0x00000002))")
-    {"absent": _absent, "exported": _exported, "present": _present}[call.args["state"].lower()](call, stores, name, location)
+        call.fail(
+            f"unable to find store '{name}': (CertOpenStore failed ({text}, Win32ErrorCode 2 - 0x00000002))"
+        )
+    {"absent": _absent, "exported": _exported, "present": _present}[call.args["state"].lower()](
+        call, stores, name, location
+    )
 
 
 def _plain(thumbprint: str) -> str:
@@ -42,11 +50,15 @@ def _file(call: Call) -> list[bytes]:
     if not call.host.files.is_file(path):
         call.fail(f"File at '{path}' either does not exist or is not a file")
     if path.lower().endswith((".pfx", ".p12")):
-        call.fail("The lab's win_certificate_store imports no PKCS#12 files: its private keys are on the HSM.")
+        call.fail(
+            "The lab's win_certificate_store imports no PKCS#12 files: its private keys are on the HSM."
+        )
     try:
         return read_file(call.host.files.read(path))
     except NoCertificate:
-        call.fail('Failed to load cert from file: Exception calling "Import" with "3" argument(s): "Cannot find the requested object.\r\n"')
+        call.fail(
+            'Failed to load cert from file: Exception calling "Import" with "3" argument(s): "Cannot find the requested object.\r\n"'
+        )
 
 
 def _thumbprint(der: bytes) -> str:
@@ -74,10 +86,17 @@ def _absent(call: Call, stores: CertificateStores, name: str, location: str) -> 
 
 
 def _exported(call: Call, stores: CertificateStores, name: str, location: str) -> None:
-    files, path, thumbprint, kind = call.host.files, call.args["path"], call.args["thumbprint"], call.args["file_type"].lower()
+    files, path, thumbprint, kind = (
+        call.host.files,
+        call.args["path"],
+        call.args["thumbprint"],
+        call.args["file_type"].lower(),
+    )
     call.result["thumbprints"].append(thumbprint)
     if kind == "pkcs12":
-        call.fail("The lab's win_certificate_store exports no PKCS#12 files: its private keys are on the HSM.")
+        call.fail(
+            "The lab's win_certificate_store exports no PKCS#12 files: its private keys are on the HSM."
+        )
     if files.is_dir(path):
         call.fail(f"Cannot export cert to path '{path}' as it is a directory")
     if files.is_file(path):

@@ -7,16 +7,25 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from .. import errors
-from ..documentation import Rules
-from ..errors import LabOSError
-from ..process import escape_argument, split_program
-from .base import Call, Exit, Module, Unhandled
+from ..windows import errors
+from ..windows.errors import LabOSError
+from ..windows.process import escape_argument, split_program
+from .base import (
+    Call,
+    Exit,
+    Module,
+    Unhandled,
+)
+from .documentation import Rules
 
 
 def run(call: Call) -> None:
     raw, argv, cmd = (call.args.get(name) for name in ("_raw_params", "argv", "cmd"))
-    line = " ".join(escape_argument(str(item)) for item in argv) if argv else str(cmd if cmd is not None else raw or "")
+    line = (
+        " ".join(escape_argument(str(item)) for item in argv)
+        if argv
+        else str(cmd if cmd is not None else raw or "")
+    )
     if not line.strip():
         raise Unhandled("Cannot index into a null array.")
     call.result.update(cmd=line.strip(), rc=0)
@@ -33,7 +42,13 @@ def run(call: Call) -> None:
     started = datetime.now(UTC).replace(tzinfo=None)
     try:
         done = call.host.start(
-            program, arguments, (call.args["stdin"] or "").encode(), call.environment, directory or call.host.profile(call.account), call.account, call.logon
+            program,
+            arguments,
+            (call.args["stdin"] or "").encode(),
+            call.environment,
+            directory or call.host.profile(call.account),
+            call.account,
+            call.logon,
         )
     except LabOSError as error:
         text = call.host.error_text(error.code).rstrip(".") if error.code != 193 else error.message
@@ -69,4 +84,6 @@ def _found(call: Call, pattern: str) -> bool:
 
 
 _FORMS = ("_raw_params", "argv", "cmd")
-MODULE = Module(run, Rules(required_one_of=[_FORMS], mutually_exclusive=[_FORMS], free_form=True), checks_mode=False)
+MODULE = Module(
+    run, Rules(required_one_of=[_FORMS], mutually_exclusive=[_FORMS], free_form=True), checks_mode=False
+)

@@ -12,9 +12,9 @@ import time
 import zipfile
 from typing import Any
 
-from ..errors import LabOSError
-from ..filesystem import join, normalize, split
-from ..steps import io_failure
+from ..windows.errors import LabOSError
+from ..windows.filesystem import join, normalize, split
+from ..windows.steps import io_failure
 from .base import Call, Module, Unhandled
 
 _INTERNAL = ("_copy_mode", "_original_basename", "files", "directories", "symlinks")
@@ -26,7 +26,9 @@ def run(call: Call) -> None:
     mode = call.args.get("_copy_mode", "single")
     modes = {"query": _query, "single": _single, "explode": _explode, "remote": _remote}
     if mode not in modes:
-        call.fail(f"Get-AnsibleParam: Argument _copy_mode needs to be one of explode,query,remote,single but was {mode}.")
+        call.fail(
+            f"Get-AnsibleParam: Argument _copy_mode needs to be one of explode,query,remote,single but was {mode}."
+        )
     try:
         modes[mode](call)
     except LabOSError as error:
@@ -57,7 +59,9 @@ def _query(call: Call) -> None:
     for folder in call.args.get("directories") or []:
         path = _at(dest, str(folder["dest"]))
         if files.is_file(split(path)[0]):
-            call.fail(f"cannot copy folder to dest '{path}': object at parent directory path is already a file")
+            call.fail(
+                f"cannot copy folder to dest '{path}': object at parent directory path is already a file"
+            )
         if files.is_file(path):
             call.fail(f"cannot copy folder to dest '{path}': object at path is already a file")
         if not files.is_dir(path):

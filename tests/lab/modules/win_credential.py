@@ -8,10 +8,10 @@ import base64
 from dataclasses import replace
 from typing import Any
 
-from ..credentials import Credential
-from ..documentation import Rules
-from ..errors import LabOSError
+from ..windows.credentials import Credential
+from ..windows.errors import LabOSError
 from .base import Call, Module, Unhandled
+from .documentation import Rules
 
 _TYPES = {
     "generic_password": "Generic",
@@ -37,22 +37,47 @@ def run(call: Call) -> None:
                 vault.write(call.account, call.logon, new)
     except LabOSError as error:
         text = f"{call.host.error_text(error.code).rstrip('.')}, Win32ErrorCode {error.code} - 0x{error.code:08X}"
-        raise Unhandled(f'Exception calling "GetCredential" with "2" argument(s): "CredReadW({name}) failed ({text})"') from error
+        raise Unhandled(
+            f'Exception calling "GetCredential" with "2" argument(s): "CredReadW({name}) failed ({text})"'
+        ) from error
     call.result["changed"] = changed
     if call.diff:
-        call.result["diff"] = {"before": _shown(old) if old else "", "after": (_input(call, kind) if call.check_mode else _shown(new)) if new else ""}
+        call.result["diff"] = {
+            "before": _shown(old) if old else "",
+            "after": (_input(call, kind) if call.check_mode else _shown(new)) if new else "",
+        }
 
 
 def _wanted(call: Call, old: Credential | None, kind: str) -> Credential:
     args = call.args
     secret = args["secret"]
-    data = None if secret is None else base64.b64decode(secret) if args["secret_format"] in _BASE64 else secret.encode("utf-16-le")
-    attributes = None if args["attributes"] is None else tuple((item["name"], _attribute(item)) for item in args["attributes"])
-    shared = {"user": args["username"], "comment": args["comment"] or "", "alias": args["alias"] or "", "persistence": args["persistence"].lower()}
+    data = (
+        None
+        if secret is None
+        else base64.b64decode(secret)
+        if args["secret_format"] in _BASE64
+        else secret.encode("utf-16-le")
+    )
+    attributes = (
+        None
+        if args["attributes"] is None
+        else tuple((item["name"], _attribute(item)) for item in args["attributes"])
+    )
+    shared = {
+        "user": args["username"],
+        "comment": args["comment"] or "",
+        "alias": args["alias"] or "",
+        "persistence": args["persistence"].lower(),
+    }
     if old is None:
         return Credential(args["name"], kind, secret=data or b"", attributes=attributes or (), **shared)
     keep = data is None or args["update_secret"] in _ONCE
-    return replace(old, secret=old.secret if keep or data is None else data, attributes=old.attributes if attributes is None else attributes, **shared)
+    return replace(
+        old,
+        secret=old.secret if keep or data is None else data,
+        attributes=old.attributes if attributes is None else attributes,
+        **shared,
+    )
 
 
 def _attribute(item: dict[str, Any]) -> bytes:
@@ -63,7 +88,9 @@ def _attribute(item: dict[str, Any]) -> bytes:
 def _shown(one: Credential | None) -> Any:
     if one is None:
         return ""
-    attributes = [{"name": name, "data": base64.b64encode(data).decode() or None} for name, data in one.attributes]
+    attributes = [
+        {"name": name, "data": base64.b64encode(data).decode() or None} for name, data in one.attributes
+    ]
     return {
         "alias": one.alias or None,
         "attributes": attributes,

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..documentation import Rules
-from ..host import MACHINE_ENVIRONMENT, USER_ENVIRONMENT
+from ..windows.host import MACHINE_ENVIRONMENT, USER_ENVIRONMENT
 from .base import Call, Module
+from .documentation import Rules
 
 
 def run(call: Call) -> None:
@@ -62,4 +62,10 @@ def _write(call: Call, level: str, name: str, text: str) -> None:
         registry.delete(_key(level), name)
 
 
-MODULE = Module(run, Rules(required_one_of=[("name", "variables")], mutually_exclusive=[("variables", "name"), ("variables", "value"), ("variables", "state")]))
+MODULE = Module(
+    run,
+    Rules(
+        required_one_of=[("name", "variables")],
+        mutually_exclusive=[("variables", "name"), ("variables", "value"), ("variables", "state")],
+    ),
+)

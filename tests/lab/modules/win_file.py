@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
-from ..errors import LabOSError
-from ..filesystem import split
-from ..steps import io_failure
-from .base import Call, Module, Unhandled, only
+from ..windows.errors import LabOSError
+from ..windows.filesystem import split
+from ..windows.steps import io_failure
+from .base import (
+    Call,
+    Module,
+    Unhandled,
+    only,
+)
 
 
 def run(call: Call) -> None:

@@ -10,10 +10,15 @@ import time
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
-from ..errors import LabOSError
-from ..filesystem import join, split
-from ..steps import io_failure
-from .base import Call, Module, Unhandled, only
+from ..windows.errors import LabOSError
+from ..windows.filesystem import join, split
+from ..windows.steps import io_failure
+from .base import (
+    Call,
+    Module,
+    Unhandled,
+    only,
+)
 from .web import WebFailed, request
 
 
@@ -56,7 +61,9 @@ def _get(call: Call, url: str, dest: str, checksum: str) -> None:
 
 def _ask(call: Call, url: str, method: str, failure: str) -> bytes | str:
     if not urlsplit(url).scheme:
-        raise Unhandled('Exception calling "Create" with "1" argument(s): "This operation is not supported for a relative URI."')
+        raise Unhandled(
+            'Exception calling "Create" with "1" argument(s): "This operation is not supported for a relative URI."'
+        )
     started = time.monotonic()
     try:
         page = request(url, method, call.args["url_timeout"], call.host.powershell.startswith("7"))
@@ -68,12 +75,16 @@ def _ask(call: Call, url: str, method: str, failure: str) -> bytes | str:
 
 
 def _newer(call: Call, url: str, dest: str) -> bool:
-    """Whether the server's file is newer; a server that gives no date says now, which is no later than any file's time."""
+    """Whether the server's file is newer; a server that gives no date says now, which is no later than any
+    file's time.
+    """
     modified = _ask(call, url, "HEAD", f"Error when requesting 'Last-Modified' date from '{url}'. ")
     if not isinstance(modified, str) or not modified:
         return False
     date = email.utils.parsedate_to_datetime(modified)
-    return date.astimezone(UTC) > call.host.files.stat(dest).modified.astimezone(UTC) and date < datetime.now(UTC)
+    return date.astimezone(UTC) > call.host.files.stat(dest).modified.astimezone(UTC) and date < datetime.now(
+        UTC
+    )
 
 
 def _download(call: Call, url: str, dest: str, checksum: str, before: str | None) -> None:

@@ -9,14 +9,19 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .. import packages
-from ..documentation import Rules
-from ..errors import LabOSError
-from ..filesystem import join
-from ..host import SYSTEM32
-from ..process import Completed, escape_argument, split_program
-from ..steps import io_failure
-from .base import Call, Module, Unhandled, only
+from ..windows import packages
+from ..windows.errors import LabOSError
+from ..windows.filesystem import join
+from ..windows.host import SYSTEM32
+from ..windows.process import Completed, escape_argument, split_program
+from ..windows.steps import io_failure
+from .base import (
+    Call,
+    Module,
+    Unhandled,
+    only,
+)
+from .documentation import Rules
 from .web import WebFailed, request
 
 _MSI = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -123,7 +128,9 @@ def _msi(call: Call, path: str, product: str) -> _Status:
     if path:
         package = packages.by_content(call.host.files.read(path)) if call.host.files.is_file(path) else None
         if package is None:
-            raise Unhandled('Exception calling "OpenPackage" with "2" argument(s): "This installation package could not be opened."')
+            raise Unhandled(
+                'Exception calling "OpenPackage" with "2" argument(s): "This installation package could not be opened."'
+            )
         product = package.product_id
     key = f"{_UNINSTALL[0]}\\{product}"
     return _Status("msi", product, bool(product) and call.host.registry.exists(key), key)
@@ -145,17 +152,31 @@ def _change(call: Call, path: str, status: _Status) -> None:
         if wanted and wanted.upper() != digest:
             call.fail(f"The checksum for {path} did not match '{wanted}', it was '{digest}'")
     given = call.args["arguments"]
-    arguments = " ".join(escape_argument(str(item)) for item in given) if isinstance(given, list) else str(given or "")
+    arguments = (
+        " ".join(escape_argument(str(item)) for item in given)
+        if isinstance(given, list)
+        else str(given or "")
+    )
     if status.provider == "msi":
         log = call.args["log_path"] or join(call.expand("%TEMP%"), f"msi-{secrets.token_hex(6)}.log")
         actions = ["/i", path] if present else ["/x", status.product_id]
-        line = " ".join(escape_argument(item) for item in ("msiexec.exe", *actions, "/L*V", log, "/qn", "/norestart")) + (f" {arguments}" if arguments else "")
+        line = " ".join(
+            escape_argument(item) for item in ("msiexec.exe", *actions, "/L*V", log, "/qn", "/norestart")
+        ) + (f" {arguments}" if arguments else "")
         program, rest = join(SYSTEM32, "msiexec.exe"), line.partition(" ")[2]
     else:
         line = escape_argument(path) if path else _uninstaller(call, status)
         line += f" {arguments}" if arguments else ""
         program, rest = split_program(line)
-    done = call.host.start(program, rest, b"", call.environment, call.args["chdir"] or call.host.profile(call.account), call.account, call.logon)
+    done = call.host.start(
+        program,
+        rest,
+        b"",
+        call.environment,
+        call.args["chdir"] or call.host.profile(call.account),
+        call.account,
+        call.logon,
+    )
     _judge(call, line, done)
 
 
@@ -184,7 +205,10 @@ def _judge(call: Call, line: str, done: Completed) -> None:
 MODULE = Module(
     run,
     Rules(
-        required_if=[("state", "present", ("path",), False), ("state", "absent", ("path", "product_id"), True)],
+        required_if=[
+            ("state", "present", ("path",), False),
+            ("state", "absent", ("path", "product_id"), True),
+        ],
         required_by={"creates_version": ("creates_path",)},
     ),
 )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..host import MACHINE_ENVIRONMENT, USER_ENVIRONMENT
+from ..windows.host import MACHINE_ENVIRONMENT, USER_ENVIRONMENT
 from .base import Call, Module
 
 
@@ -18,12 +18,18 @@ def run(call: Call) -> None:
     if call.args["state"] == "absent":
         removed = -1
         for element in call.args["elements"]:
-            removed = next((index for index, entry in enumerate(entries) if _same(entry) == _same(str(element))), -1)
+            removed = next(
+                (index for index, entry in enumerate(entries) if _same(entry) == _same(str(element))), -1
+            )
             if removed >= 0:
                 del entries[removed]
         call.result["removed_idx"] = removed
     else:
-        entries += [str(element) for element in call.args["elements"] if _same(str(element)) not in [_same(entry) for entry in entries]]
+        entries += [
+            str(element)
+            for element in call.args["elements"]
+            if _same(str(element)) not in [_same(entry) for entry in entries]
+        ]
     if entries != old:
         if not call.check_mode:
             registry.set(key, name, "ExpandString", ";".join(entries))

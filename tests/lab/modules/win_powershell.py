@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from ..documentation import Rules
-from ..steps import StepRunner
+from ..windows.steps import StepRunner
 from .base import Call, Module
+from .documentation import Rules
 
 _STREAMS = ("output", "error", "warning", "verbose", "debug", "information")
-_NOT_CONSTRAINED = "Cannot invoke method. Method invocation is supported only on core types in this language mode."
+_NOT_CONSTRAINED = (
+    "Cannot invoke method. Method invocation is supported only on core types in this language mode."
+)
 
 
 class _ScriptFailed(Exception):
@@ -38,12 +40,19 @@ def _run(call: Call) -> None:
     script = call.args["script"]
     if script is None or call.script is None or _lines(script.encode()) != _lines(call.script.read_bytes()):
         start = " ".join(str(script or call.args["path"]).split())[:60]
-        call.fail(f"The lab runs the collection's run_steps.ps1 and no other PowerShell; this script was another one: {start}")
+        call.fail(
+            f"The lab runs the collection's run_steps.ps1 and no other PowerShell; this script was another one: {start}"
+        )
     for argument in ("arguments", "chdir", "executable", "path"):
         if call.args[argument]:
             call.fail(f"The lab's win_powershell does not know the argument {argument} with run_steps.ps1.")
     if call.host.faults.take("wdac") is not None:
-        _script_error(call, _NOT_CONSTRAINED, "System.Management.Automation.PSInvalidOperationException", "MethodInvocationNotSupportedInConstrainedLanguage")
+        _script_error(
+            call,
+            _NOT_CONSTRAINED,
+            "System.Management.Automation.PSInvalidOperationException",
+            "MethodInvocationNotSupportedInConstrainedLanguage",
+        )
     parameters = dict(call.args["parameters"] or {})
     secrets = _secrets(call)
     unknown = sorted(set(parameters) - {"Steps"})
@@ -101,7 +110,14 @@ def _script_error(call: Call, message: str, kind: str, identifier: str) -> NoRet
             "output": f"{message}\r\n",
             "error_details": None,
             "script_stack_trace": "at <ScriptBlock>, <No file>: line 1",
-            "exception": {"source": None, "hresult": -2146233087, "help_link": None, "inner_exception": None, "type": kind, "message": message},
+            "exception": {
+                "source": None,
+                "hresult": -2146233087,
+                "help_link": None,
+                "inner_exception": None,
+                "type": kind,
+                "message": message,
+            },
             "fully_qualified_error_id": identifier,
             "pipeline_iteration_info": [],
             "target_object": None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..registry import Value
+from ..windows.registry import Value
 from .base import Call, Module
 
 _NAMES = {
@@ -35,7 +35,10 @@ def run(call: Call) -> None:
     call.result["exists"] = registry.exists(path)
     if registry.exists(path):
         values = registry.values(path)
-        call.result.update(properties={key: _shown(call, value) for key, value in values.items()}, sub_keys=registry.subkeys(path))
+        call.result.update(
+            properties={key: _shown(call, value) for key, value in values.items()},
+            sub_keys=registry.subkeys(path),
+        )
 
 
 def _shown(call: Call, value: Value) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..registry import Data, Value
+from ..windows.registry import Data, Value
 from .base import Call, Module, Unhandled
 
 _KINDS = {
@@ -25,7 +25,9 @@ def run(call: Call) -> None:
     path, name, data, kind = (call.args[key] for key in ("path", "name", "data", "type"))
     call.result.update(data_changed=False, data_type_changed=False)
     if name is None and kind != "string":
-        call.result["warnings"] = ["the data type when name is not specified can only be 'string', the type has automatically been converted"]
+        call.result["warnings"] = [
+            "the data type when name is not specified can only be 'string', the type has automatically been converted"
+        ]
         kind = "string"
     if not re.match(r"HK(CC|CR|CU|LM|U):\\", path, re.IGNORECASE):
         call.fail(f"path: {path} is not a valid powershell path, see module documentation for examples.")
@@ -74,7 +76,11 @@ def _present(call: Call, path: str, name: str | None, data: Any, kind: str) -> N
             if old is not None:
                 before[path] = {name or "": shown(old)}
                 call.result["data_type_changed"] = old.kind != wanted.kind
-                call.result["data_changed"] = old.kind == wanted.kind and old.data != wanted.data or (old.kind != wanted.kind and old.data != wanted.data)
+                call.result["data_changed"] = (
+                    old.kind == wanted.kind
+                    and old.data != wanted.data
+                    or (old.kind != wanted.kind and old.data != wanted.data)
+                )
             if not call.check_mode:
                 registry.set(path, name or "", wanted.kind, wanted.data)
             call.result["changed"] = True
@@ -104,7 +110,9 @@ def _data(call: Call, kind: str, data: Any) -> Data:
         try:
             number = int(str(data), 0) if str(data).lower().startswith("0x") else int(str(data))
         except ValueError:
-            raise Unhandled(f'Cannot convert value "{data}" to type "System.UInt64". Error: "Input string was not in a correct format."') from None
+            raise Unhandled(
+                f'Cannot convert value "{data}" to type "System.UInt64". Error: "Input string was not in a correct format."'
+            ) from None
         limit = 0xFFFFFFFF if kind == "dword" else 0xFFFFFFFFFFFFFFFF
         if number > limit:
             call.fail(f"data cannot be larger than 0x{limit:x} when type is {kind}")
@@ -124,7 +132,9 @@ def _bytes(call: Call, data: Any) -> bytes:
     try:
         return bytes(int(part, 16) for part in parts)
     except ValueError:
-        raise Unhandled('Exception calling "ToByte" with "2" argument(s): "Could not find any recognizable digits."') from None
+        raise Unhandled(
+            'Exception calling "ToByte" with "2" argument(s): "Could not find any recognizable digits."'
+        ) from None
 
 
 MODULE = Module(run)

@@ -6,12 +6,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import LabOSError
-from ..services import Service
-from .base import Call, Module, Unhandled, only
+from ..windows.errors import LabOSError
+from ..windows.services import Service
+from .base import (
+    Call,
+    Module,
+    Unhandled,
+    only,
+)
 
-_MODES = {"auto": ("Automatic", False), "delayed": ("Automatic", True), "manual": ("Manual", False), "disabled": ("Disabled", False)}
-_OPTIONS = ("name", "state", "start_mode", "path", "display_name", "description", "dependencies", "username", "force_dependent_services")
+_MODES = {
+    "auto": ("Automatic", False),
+    "delayed": ("Automatic", True),
+    "manual": ("Manual", False),
+    "disabled": ("Disabled", False),
+}
+_OPTIONS = (
+    "name",
+    "state",
+    "start_mode",
+    "path",
+    "display_name",
+    "description",
+    "dependencies",
+    "username",
+    "force_dependent_services",
+)
 
 
 def run(call: Call) -> None:
@@ -93,7 +113,11 @@ def _state(call: Call, service: Service, state: str) -> None:
 
 
 def _show(call: Call, service: Service) -> None:
-    mode = next(name for name, value in _MODES.items() if value == (service.start_type, service.delayed and service.start_type == "Automatic"))
+    mode = next(
+        name
+        for name, value in _MODES.items()
+        if value == (service.start_type, service.delayed and service.start_type == "Automatic")
+    )
     state = service.status
     if call.check_mode and call.args["state"] in ("started", "restarted", "stopped"):
         state = "stopped" if call.args["state"] == "stopped" else "running"

@@ -38,13 +38,17 @@ def run(call: Call) -> None:
     }
     if info.is_dir:
         if call.args["get_size"]:
-            stat["size"] = sum(file.stat().st_size for file in files.real_path(path).rglob("*") if file.is_file())
+            stat["size"] = sum(
+                file.stat().st_size for file in files.real_path(path).rglob("*") if file.is_file()
+            )
     else:
         stat["extension"] = "." + info.name.rpartition(".")[2] if "." in info.name else ""
         if call.args["get_size"]:
             stat["size"] = info.size
         if call.args["get_checksum"]:
-            stat["checksum"] = hashlib.new(call.args["checksum_algorithm"].lower(), files.read(path)).hexdigest()
+            stat["checksum"] = hashlib.new(
+                call.args["checksum_algorithm"].lower(), files.read(path)
+            ).hexdigest()
     call.result["stat"] = stat
 
 

@@ -7,10 +7,15 @@ from __future__ import annotations
 import io
 import zipfile
 
-from ..errors import LabOSError
-from ..filesystem import join, normalize, split
-from ..steps import io_failure
-from .base import Call, Exit, Module, Unhandled
+from ..windows.errors import LabOSError
+from ..windows.filesystem import join, normalize, split
+from ..windows.steps import io_failure
+from .base import (
+    Call,
+    Exit,
+    Module,
+    Unhandled,
+)
 
 
 def run(call: Call) -> None:

@@ -26,7 +26,7 @@ from . import (
 )
 
 if TYPE_CHECKING:
-    from lab.process import Process
+    from ..windows.process import Process
 
 TOOLS: "dict[str, Callable[[Process], int]]" = {
     "certutil": certutil.main,

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """cloudhsm-cli of Client SDK 5 in single-command mode: key list, key generate-file, user list.
 
-Output is one JSON object with error_code and data (AWS CloudHSM user guide). Assumed, as no source shows them: the exit code is the
-error_code, the texts for a missing login, a failed login, no connection and no match, file names of containers, a new
-container at each call. Of the encodings only ksp-key-reference is here. The fault ``cli_exit_0`` ends failures with 0.
+Output is one JSON object with error_code and data (AWS CloudHSM user guide). Assumed, as no source shows
+them: the exit code is the error_code, the texts for a missing login, a failed login, no connection and no
+match, file names of containers, a new container at each call. Of the encodings only ksp-key-reference is
+here. The fault ``cli_exit_0`` ends failures with 0.
 """
 
 from __future__ import annotations
@@ -13,17 +14,29 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from .. import client, ksp
-from ..errors import LabOSError
-from ..hsm import HsmError, KeyObject, Session
+from ..hsm.cluster import HsmError, KeyObject, Session
+from ..windows import client, ksp
+from ..windows.errors import LabOSError
 from .clap import Option, Refused, parse
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 COMMON = {"--cluster-id": Option(), "--help": Option("0")}
-LIST = {**COMMON, "--filter": Option("+"), "--max-items": Option(), "--starting-token": Option(), "--verbose": Option("0")}
-GENERATE = {**COMMON, "--filter": Option("+"), "--encoding": Option(required=True), "--path": Option(), "--all": Option("0")}
+LIST = {
+    **COMMON,
+    "--filter": Option("+"),
+    "--max-items": Option(),
+    "--starting-token": Option(),
+    "--verbose": Option("0"),
+}
+GENERATE = {
+    **COMMON,
+    "--filter": Option("+"),
+    "--encoding": Option(required=True),
+    "--path": Option(),
+    "--all": Option("0"),
+}
 SHORT = {"-v": "--verbose", "-h": "--help"}
 FIRST_WITH_REFERENCES = (5, 16, 0)
 WRITES_OTHER_NAME = (5, 16, 0)
@@ -49,7 +62,10 @@ def main(process: Process) -> int:
         elif command == "user list":
             data = _user_list(process, parse(argv[2:], COMMON, SHORT, "cloudhsm-cli.exe user list [OPTIONS]"))
         else:
-            raise Refused(f"unrecognized subcommand '{argv[1] if argv[:1] == ['key'] and len(argv) > 1 else ''.join(argv[:1])}'", "cloudhsm-cli.exe <COMMAND>")
+            raise Refused(
+                f"unrecognized subcommand '{argv[1] if argv[:1] == ['key'] and len(argv) > 1 else ''.join(argv[:1])}'",
+                "cloudhsm-cli.exe <COMMAND>",
+            )
     except Refused as refusal:
         process.err_bytes(str(refusal).encode())
         return 2
@@ -97,7 +113,9 @@ def _login(process: Process, given: dict[str, list[str]]) -> Session:
     try:
         session = cluster.login(user, password)
     except HsmError:
-        raise CommandError("Incorrect credentials are passed for this operation: Incorrect authentication credentials.") from None
+        raise CommandError(
+            "Incorrect credentials are passed for this operation: Incorrect authentication credentials."
+        ) from None
     assert isinstance(session, Session)
     return session
 
@@ -108,7 +126,9 @@ def _key_list(process: Process, given: dict[str, list[str]]) -> dict[str, Any]:
     session = _login(process, given)
     found = _matching(session, given.get("--filter", []))
     page = found[start : start + limit]
-    data: dict[str, Any] = {"matched_keys": [_describe(key, "--verbose" in given, len(session.cluster.addresses)) for key in page]}
+    data: dict[str, Any] = {
+        "matched_keys": [_describe(key, "--verbose" in given, len(session.cluster.addresses)) for key in page]
+    }
     data["total_key_count"] = len(found)
     data["returned_key_count"] = len(page)
     if start + limit < len(found):
@@ -118,16 +138,27 @@ def _key_list(process: Process, given: dict[str, list[str]]) -> dict[str, Any]:
 
 def _number(text: str, option: str) -> int:
     if not text.isdigit():
-        raise Refused(f"invalid value '{text}' for '{option}': invalid digit found in string", "cloudhsm-cli.exe key list [OPTIONS]")
+        raise Refused(
+            f"invalid value '{text}' for '{option}': invalid digit found in string",
+            "cloudhsm-cli.exe key list [OPTIONS]",
+        )
     return int(text)
 
 
 def _generate_file(process: Process, argv: list[str]) -> dict[str, Any]:
     references = _version(process) >= FIRST_WITH_REFERENCES
-    options = {**GENERATE, "--encoding": Option(required=True, allowed=("ksp-key-reference",) if references else ("reference-pem", "pem"))}
+    options = {
+        **GENERATE,
+        "--encoding": Option(
+            required=True, allowed=("ksp-key-reference",) if references else ("reference-pem", "pem")
+        ),
+    }
     given = parse(argv, options, SHORT, "cloudhsm-cli.exe key generate-file [OPTIONS] --encoding <ENCODING>")
     if "--all" in given and "--filter" in given:
-        raise Refused("the argument '--all' cannot be used with '--filter'", "cloudhsm-cli.exe key generate-file [OPTIONS] --encoding <ENCODING>")
+        raise Refused(
+            "the argument '--all' cannot be used with '--filter'",
+            "cloudhsm-cli.exe key generate-file [OPTIONS] --encoding <ENCODING>",
+        )
     if not references:
         raise CommandError("This encoding is not part of the lab")
     session = _login(process, given)
@@ -136,7 +167,9 @@ def _generate_file(process: Process, argv: list[str]) -> dict[str, Any]:
     else:
         keys = _matching(session, given.get("--filter", []))
         if len(keys) != 1:
-            raise CommandError(f"Key selection criteria matched {len(keys)} keys. Refine selection criteria to select a single key.")
+            raise CommandError(
+                f"Key selection criteria matched {len(keys)} keys. Refine selection criteria to select a single key."
+            )
         if keys[0].cls != "private":
             raise CommandError("The selected key is not a private key")
         if keys[0].hsms < len(session.cluster.addresses):
@@ -163,13 +196,20 @@ def _user_list(process: Process, given: dict[str, list[str]]) -> dict[str, Any]:
     cluster = _connect(process, given)
     roles = {"CU": "crypto-user", "CO": "admin"}
     users = [
-        {"username": user.name, "role": roles[user.role], "locked": str(user.locked).lower(), "mfa": [], "cluster-coverage": "full"}
+        {
+            "username": user.name,
+            "role": roles[user.role],
+            "locked": str(user.locked).lower(),
+            "mfa": [],
+            "cluster-coverage": "full",
+        }
         for user in cluster.users.values()
     ]
     return {"users": users}
 
 
-# Filters --------------------------------------------------------------------------------------------------------------
+# Filters
+# --------------------------------------------------------------------------------------------------------------
 
 
 def _matching(session: Session, filters: list[str]) -> list[KeyObject]:
@@ -180,8 +220,24 @@ def _matching(session: Session, filters: list[str]) -> list[KeyObject]:
 
 def _filter(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    known = ("class", "modulus", "key-type", "label", "id", "curve", "ec-point", "sign", "verify", "token", "modulus-size-bits")
-    if not equals or (name != "key-reference" and name.removeprefix("attr.") not in known) or (name != "key-reference" and not name.startswith("attr.")):
+    known = (
+        "class",
+        "modulus",
+        "key-type",
+        "label",
+        "id",
+        "curve",
+        "ec-point",
+        "sign",
+        "verify",
+        "token",
+        "modulus-size-bits",
+    )
+    if (
+        not equals
+        or (name != "key-reference" and name.removeprefix("attr.") not in known)
+        or (name != "key-reference" and not name.startswith("attr."))
+    ):
         raise CommandError(f"Invalid filter {text}")
     name = name.removeprefix("attr.")
     if name in ("modulus", "ec-point", "id", "key-reference"):
@@ -254,7 +310,11 @@ def _describe(key: KeyObject, verbose: bool, hsms: int) -> dict[str, Any]:
     }
     if key.key_type == "rsa":
         digits = (key.modulus.bit_length() + 7) // 8 * 2
-        attributes |= {"public-exponent": f"0x{key.exponent:06x}", "modulus": f"0x{key.modulus:0{digits}x}", "modulus-size-bits": key.key_size}
+        attributes |= {
+            "public-exponent": f"0x{key.exponent:06x}",
+            "modulus": f"0x{key.modulus:0{digits}x}",
+            "modulus-size-bits": key.key_size,
+        }
     else:
         attributes |= {"ec-point": f"0x{_point(key).hex()}", "curve": CURVES[key.public.curve]}
     attributes |= key.attributes

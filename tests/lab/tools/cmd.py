@@ -1,21 +1,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""cmd.exe [/d] /c with the few inner commands that a task needs: echo, exit, cd, if defined, and starting a program."""
+"""cmd.exe [/d] /c with the few inner commands that a task needs: echo, exit, cd, if defined, and starting a
+program.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from ..errors import LabOSError
-from ..process import split_program
+from ..windows.errors import LabOSError
+from ..windows.process import split_program
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 NOT_FOUND = 9009
 _BRANCH = r"(?:\(([^()]*)\)|([^()]+?))"
-_IF_DEFINED = re.compile(rf"if\s+(not\s+)?defined\s+(\S+)\s+{_BRANCH}(?:\s+else\s+{_BRANCH})?\s*", re.IGNORECASE)
+_IF_DEFINED = re.compile(
+    rf"if\s+(not\s+)?defined\s+(\S+)\s+{_BRANCH}(?:\s+else\s+{_BRANCH})?\s*", re.IGNORECASE
+)
 
 
 class _Exit(Exception):
@@ -74,7 +78,9 @@ def _command(process: Process, text: str) -> int:
     try:
         done = process.run(program, arguments, process.stdin)
     except LabOSError:
-        process.err(f"'{program}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n")
+        process.err(
+            f"'{program}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n"
+        )
         return NOT_FOUND
     process.out_bytes(done.stdout)
     process.err_bytes(done.stderr)

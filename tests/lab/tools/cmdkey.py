@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import LabOSError
+from ..windows.errors import LabOSError
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 WORDS = {
     "en": (
@@ -45,7 +45,16 @@ WORDS = {
         "CMDKEY : informations d'identification supprimées.",
         "Persistance de l'ordinateur local",
     ),
-    "zh": ("当前保存的凭据:", "{} 的当前保存的凭据:", "目标: ", "类型: 普通", "用户: ", "* 无 *", "CMDKEY: 凭据已成功删除。", "本地机器持续时间"),
+    "zh": (
+        "当前保存的凭据:",
+        "{} 的当前保存的凭据:",
+        "目标: ",
+        "类型: 普通",
+        "用户: ",
+        "* 无 *",
+        "CMDKEY: 凭据已成功删除。",
+        "本地机器持续时间",
+    ),
 }
 
 
@@ -56,8 +65,14 @@ def main(process: Process) -> int:
     option, colon, target = (argv[0] if argv else "").partition(":")
     if option.lower() == "/delete" and not colon and len(argv) == 2:
         target, argv = argv[1], argv[:1]
-    if len(argv) != 1 or option.lower() not in ("/list", "/delete") or (option.lower() == "/delete" and not target):
-        process.out("\r\nThe command line parameters are incorrect.\r\n\r\nCMDKEY [/list[:targetname]] [/delete:targetname]\r\n")
+    if (
+        len(argv) != 1
+        or option.lower() not in ("/list", "/delete")
+        or (option.lower() == "/delete" and not target)
+    ):
+        process.out(
+            "\r\nThe command line parameters are incorrect.\r\n\r\nCMDKEY [/list[:targetname]] [/delete:targetname]\r\n"
+        )
         return 1
     try:
         if option.lower() == "/delete":
@@ -71,7 +86,12 @@ def main(process: Process) -> int:
     shown = [credential for credential in found if not target or credential.target.lower() == target.lower()]
     process.out(f"\r\n{one.format(target) if target else everything}\r\n\r\n")
     for credential in shown:
-        lines = (f"{target_word}LegacyGeneric:target={credential.target}", f"{kind} ", f"{user_word}{credential.user}", persistence)
+        lines = (
+            f"{target_word}LegacyGeneric:target={credential.target}",
+            f"{kind} ",
+            f"{user_word}{credential.user}",
+            persistence,
+        )
         process.out("".join(f"    {line}\r\n" for line in lines) + "\r\n")
     if not shown:
         process.out(f"{none}\r\n\r\n")

@@ -1,20 +1,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""configure-cli and configure-ksp of Client SDK 5: write the configuration of the CLI or of the key storage provider.
+"""configure-cli and configure-ksp of Client SDK 5: write the configuration of the CLI or of the key storage
+provider.
 
-Options as in the AWS CloudHSM user guide; what they write as in public deployments, including the type hsm1 for any cluster. Assumed: a new -a writes
-the cluster anew (and with it that type), the field of the compatibility mode is a top-level sdk3_compatibility_mode.
+Options as in the AWS CloudHSM user guide; what they write as in public deployments, including the type hsm1
+for any cluster. Assumed: a new -a writes the cluster anew (and with it that type), the field of the
+compatibility mode is a top-level sdk3_compatibility_mode.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import client
+from ..windows import client
 from .clap import Option, Refused, parse
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 TOGGLES = {
     "--disable-key-availability-check": ("disable_key_availability_check", True),
@@ -28,9 +30,20 @@ LOGGING = {
     "--log-level": Option(allowed=("error", "warn", "info", "debug", "trace")),
     "--log-rotation": Option(allowed=("never", "hourly", "daily")),
 }
-LOG_FIELDS = {"--log-type": "log_type", "--log-file": "log_file", "--log-level": "log_level", "--log-rotation": "log_interval"}
-CERTIFICATES = {"--client-cert-hsm-tls-file": "client_cert_hsm_tls_file", "--client-key-hsm-tls-file": "client_key_hsm_tls_file"}
-KSP_CERTIFICATES = {"--server-client-cert-file": "client_cert_path", "--server-client-key-file": "client_key_path"}
+LOG_FIELDS = {
+    "--log-type": "log_type",
+    "--log-file": "log_file",
+    "--log-level": "log_level",
+    "--log-rotation": "log_interval",
+}
+CERTIFICATES = {
+    "--client-cert-hsm-tls-file": "client_cert_hsm_tls_file",
+    "--client-key-hsm-tls-file": "client_key_hsm_tls_file",
+}
+KSP_CERTIFICATES = {
+    "--server-client-cert-file": "client_cert_path",
+    "--server-client-key-file": "client_key_path",
+}
 COMPATIBILITY = {"--enable-sdk3-compatibility-mode": True, "--disable-sdk3-compatibility-mode": False}
 OPTIONS = {
     "-a": Option("+"),
@@ -44,7 +57,11 @@ OPTIONS = {
     **{name: Option() for name in CERTIFICATES},
     "--help": Option("0"),
 }
-KSP_OPTIONS = {**OPTIONS, **{name: Option() for name in KSP_CERTIFICATES}, **{name: Option("0") for name in COMPATIBILITY}}
+KSP_OPTIONS = {
+    **OPTIONS,
+    **{name: Option() for name in KSP_CERTIFICATES},
+    **{name: Option("0") for name in COMPATIBILITY},
+}
 CUSTOMER_CA = rf"{client.DATA}\customerCA.crt"
 
 
@@ -96,7 +113,12 @@ def _run(process: Process, component: str, options: dict[str, Option]) -> int:
 def _new(component: str) -> dict[str, Any]:
     return {
         "clusters": [{"type": "hsm1", "cluster": {"hsm_ca_file": CUSTOMER_CA, "servers": []}}],
-        "logging": {"log_type": "file", "log_file": rf"{client.DATA}\cloudhsm-{component}.log", "log_level": "info", "log_interval": "daily"},
+        "logging": {
+            "log_type": "file",
+            "log_file": rf"{client.DATA}\cloudhsm-{component}.log",
+            "log_level": "info",
+            "log_interval": "daily",
+        },
     }
 
 

@@ -8,12 +8,20 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..access import FULL, MODIFY, READ, READ_EXECUTE, WRITE, Ace, Acl
-from ..errors import NONE_MAPPED, LabOSError
+from ..windows.access import (
+    FULL,
+    MODIFY,
+    READ,
+    READ_EXECUTE,
+    WRITE,
+    Ace,
+    Acl,
+)
+from ..windows.errors import NONE_MAPPED, LabOSError
 
 if TYPE_CHECKING:
-    from ..host import Host
-    from ..process import Process
+    from ..windows.host import Host
+    from ..windows.process import Process
 
 RIGHTS = {"F": FULL, "M": MODIFY, "RX": READ_EXECUTE, "R": READ, "W": WRITE, "GR": READ}
 INHERITANCE = {"OI": "object_inherit", "CI": "container_inherit", "IO": "inherit_only", "NP": "no_propagate"}
@@ -27,7 +35,9 @@ class _Invalid(Exception):  # noqa: N818 - internal: a parameter that is refused
 def main(process: Process) -> int:
     argv = process.argv
     if not argv or argv[0] in ("/?", "-?"):
-        process.out("ICACLS name [/grant[:r] Sid:perm[...]] [/remove[:g|:d]] Sid[...] [/inheritance:e|d|r] [/T] [/C] [/L] [/Q]\r\n")
+        process.out(
+            "ICACLS name [/grant[:r] Sid:perm[...]] [/remove[:g|:d]] Sid[...] [/inheritance:e|d|r] [/T] [/C] [/L] [/Q]\r\n"
+        )
         return 0 if argv else INVALID_PARAMETER
     path, host = process.resolve(argv[0]), process.host
     try:
@@ -70,7 +80,9 @@ def _changes(words: list[str]) -> list[tuple[str, list[str]]]:
         lower = word.lower()
         if lower in ("/t", "/c", "/l", "/q"):
             continue
-        if lower in ("/grant", "/grant:r", "/deny", "/remove", "/remove:g", "/remove:d") or re.fullmatch("/inheritance:[edr]", lower):
+        if lower in ("/grant", "/grant:r", "/deny", "/remove", "/remove:g", "/remove:d") or re.fullmatch(
+            "/inheritance:[edr]", lower
+        ):
             changes.append((lower, []))
         elif word.startswith("/") or not changes or changes[-1][0].startswith("/inheritance"):
             raise _Invalid(word)

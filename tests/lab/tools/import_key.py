@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """import_key of Client SDK 3: makes key containers of key pairs that are on the HSM.
 
-Known are the call, the line that says how many pairs were represented and the complaint about missing credentials
-(AWS Security Blog). Assumed: usage errors end with 1, a wrong handle represents 0 pairs and ends with 0 all the same, a
-second call makes a second container.
+Known are the call, the line that says how many pairs were represented and the complaint about missing
+credentials (AWS Security Blog). Assumed: usage errors end with 1, a wrong handle represents 0 pairs and ends
+with 0 all the same, a second call makes a second container.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from .. import client, ksp
-from ..hsm import HsmError, KeyObject, Session
+from ..hsm.cluster import HsmError, KeyObject, Session
+from ..windows import client, ksp
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 USAGE = "Usage: import_key -from HSM -privateKeyHandle <handle> -publicKeyHandle <handle>\r\n       import_key -from HSM -all\r\n"
 
 
 def main(process: Process) -> int:
     options = _options(process.argv)
-    if options is None or options.get("-from") != "HSM" or set(options) not in ({"-from", "-all"}, {"-from", "-privateKeyHandle", "-publicKeyHandle"}):
+    if (
+        options is None
+        or options.get("-from") != "HSM"
+        or set(options) not in ({"-from", "-all"}, {"-from", "-privateKeyHandle", "-publicKeyHandle"})
+    ):
         process.out(USAGE)
         return 1
     pin = client.credential(process.host, 3, process.environment, process.account, process.logon)
@@ -33,7 +37,9 @@ def main(process: Process) -> int:
     try:
         cluster, _settings = client.connect(process.host, "client")
     except client.ClientError:
-        process.out("Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n")
+        process.out(
+            "Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n"
+        )
         return 1
     process.out("        SDK Version: 3.0\r\n")
     try:

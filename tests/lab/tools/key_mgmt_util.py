@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """key_mgmt_util of Client SDK 3: interactive over standard input, or one command behind ``singlecmd``.
 
-As in the user guide and in the published source of its ancestor: tokens are split at blanks only, a failed command does not change the exit code, the end of
-the input without ``exit`` never ends the program. The fault ``kmu_older_grammar`` switches to the older form of the output.
-What is printed for a command without a login, and for an unknown command, is the lab's assumption.
+As in the user guide and in the published source of its ancestor: tokens are split at blanks only, a failed
+command does not change the exit code, the end of the input without ``exit`` never ends the program. The fault
+``kmu_older_grammar`` switches to the older form of the output. What is printed for a command without a login,
+and for an unknown command, is the lab's assumption.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .. import client
-from ..errors import LabOSError
-from ..hsm import TEXTS, HsmError, KeyObject, Session
+from ..hsm.cluster import (
+    TEXTS,
+    HsmError,
+    KeyObject,
+    Session,
+)
+from ..windows import client
+from ..windows.errors import LabOSError
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 VERSION = "Version info, Client Version: 3.04.04.00, SDK API Version: 3.04.04.00, SDK Package Version: 3.4.4"
 CLASSES = {"2": "public", "3": "private", "4": "secret"}
@@ -49,9 +55,13 @@ def main(process: Process) -> int:
     try:
         cluster, _settings = client.connect(process.host, "client")
     except client.ClientError:
-        process.out("\r\n\tCfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n")
+        process.out(
+            "\r\n\tCfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n"
+        )
         return FAILED
-    process.out("Cfm3Initialize() returned app id : 01000000\r\n\r\n\tsession_handle 1000000\r\n\r\n\tCurrent FIPS mode is: 00000002\r\n")
+    process.out(
+        "Cfm3Initialize() returned app id : 01000000\r\n\r\n\tsession_handle 1000000\r\n\r\n\tCurrent FIPS mode is: 00000002\r\n"
+    )
     util = Util(process, len(cluster.addresses))
     return util.single(argv[1:]) if argv else util.interactive()
 
@@ -81,7 +91,9 @@ class Util:
         """loginHSM -u CU -s name -p password and then a command, in exactly this form."""
         login = words[:7]
         if len(login) < 7 or (login[0], login[1], login[3], login[5]) != ("loginHSM", "-u", "-s", "-p"):
-            self.process.out("\r\n\tsinglecmd needs loginHSM -u <user type> -s <user name> -p <password> before the command\r\n")
+            self.process.out(
+                "\r\n\tsinglecmd needs loginHSM -u <user type> -s <user name> -p <password> before the command\r\n"
+            )
             return FAILED
         self.command(login)
         if self.session is None:
@@ -102,13 +114,16 @@ class Util:
             "Error2String": self.error_to_string,
         }
         if name not in commands:
-            self.process.out(f"\r\n\tInvalid command: {name}\r\n\r\n\tPlease enter help for the list of commands\r\n")
+            self.process.out(
+                f"\r\n\tInvalid command: {name}\r\n\r\n\tPlease enter help for the list of commands\r\n"
+            )
         elif self.session is None and name not in ("loginHSM", "logoutHSM", "Error2String"):
             self.process.out("\r\n\tUser is not logged in\r\n")
         else:
             commands[name](arguments)
 
-    # What commands have in common --------------------------------------------------------------------------------------
+    # What commands have in common
+    # --------------------------------------------------------------------------------------
 
     def line(self, text: str = "") -> None:
         self.process.out(f"\t{text}\r\n" if text else "\r\n")
@@ -117,7 +132,9 @@ class Util:
         """Option and value by turns; None, after the tool's warning and help, for anything else."""
         pairs = dict(zip(arguments[::2], arguments[1::2], strict=False))
         if len(arguments) % 2 or any(name not in known for name in pairs):
-            self.process.out(f"\r\n\tWARNING: Invalid or incomplete arguments\r\n\r\n\tDescription: {command}\r\n\tSyntax: {command} -h {' '.join(known)}\r\n")
+            self.process.out(
+                f"\r\n\tWARNING: Invalid or incomplete arguments\r\n\r\n\tDescription: {command}\r\n\tSyntax: {command} -h {' '.join(known)}\r\n"
+            )
             return None
         return pairs
 
@@ -137,7 +154,8 @@ class Util:
             word = "status:" if self.older else "and err state"
             self.line(f"Node id {node} {word} 0x{code:08x} : {text}")
 
-    # Commands ----------------------------------------------------------------------------------------------------------
+    # Commands
+    # ----------------------------------------------------------------------------------------------------------
 
     def login(self, arguments: list[str]) -> None:
         given = self.options(arguments, ("-u", "-s", "-p"), "loginHSM")
@@ -170,15 +188,19 @@ class Util:
                 self.process.out(f"\r\n\t{given['-m']} is an empty file.\r\n")
                 return
         assert self.session is not None
-        found = self.session.find(cls=CLASSES.get(given.get("-c", "")), modulus=modulus or None, label=given.get("-l"))
+        found = self.session.find(
+            cls=CLASSES.get(given.get("-c", "")), modulus=modulus or None, label=given.get("-l")
+        )
         if "-t" in given:
             found = [key for key in found if key.key_type == KEY_TYPES.get(given["-t"])]
         self.print_found([key.handle for key in found])
 
     def modulus(self, path: str) -> int:
-        """The file's modulus by the rules of OpenSSL's BN_hex2bn: hex digits up to the first other byte; 0 without any.
+        """The file's modulus by the rules of OpenSSL's BN_hex2bn: hex digits up to the first other byte; 0
+        without any.
 
-        The buffer is not terminated, so a file that ends with a digit is read on: the lab always adds what lies behind it.
+        The buffer is not terminated, so a file that ends with a digit is read on: the lab always adds what
+        lies behind it.
         """
         content = self.process.host.files.read(self.process.resolve(path))
         if not content:
@@ -193,16 +215,25 @@ class Util:
         colon = "" if self.older else ":"
         self.process.out(f"\r\n\tTotal number of keys present{colon} {len(handles)}\r\n")
         if handles:
-            rows = [", ".join(map(str, handles[start : start + PER_LINE])) for start in range(0, len(handles), PER_LINE)]
+            rows = [
+                ", ".join(map(str, handles[start : start + PER_LINE]))
+                for start in range(0, len(handles), PER_LINE)
+            ]
             listed = ", \r\n\t".join(rows)
             if self.older:
-                self.process.out(f"\r\n\tnumber of keys matched from start index 0::{len(handles) - 1}\r\n\t{listed}\r\n")
+                self.process.out(
+                    f"\r\n\tnumber of keys matched from start index 0::{len(handles) - 1}\r\n\t{listed}\r\n"
+                )
             else:
-                self.process.out(f"\r\n\tNumber of matching keys from start index 0::{len(handles) - 1}\r\n\r\n\tHandles of matching keys:\r\n\t{listed}\r\n")
+                self.process.out(
+                    f"\r\n\tNumber of matching keys from start index 0::{len(handles) - 1}\r\n\r\n\tHandles of matching keys:\r\n\t{listed}\r\n"
+                )
         self.status()
         self.returned("FindKey", status=False)
 
-    def key(self, name: str, arguments: list[str], known: tuple[str, ...], command: str) -> tuple[KeyObject, dict[str, str]] | None:
+    def key(
+        self, name: str, arguments: list[str], known: tuple[str, ...], command: str
+    ) -> tuple[KeyObject, dict[str, str]] | None:
         given = self.options(arguments, known, command)
         if given is None:
             return None
@@ -230,7 +261,9 @@ class Util:
             self.process.out("\r\n\tWARNING: -out and a known attribute are mandatory\r\n")
             return
         text = "".join(f"{ATTRIBUTES[one]}\n{_attribute_text(key, one)}\n" for one in wanted)
-        self.process.host.files.write(self.process.resolve(given["-out"]), text.encode("ascii", errors="replace"), by="key_mgmt_util")
+        self.process.host.files.write(
+            self.process.resolve(given["-out"]), text.encode("ascii", errors="replace"), by="key_mgmt_util"
+        )
         self.process.out(f"\r\n\tAttributes dumped into {given['-out']}\r\n")
         self.returned("GetAttribute", status=False)
 
@@ -244,7 +277,9 @@ class Util:
         self.process.out(f"\r\n\tOwned by user {users.index(key.owner) + 1 if key.owner in users else 0}\r\n")
         if key.shared:
             shared = "\r\n".join(f"\t\t{users.index(one) + 1}" for one in key.shared if one in users)
-            self.process.out(f"\r\n\talso, shared to following {len(key.shared)} user(s):\r\n\r\n{shared}\r\n")
+            self.process.out(
+                f"\r\n\talso, shared to following {len(key.shared)} user(s):\r\n\r\n{shared}\r\n"
+            )
 
     def error_to_string(self, arguments: list[str]) -> None:
         given = self.options(arguments, ("-r",), "Error2String")

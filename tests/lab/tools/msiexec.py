@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """msiexec: installs (/i) and removes (/x) the packages of the lab, silently.
 
-Exit codes are Windows Installer's: 0, 1603 fatal error, 1605 unknown product, 1619 no package, 1625 forbidden, 1639 bad command
-line, 3010 restart needed (the fault ``msi_reboot``). The fault ``msi_fails`` makes an installation end with 1603.
+Exit codes are Windows Installer's: 0, 1603 fatal error, 1605 unknown product, 1619 no package, 1625
+forbidden, 1639 bad command line, 3010 restart needed (the fault ``msi_reboot``). The fault ``msi_fails``
+makes an installation end with 1603.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .. import packages
-from ..errors import LabOSError
+from ..windows import packages
+from ..windows.errors import LabOSError
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 _LOG = re.compile(r"[/-]l(?:og|[iwearucmopvx+!*]*)", re.IGNORECASE)
 _SILENT = ("/quiet", "/qn", "/passive", "/qb", "/qr", "/qf", "/qn+", "/qb!", "/q")

@@ -1,12 +1,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""net: starts and stops services, by their name or display name. Success on standard output, failures on standard error, exit code 2."""
+"""net: starts and stops services, by their name or display name. Success on standard output, failures on
+standard error, exit code 2.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import (
+from ..windows.errors import (
     SERVICE_ALREADY_RUNNING,
     SERVICE_DOES_NOT_EXIST,
     SERVICE_NOT_ACTIVE,
@@ -14,7 +16,7 @@ from ..errors import (
 )
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 
 def main(process: Process) -> int:
@@ -24,7 +26,9 @@ def main(process: Process) -> int:
         return 1
     verb, services = argv[0].lower(), process.host.services
     known = [service for name in services.names() if (service := services.get(name)) is not None]
-    service = next((one for one in known if argv[1].lower() in (one.name.lower(), one.display_name.lower())), None)
+    service = next(
+        (one for one in known if argv[1].lower() in (one.name.lower(), one.display_name.lower())), None
+    )
     if service is None:
         return _fail(process, "The service name is invalid.", 2185)
     title = service.display_name or service.name
@@ -35,10 +39,14 @@ def main(process: Process) -> int:
     try:
         if verb == "start":
             services.start(service.name)
-            process.out(f"The {title} service is starting.\r\nThe {title} service was started successfully.\r\n\r\n")
+            process.out(
+                f"The {title} service is starting.\r\nThe {title} service was started successfully.\r\n\r\n"
+            )
         else:
             services.stop(service.name)
-            process.out(f"The {title} service is stopping.\r\nThe {title} service was stopped successfully.\r\n\r\n")
+            process.out(
+                f"The {title} service is stopping.\r\nThe {title} service was stopped successfully.\r\n\r\n"
+            )
     except LabOSError as error:
         if error.code == SERVICE_ALREADY_RUNNING:
             return _fail(process, "The requested service has already been started.", 2182)

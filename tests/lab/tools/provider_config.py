@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ksp_config and cng_config of Client SDK 3: list the registered providers, or register CloudHSM's own.
 
-Known are the options -enum and -register and the names that -enum lists (AWS CloudHSM user guide); the rest of the text is assumed.
+Known are the options -enum and -register and the names that -enum lists (AWS CloudHSM user guide); the rest
+of the text is assumed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import ksp
+from ..windows import ksp
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 
 def ksp_config(process: Process) -> int:
@@ -21,7 +22,11 @@ def ksp_config(process: Process) -> int:
 
 
 def cng_config(process: Process) -> int:
-    listed = ["Microsoft Primitive Provider", "Microsoft SSL Protocol Provider", *(name for name in ksp.registered(process.host) if name == ksp.CAVIUM_CNG)]
+    listed = [
+        "Microsoft Primitive Provider",
+        "Microsoft SSL Protocol Provider",
+        *(name for name in ksp.registered(process.host) if name == ksp.CAVIUM_CNG),
+    ]
     return _run(process, "cng_config", ksp.CAVIUM_CNG, ksp.CNG_IMAGE, listed)
 
 

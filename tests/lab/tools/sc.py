@@ -1,18 +1,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sc: changes how a service starts (``sc config NAME start= auto``; option and value are two words, learn.microsoft.com "sc.exe config").
+"""sc: changes how a service starts (``sc config NAME start= auto``; option and value are two words,
+learn.microsoft.com "sc.exe config").
 
-All its words go to standard output, its exit code is the Win32 error. Other commands of the real sc are refused: nobody here needs them.
+All its words go to standard output, its exit code is the Win32 error. Other commands of the real sc are
+refused: nobody here needs them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import ACCESS_DENIED, SERVICE_DOES_NOT_EXIST
+from ..windows.errors import ACCESS_DENIED, SERVICE_DOES_NOT_EXIST
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from ..windows.process import Process
 
 START_TYPES = {"auto": "Automatic", "demand": "Manual", "disabled": "Disabled", "delayed-auto": "Automatic"}
 _INVALID_COMMAND_LINE = 1639
@@ -20,7 +22,12 @@ _INVALID_COMMAND_LINE = 1639
 
 def main(process: Process) -> int:
     argv = process.argv
-    if len(argv) != 4 or argv[0].lower() != "config" or argv[2].lower() != "start=" or argv[3].lower() not in START_TYPES:
+    if (
+        len(argv) != 4
+        or argv[0].lower() != "config"
+        or argv[2].lower() != "start="
+        or argv[3].lower() not in START_TYPES
+    ):
         process.out("USAGE:\r\n        sc config [service name] <option1> <option2>...\r\n\r\n")
         return _INVALID_COMMAND_LINE
     service = process.host.services.get(argv[1])

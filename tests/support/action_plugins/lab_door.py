@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task that asks a running lab (faults, damages, files) between the tasks of a play, so that many cases fit into one run."""
+"""A task that asks a running lab (faults, damages, files) between the tasks of a play, so that many cases fit
+into one run.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,13 @@ from ansible.plugins.action import ActionBase
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lab.control import Control
+from lab.control.process import Control
 
 
 class ActionModule(ActionBase):
-    """``state``: the lab's folder; ``ask``: a list of [door, question]. Gives the answers and the number of the record's newest entry."""
+    """``state``: the lab's folder; ``ask``: a list of [door, question]. Gives the answers and the number of
+    the record's newest entry.
+    """
 
     _requires_connection = False
     _supports_check_mode = True

@@ -44,7 +44,25 @@ def written_read_and_removed(place: Place) -> Play:
         steps.ReadFile(path),
         steps.Digest(path),
     )
-    done, read, seen, _again, second, large, just, listed, removed, gone, missing, no_digest, empty, none, _empty_file, nothing, of_nothing = results
+    (
+        done,
+        read,
+        seen,
+        _again,
+        second,
+        large,
+        just,
+        listed,
+        removed,
+        gone,
+        missing,
+        no_digest,
+        empty,
+        none,
+        _empty_file,
+        nothing,
+        of_nothing,
+    ) = results
     assert isinstance(done, steps.Done)
     assert read.content == data
     assert (seen.exists, seen.size, seen.sha256) == (True, len(data), digest(data))
@@ -85,7 +103,9 @@ def refused_reads_and_writes(place: Place) -> Play:
     assert not read_folder.exists
     assert not digest_folder.exists
     assert not list_file.exists
-    assert sorted(path.name for path in place.folder.iterdir()) == ["file", "folder"], "what was written under another name first is gone"
+    assert sorted(path.name for path in place.folder.iterdir()) == ["file", "folder"], (
+        "what was written under another name first is gone"
+    )
     assert list(folder.iterdir()) == []
 
 
@@ -122,7 +142,9 @@ def pattern_of_a_list(place: Place) -> Play:
     for name in ("a.txt", "b.txt", "c.bin", ".hidden"):
         (place.folder / name).write_bytes(b"x")
     (place.folder / "folder.txt").mkdir()
-    texts, everything = yield ask(steps.ListFolder(str(place.folder), "*.txt"), steps.ListFolder(str(place.folder)))
+    texts, everything = yield ask(
+        steps.ListFolder(str(place.folder), "*.txt"), steps.ListFolder(str(place.folder))
+    )
     assert sorted(one.name for one in texts.files) == ["a.txt", "b.txt"]
     assert sorted(one.name for one in everything.files) == [".hidden", "a.txt", "b.txt", "c.bin"]
 
@@ -166,7 +188,9 @@ def copy_of_a_read_only_file_can_be_written(place: Place) -> Play:
 
 @case("Linux")
 def written_and_moved_in_one_stroke(place: Place) -> Play:
-    """Nobody who looks meanwhile finds no file, or half of one: the kernel tells each thing that happens to the names of the folder."""
+    """Nobody who looks meanwhile finds no file, or half of one: the kernel tells each thing that happens to
+    the names of the folder.
+    """
     folder = place.folder / "stroke"
     folder.mkdir()
     written, target, source = folder / "written.bin", folder / "target.bin", folder / "source.bin"
@@ -183,12 +207,16 @@ def written_and_moved_in_one_stroke(place: Place) -> Play:
 
 @case("Linux")
 def temporary_name_is_short_and_fits_no_pattern(place: Place) -> Play:
-    """Windows PowerShell 5.1 has no paths of 260 characters: a name that is longer than the file's own would be one too long."""
+    """Windows PowerShell 5.1 has no paths of 260 characters: a name that is longer than the file's own would
+    be one too long.
+    """
     folder = place.folder / "short"
     folder.mkdir()
     with Watch(folder) as watch:
         yield ask(
-            steps.WriteFile(str(folder / "config.json"), b"1"), steps.WriteFile(str(folder / "a"), b"2"), steps.WriteFile(str(folder / ("n" * 200)), b"3")
+            steps.WriteFile(str(folder / "config.json"), b"1"),
+            steps.WriteFile(str(folder / "a"), b"2"),
+            steps.WriteFile(str(folder / ("n" * 200)), b"3"),
         )
         names = {name for what, name in watch.events() if what == "created"} - {"config.json", "a", "n" * 200}
     assert len(names) >= 2, names
@@ -202,7 +230,10 @@ def append(place: Place) -> Play:
     path, cut = place.folder / "log.jsonl", place.folder / "cut.jsonl"
     cut.write_bytes(b"one\ntw")
     yield ask(
-        steps.AppendFile(str(path), b"one\n"), steps.AppendFile(str(path), b"two\n"), steps.AppendFile(str(cut), b"three\n"), steps.AppendFile(str(cut), b"")
+        steps.AppendFile(str(path), b"one\n"),
+        steps.AppendFile(str(path), b"two\n"),
+        steps.AppendFile(str(cut), b"three\n"),
+        steps.AppendFile(str(cut), b""),
     )
     assert path.read_bytes() == b"one\ntwo\n"
     assert cut.read_bytes() == b"one\ntw\nthree\n"
@@ -210,7 +241,9 @@ def append(place: Place) -> Play:
 
 @case("Linux")
 def append_lets_readers_in_and_writers_out(place: Place) -> Play:
-    """.NET locks a file on POSIX as its sharing says: shared for readers, and a file that somebody has for himself is refused."""
+    """.NET locks a file on POSIX as its sharing says: shared for readers, and a file that somebody has for
+    himself is refused.
+    """
     import fcntl
 
     shared, held = place.folder / "shared.log", place.folder / "held.log"
@@ -219,7 +252,9 @@ def append_lets_readers_in_and_writers_out(place: Place) -> Play:
     with shared.open("rb") as reader, held.open("rb") as owner:
         fcntl.flock(reader, fcntl.LOCK_SH)
         fcntl.flock(owner, fcntl.LOCK_EX)
-        well, refused = yield ask(steps.AppendFile(str(shared), b"two\n"), steps.AppendFile(str(held), b"two\n"))
+        well, refused = yield ask(
+            steps.AppendFile(str(shared), b"two\n"), steps.AppendFile(str(held), b"two\n")
+        )
     assert isinstance(well, steps.Done), "who reads along does not keep the line out"
     assert shared.read_bytes() == b"one\ntwo\n"
     assert isinstance(refused, steps.Failure)
@@ -234,7 +269,10 @@ def held_file_has_no_digest_and_the_others_are_not_lost(place: Place) -> Play:
         (place.folder / name).write_bytes(name.encode())
     with (place.folder / "held.exe").open("rb") as owner:
         fcntl.flock(owner, fcntl.LOCK_EX)
-        each, alone = yield ask(steps.Each(str(place.folder), "*.exe", sys.executable, command_line("exit", "0")), steps.Digest(str(place.folder / "held.exe")))
+        each, alone = yield ask(
+            steps.Each(str(place.folder), "*.exe", sys.executable, command_line("exit", "0")),
+            steps.Digest(str(place.folder / "held.exe")),
+        )
     found = {one.name: one.digest for one in each.files}
     assert found["a.exe"].sha256 == digest(b"a.exe")
     for failure in (found["held.exe"], alone):
@@ -282,8 +320,16 @@ def each_file_of_a_folder(place: Place) -> Play:
 def each_digest_is_that_after_the_run(place: Place) -> Play:
     (place.folder / "a.bin").write_bytes(b"before")
     slow, environment, many = yield ask(
-        steps.Each(str(place.folder), "*.bin", sys.executable, command_line("overwrite", "after") + ' "{name}"'),
-        steps.Each(str(place.folder), "*.bin", sys.executable, command_line("environment", "CODESIGN_A"), environment={"CODESIGN_A": "v"}),
+        steps.Each(
+            str(place.folder), "*.bin", sys.executable, command_line("overwrite", "after") + ' "{name}"'
+        ),
+        steps.Each(
+            str(place.folder),
+            "*.bin",
+            sys.executable,
+            command_line("environment", "CODESIGN_A"),
+            environment={"CODESIGN_A": "v"},
+        ),
         steps.Each(str(place.folder), "*.bin", sys.executable, command_line("sleep", "60"), timeout=2),
     )
     assert slow.files[0].digest.sha256 == digest(b"after")
@@ -300,7 +346,10 @@ def folder_with_a_variable_in_its_path(place: Place) -> Play:
     (folder / "three.txt").write_bytes(b"3")
     inside = f"{place.variable}{os.sep}files"
     asked, none, large, empty = yield ask(
-        steps.ReadFolder(inside, "*.cer"), steps.ReadFolder(inside + "_none"), steps.ReadFolder(inside, "*.cer", limit=10), steps.ReadFolder(inside, "*.none")
+        steps.ReadFolder(inside, "*.cer"),
+        steps.ReadFolder(inside + "_none"),
+        steps.ReadFolder(inside, "*.cer", limit=10),
+        steps.ReadFolder(inside, "*.none"),
     )
     assert asked.exists
     assert asked.files == {"one.cer": b"1", "zwei ü.cer": bytes(range(256))}

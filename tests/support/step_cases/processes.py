@@ -102,10 +102,14 @@ def bytes_in_and_out(place: Place) -> Play:
 
 @case()
 def every_byte_on_both_streams(place: Place) -> Play:
-    """No code page, no line end and no end of text changes them, and neither stream takes what is the other's."""
+    """No code page, no line end and no end of text changes them, and neither stream takes what is the
+    other's.
+    """
     data = bytes(range(256))
     out, err = base64.b64encode(data * 3).decode(), base64.b64encode(data[::-1]).decode()
-    both, only_err, only_out = yield ask(python("streams", out, err), python("streams", "", err), python("streams", out, ""))
+    both, only_err, only_out = yield ask(
+        python("streams", out, err), python("streams", "", err), python("streams", out, "")
+    )
     assert (both.stdout_bytes, both.stderr_bytes) == (data * 3, data[::-1])
     assert (only_err.stdout_bytes, only_err.stderr_bytes) == (b"", data[::-1])
     assert (only_out.stdout_bytes, only_out.stderr_bytes) == (data * 3, b"")
@@ -123,7 +127,9 @@ def bytes_of_every_code_page(place: Place) -> Play:
         "cp1252": "€–“",
         "utf-16-le": "\ufeffa\r\n",
     }
-    results = yield ask(*(python("streams", base64.b64encode(text.encode(name)).decode(), "") for name, text in texts.items()))
+    results = yield ask(
+        *(python("streams", base64.b64encode(text.encode(name)).decode(), "") for name, text in texts.items())
+    )
     for (name, text), result in zip(texts.items(), results, strict=True):
         assert result.stdout_bytes == text.encode(name), name
 
@@ -212,7 +218,11 @@ def time_out_ends_the_whole_tree(place: Place) -> Play:
 @case()
 def time_out_side_by_side_ends_each_tree(place: Place) -> Play:
     beats = [place.folder / f"beat{number}" for number in range(2)]
-    (result,) = yield ask(steps.Together((*(python("tree", str(beat), timeout=6) for beat in beats), python("cat", stdin="well")), jobs=3))
+    (result,) = yield ask(
+        steps.Together(
+            (*(python("tree", str(beat), timeout=6) for beat in beats), python("cat", stdin="well")), jobs=3
+        )
+    )
     assert [one.timed_out for one in result.results] == [True, True, False]
     assert result.results[2].stdout == "well"
     assert all(still(beat) for beat in beats)
@@ -254,7 +264,10 @@ def the_rest_of_the_environment_is_inherited(place: Place) -> Play:
 def missing_program_and_what_follows_it(place: Place) -> Play:
     missing = str(place.folder / "none" / "tool.exe")
     failed, skipped, run, nowhere = yield ask(
-        steps.Run(missing), python("exit", "0", only_if_previous_ok=True), python("exit", "0"), python("folder", directory=str(place.folder / "no such folder"))
+        steps.Run(missing),
+        python("exit", "0", only_if_previous_ok=True),
+        python("exit", "0"),
+        python("folder", directory=str(place.folder / "no such folder")),
     )
     assert isinstance(failed, steps.Failure)
     assert failed.code == 2
@@ -268,7 +281,9 @@ def missing_program_and_what_follows_it(place: Place) -> Play:
 def runs_side_by_side(place: Place) -> Play:
     runs = [python("sleep", "1", str(number), str(number % 3)) for number in range(8)]
     runs += [steps.Run(str(place.folder / "no such tool")), python("sleep", "60", timeout=3)]
-    together, skipped = yield ask(steps.Together(tuple(runs), jobs=4), python("exit", "0", only_if_previous_ok=True))
+    together, skipped = yield ask(
+        steps.Together(tuple(runs), jobs=4), python("exit", "0", only_if_previous_ok=True)
+    )
     results = together.results
     assert [one.stdout for one in results[:8]] == [str(number) for number in range(8)]
     assert [one.exit_code for one in results[:8]] == [0, 1, 2, 0, 1, 2, 0, 1]
@@ -276,7 +291,10 @@ def runs_side_by_side(place: Place) -> Play:
     assert results[8].code == 2
     assert results[9].timed_out
     assert isinstance(skipped, steps.Skipped)
-    good, after = yield ask(steps.Together(tuple(python("sleep", "1", "x") for _n in range(6)), jobs=6), python("exit", "0", only_if_previous_ok=True))
+    good, after = yield ask(
+        steps.Together(tuple(python("sleep", "1", "x") for _n in range(6)), jobs=6),
+        python("exit", "0", only_if_previous_ok=True),
+    )
     assert all(one.ok for one in good.results)
     assert after.ok
 
@@ -284,7 +302,10 @@ def runs_side_by_side(place: Place) -> Play:
 @case()
 def as_many_at_a_time_as_jobs_says(place: Place) -> Play:
     one_by_one, two, all_of_them = yield ask(
-        *(steps.Together(tuple(python("span", "1") for _n in range(number)), jobs=jobs) for number, jobs in ((2, 1), (4, 2), (3, 8)))
+        *(
+            steps.Together(tuple(python("span", "1") for _n in range(number)), jobs=jobs)
+            for number, jobs in ((2, 1), (4, 2), (3, 8))
+        )
     )
     assert longest_overlap([span(one) for one in one_by_one.results]) == 1
     assert longest_overlap([span(one) for one in two.results]) == 2
@@ -309,7 +330,9 @@ def each_run_side_by_side_has_its_own_input_limit_and_environment(place: Place) 
         )
     )
     results = together.results
-    assert [one.stdout for one in results[:6]] == ["one", "two", "three", "input", "a", "(not set)"], "a run's time does not begin before the run"
+    assert [one.stdout for one in results[:6]] == ["one", "two", "three", "input", "a", "(not set)"], (
+        "a run's time does not begin before the run"
+    )
     assert Path(results[6].stdout_bytes.decode("utf-8")).resolve() == place.folder.resolve()
     assert (results[7].stdout_bytes, results[7].stderr_bytes) == (b"", b"err")
 
@@ -317,7 +340,9 @@ def each_run_side_by_side_has_its_own_input_limit_and_environment(place: Place) 
 @case()
 def no_runs_side_by_side(place: Place) -> Play:
     one, single, after = yield ask(
-        steps.Together((), jobs=2), steps.Together((python("cat", stdin="x"),), jobs=2), python("exit", "0", only_if_previous_ok=True)
+        steps.Together((), jobs=2),
+        steps.Together((python("cat", stdin="x"),), jobs=2),
+        python("exit", "0", only_if_previous_ok=True),
     )
     assert one.results == ()
     assert [run.stdout for run in single.results] == ["x"]
@@ -334,7 +359,12 @@ def many_runs_in_one_call(place: Place) -> Play:
 def three_hundred_steps_in_one_call(place: Place) -> Play:
     path = place.folder / "f.txt"
     path.write_bytes(b"x")
-    results = yield ask(*(steps.ReadFile(str(path)) if number % 2 else steps.Digest(str(path.with_name(f"none{number}"))) for number in range(300)))
+    results = yield ask(
+        *(
+            steps.ReadFile(str(path)) if number % 2 else steps.Digest(str(path.with_name(f"none{number}")))
+            for number in range(300)
+        )
+    )
     assert [one.exists for one in results] == [bool(number % 2) for number in range(300)]
 
 
@@ -347,7 +377,9 @@ def newest_version_folder(place: Place) -> Play:
         if folder == "2.0":
             continue  # the newest, but without the program
         path = place.folder / "kits" / folder / "x64" / name
-        path.write_text(f"@echo {folder}\r\n" if WINDOWS else f"#!/bin/sh\necho {folder}\n", encoding="ascii", newline="")
+        path.write_text(
+            f"@echo {folder}\r\n" if WINDOWS else f"#!/bin/sh\necho {folder}\n", encoding="ascii", newline=""
+        )
         path.chmod(0o755)
     pattern = os.path.join(str(place.folder), "kits", "*", "x64", name)
     run, version, missing, nowhere, no_version = yield ask(

@@ -25,7 +25,12 @@ def secrets_arrive_whole(place: Place) -> Play:
     first, second, third = yield ask(
         python("cat", secret_stdin="login"),
         python("environment", "CLOUDHSM_PIN", secret_environment={"CLOUDHSM_PIN": "pin"}),
-        python("environment", "n3fips_password", environment={"CODESIGN_A": "a"}, secret_environment={"n3fips_password": "pin", "CLOUDHSM_PIN": "login"}),
+        python(
+            "environment",
+            "n3fips_password",
+            environment={"CODESIGN_A": "a"},
+            secret_environment={"n3fips_password": "pin", "CLOUDHSM_PIN": "login"},
+        ),
         secrets={"login": LOGIN, "pin": PIN},
     )
     assert first.stdout_bytes.decode("utf-8") == LOGIN
@@ -75,9 +80,15 @@ def secret_of_one_process_is_not_in_the_next(place: Place) -> Play:
 @case()
 def secrets_are_in_no_result_and_no_command_line(place: Place) -> Play:
     """That no answer holds them in clear is asserted for every call (support.step_shell.send)."""
-    by_variable, by_input = {"secret_environment": {"CLOUDHSM_PIN": "looked_for"}}, {"secret_stdin": "looked_for"}
+    by_variable, by_input = (
+        {"secret_environment": {"CLOUDHSM_PIN": "looked_for"}},
+        {"secret_stdin": "looked_for"},
+    )
     one, two, missing = yield ask(
-        python("exit", "1", **by_variable), python("exit", "0", **by_input), steps.Run("/no/such/tool", (), **by_input), secrets={"looked_for": LOOKED_FOR}
+        python("exit", "1", **by_variable),
+        python("exit", "0", **by_input),
+        steps.Run("/no/such/tool", (), **by_input),
+        secrets={"looked_for": LOOKED_FOR},
     )
     assert (one.exit_code, two.exit_code) == (1, 0)
     assert isinstance(missing, steps.Failure)

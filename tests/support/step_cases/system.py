@@ -38,7 +38,9 @@ def no_steps_give_no_results(place: Place) -> Play:
 
 @case(alone=True)
 def one_step_is_a_list_of_one(place: Place) -> Play:
-    """Windows PowerShell and ConvertTo-Json each have their own way with lists of one; and no secret comes with it."""
+    """Windows PowerShell and ConvertTo-Json each have their own way with lists of one; and no secret comes
+    with it.
+    """
     results = yield ask(python("cat", secret_stdin="pin"))
     assert [type(one) for one in results] == [steps.Failure]
     assert "pin" in results[0].message
@@ -75,7 +77,10 @@ def registry(place: Place) -> Play:
 def access_rights(place: Place) -> Play:
     (place.folder / "file.txt").write_bytes(b"x")
     unknown, system = "no such account 7f3a", "NT AUTHORITY\\SYSTEM"
-    found, missing = yield ask(steps.ReadAccess(str(place.folder), (system, unknown), "file.*"), steps.ReadAccess(str(place.folder / "none")))
+    found, missing = yield ask(
+        steps.ReadAccess(str(place.folder), (system, unknown), "file.*"),
+        steps.ReadAccess(str(place.folder / "none")),
+    )
     assert (missing.exists, missing.files) == (False, {})
     assert list(found.files) == ["file.txt"]
     if not WINDOWS:
@@ -104,7 +109,9 @@ def services(place: Place) -> Play:
 
 @case()
 def unknown_step_fails_alone(place: Place) -> Play:
-    first, skipped, second = yield ask(Raw({"op": "bogus"}), Raw({"op": "bogus", "only_if_previous_ok": True}), python("exit", "0"))
+    first, skipped, second = yield ask(
+        Raw({"op": "bogus"}), Raw({"op": "bogus", "only_if_previous_ok": True}), python("exit", "0")
+    )
     assert isinstance(first, steps.Failure)
     assert "bogus" in first.message
     assert isinstance(skipped, steps.Skipped)
@@ -116,7 +123,8 @@ def failure_says_what_and_by_which_number(place: Place) -> Play:
     folder = place.folder / "folder"
     folder.mkdir()
     missing, elsewhere = yield ask(
-        steps.CopyFile(str(place.folder / "none"), str(place.folder / "x")), steps.CopyFile(str(place.folder / "none" / "a"), str(place.folder / "x"))
+        steps.CopyFile(str(place.folder / "none"), str(place.folder / "x")),
+        steps.CopyFile(str(place.folder / "none" / "a"), str(place.folder / "x")),
     )
     assert (missing.kind, missing.code) == ("System.IO.FileNotFoundException", -2147024894)
     assert elsewhere.kind == "System.IO.DirectoryNotFoundException" if WINDOWS else elsewhere.kind
@@ -126,10 +134,14 @@ def failure_says_what_and_by_which_number(place: Place) -> Play:
 @case()
 def version_of_a_file(place: Place) -> Play:
     real = os.path.realpath(place.powershell)
-    library = next(one for one in (os.path.join(os.path.dirname(real), "pwsh.dll"), real) if os.path.exists(one))
+    library = next(
+        one for one in (os.path.join(os.path.dirname(real), "pwsh.dll"), real) if os.path.exists(one)
+    )
     plain = place.folder / "plain.txt"
     plain.write_bytes(b"no program")
-    found, missing, none = yield ask(steps.Version(library), steps.Version(str(place.folder / "none")), steps.Version(str(plain)))
+    found, missing, none = yield ask(
+        steps.Version(library), steps.Version(str(place.folder / "none")), steps.Version(str(plain))
+    )
     assert found.exists
     assert len(found.version.split(".")) == 4
     assert found.version != "0.0.0.0"

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The checks for real Windows hosts: no machine here can run them, but ansible-playbook can read them, and each is told of in docs/fidelity.md."""
+"""The checks for real Windows hosts: no machine here can run them, but ansible-playbook can read them, and
+each is told of in docs/fidelity.md.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +27,55 @@ def syntax_check(folder: Path, plays: list[dict[str, Any]]) -> subprocess.Comple
     book.write_text(yaml.safe_dump(plays), encoding="utf-8")
     collections = os.pathsep.join(str(ROOT / "build" / name) for name in ("dev", "collections"))
     return subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "--syntax-check", "-i", "windows,", str(book)], capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_CONFIG": str(ROOT / "tests" / "support" / "ansible.cfg"), "LC_ALL": "C.UTF-8"},
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "--syntax-check",
+            "-i",
+            "windows,",
+            str(book),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": collections,
+            "ANSIBLE_CONFIG": str(ROOT / "tests" / "support" / "ansible.cfg"),
+            "LC_ALL": "C.UTF-8",
+        },
     )
 
 
 def test_all_checks_are_good_tasks(tmp_path: Path) -> None:
     """Imported, not included: only so are they read before they run."""
     assert len(CHECKS) >= 15
-    done = syntax_check(tmp_path, [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.import_tasks": str(path)} for path in CHECKS]}])
+    done = syntax_check(
+        tmp_path,
+        [
+            {
+                "hosts": "all",
+                "gather_facts": False,
+                "tasks": [{"ansible.builtin.import_tasks": str(path)} for path in CHECKS],
+            }
+        ],
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_bad_task_would_be_seen(tmp_path: Path) -> None:
-    (tmp_path / "bad.yml").write_text("- name: No such module\n  ansible.windows.win_nothing_of_this_name:\n", encoding="utf-8")
-    done = syntax_check(tmp_path, [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.import_tasks": str(tmp_path / "bad.yml")}]}])
+    (tmp_path / "bad.yml").write_text(
+        "- name: No such module\n  ansible.windows.win_nothing_of_this_name:\n", encoding="utf-8"
+    )
+    done = syntax_check(
+        tmp_path,
+        [
+            {
+                "hosts": "all",
+                "gather_facts": False,
+                "tasks": [{"ansible.builtin.import_tasks": str(tmp_path / "bad.yml")}],
+            }
+        ],
+    )
     assert done.returncode != 0
     assert "win_nothing_of_this_name" in done.stdout + done.stderr
 

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/fidelity.md against the tree: its numbers are counted, the files it names are there, and nobody's proof is left out."""
+"""docs/fidelity.md against the tree: its numbers are counted, the files it names are there, and nobody's
+proof is left out.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+
+from support import recordings
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
@@ -19,8 +23,8 @@ def fixture(path: Path) -> Any:
 
 
 def test_numbers_of_the_recordings() -> None:
-    cases = fixture(LAB / "signtool_recordings.json")["cases"]
-    excluded = fixture(LAB / "signtool_excluded.json")
+    cases = recordings.signtool()
+    excluded = recordings.signtool_excluded()
     names = [case["name"] for case in cases]
     assert len(set(names)) == len(names)
     assert set(excluded) <= set(names)
@@ -30,9 +34,7 @@ def test_numbers_of_the_recordings() -> None:
 
 
 def test_number_of_the_reader_s_recordings() -> None:
-    recordings = fixture(ROOT / "tests" / "unit" / "fixtures" / "signtool" / "recordings.json")
-    cases = recordings["cases"] if isinstance(recordings, dict) else recordings
-    assert f"{len(cases)} go through the reader" in PAGE
+    assert f"{len(recordings.signtool_answers())} go through the reader" in PAGE
 
 
 def test_number_of_recorded_module_calls() -> None:

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rehearsal of tests/contract/test_modules_on_posix.py without PowerShell: its playbooks and expectations are right. No proof of run_steps.ps1."""
+"""A rehearsal of tests/contract/test_modules_on_posix.py without PowerShell: its playbooks and expectations
+are right. No proof of run_steps.ps1.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,13 @@ def test_junit_is_counted(check: ModuleType) -> None:
 
 
 def test_summary_says_what_ran_under_what(check: ModuleType) -> None:
-    one = check.Outcome("contract", passed=3, skipped=2, reasons=["no Wine", "no Wine"], under=["PowerShell 7.6.9, directly"] * 3)
+    one = check.Outcome(
+        "contract",
+        passed=3,
+        skipped=2,
+        reasons=["no Wine", "no Wine"],
+        under=["PowerShell 7.6.9, directly"] * 3,
+    )
     text = check.summary([one, check.Outcome("lint", passed=1)])
     assert "     3 x contract: PowerShell 7.6.9, directly" in text
     assert "     2 x contract: no Wine" in text

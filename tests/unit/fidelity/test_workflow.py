@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The public CI against the tree: it calls targets that exist, tests files that exist, and cannot pass its PowerShell jobs by skipping."""
+"""The public CI against the tree: it calls targets that exist, tests files that exist, and cannot pass its
+PowerShell jobs by skipping.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-JOBS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))["jobs"]
+JOBS: dict[str, dict[str, Any]] = yaml.safe_load(
+    (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+)["jobs"]
 COMMANDS = [(name, step["run"]) for name, job in JOBS.items() for step in job["steps"] if "run" in step]
 
 
@@ -26,15 +30,27 @@ def commands(job: str) -> str:
     return "\n".join(command for name, command in COMMANDS if name == job)
 
 
-def in_bash(script: str, *arguments: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def in_bash(
+    script: str, *arguments: str, folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", script, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ["bash", "-c", script, *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 def test_each_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    called = [target for _job, command in COMMANDS for target in re.findall(r"^make ([a-z-]+)", command, re.MULTILINE)]
+    called = [
+        target
+        for _job, command in COMMANDS
+        for target in re.findall(r"^make ([a-z-]+)", command, re.MULTILINE)
+    ]
     assert set(called) <= targets
     # Every stage of `make test` is somewhere.
     assert {"lint", "unit", "integration", "contract", "demo"} <= set(called), called
@@ -49,18 +65,27 @@ def test_each_named_path_exists() -> None:
 
 def test_what_is_uploaded_is_made() -> None:
     """upload-artifact only warns of a file that is not there."""
-    paths = [step["with"]["path"] for job in JOBS.values() for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+    paths = [
+        step["with"]["path"]
+        for job in JOBS.values()
+        for step in job["steps"]
+        if "upload-artifact" in step.get("uses", "")
+    ]
     assert paths == [(demo.BUILD / "summary.json").relative_to(ROOT).as_posix()]
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_nothing_is_used_before_it_is_there(job: str) -> None:
-    """The checkout comes before what runs in it, `make` something before the .venv that it makes, and bash where a pattern has to be read."""
+    """The checkout comes before what runs in it, `make` something before the .venv that it makes, and bash
+    where a pattern has to be read.
+    """
     checked_out = made = False
     for step in JOBS[job]["steps"]:
         checked_out = checked_out or step.get("uses", "").startswith("actions/checkout@")
         command = step.get("run", "")
-        assert checked_out or not re.search(r"\b(make [a-z-]+|tests/|requirements/)", command.replace("git make python3", "")), command
+        assert checked_out or not re.search(
+            r"\b(make [a-z-]+|tests/|requirements/)", command.replace("git make python3", "")
+        ), command
         assert made or ".venv/" not in command, command
         made = made or bool(re.search(r"^make [a-z-]+", command, re.MULTILINE))
         on_windows = job == "powershell-windows"
@@ -68,15 +93,27 @@ def test_nothing_is_used_before_it_is_there(job: str) -> None:
 
 
 def test_what_pip_installs_is_pinned() -> None:
-    pinned = {line.partition("==")[0] for line in (ROOT / "requirements" / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line}
-    installed = [line.split("pip install ")[1] for _job, command in COMMANDS for line in command.splitlines() if "pip install " in line]
+    pinned = {
+        line.partition("==")[0]
+        for line in (ROOT / "requirements" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    }
+    installed = [
+        line.split("pip install ")[1]
+        for _job, command in COMMANDS
+        for line in command.splitlines()
+        if "pip install " in line
+    ]
     assert installed == ["-c requirements/constraints.txt pytest"]
     assert "pytest" in pinned
 
 
 def test_each_ansible_core_gets_a_python_it_runs_on() -> None:
     """Each ansible-core is given a Python that it runs on: 3.11 up to 2.19, 3.12 from 2.20 on."""
-    entries = [*JOBS["test"]["strategy"]["matrix"]["include"], {"ansible-core": JOBS["powershell-linux"]["env"]["ANSIBLE_CORE"], "python": "3.13"}]
+    entries = [
+        *JOBS["test"]["strategy"]["matrix"]["include"],
+        {"ansible-core": JOBS["powershell-linux"]["env"]["ANSIBLE_CORE"], "python": "3.13"},
+    ]
     for entry in entries:
         minor = tuple(int(part) for part in str(entry["ansible-core"]).split(".")[:2])
         python = tuple(int(part) for part in entry["python"].split("."))
@@ -85,7 +122,9 @@ def test_each_ansible_core_gets_a_python_it_runs_on() -> None:
 
 @pytest.mark.parametrize("job", ["powershell-linux", "powershell-windows"])
 def test_powershell_jobs_cannot_pass_by_skipping(job: str) -> None:
-    assert JOBS[job]["env"]["CODESIGN_POWERSHELL"], "support/step_shell.py fails instead of skipping only where this is set"
+    assert JOBS[job]["env"]["CODESIGN_POWERSHELL"], (
+        "support/step_shell.py fails instead of skipping only where this is set"
+    )
 
 
 def test_linux_job_runs_the_script_and_the_modules() -> None:
@@ -93,7 +132,9 @@ def test_linux_job_runs_the_script_and_the_modules() -> None:
     assert "tests/contract/test_run_steps_*.py" in command
     assert "tests/contract/test_modules_on_posix.py" in command
     release = str(JOBS["powershell-linux"]["env"]["ANSIBLE_CORE"])
-    assert tuple(int(part) for part in release.split(".")[:2]) >= (2, 21), "older ones run PowerShell modules on Windows only"
+    assert tuple(int(part) for part in release.split(".")[:2]) >= (2, 21), (
+        "older ones run PowerShell modules on Windows only"
+    )
 
 
 def test_windows_job_runs_all_that_needs_no_ansible() -> None:
@@ -104,13 +145,17 @@ def test_windows_job_runs_all_that_needs_no_ansible() -> None:
 
 @pytest.fixture(scope="module")
 def only_pytest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment whose `python` finds pytest, what pytest itself imports and the standard library: what the Windows job installs."""
+    """An environment whose `python` finds pytest, what pytest itself imports and the standard library: what
+    the Windows job installs.
+    """
     packages, programs = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("programs")
     wanted, seen = ["pytest"], set[str]()
     while wanted:
         distribution = importlib.metadata.distribution(wanted.pop())
         seen.add(distribution.metadata["Name"])
-        for top in {Path(str(file)).parts[0] for file in distribution.files or [] if ".." not in Path(str(file)).parts}:
+        for top in {
+            Path(str(file)).parts[0] for file in distribution.files or [] if ".." not in Path(str(file)).parts
+        }:
             if not (packages / top).exists() and top != "__pycache__":
                 (packages / top).symlink_to(Path(str(distribution.locate_file(top))))
         # What pytest needs on other systems or for its own tests is not installed with it here.
@@ -124,13 +169,18 @@ def only_pytest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     python.chmod(0o755)
     job = {name: str(value) for name, value in JOBS["powershell-windows"]["env"].items()}
-    path, modules = f"{programs}{os.pathsep}{os.environ['PATH']}", f"{job['PYTHONPATH']}{os.pathsep}{packages}"
+    path, modules = (
+        f"{programs}{os.pathsep}{os.environ['PATH']}",
+        f"{job['PYTHONPATH']}{os.pathsep}{packages}",
+    )
     return {**job, "PATH": path, "PYTHONPATH": modules, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a job checks out, as far as the contract tests read it: without build/, which holds what `make setup` made."""
+    """What a job checks out, as far as the contract tests read it: without build/, which holds what `make
+    setup` made.
+    """
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("plugins", "scripts", "tests/contract", "tests/support"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

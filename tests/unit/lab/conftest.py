@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.bench import Bench
+from lab.control.bench import Bench
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from lab.host import Host
-from lab.remote import Remote
-from lab.wsman import Endpoint
+from lab.network.remote import Remote
+from lab.network.wsman import Endpoint
+from lab.windows.host import Host
 
 from .replay import COLLECTIONS, ROOT, SCRIPT
 
@@ -39,7 +39,12 @@ class Answer:
 def endpoint(host: Host, user: str = USER, password: str = PASSWORD) -> Iterator[Endpoint]:
     """A WS-Man endpoint for a host, as the fleet makes one."""
     remote = Remote(host, COLLECTIONS, SCRIPT, user)
-    made = Endpoint(remote.run, user, password, lambda operation: host.faults.take("connection_drop", operation) is not None)
+    made = Endpoint(
+        remote.run,
+        user,
+        password,
+        lambda operation: host.faults.take("connection_drop", operation) is not None,
+    )
     made.start()
     try:
         yield made
@@ -57,7 +62,9 @@ def play(
     executable: Path | None = None,
     variables: dict[str, Any] | None = None,
 ) -> list[Answer]:
-    """Runs ``tasks`` with ansible-playbook (the environment's own, or another) and gives an answer for each that ran."""
+    """Runs ``tasks`` with ansible-playbook (the environment's own, or another) and gives an answer for each
+    that ran.
+    """
     inventory = {
         "all": {
             "hosts": {

@@ -1,8 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recordings of the real ansible.windows modules: how a lab host is made ready for them, and how an answer is compared.
+"""Recordings of the real ansible.windows modules: how a lab host is made ready for them, and how an answer is
+compared.
 
-The recordings (fixtures/ansible_windows.json) were made on Wine. What is not compared stands here by name, with its reason.
+The recordings (fixtures/ansible_windows.json) were made on Wine. What is not compared stands here by name,
+with its reason.
 """
 
 from __future__ import annotations
@@ -22,22 +24,24 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from lab import packages
-from lab.certstore import CertificateStores
-from lab.fileserver import FileServer
-from lab.host import Host
-from lab.process import Process
-from lab.services import Service
+from lab.network.fileserver import FileServer
 from lab.tools import TOOLS
+from lab.windows import packages
+from lab.windows.certstore import CertificateStores
+from lab.windows.host import Host
+from lab.windows.process import Process
+from lab.windows.services import Service
 
 ROOT = Path(__file__).resolve().parents[3]
 COLLECTIONS = ROOT / "build" / "collections"
-SCRIPT = ROOT / "plugins" / "plugin_utils" / "run_steps.ps1"
+SCRIPT = ROOT / "plugins" / "plugin_utils" / "_host" / "run_steps.ps1"
 RECORDED_WEB, RECORDED_CLOSED = "127.0.0.1:8025", "127.0.0.1:8026"
 WEB_FILE = b"hello from the web\n"
 CONTROLLER = "<controller>"
 
-RECORDINGS: dict[str, list[dict[str, Any]]] = json.loads((Path(__file__).parent / "fixtures" / "ansible_windows.json").read_text(encoding="utf-8"))
+RECORDINGS: dict[str, list[dict[str, Any]]] = json.loads(
+    (Path(__file__).parent / "fixtures" / "ansible_windows.json").read_text(encoding="utf-8")
+)
 
 NOT_PLAYED = {
     "win_shell": "the lab runs no PowerShell text but the collection's step script",
@@ -65,10 +69,19 @@ UNLIKE: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("certificate_store_formats", "not a certificate, check mode"): (("msg",), _SENTENCE),
     ("certificate_store_stores", "again"): (("changed",), _WINE_STORE),
     ("certificate_store_stores", "store name that nothing has opened before"): (("msg",), _SENTENCE),
-    ("certificate_store_stores", "store name that nothing has opened before, check mode"): (("msg",), _SENTENCE),
+    ("certificate_store_stores", "store name that nothing has opened before, check mode"): (
+        ("msg",),
+        _SENTENCE,
+    ),
     ("certificate_store_stores", "store name that nothing has opened before, absent"): (("msg",), _SENTENCE),
-    ("certificate_store_stores", "store name that nothing has opened before, file missing too"): (("msg",), _SENTENCE),
-    ("certificate_store_absent", "certificate_info of CA with two certificates"): (("exists", "certificates"), _WINE_STORE),
+    ("certificate_store_stores", "store name that nothing has opened before, file missing too"): (
+        ("msg",),
+        _SENTENCE,
+    ),
+    ("certificate_store_absent", "certificate_info of CA with two certificates"): (
+        ("exists", "certificates"),
+        _WINE_STORE,
+    ),
     ("certificate_info", "put a certificate there"): (("changed",), _WINE_STORE),
     ("certificate_info", "other store, by thumbprint, check mode"): (("exists", "certificates"), _WINE_STORE),
     ("copy", "content, check mode, new file, diff"): (("-diff", "-warnings"), _NEWER),
@@ -108,7 +121,10 @@ NOT_COMPARED: dict[tuple[str, str], str] = {
     ("certificate_store_stores", "unknown store name, absent"): _WINE_OPEN,
     ("package", "product_id absent, state absent"): _WINE_MSI,
     ("package", "msi, absent again"): _WINE_MSI,
-    ("service", "query an existing service"): "Wine's services have no failure actions, so the module fails there",
+    (
+        "service",
+        "query an existing service",
+    ): "Wine's services have no failure actions, so the module fails there",
 }
 """Calls whose recorded answer is no Windows answer at all; they are played all the same."""
 
@@ -117,7 +133,9 @@ VOLATILE: dict[str, tuple[str, ...]] = {
     "win_tempfile": ("path",),
     "win_copy": ("original_basename", "msg"),
 }
-"""Keys whose values nobody can foretell (random, a time, a trace); that they are there is compared all the same."""
+"""Keys whose values nobody can foretell (random, a time, a trace); that they are there is compared all the
+same.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,7 +160,11 @@ class Recording:
     def full_name(self) -> str:
         if "." in self.module:
             return self.module
-        return f"ansible.builtin.{self.module}" if self.module in ("slurp", "setup", "fetch") else f"ansible.windows.{self.module}"
+        return (
+            f"ansible.builtin.{self.module}"
+            if self.module in ("slurp", "setup", "fetch")
+            else f"ansible.windows.{self.module}"
+        )
 
     @property
     def unlike(self) -> tuple[str, ...]:
@@ -151,7 +173,11 @@ class Recording:
     @property
     def played(self) -> bool:
         """Whether the lab can play the call at all."""
-        return self.module not in NOT_PLAYED or self.story == "run_steps" or self.situation in ("no script", "creates, present")
+        return (
+            self.module not in NOT_PLAYED
+            or self.story == "run_steps"
+            or self.situation in ("no script", "creates, present")
+        )
 
 
 def stories() -> list[str]:
@@ -176,22 +202,31 @@ class Stage:
     def certificates(self) -> dict[str, bytes]:
         """leaf and root of the recordings, DER."""
         found = RECORDINGS["certificate_store_absent"][5]["result"]["certificates"]
-        return {("leaf" if one["serial_number"] == "1234" else "root"): base64.b64decode(one["raw"]) for one in found}
+        return {
+            ("leaf" if one["serial_number"] == "1234" else "root"): base64.b64decode(one["raw"])
+            for one in found
+        }
 
     def arguments(self, recording: Recording) -> dict[str, Any]:
         """The call's arguments with the addresses and the script of this stage."""
         text = json.dumps(recording.call["args"])
-        text = text.replace(RECORDED_WEB, self.web.url.removeprefix("http://")).replace(CONTROLLER, str(self.controller))
+        text = text.replace(RECORDED_WEB, self.web.url.removeprefix("http://")).replace(
+            CONTROLLER, str(self.controller)
+        )
         arguments: dict[str, Any] = json.loads(text)
         if arguments.get("script") == "<the text of run_steps.ps1>":
             arguments["script"] = SCRIPT.read_text(encoding="ascii")
-            arguments["parameters"]["Steps"] = arguments["parameters"]["Steps"].replace("8025", self.web.url.rpartition(":")[2])
+            arguments["parameters"]["Steps"] = arguments["parameters"]["Steps"].replace(
+                "8025", self.web.url.rpartition(":")[2]
+            )
         return arguments
 
     def expected(self, recording: Recording) -> dict[str, Any]:
         """The recorded result in this stage's terms, with failed and skipped as part of it."""
         text = json.dumps(recording.call["result"])
-        text = text.replace(RECORDED_WEB, self.web.url.removeprefix("http://")).replace(CONTROLLER, str(self.controller))
+        text = text.replace(RECORDED_WEB, self.web.url.removeprefix("http://")).replace(
+            CONTROLLER, str(self.controller)
+        )
         return {**json.loads(text), "failed": recording.call["failed"], "skipped": recording.call["skipped"]}
 
 
@@ -230,7 +265,9 @@ def make_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     host.put_program(r"C:\Files\setup.exe", "lab_test_setup")
     host.put_program(r"C:\tools\io.exe", "lab_test_io")
     host.put_program(r"C:\windows\system32\kernel32.dll", "", "10.0.18362.1350")
-    host.registry.set(rf"{packages.UNINSTALL}\ExampleTool", "UninstallString", "String", r"C:\Files\setup.exe /uninstall")
+    host.registry.set(
+        rf"{packages.UNINSTALL}\ExampleTool", "UninstallString", "String", r"C:\Files\setup.exe /uninstall"
+    )
     host.services.create(Service("Spooler", "Print Spooler", r"C:\Windows\System32\spoolsv.exe"))
     host.registry.set(
         r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment",
@@ -293,7 +330,9 @@ def prepare(stage: Stage, recording: Recording) -> None:
 
 
 def difference(recording: Recording, expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
-    """Key -> (recorded, the lab's), for all keys that do not agree; empty when the lab answers as the real module."""
+    """Key -> (recorded, the lab's), for all keys that do not agree; empty when the lab answers as the real
+    module.
+    """
     if (recording.story, recording.situation) in NOT_COMPARED:
         return {}
     ignored = {key[1:] for key in recording.unlike if key.startswith("-")}
@@ -302,7 +341,9 @@ def difference(recording: Recording, expected: dict[str, Any], actual: dict[str,
     for key in sorted({*expected, *actual} - ignored):
         if (key in expected) != (key in actual):
             found[key] = (expected.get(key, "(missing)"), actual.get(key, "(missing)"))
-        elif key not in volatile and _comparable(recording, key, expected[key]) != _comparable(recording, key, actual[key]):
+        elif key not in volatile and _comparable(recording, key, expected[key]) != _comparable(
+            recording, key, actual[key]
+        ):
             found[key] = (expected[key], actual[key])
     return found
 
@@ -314,10 +355,16 @@ def _comparable(recording: Recording, key: str, value: Any) -> Any:
         return head, sorted(names.split(", "))
     if key == "certificates":
         # The texts of extensions are formatted by crypt32; Wine's knows fewer of them.
-        return [{**one, "extensions": [(part["field"], part["critical"]) for part in one["extensions"]]} for one in value]
+        return [
+            {**one, "extensions": [(part["field"], part["critical"]) for part in one["extensions"]]}
+            for one in value
+        ]
     if key == "stat" and value["exists"]:
         # Wine gives no owner, and the size of C:\\Work is that of the recordings' other files.
-        return {name: None if "time" in name or name == "owner" or (name == "size" and value["isdir"]) else item for name, item in value.items()}
+        return {
+            name: None if "time" in name or name == "owner" or (name == "size" and value["isdir"]) else item
+            for name, item in value.items()
+        }
     if key == "ansible_facts":
         return sorted(value)
     if recording.story == "run_steps" and key == "result" and isinstance(value, str):

@@ -1,16 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificate stores: the serialised blob against one that another implementation wrote, and where each store keeps it."""
+"""Certificate stores: the serialised blob against one that another implementation wrote, and where each store
+keeps it.
+"""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from lab.bench import Bench
-from lab.certstore import (
+from lab.control.bench import Bench
+from lab.windows.certstore import (
     FRIENDLY_NAME,
     KEY_PROV_INFO,
     MACHINE,
@@ -24,8 +25,9 @@ from lab.certstore import (
     write_blob,
     write_key_provider_info,
 )
+from support.recordings import STORE_BLOBS
 
-RECORDED = Path(__file__).parent / "fixtures" / "certificate-store-blob.json"
+(RECORDED,) = STORE_BLOBS
 INFO = KeyProviderInfo("CNGRSAPriv-1-2-abc", "Cavium Key Storage Provider", 0, 0x20, 2)
 
 
@@ -45,7 +47,9 @@ def test_key_provider_info_round_trips_with_odd_lengths_and_other_scripts() -> N
         assert read_key_provider_info(write_key_provider_info(info)) == info
 
 
-@pytest.mark.parametrize("damage", [lambda blob: blob[:-1], lambda blob: blob[:30], lambda blob: b"", lambda blob: blob + b"x"])
+@pytest.mark.parametrize(
+    "damage", [lambda blob: blob[:-1], lambda blob: blob[:30], lambda blob: b"", lambda blob: blob + b"x"]
+)
 def test_a_damaged_blob_is_an_error(bench: Bench, damage: object) -> None:
     assert callable(damage)
     with pytest.raises(StoreError):
@@ -55,7 +59,9 @@ def test_a_damaged_blob_is_an_error(bench: Bench, damage: object) -> None:
 def test_machine_stores_lie_in_the_registry(bench: Bench) -> None:
     host = bench.host()
     thumbprint = bench.store(host)
-    value = host.registry.get(rf"HKLM\SOFTWARE\Microsoft\SystemCertificates\MY\Certificates\{thumbprint}", "Blob")
+    value = host.registry.get(
+        rf"HKLM\SOFTWARE\Microsoft\SystemCertificates\MY\Certificates\{thumbprint}", "Blob"
+    )
     assert value is not None
     assert value.kind == "Binary"
     assert isinstance(value.data, bytes)

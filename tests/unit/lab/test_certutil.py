@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's certutil: options, exit codes, stores, repairs and key containers, on hosts with real keys behind the provider."""
+"""The lab's certutil: options, exit codes, stores, repairs and key containers, on hosts with real keys behind
+the provider.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,29 @@ from collections.abc import Callable
 
 import pytest
 
-from lab import client, ksp
-from lab.bench import PASSWORD, PIN, USER, Bench, run, text
-from lab.certstore import MACHINE, CertificateStores, KeyProviderInfo
-from lab.certstore import USER as CURRENT_USER
-from lab.credentials import Credential
-from lab.host import Host
-from lab.process import Completed
+from lab.control.bench import (
+    PASSWORD,
+    PIN,
+    USER,
+    Bench,
+    run,
+    text,
+)
+from lab.windows import client, ksp
+from lab.windows.certstore import MACHINE, CertificateStores, KeyProviderInfo
+from lab.windows.certstore import USER as CURRENT_USER
+from lab.windows.credentials import Credential
+from lab.windows.host import Host
+from lab.windows.process import Completed
 
-NTE_NOT_FOUND, NTE_BAD_KEYSET, FILE_NOT_FOUND, FILE_EXISTS, ELEVATION, INVALID = 0x80090011, 0x80090016, 0x80070002, 0x80070050, 0x800702E4, 0x80070057
+NTE_NOT_FOUND, NTE_BAD_KEYSET, FILE_NOT_FOUND, FILE_EXISTS, ELEVATION, INVALID = (
+    0x80090011,
+    0x80090016,
+    0x80070002,
+    0x80070050,
+    0x800702E4,
+    0x80070057,
+)
 REPAIR = """[Properties]
 11 = "{friendly}" ; friendly name
 2 = "{{text}}" ; key provider information
@@ -48,7 +64,8 @@ def association(host: Host, thumbprint: str, location: str = MACHINE) -> KeyProv
     return stored.key_provider_info
 
 
-# The command line -----------------------------------------------------------------------------------------------------
+# The command line
+# -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -100,7 +117,8 @@ def test_store_without_a_name_is_the_intermediates_store(bench: Bench) -> None:
     assert text(host, done).splitlines()[0] == 'CA "Intermediate Certification Authorities"'
 
 
-# -store ---------------------------------------------------------------------------------------------------------------
+# -store
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def test_a_certificate_without_association(bench: Bench) -> None:
@@ -123,7 +141,9 @@ def test_a_certificate_without_association(bench: Bench) -> None:
 def test_a_certificate_is_found_by_every_kind_of_identifier(bench: Bench, wanted: str) -> None:
     host = bench.host()
     bench.store(host)
-    arguments = wanted.format(serial=bench.signing.serial_hex, sha1=bench.signing.thumbprint.lower(), SHA1=bench.signing.thumbprint)
+    arguments = wanted.format(
+        serial=bench.signing.serial_hex, sha1=bench.signing.thumbprint.lower(), SHA1=bench.signing.thumbprint
+    )
     assert certutil(host, f"-store My {arguments}").exit_code == 0
 
 
@@ -226,7 +246,8 @@ def test_the_output_file_of_store(bench: Bench) -> None:
     assert certutil(host, r"-f -store My 0 C:\out.cer").exit_code == 0
 
 
-# -addstore, -delstore, -encode ----------------------------------------------------------------------------------------
+# -addstore, -delstore, -encode
+# ----------------------------------------------------------------------------------------
 
 
 def test_addstore_adds_once(bench: Bench) -> None:
@@ -239,7 +260,9 @@ def test_addstore_adds_once(bench: Bench) -> None:
         'Certificate "Lab Root CA" added to store.',
         "CertUtil: -addstore command completed successfully.",
     ]
-    assert 'Certificate "Lab Root CA" already in store.' in text(host, certutil(host, r'-addstore "Root" C:\root.cer'))
+    assert 'Certificate "Lab Root CA" already in store.' in text(
+        host, certutil(host, r'-addstore "Root" C:\root.cer')
+    )
     assert len(CertificateStores(host).certificates("Root")) == 1
 
 
@@ -283,17 +306,23 @@ def test_encode(bench: Bench) -> None:
     host.files.write(r"C:\a.cer", bench.signing.der)
     done = certutil(host, r"-encode C:\a.cer C:\a.txt")
     written = host.files.read(r"C:\a.txt")
-    assert text(host, done).splitlines()[:2] == [f"Input Length = {len(bench.signing.der)}", f"Output Length = {len(written)}"]
+    assert text(host, done).splitlines()[:2] == [
+        f"Input Length = {len(bench.signing.der)}",
+        f"Output Length = {len(written)}",
+    ]
     assert written.replace(b"\r\n", b"\n") == bench.signing.pem.encode("ascii")
     assert certutil(host, r"-encode C:\a.cer C:\a.txt").exit_code == FILE_EXISTS
 
 
-# -repairstore ---------------------------------------------------------------------------------------------------------
+# -repairstore
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sdk", [3, 5])
 @pytest.mark.parametrize(("option", "location", "flags"), [("", MACHINE, 32), ("-user ", CURRENT_USER, 0)])
-def test_repair_by_search_links_the_container_with_the_certificates_key(bench: Bench, sdk: int, option: str, location: str, flags: int) -> None:
+def test_repair_by_search_links_the_container_with_the_certificates_key(
+    bench: Bench, sdk: int, option: str, location: str, flags: int
+) -> None:
     host = bench.host(sdk)
     other, _public = bench.cluster.generate_rsa("other", owner=USER)
     ksp.write_container(host, "a-wrong-one", other)
@@ -310,7 +339,10 @@ def test_repair_by_search_without_a_fitting_container(bench: Bench) -> None:
     thumbprint = bench.store(host)
     assert certutil(host, f'-f -csp "{ksp.CAVIUM}" -repairstore My {thumbprint}').exit_code == NTE_NOT_FOUND
     assert association(host, thumbprint) is None
-    assert certutil(host, f'-f -csp "No Such Provider" -repairstore My {thumbprint}').exit_code == ksp.NTE_KEYSET_NOT_DEF
+    assert (
+        certutil(host, f'-f -csp "No Such Provider" -repairstore My {thumbprint}').exit_code
+        == ksp.NTE_KEYSET_NOT_DEF
+    )
 
 
 def test_repair_by_property_file_sets_what_it_says_without_a_look_at_the_key(bench: Bench) -> None:
@@ -318,7 +350,14 @@ def test_repair_by_property_file_sets_what_it_says_without_a_look_at_the_key(ben
     thumbprint = bench.store(host)
     host.files.write(
         r"C:\repair.txt",
-        REPAIR.format(friendly="release", container="7e3c-b2f5", provider=ksp.CAVIUM, provider_type=0, flags="0x20", key_spec=2).encode("ascii"),
+        REPAIR.format(
+            friendly="release",
+            container="7e3c-b2f5",
+            provider=ksp.CAVIUM,
+            provider_type=0,
+            flags="0x20",
+            key_spec=2,
+        ).encode("ascii"),
     )
     done = certutil(host, rf"-repairstore my {bench.signing.serial_hex} C:\repair.txt")
     assert done.exit_code == 0
@@ -391,17 +430,27 @@ def test_a_repair_can_be_made_to_change_nothing(bench: Bench) -> None:
     assert association(host, thumbprint) is None
 
 
-# Keys -----------------------------------------------------------------------------------------------------------------
+# Keys
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def test_key_lists_containers_and_shows_public_keys(bench: Bench) -> None:
     host = bench.host(3)
     name = container(bench, host)
     plain = text(host, certutil(host, '-key -csp "Cavium Key Storage provider"')).splitlines()
-    assert plain == ["        SDK Version: 3.0", "Cavium Key Storage provider:", f"  {name}", "  RSA", "", "CertUtil: -key command completed successfully."]
+    assert plain == [
+        "        SDK Version: 3.0",
+        "Cavium Key Storage provider:",
+        f"  {name}",
+        "  RSA",
+        "",
+        "CertUtil: -key command completed successfully.",
+    ]
     verbose = text(host, certutil(host, f'-v -csp "{ksp.CAVIUM}" -key'))
     dump = verbose.split("Container Public Key:\r\n")[1].split("    NCRYPT")[0]
-    octets = bytes.fromhex("".join(re.sub(r"^ +[0-9a-f]{4}  ", "", line) for line in dump.splitlines()).replace(" ", ""))
+    octets = bytes.fromhex(
+        "".join(re.sub(r"^ +[0-9a-f]{4}  ", "", line) for line in dump.splitlines()).replace(" ", "")
+    )
     assert octets == bench.public.public_der
 
 
@@ -418,7 +467,10 @@ def test_key_of_one_container(bench: Bench) -> None:
 def test_a_host_without_keys_lists_none(bench: Bench) -> None:
     host = bench.host()
     done = certutil(host, f'-csp "{ksp.CAVIUM}" -key')
-    assert text(host, done).splitlines() == [f"{ksp.CAVIUM}:", "CertUtil: -key command completed successfully."]
+    assert text(host, done).splitlines() == [
+        f"{ksp.CAVIUM}:",
+        "CertUtil: -key command completed successfully.",
+    ]
     assert certutil(host, "-csp KSP -key").exit_code == 0
 
 
@@ -439,12 +491,16 @@ def test_csplist_shows_types_for_csps_only(bench: Bench, sdk: int) -> None:
     assert f"Provider Name: {ksp.CAVIUM}\r\n" in shown
     assert (f"Provider Name: {ksp.CLOUDHSM}\r\n" in shown) is (sdk == 5)
     assert ksp.CAVIUM_CNG not in shown
-    assert "Provider Name: Microsoft Strong Cryptographic Provider\r\nProvider Type: 1 - PROV_RSA_FULL\r\n" in shown
+    assert (
+        "Provider Name: Microsoft Strong Cryptographic Provider\r\nProvider Type: 1 - PROV_RSA_FULL\r\n"
+        in shown
+    )
     ksp.unregister(host, ksp.CAVIUM)
     assert ksp.CAVIUM not in text(host, certutil(host, "-csplist"))
 
 
-# What keeps a key from being opened -----------------------------------------------------------------------------------
+# What keeps a key from being opened
+# -----------------------------------------------------------------------------------
 
 
 def key_list(host: Host, **options: object) -> Completed:
@@ -452,7 +508,9 @@ def key_list(host: Host, **options: object) -> Completed:
 
 
 @pytest.mark.parametrize(("sdk", "variable"), [(3, "n3fips_password"), (5, "CLOUDHSM_PIN")])
-def test_credentials_come_from_the_environment_or_from_the_accounts_credential_manager(bench: Bench, sdk: int, variable: str) -> None:
+def test_credentials_come_from_the_environment_or_from_the_accounts_credential_manager(
+    bench: Bench, sdk: int, variable: str
+) -> None:
     host = bench.host(sdk)
     container(bench, host)
     done = key_list(host)
@@ -462,7 +520,9 @@ def test_credentials_come_from_the_environment_or_from_the_accounts_credential_m
     assert key_list(host, environment={variable: f"{USER}:wrong"}).exit_code == ksp.NTE_PERM
     administrator = host.accounts.full_name("Administrator")
     secret = PASSWORD.encode("utf-16-le")
-    host.credentials.write(administrator, "batch", Credential(client.CREDENTIAL_TARGETS[sdk], user=USER, secret=secret))
+    host.credentials.write(
+        administrator, "batch", Credential(client.CREDENTIAL_TARGETS[sdk], user=USER, secret=secret)
+    )
     assert key_list(host, logon="batch").exit_code == 0
     assert key_list(host, logon="network").exit_code == ksp.NTE_FAIL
     host.add_user("builder", "Pw-1!")
@@ -535,7 +595,7 @@ def test_a_key_that_is_gone_from_the_hsm(make_bench: Callable[..., Bench]) -> No
 
 
 def test_early_versions_of_the_sdk_5_provider_deny_a_good_link(bench: Bench) -> None:
-    from lab import packages
+    from lab.windows import packages
 
     host = bench.host()
     link(host, bench.store(host), container(bench, host))

@@ -11,12 +11,23 @@ from typing import Any
 
 import pytest
 
-from lab import client, ksp, packages
-from lab.bench import PASSWORD, PIN, USER, Bench, run, text
-from lab.host import Host
+from lab.control.bench import (
+    PASSWORD,
+    PIN,
+    USER,
+    Bench,
+    run,
+    text,
+)
+from lab.windows import client, ksp, packages
+from lab.windows.host import Host
 
 ROOT = client.PROGRAMS
-CLI, CONFIGURE_CLI, CONFIGURE_KSP = rf"{ROOT}\bin\cloudhsm-cli.exe", rf"{ROOT}\bin\configure-cli.exe", rf"{ROOT}\bin\configure-ksp.exe"
+CLI, CONFIGURE_CLI, CONFIGURE_KSP = (
+    rf"{ROOT}\bin\cloudhsm-cli.exe",
+    rf"{ROOT}\bin\configure-cli.exe",
+    rf"{ROOT}\bin\configure-ksp.exe",
+)
 KMU, IMPORT, CONFIGURE = rf"{ROOT}\key_mgmt_util.exe", rf"{ROOT}\import_key.exe", rf"{ROOT}\configure.exe"
 LOGIN = f"loginHSM -u CU -s {USER} -p {PASSWORD}"
 
@@ -37,7 +48,8 @@ def handles(shown: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", found[1])] if found else []
 
 
-# key_mgmt_util --------------------------------------------------------------------------------------------------------
+# key_mgmt_util
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_kmu_finds_the_pair_by_its_modulus(bench: Bench) -> None:
@@ -45,7 +57,10 @@ def test_kmu_finds_the_pair_by_its_modulus(bench: Bench) -> None:
     path = modulus_file(host, f"{bench.public.modulus:X}\r\n")
     shown = kmu(host, LOGIN, f"findKey -c 3 -m {path}", f"findKey -c 2 -t 0 -m {path}", "logoutHSM")
     assert shown.count("Total number of keys present: 1") == 2
-    assert re.findall(r"Handles of matching keys:\r\n\t(\d+)\r\n", shown) == [str(bench.private.handle), str(bench.public.handle)]
+    assert re.findall(r"Handles of matching keys:\r\n\t(\d+)\r\n", shown) == [
+        str(bench.private.handle),
+        str(bench.public.handle),
+    ]
     assert shown.count("Cfm3FindKey returned: 0x00 : HSM Return: SUCCESS") == 2
     assert shown.count("Node id 1 and err state 0x00000000 : HSM Return: SUCCESS") == 4
     assert "Cfm3LogoutHSM returned: 0x00" in shown
@@ -57,10 +72,15 @@ def test_kmu_in_its_older_grammar(bench: Bench) -> None:
     host.faults.set("kmu_older_grammar")
     path = modulus_file(host, f"{bench.public.modulus:x}\r\n")
     shown = kmu(host, LOGIN, f"findKey -c 3 -m {path}")
-    assert f"\tTotal number of keys present 1\r\n\r\n\tnumber of keys matched from start index 0::0\r\n\t{bench.private.handle}\r\n" in shown
+    assert (
+        f"\tTotal number of keys present 1\r\n\r\n\tnumber of keys matched from start index 0::0\r\n\t{bench.private.handle}\r\n"
+        in shown
+    )
     assert "Handles of matching keys" not in shown
     assert "Node id 0 status: 0x00000000 : HSM Return: SUCCESS" in shown
-    assert "Cfm3LoginHSM returned: 0xa3 \r\n\r\n\tHSM Error: RET_USER_LOGIN_FAILURE" in kmu(host, f"loginHSM -u CU -s {USER} -p wrong")
+    assert "Cfm3LoginHSM returned: 0xa3 \r\n\r\n\tHSM Error: RET_USER_LOGIN_FAILURE" in kmu(
+        host, f"loginHSM -u CU -s {USER} -p wrong"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +106,9 @@ def two_keys(bench: Bench) -> Host:
         ("\r\n", 2),
     ],
 )
-def test_a_modulus_file_is_read_by_the_rules_of_openssl(two_keys: Host, bench: Bench, content: str, matches: int) -> None:
+def test_a_modulus_file_is_read_by_the_rules_of_openssl(
+    two_keys: Host, bench: Bench, content: str, matches: int
+) -> None:
     digits = f"{bench.private.modulus:x}"
     path = modulus_file(two_keys, content.format(modulus=digits, half=digits[:16]))
     shown = kmu(two_keys, LOGIN, f"findKey -c 3 -l codesign -m {path}")
@@ -144,7 +166,10 @@ def test_kmu_shows_attributes_and_owner(make_bench: Callable[..., Bench]) -> Non
         "getKeyInfo -k 99",
         "Error2String -r 0xa8",
     )
-    assert host.files.read(r"C:\attr.txt").decode("ascii").splitlines() == ["OBJ_ATTR_MODULUS", f"0x{bench.private.modulus:0512x}"]
+    assert host.files.read(r"C:\attr.txt").decode("ascii").splitlines() == [
+        "OBJ_ATTR_MODULUS",
+        f"0x{bench.private.modulus:0512x}",
+    ]
     assert "Owned by user 2" in shown
     assert "also, shared to following 1 user(s):" in shown
     assert "Cfm3GetKey returned: 0xa8 : HSM Error: Invalid object handle" in shown
@@ -187,12 +212,18 @@ def test_kmu_needs_the_service_and_an_old_cluster(make_bench: Callable[..., Benc
         assert "0x40000040 : LIQUIDSECURITY: Daemon socket connection error" in text(one, done)
 
 
-# import_key -----------------------------------------------------------------------------------------------------------
+# import_key
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_import_key_represents_the_pair(bench: Bench) -> None:
     host = bench.host(3)
-    done = run(host, IMPORT, f"-from HSM -privateKeyHandle {bench.private.handle} -publicKeyHandle {bench.public.handle}", pin=True)
+    done = run(
+        host,
+        IMPORT,
+        f"-from HSM -privateKeyHandle {bench.private.handle} -publicKeyHandle {bench.public.handle}",
+        pin=True,
+    )
     assert done.exit_code == 0
     assert "Represented 1 keypairs in Cavium Key Storage Provider.\r\n" in text(host, done)
     (container,) = ksp.containers(host)
@@ -229,8 +260,15 @@ def test_import_key_refuses_other_calls(bench: Bench, arguments: str) -> None:
 def test_import_key_with_wrong_handles_makes_nothing(bench: Bench) -> None:
     host = bench.host(3)
     other, _public = bench.cluster.generate_ec("other", owner=USER)
-    for private, public in ((bench.public.handle, bench.private.handle), (1, 2), (other.handle, bench.public.handle)):
-        shown = text(host, run(host, IMPORT, f"-from HSM -privateKeyHandle {private} -publicKeyHandle {public}", pin=True))
+    for private, public in (
+        (bench.public.handle, bench.private.handle),
+        (1, 2),
+        (other.handle, bench.public.handle),
+    ):
+        shown = text(
+            host,
+            run(host, IMPORT, f"-from HSM -privateKeyHandle {private} -publicKeyHandle {public}", pin=True),
+        )
         assert "Represented 0 keypairs" in shown
     assert ksp.containers(host) == []
 
@@ -243,7 +281,8 @@ def test_import_key_without_credentials_or_service(bench: Bench) -> None:
     assert "Daemon socket connection error" in text(host, run(host, IMPORT, "-from HSM -all", pin=True))
 
 
-# cloudhsm-cli ---------------------------------------------------------------------------------------------------------
+# cloudhsm-cli
+# ---------------------------------------------------------------------------------------------------------
 
 
 def cli(host: Host, arguments: str, expected: int = 0, **options: Any) -> Any:
@@ -269,7 +308,9 @@ def test_cli_finds_a_private_key_by_its_modulus(bench: Bench) -> None:
 
 def test_cli_without_verbose_gives_reference_and_label(bench: Bench) -> None:
     data = cli(bench.host(), f"key list --filter key-reference={bench.public.reference}")
-    assert data["matched_keys"] == [{"key-reference": bench.public.reference, "attributes": {"label": "codesign"}}]
+    assert data["matched_keys"] == [
+        {"key-reference": bench.public.reference, "attributes": {"label": "codesign"}}
+    ]
 
 
 def test_cli_pages_by_token(make_bench: Callable[..., Bench]) -> None:
@@ -286,7 +327,9 @@ def test_cli_pages_by_token(make_bench: Callable[..., Bench]) -> None:
         token = f" --starting-token {data['next_token']}"
     assert len(set(seen)) == 14
     assert len(cli(host, "key list")["matched_keys"]) == 10
-    assert "schlüssel0" in [key["attributes"]["label"] for key in cli(host, "key list --max-items 50")["matched_keys"]]
+    assert "schlüssel0" in [
+        key["attributes"]["label"] for key in cli(host, "key list --max-items 50")["matched_keys"]
+    ]
 
 
 def test_cli_finds_an_ec_key_by_its_point(make_bench: Callable[..., Bench]) -> None:
@@ -319,7 +362,10 @@ def test_cli_refuses_what_it_does_not_know(bench: Bench, arguments: str) -> None
     assert done.stderr.startswith(b"error: ")
 
 
-@pytest.mark.parametrize("text_of_filter", ["attr.colour=red", "modulus=0x1", "attr.modulus=12", "attr.modulus=0xzz", "attr.class=private", "label"])
+@pytest.mark.parametrize(
+    "text_of_filter",
+    ["attr.colour=red", "modulus=0x1", "attr.modulus=12", "attr.modulus=0xzz", "attr.class=private", "label"],
+)
 def test_cli_refuses_wrong_filters(bench: Bench, text_of_filter: str) -> None:
     assert "Invalid" in cli(bench.host(), f"key list --filter {text_of_filter}", expected=1)
 
@@ -339,20 +385,32 @@ def test_cli_generates_one_reference_file(bench: Bench) -> None:
 def test_cli_wants_exactly_one_key_that_is_on_all_hsms(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
     host, command = bench.host(), "key generate-file --encoding ksp-key-reference --filter "
-    assert cli(host, f"{command}attr.modulus=0x{bench.public.modulus:x}", expected=1).startswith("Key selection criteria matched 2 keys.")
-    assert cli(host, f"{command}attr.label=nobody", expected=1).startswith("Key selection criteria matched 0 keys.")
+    assert cli(host, f"{command}attr.modulus=0x{bench.public.modulus:x}", expected=1).startswith(
+        "Key selection criteria matched 2 keys."
+    )
+    assert cli(host, f"{command}attr.label=nobody", expected=1).startswith(
+        "Key selection criteria matched 0 keys."
+    )
     bench.cluster.set_copies(bench.private.handle, 1)
-    assert cli(host, f"{command}key-reference={bench.private.reference}", expected=1) == "The selected key is not synchronized throughout the cluster"
+    assert (
+        cli(host, f"{command}key-reference={bench.private.reference}", expected=1)
+        == "The selected key is not synchronized throughout the cluster"
+    )
     assert cli(host, "key list --verbose")["matched_keys"][0]["key-info"]["cluster-coverage"] == "partial"
     assert ksp.containers(host) == []
 
 
 def test_cli_5_16_0_names_the_file_otherwise_and_5_15_cannot(bench: Bench) -> None:
     host = bench.host()
-    old, older = packages.by_file_name("AWSCloudHSMCLI-5.16.0-1.msi"), packages.by_file_name("AWSCloudHSMCLI-5.15.0-1.msi")
+    old, older = (
+        packages.by_file_name("AWSCloudHSMCLI-5.16.0-1.msi"),
+        packages.by_file_name("AWSCloudHSMCLI-5.15.0-1.msi"),
+    )
     assert old is not None
     assert older is not None
-    command = f"key generate-file --encoding ksp-key-reference --filter key-reference={bench.private.reference}"
+    command = (
+        f"key generate-file --encoding ksp-key-reference --filter key-reference={bench.private.reference}"
+    )
     old.install(host)
     cli(host, command)
     (container,) = ksp.containers(host)
@@ -405,7 +463,8 @@ def test_cli_asks_for_the_cluster_where_there_are_several(bench: Bench) -> None:
     assert cli(host, "key list --cluster-id cluster-b")["total_key_count"]
 
 
-# Configuration --------------------------------------------------------------------------------------------------------
+# Configuration
+# --------------------------------------------------------------------------------------------------------
 
 
 def configuration(host: Host, component: str) -> Any:
@@ -420,7 +479,9 @@ def test_configure_writes_servers_and_switches(bench: Bench) -> None:
         data = configuration(host, component)
         cluster = data["clusters"][0]["cluster"]
         assert data["clusters"][0]["type"] == "hsm1"
-        assert cluster["servers"] == [{"hostname": f"10.0.0.{number}", "port": 2223, "enable": True} for number in (1, 2)]
+        assert cluster["servers"] == [
+            {"hostname": f"10.0.0.{number}", "port": 2223, "enable": True} for number in (1, 2)
+        ]
         assert cluster["options"]["disable_key_availability_check"] is True
         assert data["logging"]["log_level"] == "debug"
     assert configuration(host, "ksp")["sdk3_compatibility_mode"] is True
@@ -441,7 +502,9 @@ def test_configure_writes_servers_and_switches(bench: Bench) -> None:
         (CONFIGURE_KSP, "--cluster-id cluster-x", 1),
     ],
 )
-def test_configure_refuses_and_leaves_the_file_alone(bench: Bench, program: str, arguments: str, code: int) -> None:
+def test_configure_refuses_and_leaves_the_file_alone(
+    bench: Bench, program: str, arguments: str, code: int
+) -> None:
     host = bench.host()
     before = [host.files.read(client.CONFIGURATIONS[component]) for component in ("cli", "ksp")]
     assert run(host, program, arguments).exit_code == code
@@ -461,7 +524,9 @@ def test_configure_of_sdk_3_takes_effect_when_the_service_starts_again(bench: Be
     assert run(host, CONFIGURE, "-a").exit_code == 2
 
 
-@pytest.mark.parametrize(("program", "name"), [("ksp_config.exe", ksp.CAVIUM), ("cng_config.exe", ksp.CAVIUM_CNG)])
+@pytest.mark.parametrize(
+    ("program", "name"), [("ksp_config.exe", ksp.CAVIUM), ("cng_config.exe", ksp.CAVIUM_CNG)]
+)
 def test_providers_are_listed_and_registered(bench: Bench, program: str, name: str) -> None:
     host = bench.host(3)
     path = rf"{ROOT}\{program}"
@@ -488,5 +553,11 @@ def test_credentials_are_stored_for_the_calling_account_only(bench: Bench, sdk: 
     assert run(host, tool, "--username x", logon="batch").exit_code == 2
     assert run(host, tool, "--pin x", logon="batch").exit_code == 2
     assert client.credential(host, sdk, {}, account, "batch") == (USER, PASSWORD)
-    assert client.credential(host, sdk, {client.CREDENTIAL_VARIABLES[sdk]: "other:pw"}, account, "batch") == ("other", "pw")
-    assert client.credential(host, sdk, {client.CREDENTIAL_VARIABLES[sdk]: PIN}, account, "network") == (USER, PASSWORD)
+    assert client.credential(host, sdk, {client.CREDENTIAL_VARIABLES[sdk]: "other:pw"}, account, "batch") == (
+        "other",
+        "pw",
+    )
+    assert client.credential(host, sdk, {client.CREDENTIAL_VARIABLES[sdk]: PIN}, account, "network") == (
+        USER,
+        PASSWORD,
+    )

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a simulated host: files, access rights, registry, services, credentials, accounts, faults, the record."""
+"""The state of a simulated host: files, access rights, registry, services, credentials, accounts, faults, the
+record.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lab
-from lab import errors
-from lab.access import FULL, READ, Ace, Acl
-from lab.accounts import Accounts
-from lab.credentials import Credential
-from lab.errors import LabOSError
-from lab.faults import KNOWN, Faults
-from lab.filesystem import FileSystem, normalize
-from lab.host import MACHINE_ENVIRONMENT, Host
-from lab.process import escape_argument, split_command_line, split_program
-from lab.record import Record
-from lab.registry import Registry
-from lab.services import Service
+from lab.control.faults import KNOWN, Faults
+from lab.control.record import Record
+from lab.windows import errors
+from lab.windows.access import (
+    FULL,
+    READ,
+    Ace,
+    Acl,
+)
+from lab.windows.accounts import Accounts
+from lab.windows.credentials import Credential
+from lab.windows.errors import LabOSError
+from lab.windows.filesystem import FileSystem, normalize
+from lab.windows.host import MACHINE_ENVIRONMENT, Host
+from lab.windows.process import escape_argument, split_command_line, split_program
+from lab.windows.registry import Registry
+from lab.windows.services import Service
 
 
 def refused(code: int, do: object, *arguments: object) -> None:
@@ -46,12 +53,21 @@ def host(tmp_path: Path) -> Host:
     return Host("win-test", tmp_path, language="de")
 
 
-# Files -------------------------------------------------------------------------------------------------------------------
+# Files
+# -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("given_path", "normal"), [
-    (r"c:/work\.\x\..\a.txt", r"C:\work\a.txt"), ("C:", "C:\\"), (r"\\?\C:\a", r"C:\a"), (r"C:\a. ", r"C:\a"), ("b.txt", r"C:\here\b.txt"), ("\\b", r"C:\b"),
-])
+@pytest.mark.parametrize(
+    ("given_path", "normal"),
+    [
+        (r"c:/work\.\x\..\a.txt", r"C:\work\a.txt"),
+        ("C:", "C:\\"),
+        (r"\\?\C:\a", r"C:\a"),
+        (r"C:\a. ", r"C:\a"),
+        ("b.txt", r"C:\here\b.txt"),
+        ("\\b", r"C:\b"),
+    ],
+)
 def test_paths_have_one_form(given_path: str, normal: str) -> None:
     assert normalize(given_path, r"C:\here") == normal
 
@@ -119,13 +135,16 @@ def test_access_rights_are_inherited_until_somebody_protects_a_file(host: Host) 
     assert host.sddl(r"C:\k\f").endswith("D:PAI(A;;FA;;;SY)")
 
 
-# Registry ----------------------------------------------------------------------------------------------------------------
+# Registry
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def test_the_registry_knows_no_case_but_keeps_it() -> None:
     registry = Registry("S-1-5-21-1")
     registry.set(r"HKLM\SOFTWARE\Example", "Name", "DWord", 1)
-    assert registry.get(r"HKEY_LOCAL_MACHINE\software\EXAMPLE", "NAME") == registry.get(r"HKLM:\SOFTWARE\Example", "Name")
+    assert registry.get(r"HKEY_LOCAL_MACHINE\software\EXAMPLE", "NAME") == registry.get(
+        r"HKLM:\SOFTWARE\Example", "Name"
+    )
     assert registry.subkeys("hklm:") == ["SOFTWARE"]
     assert list(registry.values(r"HKLM\software\example")) == ["Name"]
     assert registry.delete(r"HKLM\Software", None)
@@ -153,7 +172,8 @@ def test_an_unknown_hive_is_refused() -> None:
         Registry("x").get(r"HKXX\a")
 
 
-# Services, credentials, accounts -----------------------------------------------------------------------------------------
+# Services, credentials, accounts
+# -----------------------------------------------------------------------------------------
 
 
 def test_services_refuse_with_windows_numbers(host: Host) -> None:
@@ -187,11 +207,20 @@ def test_a_network_logon_has_no_credential_manager(host: Host) -> None:
     refused(errors.NOT_FOUND, host.credentials.delete, "Administrator", "interactive", "none")
 
 
-@pytest.mark.parametrize(("language", "name", "sid"), [
-    ("en", "Administrators", "S-1-5-32-544"), ("de", "Administratoren", "S-1-5-32-544"), ("de", r"VORDEFINIERT\Benutzer", "S-1-5-32-545"),
-    ("de", r"NT AUTHORITY\NETWORK SERVICE", "S-1-5-20"), ("de", "Netzwerkdienst", "S-1-5-20"), ("fr", "Administrateurs", "S-1-5-32-544"),
-    ("en", "S-1-5-18", "S-1-5-18"), ("en", "LocalSystem", "S-1-5-18"), ("de", "jeder", "S-1-1-0"),
-])
+@pytest.mark.parametrize(
+    ("language", "name", "sid"),
+    [
+        ("en", "Administrators", "S-1-5-32-544"),
+        ("de", "Administratoren", "S-1-5-32-544"),
+        ("de", r"VORDEFINIERT\Benutzer", "S-1-5-32-545"),
+        ("de", r"NT AUTHORITY\NETWORK SERVICE", "S-1-5-20"),
+        ("de", "Netzwerkdienst", "S-1-5-20"),
+        ("fr", "Administrateurs", "S-1-5-32-544"),
+        ("en", "S-1-5-18", "S-1-5-18"),
+        ("en", "LocalSystem", "S-1-5-18"),
+        ("de", "jeder", "S-1-1-0"),
+    ],
+)
 def test_names_and_sids(language: str, name: str, sid: str) -> None:
     assert Accounts("HOST", language).sid(name) == sid
 
@@ -214,31 +243,53 @@ def test_a_new_process_sees_the_registrys_environment(host: Host) -> None:
     variables = host.environment_of("Administrator")
     assert variables["TOOL_HOME"] == r"C:\Windows\tool"
     assert variables["Path"].endswith(r";C:\mine")
-    assert host.expand(r"%appdata%\x %UNKNOWN%", "Administrator") == r"C:\Users\Administrator\AppData\Roaming\x %UNKNOWN%"
+    assert (
+        host.expand(r"%appdata%\x %UNKNOWN%", "Administrator")
+        == r"C:\Users\Administrator\AppData\Roaming\x %UNKNOWN%"
+    )
     assert host.environment_of("SYSTEM")["USERPROFILE"] == r"C:\Windows\System32\config\systemprofile"
 
 
-# Processes ---------------------------------------------------------------------------------------------------------------
+# Processes
+# ---------------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.text(alphabet=st.characters(blacklist_characters="\0\r\n", codec="utf-8"), max_size=12), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.text(alphabet=st.characters(blacklist_characters="\0\r\n", codec="utf-8"), max_size=12),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_escaped_arguments_are_split_into_themselves(arguments: list[str]) -> None:
     assert split_command_line(" ".join(escape_argument(one) for one in arguments)) == arguments
 
 
-@pytest.mark.parametrize(("line", "program", "rest"), [
-    (r'"C:\a b\x.exe" /c "d"', r"C:\a b\x.exe", '/c "d"'), ("x.exe  y", "x.exe", "y"), ("x", "x", ""),
-])
+@pytest.mark.parametrize(
+    ("line", "program", "rest"),
+    [
+        (r'"C:\a b\x.exe" /c "d"', r"C:\a b\x.exe", '/c "d"'),
+        ("x.exe  y", "x.exe", "y"),
+        ("x", "x", ""),
+    ],
+)
 def test_the_program_of_a_command_line(line: str, program: str, rest: str) -> None:
     assert split_program(line) == (program, rest)
 
 
 def test_programs_are_started_and_recorded(host: Host) -> None:
-    done = host.start("cmd", '/c echo Gr\u00fc\u00dfe & exit 3', stdin=b"in", account=r"WIN-TEST\Administrator")
+    done = host.start(
+        "cmd", "/c echo Gr\u00fc\u00dfe & exit 3", stdin=b"in", account=r"WIN-TEST\Administrator"
+    )
     assert (done.exit_code, done.stdout) == (3, "Grüße\r\n".encode("cp850"))
     entry = host.record.entries("process")[-1]
     assert entry["argv"] == ["/c", "echo", "Grüße", "&", "exit", "3"]
-    assert (entry["stdin"], entry["exit_code"], entry["account"], entry["logon"]) == ("in", 3, r"WIN-TEST\Administrator", "network")
+    assert (entry["stdin"], entry["exit_code"], entry["account"], entry["logon"]) == (
+        "in",
+        3,
+        r"WIN-TEST\Administrator",
+        "network",
+    )
     refused(errors.FILE_NOT_FOUND, host.start, r"C:\none.exe")
     refused(errors.DIRECTORY, host.start, "cmd", "/c cd", b"", None, r"C:\none")
     host.files.write(r"C:\Windows\data.exe", b"no program")
@@ -263,7 +314,8 @@ def test_a_hanging_program_is_ended(host: Host) -> None:
     assert host.start("cmd", "/c exit 0", timeout=5).exit_code == 0
 
 
-# Faults and the record ---------------------------------------------------------------------------------------------------
+# Faults and the record
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_faults_are_used_up() -> None:
@@ -282,7 +334,11 @@ def test_faults_are_used_up() -> None:
 def test_every_fault_that_a_part_of_the_lab_asks_for_is_known() -> None:
     asked = set()
     for file in (Path(lab.__file__).parent).rglob("*.py"):
-        asked |= set(re.findall(r'(?:\.fault|faults\.take|faults\.active)\(\s*"(\w+)"', file.read_text(encoding="utf-8")))
+        asked |= set(
+            re.findall(
+                r'(?:\.fault|faults\.take|faults\.active)\(\s*"(\w+)"', file.read_text(encoding="utf-8")
+            )
+        )
     assert asked == set(KNOWN)
 
 
@@ -295,6 +351,9 @@ def test_the_record_is_asked_and_searched(tmp_path: Path) -> None:
     assert record.search("geheim") == [{"number": 1, "kind": "call", "host": "a", "fields": ["args"]}]
     record.add("process", "a", argv=["geheim"], environment={"PIN": "geheim"})
     record.add("call", "a", args={}, sensitive={"secret": "geheim"})
-    assert [(entry["number"], entry["fields"]) for entry in record.leaks("geheim")] == [(1, ["args"]), (3, ["argv"])]
+    assert [(entry["number"], entry["fields"]) for entry in record.leaks("geheim")] == [
+        (1, ["args"]),
+        (3, ["argv"]),
+    ]
     record.save()
     assert (tmp_path / "record.jsonl").read_text(encoding="utf-8").count("\n") == 4

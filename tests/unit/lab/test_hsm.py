@@ -15,9 +15,16 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from lab.bench import PASSWORD, USER, Bench
-from lab.hsm import INVALID_HANDLE, KEY_ACCESS_DENIED, RET_USER_LOGIN_FAILURE, USER_UNKNOWN, HsmError, LoginFailedError
-from lab.softhsm import module_path
+from lab.control.bench import PASSWORD, USER, Bench
+from lab.hsm.cluster import (
+    INVALID_HANDLE,
+    KEY_ACCESS_DENIED,
+    RET_USER_LOGIN_FAILURE,
+    USER_UNKNOWN,
+    HsmError,
+    LoginFailedError,
+)
+from lab.hsm.softhsm import module_path
 
 
 def test_the_private_key_is_sensitive_and_was_never_extractable(bench: Bench) -> None:
@@ -32,7 +39,19 @@ def test_the_private_key_is_sensitive_and_was_never_extractable(bench: Bench) ->
 def test_another_program_sees_the_same_protection(bench: Bench) -> None:
     token = bench.cluster.token
     done = subprocess.run(
-        ["pkcs11-tool", "--module", module_path(), "--token-label", token.label, "--login", "--pin", token.pin, "-O", "--type", "privkey"],
+        [
+            "pkcs11-tool",
+            "--module",
+            module_path(),
+            "--token-label",
+            token.label,
+            "--login",
+            "--pin",
+            token.pin,
+            "-O",
+            "--type",
+            "privkey",
+        ],
         env=token.environment(),
         capture_output=True,
         text=True,
@@ -58,12 +77,19 @@ def test_rsa_signatures_verify_with_the_public_key(bench: Bench, algorithm: str)
     signature = session.sign(bench.private.handle, hashlib.new(algorithm, b"file").digest(), algorithm)
     key = bench.public.public_key
     assert isinstance(key, rsa.RSAPublicKey)
-    key.verify(signature, b"file", padding.PKCS1v15(), {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[algorithm])
+    key.verify(
+        signature,
+        b"file",
+        padding.PKCS1v15(),
+        {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[algorithm],
+    )
 
 
 def test_ec_signatures_verify_with_the_public_key(bench: Bench) -> None:
     private, public = bench.cluster.generate_ec("curve", owner=USER)
-    signature = bench.cluster.login(USER, PASSWORD).sign(private.handle, hashlib.sha256(b"file").digest(), "sha256")
+    signature = bench.cluster.login(USER, PASSWORD).sign(
+        private.handle, hashlib.sha256(b"file").digest(), "sha256"
+    )
     key = public.public_key
     assert isinstance(key, ec.EllipticCurvePublicKey)
     key.verify(signature, b"file", ec.ECDSA(hashes.SHA256()))
@@ -142,7 +168,7 @@ def test_two_clusters_in_one_process_do_not_see_each_others_keys(make_bench: Cal
 
 
 def test_noise_holds_keys_of_others_with_one_label_twice(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from lab.hsm import Cluster
+    from lab.hsm.cluster import Cluster
 
     cluster = Cluster.create(tmp_path_factory.mktemp("noise"))
     try:
@@ -160,7 +186,9 @@ def test_noise_holds_keys_of_others_with_one_label_twice(tmp_path_factory: pytes
         cluster.close()
 
 
-def test_five_wrong_passwords_lock_the_user_until_an_officer_sets_a_new_one(make_bench: Callable[..., Bench]) -> None:
+def test_five_wrong_passwords_lock_the_user_until_an_officer_sets_a_new_one(
+    make_bench: Callable[..., Bench],
+) -> None:
     cluster = make_bench().cluster
     for attempt in range(1, 6):
         with pytest.raises(LoginFailedError) as caught:
@@ -197,7 +225,9 @@ def test_sharing_and_deleting(make_bench: Callable[..., Bench]) -> None:
     friend = cluster.login("friend", "Friend-1!")
     assert friend.find(cls="private") == []
     cluster.share(bench.private.handle, ["friend"])
-    assert [key.handle for key in friend.find(cls="private", modulus=bench.public.modulus)] == [bench.private.handle]
+    assert [key.handle for key in friend.find(cls="private", modulus=bench.public.modulus)] == [
+        bench.private.handle
+    ]
     cluster.delete_pair(bench.private.handle)
     with pytest.raises(HsmError) as caught:
         friend.get(bench.private.handle)

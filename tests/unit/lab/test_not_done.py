@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lab's tools do not do is refused aloud: an exit code and a text of the lab's own, and an entry in the record."""
+"""What the lab's tools do not do is refused aloud: an exit code and a text of the lab's own, and an entry in
+the record.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.process import NOT_DONE
-from lab.steps import StepRunner
 from lab.tools.signtool.options import OPTIONS
+from lab.windows.process import NOT_DONE
+from lab.windows.steps import StepRunner
 from support.signtool_world import WORK, World
 
 pytestmark = pytest.mark.lab
@@ -76,7 +78,10 @@ def test_endpoint_goes_on_after_a_refusal(world: World) -> None:
     world.host.put_program(r"C:\work\nothing.exe", "no-such-tool")
     account = world.host.accounts.full_name("Administrator")
     runner = StepRunner(world.host, account, "network", world.host.environment_of(account), {})
-    steps = [{"op": "run", "file": r"C:\work\nothing.exe", "timeout": 5}, {"op": "digest", "path": f"{WORK}\\a.exe"}]
+    steps = [
+        {"op": "run", "file": r"C:\work\nothing.exe", "timeout": 5},
+        {"op": "digest", "path": f"{WORK}\\a.exe"},
+    ]
     refused, digest = json.loads(runner.answer(steps))["results"]
     assert refused["exit_code"] == NOT_DONE
     assert digest["exists"]

@@ -12,13 +12,18 @@ from typing import Any
 
 import pytest
 
-from lab.documentation import BadArguments, Rules, check, options
-from lab.host import Host
 from lab.modules import MODULES
-from lab.remote import Remote
-from lab.services import Service
-from lab.wire import Become, ModuleCall
-from lab.wsman import Command
+from lab.modules.documentation import (
+    BadArguments,
+    Rules,
+    check,
+    options,
+)
+from lab.network.remote import Remote
+from lab.network.wire import Become, ModuleCall
+from lab.network.wsman import Command
+from lab.windows.host import Host
+from lab.windows.services import Service
 
 from .replay import COLLECTIONS, SCRIPT
 
@@ -37,9 +42,24 @@ def remote(host: Host) -> Remote:
     return Remote(host, COLLECTIONS, SCRIPT)
 
 
-def ask(remote: Remote, module: str, become: Become | None = None, is_async: bool = False, environment: dict[str, str] | None = None,
-        internal: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
-    call = ModuleCall(f"ansible.windows.{module}", f"ansible.windows.{module}", arguments, internal or {}, environment or {}, become, is_async)
+def ask(
+    remote: Remote,
+    module: str,
+    become: Become | None = None,
+    is_async: bool = False,
+    environment: dict[str, str] | None = None,
+    internal: dict[str, Any] | None = None,
+    **arguments: Any,
+) -> dict[str, Any]:
+    call = ModuleCall(
+        f"ansible.windows.{module}",
+        f"ansible.windows.{module}",
+        arguments,
+        internal or {},
+        environment or {},
+        become,
+        is_async,
+    )
     return remote.module(call, {}, threading.Event(), {})
 
 
@@ -50,19 +70,38 @@ def shell(remote: Remote, text: str) -> tuple[int, str]:
 
 
 def test_become_needs_the_right_password(remote: Remote) -> None:
-    assert ask(remote, "win_ping", Become("builder", "Builder-2026!", "Interactive", "WithProfile")) == {"changed": False, "ping": "pong"}
+    assert ask(remote, "win_ping", Become("builder", "Builder-2026!", "Interactive", "WithProfile")) == {
+        "changed": False,
+        "ping": "pong",
+    }
     wrong = ask(remote, "win_ping", Become("builder", "wrong", "Interactive", "WithProfile"))
     assert "Win32ErrorCode 1326" in wrong["msg"]
     assert "Win32ErrorCode 1332" in ask(remote, "win_ping", Become("nobody", "x", "Interactive", ""))["msg"]
     assert "logon type" in ask(remote, "win_ping", Become("builder", "Builder-2026!", "Moon", ""))["msg"]
 
 
-@pytest.mark.parametrize(("become", "works"), [
-    (None, False), (Become("builder", "Builder-2026!", "Interactive", ""), True), (Become("builder", "Builder-2026!", "Batch", ""), True),
-    (Become("SYSTEM", None, "Interactive", ""), True), (Become("builder", "Builder-2026!", "NetworkCleartext", ""), False),
-])
-def test_only_some_logons_have_a_credential_manager(remote: Remote, become: Become | None, works: bool) -> None:
-    result = ask(remote, "win_credential", become, name="cloudhsm_client", type="generic_password", username="u", secret=HIDDEN)
+@pytest.mark.parametrize(
+    ("become", "works"),
+    [
+        (None, False),
+        (Become("builder", "Builder-2026!", "Interactive", ""), True),
+        (Become("builder", "Builder-2026!", "Batch", ""), True),
+        (Become("SYSTEM", None, "Interactive", ""), True),
+        (Become("builder", "Builder-2026!", "NetworkCleartext", ""), False),
+    ],
+)
+def test_only_some_logons_have_a_credential_manager(
+    remote: Remote, become: Become | None, works: bool
+) -> None:
+    result = ask(
+        remote,
+        "win_credential",
+        become,
+        name="cloudhsm_client",
+        type="generic_password",
+        username="u",
+        secret=HIDDEN,
+    )
     assert result.get("changed") is works
     assert ("1312" in str(result.get("msg"))) is not works
 
@@ -74,16 +113,25 @@ def test_async_and_unknown_modules_are_refused(remote: Remote) -> None:
     assert "ansible.windows.win_ping" in unknown["msg"]
 
 
-@pytest.mark.parametrize("text", [
-    "Get-ChildItem C:\\", "certutil -store My | Out-File x", "$x = 1", "& { whoami }", "Remove-Item C:\\a; Remove-Item C:\\b -Force",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Get-ChildItem C:\\",
+        "certutil -store My | Out-File x",
+        "$x = 1",
+        "& { whoami }",
+        "Remove-Item C:\\a; Remove-Item C:\\b -Force",
+    ],
+)
 def test_powershell_text_is_refused(remote: Remote, text: str) -> None:
     code, output = shell(remote, text)
     assert code == 1
     assert "The lab does not know this command" in output or "not recognized" in output
 
 
-@pytest.mark.parametrize("text", ["cmd.exe /c echo hello", "& 'C:\\Windows\\System32\\cmd.exe' /c echo hello", "cmd /c echo hello"])
+@pytest.mark.parametrize(
+    "text", ["cmd.exe /c echo hello", "& 'C:\\Windows\\System32\\cmd.exe' /c echo hello", "cmd /c echo hello"]
+)
 def test_raw_starts_programs(remote: Remote, text: str) -> None:
     assert shell(remote, text) == (0, "hello\r\n")
 
@@ -91,7 +139,10 @@ def test_raw_starts_programs(remote: Remote, text: str) -> None:
 def test_another_script_than_the_packaged_one_is_refused(remote: Remote) -> None:
     own = SCRIPT.read_text(encoding="ascii")
     for script in ("'x'", own + "\n'more'", own.replace("Stop-Tree", "Stop-Trees")):
-        assert "no other PowerShell" in ask(remote, "win_powershell", script=script, parameters={"Steps": "[]"})["msg"]
+        assert (
+            "no other PowerShell"
+            in ask(remote, "win_powershell", script=script, parameters={"Steps": "[]"})["msg"]
+        )
     assert "no other PowerShell" in ask(remote, "win_powershell", path=r"C:\x.ps1")["msg"]
     result = ask(remote, "win_powershell", script=own.replace("\n", "\r\n"), parameters={"Steps": "[]"})
     assert json.loads(result["result"])["results"] == []
@@ -120,7 +171,14 @@ def test_the_event_log_holds_the_parameters_unless_no_log(remote: Remote, host: 
     assert "loud" in host.events[-1]["message"]
     assert "geheim" not in host.events[-1]["message"]
     count = len(host.events)
-    ask(remote, "win_powershell", internal={"no_log": True}, script="'x'", parameters={"Steps": "quiet"}, sensitive_parameters=secret)
+    ask(
+        remote,
+        "win_powershell",
+        internal={"no_log": True},
+        script="'x'",
+        parameters={"Steps": "quiet"},
+        sensitive_parameters=secret,
+    )
     assert len(host.events) == count
     ask(remote, "win_command", cmd="cmd.exe /c echo geheim")
     assert "geheim" in host.events[-1]["message"]
@@ -128,8 +186,15 @@ def test_the_event_log_holds_the_parameters_unless_no_log(remote: Remote, host: 
 
 def test_sensitive_arguments_are_kept_apart_in_the_record(remote: Remote, host: Host) -> None:
     entry: dict[str, Any] = host.record.add("call", "win-test")
-    call = ModuleCall("ansible.windows.win_credential", "ansible.windows.win_credential",
-                      {"name": "x", "type": "generic_password", "username": "u", "secret": "geheim"}, {}, {}, None, False)
+    call = ModuleCall(
+        "ansible.windows.win_credential",
+        "ansible.windows.win_credential",
+        {"name": "x", "type": "generic_password", "username": "u", "secret": "geheim"},
+        {},
+        {},
+        None,
+        False,
+    )
     remote.module(call, {}, threading.Event(), entry)
     assert entry["sensitive"] == {"secret": "geheim"}
     assert host.record.leaks("geheim") == []
@@ -138,14 +203,26 @@ def test_sensitive_arguments_are_kept_apart_in_the_record(remote: Remote, host: 
 def test_a_reboot_starts_automatic_services_only(remote: Remote, host: Host) -> None:
     host.services.create(Service("auto", status="Stopped", start_type="Automatic"))
     host.services.create(Service("manual", status="Running", start_type="Manual"))
-    before = shell(remote, "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()")[1]
-    assert json.loads(shell(remote, "$stderr = . { C:\\Windows\\System32\\shutdown.exe /r /t 2 /c 'x' }")[1])["rc"] == 0
-    after = shell(remote, "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()")[1]
+    before = shell(
+        remote,
+        "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()",
+    )[1]
+    assert (
+        json.loads(shell(remote, "$stderr = . { C:\\Windows\\System32\\shutdown.exe /r /t 2 /c 'x' }")[1])[
+            "rc"
+        ]
+        == 0
+    )
+    after = shell(
+        remote,
+        "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()",
+    )[1]
     assert int(after) > int(before)
     assert [host.services.require(name).status for name in ("auto", "manual")] == ["Running", "Stopped"]
 
 
-# Arguments ---------------------------------------------------------------------------------------------------------------
+# Arguments
+# ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -153,26 +230,54 @@ def test_every_module_is_documented_in_the_installed_collections(module: str) ->
     assert options(COLLECTIONS, module) is not None
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({"name": "x"}, "missing required arguments: type"),
-    ({"name": "x", "type": "other"}, "value of type must be one of: domain_certificate, domain_password, generic_certificate, generic_password"),
-    ({"name": "x", "type": "generic_password", "attributes": [{"nam": "x"}]}, "found in attributes"),
-    ({"name": "x", "type": "generic_password", "attributes": "text"}, "unable to convert to dict"),
-    ({"name": "x", "type": "generic_password"}, "state is present but all of the following are missing: username"),
-])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "x"}, "missing required arguments: type"),
+        (
+            {"name": "x", "type": "other"},
+            "value of type must be one of: domain_certificate, domain_password, generic_certificate, generic_password",
+        ),
+        ({"name": "x", "type": "generic_password", "attributes": [{"nam": "x"}]}, "found in attributes"),
+        ({"name": "x", "type": "generic_password", "attributes": "text"}, "unable to convert to dict"),
+        (
+            {"name": "x", "type": "generic_password"},
+            "state is present but all of the following are missing: username",
+        ),
+    ],
+)
 def test_wrong_arguments(given: dict[str, Any], message: str) -> None:
     module = MODULES["ansible.windows.win_credential"]
     with pytest.raises(BadArguments, match=message):
-        check("ansible.windows.win_credential", options(COLLECTIONS, "ansible.windows.win_credential"), module.rules, given)
+        check(
+            "ansible.windows.win_credential",
+            options(COLLECTIONS, "ansible.windows.win_credential"),
+            module.rules,
+            given,
+        )
 
 
 def test_arguments_are_converted_and_aliases_resolved() -> None:
     allowed = options(COLLECTIONS, "ansible.windows.win_get_url")
-    found = check("m", allowed, Rules(), {"URL": "http://x", "dest": r"%TEMP%\x", "timeout": "7", "force": "no"}, lambda text: text.replace("%TEMP%", "T"))
-    assert (found["url"], found["dest"], found["url_timeout"], found["force"], found["checksum_algorithm"]) == ("http://x", r"T\x", 7, False, "sha1")
+    found = check(
+        "m",
+        allowed,
+        Rules(),
+        {"URL": "http://x", "dest": r"%TEMP%\x", "timeout": "7", "force": "no"},
+        lambda text: text.replace("%TEMP%", "T"),
+    )
+    assert (
+        found["url"],
+        found["dest"],
+        found["url_timeout"],
+        found["force"],
+        found["checksum_algorithm"],
+    ) == ("http://x", r"T\x", 7, False, "sha1")
     with pytest.raises(BadArguments, match="is not a valid boolean"):
         check("m", allowed, Rules(), {"url": "x", "dest": "y", "force": "maybe"})
-    with pytest.raises(BadArguments, match="unable to convert to int: Input string was not in a correct format"):
+    with pytest.raises(
+        BadArguments, match="unable to convert to int: Input string was not in a correct format"
+    ):
         check("m", allowed, Rules(), {"url": "x", "dest": "y", "url_timeout": "soon"})
 
 
@@ -185,15 +290,25 @@ def test_access_rights_are_given_and_taken(remote: Remote, host: Host) -> None:
     host.files.makedirs(r"C:\Work")
     acl = ask(remote, "win_acl", path=r"C:\Work", user="builder", rights="Read,Write", type="allow")
     assert acl == {"changed": True}
-    assert ask(remote, "win_acl", path=r"C:\Work", user="builder", rights="Read,Write", type="allow")["msg"] == "the specified rule already exists"
+    assert (
+        ask(remote, "win_acl", path=r"C:\Work", user="builder", rights="Read,Write", type="allow")["msg"]
+        == "the specified rule already exists"
+    )
     assert host.accounts.sid("builder") in host.sddl(r"C:\Work")
-    assert ask(remote, "win_acl", path=r"C:\Work", user="builder", rights="Read,Write", type="allow", state="absent")["changed"]
-    assert "not a valid account" in ask(remote, "win_acl", path=r"C:\Work", user="nobody", rights="Read", type="allow")["msg"]
+    assert ask(
+        remote, "win_acl", path=r"C:\Work", user="builder", rights="Read,Write", type="allow", state="absent"
+    )["changed"]
+    assert (
+        "not a valid account"
+        in ask(remote, "win_acl", path=r"C:\Work", user="nobody", rights="Read", type="allow")["msg"]
+    )
 
 
 def test_services_are_configured_and_started(remote: Remote, host: Host) -> None:
     host.services.create(Service("S", "The service", r"C:\s.exe"))
-    checked = ask(remote, "win_service", name="S", state="started", start_mode="auto", internal={"check_mode": True})
+    checked = ask(
+        remote, "win_service", name="S", state="started", start_mode="auto", internal={"check_mode": True}
+    )
     assert (checked["changed"], host.services.require("S").status) == (True, "Stopped")
     done = ask(remote, "win_service", name="S", state="started", start_mode="auto")
     assert (done["changed"], done["state"], done["start_mode"]) == (True, "running", "auto")

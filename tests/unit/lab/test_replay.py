@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays the recordings of the real ansible.windows modules through the lab's modules and compares each answer."""
+"""Plays the recordings of the real ansible.windows modules through the lab's modules and compares each
+answer.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,15 @@ def play(stage: Stage, recording: Recording) -> dict[str, Any]:
         diff=recording.call["diff"],
         script=SCRIPT,
     )
-    answer = {"failed": False, "skipped": False, **execute(MODULES[name], name, COLLECTIONS, call, stage.arguments(recording))}
-    return {**answer, **{f"{key}_lines": answer[key].splitlines() for key in ("stdout", "stderr") if key in answer}}
+    answer = {
+        "failed": False,
+        "skipped": False,
+        **execute(MODULES[name], name, COLLECTIONS, call, stage.arguments(recording)),
+    }
+    return {
+        **answer,
+        **{f"{key}_lines": answer[key].splitlines() for key in ("stdout", "stderr") if key in answer},
+    }
 
 
 def after_the_copies(stage: Stage) -> None:
@@ -57,7 +66,11 @@ def after_the_copies(stage: Stage) -> None:
 
 
 def test_every_module_of_the_recordings_is_played() -> None:
-    modules = {recording.full_name.replace("ansible.builtin.", "ansible.windows.") for story in stories() for recording in recordings(story)}
+    modules = {
+        recording.full_name.replace("ansible.builtin.", "ansible.windows.")
+        for story in stories()
+        for recording in recordings(story)
+    }
     assert {name for name in modules if name not in MODULES} == {"ansible.windows.fetch"}
 
 

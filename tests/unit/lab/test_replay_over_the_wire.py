@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays the recordings of the real ansible.windows modules through an unmodified Ansible, pywinrm and the lab's endpoint."""
+"""Plays the recordings of the real ansible.windows modules through an unmodified Ansible, pywinrm and the
+lab's endpoint.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,19 @@ def task(stage: Stage, recording: Recording) -> dict[str, Any]:
     arguments = stage.arguments(recording)
     if recording.module == "win_command" and "_raw_params" in arguments:
         arguments["cmd"] = arguments.pop("_raw_params")
-    made: dict[str, Any] = {"name": recording.label, recording.full_name: arguments, "check_mode": recording.call["check_mode"], "diff": recording.call["diff"]}
+    made: dict[str, Any] = {
+        "name": recording.label,
+        recording.full_name: arguments,
+        "check_mode": recording.call["check_mode"],
+        "diff": recording.call["diff"],
+    }
     if recording.module == "win_credential":
         # A network logon has no Credential Manager; Wine has no logon sessions at all.
-        made.update(become=True, become_method="runas", vars={"ansible_become_user": "root", "ansible_become_password": "Root-2026!"})
+        made.update(
+            become=True,
+            become_method="runas",
+            vars={"ansible_become_user": "root", "ansible_become_password": "Root-2026!"},
+        )
     return made
 
 
@@ -28,7 +39,9 @@ def batches() -> list[list[Recording]]:
     """The recordings in their order, cut where something has to be done by hand on the host."""
     everything = [recording for story in stories() for recording in recordings(story)]
     cuts = [
-        index for index, recording in enumerate(everything) if (recording.story, recording.index) in (("certificate_store_absent", 1), ("certificate_info", 0))
+        index
+        for index, recording in enumerate(everything)
+        if (recording.story, recording.index) in (("certificate_store_absent", 1), ("certificate_info", 0))
     ]
     return [everything[start:end] for start, end in zip([0, *cuts], [*cuts, len(everything)], strict=True)]
 
@@ -43,7 +56,9 @@ def without_core(answer: Answer, expected: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def test_ansible_gets_the_answers_of_the_real_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ansible_gets_the_answers_of_the_real_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage = make_stage(tmp_path, monkeypatch)
     wrong, played = {}, 0
     with endpoint(stage.host) as made:

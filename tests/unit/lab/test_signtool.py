@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's SignTool beyond the recordings: faults, kinds of files, versions, and that its signatures are real."""
+"""The lab's SignTool beyond the recordings: faults, kinds of files, versions, and that its signatures are
+real.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from lab.certstore import USER, CertificateStores
-from lab.pki import Pki
-from lab.process import Completed
-from lab.tools.signtool import authenticode, chains, codepage, fileformat, response
+from lab.hsm.pki import Pki
+from lab.tools.signtool import (
+    authenticode,
+    chains,
+    codepage,
+    fileformat,
+    response,
+)
+from lab.windows.certstore import USER, CertificateStores
+from lab.windows.process import Completed
 from support.osslsigncode import need_newer
 from support.signtool_play import signatures
 from support.signtool_world import WORK, World
@@ -55,7 +63,10 @@ def verified_by_osslsigncode(world: World, name: str) -> str:
     bundle.write_text(world.issued["root"].pem, encoding="ascii")
     path = world.host.files.real_path(f"{WORK}\\{name}")
     done = subprocess.run(
-        ["osslsigncode", "verify", "-CAfile", str(bundle), "-TSA-CAfile", str(bundle), "-in", str(path)], capture_output=True, text=True, check=False
+        ["osslsigncode", "verify", "-CAfile", str(bundle), "-TSA-CAfile", str(bundle), "-in", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -68,7 +79,12 @@ def test_signature_is_accepted_by_another_program(world: World) -> None:
     assert "Number of verified signatures: 1" in said
     assert "Timestamp Server Signature verification: ok" in said
     (one,) = authenticode.read(world.host.files.real_path(f"{WORK}\\a.exe"), fileformat.PE)
-    assert (one.description, one.url, one.page_hashes, one.intact) == ("Example", "http://www.example.com/", True, True)
+    assert (one.description, one.url, one.page_hashes, one.intact) == (
+        "Example",
+        "http://www.example.com/",
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize("name", ["archive.cab", "script.ps1", "package.msi"])
@@ -105,7 +121,10 @@ def test_ksp_error_ends_the_run(world: World) -> None:
     done = sign(world, "a.exe", "b.exe", "c.exe")
     out, err = text(done)
     assert done.exit_code == 1
-    assert out == 'Done Adding Additional Store\nSuccessfully signed: a.exe\nError information: "Error: SignerSign() failed." (-2146893779/0x8009002d)\n'
+    assert (
+        out
+        == 'Done Adding Additional Store\nSuccessfully signed: a.exe\nError information: "Error: SignerSign() failed." (-2146893779/0x8009002d)\n'
+    )
     assert err == "SignTool Error: An unexpected internal error has occurred.\n"
     assert [signatures(world, name)["signatures"] for name in ("a.exe", "b.exe", "c.exe")] == [1, 0, 0]
     assert sign(world, "b.exe", "c.exe").exit_code == 0
@@ -114,7 +133,10 @@ def test_ksp_error_ends_the_run(world: World) -> None:
 def test_certificate_tied_to_the_wrong_key_blames_the_file(world: World) -> None:
     done = sign(world, "a.exe", "b.exe", certificate="wrong")
     assert done.exit_code == 1
-    assert text(done)[1] == "SignTool Error: An error occurred while attempting to load the signing\n\tcertificate from: C:\\work\\a.exe\n"
+    assert (
+        text(done)[1]
+        == "SignTool Error: An error occurred while attempting to load the signing\n\tcertificate from: C:\\work\\a.exe\n"
+    )
     assert signatures(world, "a.exe")["signatures"] == 0
 
 
@@ -130,7 +152,10 @@ def test_older_version_signs_without_the_timestamp(world: World) -> None:
     world.host.faults.set("stamp_fails_after_signing", 1)
     done = sign(world, "a.exe", options=f"/tr {world.server.url}/ts /td sha256")
     assert done.exit_code == 1
-    assert "SignTool Warning: Signing succeeded, but an error occurred while attempting to\n\ttimestamp: a.exe\n" in text(done)[1]
+    assert (
+        "SignTool Warning: Signing succeeded, but an error occurred while attempting to\n\ttimestamp: a.exe\n"
+        in text(done)[1]
+    )
     assert signatures(world, "a.exe") == {"signatures": 1, "timestamped": 0}
     assert world.run(f"timestamp /tr {world.server.url}/ts /td sha256 a.exe").exit_code == 0
     assert signatures(world, "a.exe") == {"signatures": 1, "timestamped": 1}
@@ -168,7 +193,9 @@ def test_no_credentials_look_like_a_missing_key(world: World) -> None:
     account = world.host.accounts.full_name("Administrator")
     done = world.host.start(
         r"C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0\x64\signtool.exe",
-        f"sign /debug /fd sha256 /sm /sha1 {world.thumbprint('sign')} a.exe", directory=WORK, account=account,
+        f"sign /debug /fd sha256 /sm /sha1 {world.thumbprint('sign')} a.exe",
+        directory=WORK,
+        account=account,
     )
     assert "After Private Key filter, 0 certs were left." in text(done)[0]
     assert text(done)[1] == "SignTool Error: No certificates were found that met all the given criteria.\n"
@@ -179,15 +206,22 @@ def test_locked_and_read_only_files_do_not_end_the_run(world: World) -> None:
     world.host.files.real_path(f"{WORK}\\b.exe").chmod(0o444)
     done = sign(world, "a.exe", "b.exe", "c.exe")
     assert done.exit_code == 1
-    assert text(done)[0].endswith("Successfully signed: c.exe\n\nNumber of files successfully Signed: 1\nNumber of errors: 2\n")
-    assert text(done)[1].splitlines()[::2] == ["SignTool Error: The file is being used by another process.", "SignTool Error: Access is denied."]
+    assert text(done)[0].endswith(
+        "Successfully signed: c.exe\n\nNumber of files successfully Signed: 1\nNumber of errors: 2\n"
+    )
+    assert text(done)[1].splitlines()[::2] == [
+        "SignTool Error: The file is being used by another process.",
+        "SignTool Error: Access is denied.",
+    ]
 
 
 def test_signatures_beside_each_other_are_listed_newest_first_behind_the_first(world: World) -> None:
     for certificate in ("sign", "sign2", "nousage"):
         assert sign(world, "a.exe", certificate=certificate, options="/as").exit_code == 0
     found = authenticode.read(world.host.files.real_path(f"{WORK}\\a.exe"), fileformat.PE)
-    assert [one.signer for one in found] == [world.issued[name].certificate for name in ("sign", "nousage", "sign2")]
+    assert [one.signer for one in found] == [
+        world.issued[name].certificate for name in ("sign", "nousage", "sign2")
+    ]
     assert all(one.intact for one in found)
     assert text(world.run("verify /pa /all a.exe"))[0].count("sha256") == 3
 
@@ -195,7 +229,10 @@ def test_signatures_beside_each_other_are_listed_newest_first_behind_the_first(w
 def test_names_outside_the_code_page_cut_lines_off(world: World) -> None:
     world.put("größe.exe", world.samples["unsigned.exe"].read_bytes())
     done = sign(world, "größe.exe", "a.exe")
-    assert done.stdout == b"Done Adding Additional Store\r\nSuccessfully signed: groSuccessfully signed: a.exe\r\r\n"
+    assert (
+        done.stdout
+        == b"Done Adding Additional Store\r\nSuccessfully signed: groSuccessfully signed: a.exe\r\r\n"
+    )
     shown = world.run('verify /pa "größe.exe" a.exe').stdout
     assert shown.startswith(b"File: groIndex")
     # The stream that prints rows and names of files is silent from then on.
@@ -209,7 +246,9 @@ def test_response_file_words() -> None:
     assert response.commands(b"") == []
 
 
-@pytest.mark.parametrize(("version", "known"), [("10.0.22000.194", False), ("10.0.26100.9457", True), ("10.0.28000.2957", True)])
+@pytest.mark.parametrize(
+    ("version", "known"), [("10.0.22000.194", False), ("10.0.26100.9457", True), ("10.0.28000.2957", True)]
+)
 def test_versions(world: World, version: str, known: bool) -> None:
     path = rf"C:\tools\{version}\signtool.exe"
     world.host.put_program(path, "signtool", version)
@@ -218,7 +257,14 @@ def test_versions(world: World, version: str, known: bool) -> None:
     assert ("Invalid command: @args.rsp" in text(done)[1]) is not known
     account = world.host.accounts.full_name("Administrator")
     environment = {**world.host.environment_of(account), "CLOUDHSM_PIN": "signer:Crypto-user-1!"}
-    done = world.host.start(path, 'sign /v /fd sha256 /fn "example friendly" a.exe', environment=environment, directory=WORK, account=account, logon="batch")
+    done = world.host.start(
+        path,
+        'sign /v /fd sha256 /fn "example friendly" a.exe',
+        environment=environment,
+        directory=WORK,
+        account=account,
+        logon="batch",
+    )
     newest = version.startswith("10.0.28000")
     assert ("Friendly Name: Example Friendly Name\n" in text(done)[0]) is newest
     assert ("Invalid option: /fn" in text(done)[1]) is not newest
@@ -227,8 +273,14 @@ def test_versions(world: World, version: str, known: bool) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("verify /now2010pca /w2010pca a.exe", "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca"),
-        ("verify /w2010pca /now2010pca /ph a.exe", "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca"),
+        (
+            "verify /now2010pca /w2010pca a.exe",
+            "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca",
+        ),
+        (
+            "verify /w2010pca /now2010pca /ph a.exe",
+            "The /w2010pca option cannot be used with any of the following\n\toptions: /now2010pca",
+        ),
         ("verify /noenclavewarn /q /v a.exe", "The /noenclavewarn option requires the /enclave option."),
         ("verify /noenclavewarn /ph a.exe", "The /ph option requires the /v option."),
         ("verify /noenclavewarn /enclave a.exe", "The /enclave option requires the /ph /v option."),
@@ -248,7 +300,9 @@ def test_more_than_a_response_file(world: World) -> None:
     """The genuine one forgets to fill in the names, and shows its help."""
     world.put("args.rsp", b"verify /pa a.exe\r\n")
     said = text(world.run("@args.rsp a.exe"))[1]
-    assert said.startswith("SignTool Error: The %1!s! option is incompatible with the %2!s! option.\nUsage: signtool")
+    assert said.startswith(
+        "SignTool Error: The %1!s! option is incompatible with the %2!s! option.\nUsage: signtool"
+    )
 
 
 def test_not_signed_by_a_key_outside_the_token(world: World, tmp_path: Path) -> None:
@@ -260,12 +314,15 @@ def test_not_signed_by_a_key_outside_the_token(world: World, tmp_path: Path) -> 
     assert one.signer.public_key() == key.public_key
 
 
-# What a host does not accept ------------------------------------------------------------------------------------------------------
+# What a host does not accept
+# ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def stamped(world: World) -> World:
-    """A world with a stamped file, on a host that has lost the root of both signer and authority and has the signer's again."""
+    """A world with a stamped file, on a host that has lost the root of both signer and authority and has the
+    signer's again.
+    """
     assert sign(world, "a.exe", options=f"/tr {world.server.url}/ts /td sha256").exit_code == 0
     return world
 
@@ -273,7 +330,9 @@ def stamped(world: World) -> World:
 def test_the_error_of_a_stamps_chain_stands_in_the_place_of_the_stamp(stamped: World) -> None:
     trust, status = chains.Trust.chain, []
 
-    def without_root(self: chains.Trust, leaf: x509.Certificate, extra: Iterable[x509.Certificate] = ()) -> chains.Chain:
+    def without_root(
+        self: chains.Trust, leaf: x509.Certificate, extra: Iterable[x509.Certificate] = ()
+    ) -> chains.Chain:
         found = trust(self, leaf, extra)
         if not chains.allows(leaf, chains.TIME_STAMPING):
             return found
@@ -286,7 +345,9 @@ def test_the_error_of_a_stamps_chain_stands_in_the_place_of_the_stamp(stamped: W
             done = stamped.run("verify /pa /all /v a.exe")
             out, err = text(done)
             assert (done.exit_code, "Number of warnings: 0" in out, "timestamped" in out) == (0, True, False)
-            assert err.startswith(f"SignTool Warning: An error has been found with the timestamp. \n\tCERT_TRUST_STATUS.dwErrorStatus: 0x{number:08X}\n")
+            assert err.startswith(
+                f"SignTool Warning: An error has been found with the timestamp. \n\tCERT_TRUST_STATUS.dwErrorStatus: 0x{number:08X}\n"
+            )
             assert "RFC3161" in text(stamped.run("verify /pa /all a.exe"))[0]
     assert "The signature is timestamped:" in text(stamped.run("verify /pa /all /v a.exe"))[0]
 
@@ -320,9 +381,12 @@ def test_a_stamp_fails_with_the_code_that_was_asked_for(world: World) -> None:
     sign(world, "b.exe")
     world.host.faults.set("stamp_error:0x80090006")
     done = sign(world, "a.exe", "c.exe", options=f"/tr {world.server.url}/ts /td sha256")
-    assert (done.exit_code, "SignerSign() failed.\" (-2146893818/0x80090006)" in text(done)[0]) == (1, True)
+    assert (done.exit_code, 'SignerSign() failed." (-2146893818/0x80090006)' in text(done)[0]) == (1, True)
     done = world.run(f"timestamp /tr {world.server.url}/ts /td sha256 b.exe")
-    assert (done.exit_code, "SignerTimeStamp() failed.\" (-2146893818/0x80090006)" in text(done)[0]) == (1, True)
+    assert (done.exit_code, 'SignerTimeStamp() failed." (-2146893818/0x80090006)' in text(done)[0]) == (
+        1,
+        True,
+    )
     assert signatures(world, "b.exe") == {"signatures": 1, "timestamped": 0}
 
 

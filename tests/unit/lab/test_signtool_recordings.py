@@ -1,26 +1,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's SignTool against recordings of the genuine one: the same exit code, the same lines in the same streams, the same files.
+"""The lab's SignTool against recordings of the genuine one: the same exit code, the same lines in the same
+streams, the same files.
 
-Left out are only help texts. What the lab cannot or must not do alike stands with its reason in fixtures/signtool_excluded.json.
+Left out are only help texts. What the lab cannot or must not do alike stands with its reason in
+fixtures/signtool_excluded.json.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import recordings
 from support.osslsigncode import need_newer
 from support.signtool_play import differences, play
 from support.signtool_world import World
 
-FIXTURES = Path(__file__).with_name("fixtures")
-CASES: list[dict[str, Any]] = json.loads((FIXTURES / "signtool_recordings.json").read_text(encoding="utf-8"))["cases"]
-EXCLUDED: dict[str, str] = json.loads((FIXTURES / "signtool_excluded.json").read_text(encoding="utf-8"))
+CASES = recordings.signtool()
+EXCLUDED = recordings.signtool_excluded()
 PLAYED = [case for case in CASES if case["name"] not in EXCLUDED]
 
 pytestmark = pytest.mark.lab
@@ -36,7 +36,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.mark.parametrize("case", PLAYED, ids=[case["name"] for case in PLAYED])
 def test_as_recorded(world: World, case: dict[str, Any]) -> None:
     if "package.msi" in case["argv"] and "package.msi" not in world.samples:
-        pytest.skip("msibuild is not installed (Debian and Ubuntu: apt-get install msitools), so there is no installer package to sign")
+        pytest.skip(
+            "msibuild is not installed (Debian and Ubuntu: apt-get install msitools), so there is no installer package to sign"
+        )
     if case["name"] in ("timestamp-tp1", "remove-u"):
         need_newer("changing a signature's attributes")
     found = differences(case, play(world, case))

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's run_steps: every step kind, its results and its failures (the replay of the recordings covers 28 steps more)."""
+"""The lab's run_steps: every step kind, its results and its failures (the replay of the recordings covers 28
+steps more).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from lab.access import READ, Ace
-from lab.host import Host
-from lab.process import Process
-from lab.services import Service
-from lab.steps import StepRunner
 from lab.tools import TOOLS
+from lab.windows.access import READ, Ace
+from lab.windows.host import Host
+from lab.windows.process import Process
+from lab.windows.services import Service
+from lab.windows.steps import StepRunner
 
 from .replay import SCRIPT
 
@@ -41,59 +43,89 @@ def tool(process: Process) -> int:
     return 0x80090016
 
 
-def ask(host: Host, *steps: dict[str, Any], secrets: dict[str, str] | None = None, logon: str = "network") -> list[dict[str, Any]]:
+def ask(
+    host: Host, *steps: dict[str, Any], secrets: dict[str, str] | None = None, logon: str = "network"
+) -> list[dict[str, Any]]:
     account = host.accounts.full_name("Administrator")
     runner = StepRunner(host, account, logon, host.environment_of(account), secrets or {})
     answer = json.loads(runner.answer(steps))
-    assert (answer["account"], answer["oem_code_page"], answer["powershell"]) == (r"WIN-TEST\Administrator", "850", "5.1.20348.2849")
+    assert (answer["account"], answer["oem_code_page"], answer["powershell"]) == (
+        r"WIN-TEST\Administrator",
+        "850",
+        "5.1.20348.2849",
+    )
     return list(answer["results"])
 
 
 def test_the_lab_knows_the_ops_of_the_script(host: Host) -> None:
     script = SCRIPT.read_text(encoding="ascii")
-    switch = script[script.index("switch ($step.op)"):]
+    switch = script[script.index("switch ($step.op)") :]
     ops = set(re.findall(r"^\s+'(\w+)' \{", switch, re.MULTILINE))
     runner = StepRunner(host, "Administrator", "network", {}, {})
     assert ops == set(runner.ops)
 
 
 def test_run(host: Host) -> None:
-    result, = ask(
-        host, {"op": "run", "file": r"C:\Work\tool.exe", "arguments": '"a b" c', "timeout": 10, "secret_stdin": "login", "secret_environment": {"PIN": "pin"},
-               "environment": {"X": "1"}, "directory": r"C:\Work"},
+    (result,) = ask(
+        host,
+        {
+            "op": "run",
+            "file": r"C:\Work\tool.exe",
+            "arguments": '"a b" c',
+            "timeout": 10,
+            "secret_stdin": "login",
+            "secret_environment": {"PIN": "pin"},
+            "environment": {"X": "1"},
+            "directory": r"C:\Work",
+        },
         secrets={"login": "loginHSM", "pin": "user:pass"},
     )
     assert base64.b64decode(result["stdout"]).decode("cp850") == r"['a b', 'c']|loginHSM|user:pass|C:\Work|ä"
     assert base64.b64decode(result["stderr"]) == b"err"
-    assert (result["exit_code"], result["timed_out"], result["file"]) == (0x80090016, False, r"C:\Work\tool.exe")
+    assert (result["exit_code"], result["timed_out"], result["file"]) == (
+        0x80090016,
+        False,
+        r"C:\Work\tool.exe",
+    )
     entry = host.record.entries("process")[-1]
     assert entry["environment"]["PIN"] == "user:pass"
 
 
 def test_a_secret_that_did_not_come_along(host: Host) -> None:
-    result, = ask(host, {"op": "run", "file": r"C:\Work\tool.exe", "timeout": 5, "secret_stdin": "login"})
+    (result,) = ask(host, {"op": "run", "file": r"C:\Work\tool.exe", "timeout": 5, "secret_stdin": "login"})
     assert result["error"] == "no secret named 'login' came with these steps"
 
 
 def test_time_out(host: Host) -> None:
-    result, after = ask(host, {"op": "run", "file": r"C:\Work\tool.exe", "arguments": "wait", "timeout": 1},
-                        {"op": "digest", "path": r"C:\Work\tool.exe", "only_if_previous_ok": True})
+    result, after = ask(
+        host,
+        {"op": "run", "file": r"C:\Work\tool.exe", "arguments": "wait", "timeout": 1},
+        {"op": "digest", "path": r"C:\Work\tool.exe", "only_if_previous_ok": True},
+    )
     assert (result["exit_code"], result["timed_out"]) == (0xFFFFFFFF, True)
     assert result["stdout"]
     assert after == {"skipped": True}
 
 
 def test_a_missing_program_is_told_in_the_hosts_language(host: Host) -> None:
-    result, = ask(host, {"op": "run", "file": r"C:\none.exe", "timeout": 5})
-    assert result == {"error": "Das System kann die angegebene Datei nicht finden", "error_type": "System.ComponentModel.Win32Exception", "error_code": 2}
+    (result,) = ask(host, {"op": "run", "file": r"C:\none.exe", "timeout": 5})
+    assert result == {
+        "error": "Das System kann die angegebene Datei nicht finden",
+        "error_type": "System.ComponentModel.Win32Exception",
+        "error_code": 2,
+    }
 
 
 def test_the_newest_version_folder(host: Host) -> None:
     for version in ("10.0.9.0", "10.0.19041.0", "10.0.26100.0", "arm"):
-        host.put_program(rf"C:\Kits\bin\{version}\x64\tool.exe", "lab_test_tool", version if version != "arm" else "1.0")
+        host.put_program(
+            rf"C:\Kits\bin\{version}\x64\tool.exe", "lab_test_tool", version if version != "arm" else "1.0"
+        )
     host.files.makedirs(r"C:\Kits\bin\10.0.99999.0\x64")
     run, version, none = ask(
-        host, {"op": "run", "file": r"C:\Kits\bin\*\x64\tool.exe", "timeout": 5}, {"op": "version", "path": r"C:\Kits\bin\*\x64\tool.exe"},
+        host,
+        {"op": "run", "file": r"C:\Kits\bin\*\x64\tool.exe", "timeout": 5},
+        {"op": "version", "path": r"C:\Kits\bin\*\x64\tool.exe"},
         {"op": "run", "file": r"C:\Kits\bin\*\x64\other.exe", "timeout": 5},
     )
     assert run["file"] == version["file"] == r"C:\Kits\bin\10.0.26100.0\x64\tool.exe"
@@ -103,7 +135,12 @@ def test_the_newest_version_folder(host: Host) -> None:
 
 def test_version(host: Host) -> None:
     host.files.write(r"C:\Work\data", b"x")
-    assert ask(host, {"op": "version", "path": r"C:\Work\tool.exe"}, {"op": "version", "path": r"C:\Work\data"}, {"op": "version", "path": r"C:\none"}) == [
+    assert ask(
+        host,
+        {"op": "version", "path": r"C:\Work\tool.exe"},
+        {"op": "version", "path": r"C:\Work\data"},
+        {"op": "version", "path": r"C:\none"},
+    ) == [
         {"exists": True, "version": "1.2.3.0", "product_version": "1.2.3-beta", "file": r"C:\Work\tool.exe"},
         {"exists": True, "version": "0.0.0.0", "product_version": None, "file": r"C:\Work\data"},
         {"exists": False},
@@ -114,11 +151,52 @@ def test_together_and_each(host: Host) -> None:
     for name in ("a.bin", "b c.bin", "d.txt"):
         host.files.write(rf"C:\Work\{name}", name.encode())
     together, each, empty, rest, too_many = ask(
-        host, {"op": "together", "jobs": 2, "runs": [{"file": r"C:\Work\tool.exe", "arguments": "1", "timeout": 5}, {"file": r"C:\none.exe", "timeout": 5}]},
-        {"op": "each", "path": r"C:\Work", "pattern": "*.bin", "file": r"C:\Work\tool.exe", "arguments": 'x "{name}"', "jobs": 2, "timeout": 5},
-        {"op": "each", "path": r"C:\Nowhere", "pattern": "*", "file": r"C:\Work\tool.exe", "arguments": "", "jobs": 1, "timeout": 5},
-        {"op": "each", "path": r"C:\Work", "pattern": "*.bin", "file": r"C:\Work\tool.exe", "jobs": 1, "timeout": 5, "leave_out": ["A.bin"], "most": 1},
-        {"op": "each", "path": r"C:\Work", "pattern": "*.bin", "file": r"C:\Work\tool.exe", "jobs": 1, "timeout": 5, "most": 1},
+        host,
+        {
+            "op": "together",
+            "jobs": 2,
+            "runs": [
+                {"file": r"C:\Work\tool.exe", "arguments": "1", "timeout": 5},
+                {"file": r"C:\none.exe", "timeout": 5},
+            ],
+        },
+        {
+            "op": "each",
+            "path": r"C:\Work",
+            "pattern": "*.bin",
+            "file": r"C:\Work\tool.exe",
+            "arguments": 'x "{name}"',
+            "jobs": 2,
+            "timeout": 5,
+        },
+        {
+            "op": "each",
+            "path": r"C:\Nowhere",
+            "pattern": "*",
+            "file": r"C:\Work\tool.exe",
+            "arguments": "",
+            "jobs": 1,
+            "timeout": 5,
+        },
+        {
+            "op": "each",
+            "path": r"C:\Work",
+            "pattern": "*.bin",
+            "file": r"C:\Work\tool.exe",
+            "jobs": 1,
+            "timeout": 5,
+            "leave_out": ["A.bin"],
+            "most": 1,
+        },
+        {
+            "op": "each",
+            "path": r"C:\Work",
+            "pattern": "*.bin",
+            "file": r"C:\Work\tool.exe",
+            "jobs": 1,
+            "timeout": 5,
+            "most": 1,
+        },
     )
     assert [file["name"] for file in rest["files"]] == ["b c.bin"]
     assert too_many == {"exists": True, "files": [], "failed": False}
@@ -132,31 +210,57 @@ def test_together_and_each(host: Host) -> None:
 
 def test_registry(host: Host) -> None:
     key = r"HKLM\SOFTWARE\Example"
-    values = (("S", "String", "text"), ("D", "DWord", 0xFFFFFFFF), ("B", "Binary", b"\x01"), ("M", "MultiString", ["a"]), ("E", "ExpandString", "%X%"))
+    values = (
+        ("S", "String", "text"),
+        ("D", "DWord", 0xFFFFFFFF),
+        ("B", "Binary", b"\x01"),
+        ("M", "MultiString", ["a"]),
+        ("E", "ExpandString", "%X%"),
+    )
     for name, kind, data in values:
         host.registry.set(rf"{key}\{name}", "v", kind, data)
     host.registry.create(rf"{key}\None")
-    reads = [{"op": "registry", "path": rf"{key}\{name}", "name": "V"} for name in ("S", "D", "B", "M", "E", "None")]
-    assert ask(host, *reads) == [
-        {"exists": True, "kind": "String", "value": "text"}, {"exists": True, "kind": "DWord", "value": -1},
-        {"exists": True, "kind": "Binary", "base64": "AQ=="}, {"exists": True, "kind": "MultiString", "value": ["a"]},
-        {"exists": True, "kind": "ExpandString", "value": "%X%"}, {"exists": False},
+    reads = [
+        {"op": "registry", "path": rf"{key}\{name}", "name": "V"}
+        for name in ("S", "D", "B", "M", "E", "None")
     ]
-    children, none = ask(host, {"op": "registry_children", "path": key, "name": "v"}, {"op": "registry_children", "path": key + "x", "name": "v"})
+    assert ask(host, *reads) == [
+        {"exists": True, "kind": "String", "value": "text"},
+        {"exists": True, "kind": "DWord", "value": -1},
+        {"exists": True, "kind": "Binary", "base64": "AQ=="},
+        {"exists": True, "kind": "MultiString", "value": ["a"]},
+        {"exists": True, "kind": "ExpandString", "value": "%X%"},
+        {"exists": False},
+    ]
+    children, none = ask(
+        host,
+        {"op": "registry_children", "path": key, "name": "v"},
+        {"op": "registry_children", "path": key + "x", "name": "v"},
+    )
     assert [child["key"] for child in children["children"]] == ["S", "D", "B", "M", "E"]
     assert none == {"exists": False, "children": []}
 
 
 def test_files(host: Host) -> None:
     write, read, digest, copy, again, move, gone, removed, remains = ask(
-        host, {"op": "write", "path": r"C:\Work\a", "base64": "YWJj"}, {"op": "read", "path": r"C:\Work\a", "limit": 3}, {"op": "digest", "path": r"C:\Work\a"},
-        {"op": "copy", "path": r"C:\Work\a", "target": r"C:\Work\b"}, {"op": "copy", "path": r"C:\Work\a", "target": r"C:\Work\b"},
-        {"op": "move", "path": r"C:\Work\a", "target": r"C:\Work\b"}, {"op": "move", "path": r"C:\Work\a", "target": r"C:\Work\b"},
-        {"op": "remove", "path": r"C:\Work\b"}, {"op": "list", "path": r"C:\Work"},
+        host,
+        {"op": "write", "path": r"C:\Work\a", "base64": "YWJj"},
+        {"op": "read", "path": r"C:\Work\a", "limit": 3},
+        {"op": "digest", "path": r"C:\Work\a"},
+        {"op": "copy", "path": r"C:\Work\a", "target": r"C:\Work\b"},
+        {"op": "copy", "path": r"C:\Work\a", "target": r"C:\Work\b"},
+        {"op": "move", "path": r"C:\Work\a", "target": r"C:\Work\b"},
+        {"op": "move", "path": r"C:\Work\a", "target": r"C:\Work\b"},
+        {"op": "remove", "path": r"C:\Work\b"},
+        {"op": "list", "path": r"C:\Work"},
     )
     assert (write, copy, move, removed) == ({}, {}, {}, {"existed": True})
     assert read == {"exists": True, "base64": "YWJj"}
-    assert digest == {"exists": True, "size": 3, "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+    assert digest == {
+        "exists": True,
+        "size": 3,
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    }
     assert (again["error_code"], again["error_type"]) == (-2147024816, "System.IO.IOException")
     assert (gone["error_code"], gone["error_type"]) == (-2147024894, "System.IO.FileNotFoundException")
     assert [file["name"] for file in remains["files"]] == ["tool.exe"]
@@ -164,8 +268,11 @@ def test_files(host: Host) -> None:
 
 def test_append_begins_a_new_line(host: Host) -> None:
     first, second, read, none = ask(
-        host, {"op": "append", "path": r"C:\Work\log", "base64": "YQ=="}, {"op": "append", "path": r"C:\Work\log", "base64": "Ygo="},
-        {"op": "read", "path": r"C:\Work\log", "limit": 10}, {"op": "append", "path": r"C:\Nowhere\log", "base64": "YQ=="},
+        host,
+        {"op": "append", "path": r"C:\Work\log", "base64": "YQ=="},
+        {"op": "append", "path": r"C:\Work\log", "base64": "Ygo="},
+        {"op": "read", "path": r"C:\Work\log", "limit": 10},
+        {"op": "append", "path": r"C:\Nowhere\log", "base64": "YQ=="},
     )
     assert (first, second) == ({}, {})
     assert base64.b64decode(read["base64"]) == b"a\nb\n"
@@ -175,7 +282,7 @@ def test_append_begins_a_new_line(host: Host) -> None:
 def test_a_locked_file_is_a_failure_of_its_step(host: Host) -> None:
     host.files.write(r"C:\Work\a", b"x")
     host.faults.set(r"file_locked:C:\Work\a")
-    result, = ask(host, {"op": "write", "path": r"C:\Work\a", "base64": "eA=="})
+    (result,) = ask(host, {"op": "write", "path": r"C:\Work\a", "base64": "eA=="})
     assert result["error_code"] == -2147024864
     assert [name for name in host.files.list(r"C:\Work") if name.endswith(".tmp")] == []
 
@@ -184,15 +291,21 @@ def test_read_folder_expands_the_accounts_variables(host: Host) -> None:
     folder = r"C:\Users\Administrator\AppData\Roaming\Store"
     host.files.makedirs(folder)
     host.files.write(folder + r"\one", b"1")
-    found, none = ask(host, {"op": "read_folder", "path": r"%APPDATA%\Store", "limit": 10}, {"op": "read_folder", "path": r"%APPDATA%\None", "limit": 10})
+    found, none = ask(
+        host,
+        {"op": "read_folder", "path": r"%APPDATA%\Store", "limit": 10},
+        {"op": "read_folder", "path": r"%APPDATA%\None", "limit": 10},
+    )
     assert found == {"exists": True, "files": [{"name": "one", "base64": "MQ=="}]}
     assert none == {"exists": False, "files": []}
 
 
-def test_a_pattern_of_three_letters_finds_longer_extensions_on_windows_powershell(host: Host, tmp_path: Path) -> None:
+def test_a_pattern_of_three_letters_finds_longer_extensions_on_windows_powershell(
+    host: Host, tmp_path: Path
+) -> None:
     for name in ("a.crt", "b.crtx"):
         host.files.write(rf"C:\Work\{name}", b"")
-    found, = ask(host, {"op": "list", "path": r"C:\Work", "pattern": "*.crt"})
+    (found,) = ask(host, {"op": "list", "path": r"C:\Work", "pattern": "*.crt"})
     assert [file["name"] for file in found["files"]] == ["a.crt", "b.crtx"]
 
 
@@ -211,9 +324,13 @@ def test_service_and_connect(host: Host) -> None:
     host.services.create(Service("S", status="Running", start_type="Automatic"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         open_port = listener.getsockname()[1]
-        service, none, reachable = ask(host, {"op": "service", "name": "s"}, {"op": "service", "name": "t"},
-                                       {"op": "connect", "address": "127.0.0.1", "port": open_port, "timeout": 2})
-    refused, = ask(host, {"op": "connect", "address": "127.0.0.1", "port": open_port, "timeout": 2})
+        service, none, reachable = ask(
+            host,
+            {"op": "service", "name": "s"},
+            {"op": "service", "name": "t"},
+            {"op": "connect", "address": "127.0.0.1", "port": open_port, "timeout": 2},
+        )
+    (refused,) = ask(host, {"op": "connect", "address": "127.0.0.1", "port": open_port, "timeout": 2})
     assert service == {"exists": True, "status": "Running", "start_type": "Automatic"}
     assert none == {"exists": False}
     assert reachable == {"reachable": True}
@@ -231,7 +348,11 @@ def test_a_file_that_another_process_writes_can_be_read_and_nothing_else(host: H
     for one in (path, other):
         host.files.write(one, b"line\n")
     host.faults.set(f"file_open:{path}")
-    steps = [{"op": "read", "path": path, "limit": 100}, {"op": "digest", "path": path}, {"op": "copy", "path": path, "target": r"C:\Work\copy.txt"}]
+    steps = [
+        {"op": "read", "path": path, "limit": 100},
+        {"op": "digest", "path": path},
+        {"op": "copy", "path": path, "target": r"C:\Work\copy.txt"},
+    ]
     assert all("error" not in result for result in ask(host, *steps))
     writing = [
         {"op": "append", "path": path, "base64": ""},

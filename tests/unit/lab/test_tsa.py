@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.pki import Pki
-from lab.tsa import Tsa
+from lab.hsm.pki import Pki
+from lab.network.tsa import Tsa
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,17 @@ def tsa(running: Tsa) -> Iterator[Tsa]:
 def query(folder: Path, digest: str = "sha256") -> Path:
     (folder / "data").write_bytes(os.urandom(64))
     subprocess.run(
-        ["openssl", "ts", "-query", "-data", str(folder / "data"), f"-{digest}", "-cert", "-out", str(folder / "request.tsq")],
+        [
+            "openssl",
+            "ts",
+            "-query",
+            "-data",
+            str(folder / "data"),
+            f"-{digest}",
+            "-cert",
+            "-out",
+            str(folder / "request.tsq"),
+        ],
         check=True,
         capture_output=True,
         timeout=30,
@@ -59,7 +69,17 @@ def verify(folder: Path, pki: Pki, request: Path, reply: bytes) -> subprocess.Co
     pki.write(folder)
     (folder / "reply.tsr").write_bytes(reply)
     return subprocess.run(
-        ["openssl", "ts", "-verify", "-queryfile", str(request), "-in", str(folder / "reply.tsr"), "-CAfile", str(folder / "tsa-root.pem")],
+        [
+            "openssl",
+            "ts",
+            "-verify",
+            "-queryfile",
+            str(request),
+            "-in",
+            str(folder / "reply.tsr"),
+            "-CAfile",
+            str(folder / "tsa-root.pem"),
+        ],
         capture_output=True,
         text=True,
         timeout=30,
@@ -84,13 +104,22 @@ def test_serial_numbers_differ(tsa: Tsa, tmp_path: Path) -> None:
     serials = set()
     for _round in range(3):
         (tmp_path / "reply.tsr").write_bytes(post(tsa, query(tmp_path).read_bytes()))
-        text = subprocess.run(["openssl", "ts", "-reply", "-in", str(tmp_path / "reply.tsr"), "-text"], capture_output=True, text=True, timeout=30, check=True)
+        text = subprocess.run(
+            ["openssl", "ts", "-reply", "-in", str(tmp_path / "reply.tsr"), "-text"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
         serials.add(next(line for line in text.stdout.splitlines() if line.startswith("Serial number:")))
     assert len(serials) == 3
 
 
 def test_what_is_no_request_gets_400(tsa: Tsa, tmp_path: Path) -> None:
-    for body, kind in ((b"hello", "application/timestamp-query"), (query(tmp_path).read_bytes(), "text/plain")):
+    for body, kind in (
+        (b"hello", "application/timestamp-query"),
+        (query(tmp_path).read_bytes(), "text/plain"),
+    ):
         with pytest.raises(urllib.error.HTTPError) as caught:
             post(tsa, body, kind)
         assert caught.value.code == 400

@@ -9,16 +9,24 @@ import zipfile
 
 import pytest
 
-from lab import client, ksp, packages
-from lab.access import ADMINISTRATORS, READ
-from lab.bench import CA, PASSWORD, USER, Bench, run, text
-from lab.credentials import Credential
-from lab.host import Host
+from lab.control.bench import (
+    CA,
+    PASSWORD,
+    USER,
+    Bench,
+    run,
+    text,
+)
+from lab.windows import client, ksp, packages
+from lab.windows.access import ADMINISTRATORS, READ
+from lab.windows.credentials import Credential
+from lab.windows.host import Host
 
 HELPMSG = "More help is available by typing NET HELPMSG"
 
 
-# cmd ------------------------------------------------------------------------------------------------------------------
+# cmd
+# ------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -40,14 +48,17 @@ def test_cmd_without_a_command_waits(bench: Bench) -> None:
     assert run(bench.host(), "cmd", "", timeout=0.2).timed_out
 
 
-# cmdkey ---------------------------------------------------------------------------------------------------------------
+# cmdkey
+# ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "zh"])
 def test_cmdkey_lists_names_and_never_passwords(bench: Bench, language: str) -> None:
     host = bench.host(language=language)
     account = host.accounts.full_name("Administrator")
-    host.credentials.write(account, "batch", Credential("CLOUDHSM_PIN", user=USER, secret=PASSWORD.encode("utf-16-le")))
+    host.credentials.write(
+        account, "batch", Credential("CLOUDHSM_PIN", user=USER, secret=PASSWORD.encode("utf-16-le"))
+    )
     shown = text(host, run(host, "cmdkey", "/list:CLOUDHSM_PIN", logon="batch"))
     assert "LegacyGeneric:target=CLOUDHSM_PIN" in shown
     assert USER in shown
@@ -64,7 +75,8 @@ def test_cmdkey_refuses_other_calls(bench: Bench, arguments: str) -> None:
     assert run(bench.host(), "cmdkey", arguments, logon="batch").exit_code == 1
 
 
-# net ------------------------------------------------------------------------------------------------------------------
+# net
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def test_net_starts_and_stops_by_both_names(bench: Bench) -> None:
@@ -85,7 +97,8 @@ def test_net_starts_and_stops_by_both_names(bench: Bench) -> None:
     assert run(host, "net", "pause x").exit_code == 1
 
 
-# icacls ---------------------------------------------------------------------------------------------------------------
+# icacls
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def sids(host: Host, path: str) -> set[str]:
@@ -98,8 +111,13 @@ def test_icacls_grants_shows_and_removes(bench: Bench) -> None:
     sid = host.accounts.sid("builder")
     done = run(host, "icacls", f'"{CA}" /grant builder:(R)')
     assert done.exit_code == 0
-    assert text(host, done).splitlines() == [f"processed file: {CA}", "Successfully processed 1 files; Failed processing 0 files"]
-    assert any(entry.sid == sid and entry.rights == READ and not entry.inherited for entry in host.files.acl(CA))
+    assert text(host, done).splitlines() == [
+        f"processed file: {CA}",
+        "Successfully processed 1 files; Failed processing 0 files",
+    ]
+    assert any(
+        entry.sid == sid and entry.rights == READ and not entry.inherited for entry in host.files.acl(CA)
+    )
     shown = text(host, run(host, "icacls", f'"{CA}"'))
     assert rf"{host.computer}\builder:(R)" in shown
     assert "(I)" in shown
@@ -135,7 +153,8 @@ def test_icacls_failures(bench: Bench, arguments: str, code: int) -> None:
     assert host.sddl(CA) == before
 
 
-# msiexec and packages -------------------------------------------------------------------------------------------------
+# msiexec and packages
+# -------------------------------------------------------------------------------------------------
 
 
 def offered(host: Host, name: str) -> str:
@@ -175,7 +194,9 @@ def test_msiexec_failures(bench: Bench) -> None:
     assert run(host, "msiexec", r"/i C:\broken.msi /qn").exit_code == 1620
     assert run(host, "msiexec", f"/i {path} /qn /nonsense").exit_code == 1639
     assert run(host, "msiexec", "/qn").exit_code == 1639
-    assert run(host, "msiexec", f"/i {path} /qn", account=host.accounts.full_name("builder")).exit_code == 1625
+    assert (
+        run(host, "msiexec", f"/i {path} /qn", account=host.accounts.full_name("builder")).exit_code == 1625
+    )
     assert run(host, "msiexec", f"/i {path}", timeout=0.2).timed_out
     host.faults.set("msi_fails", 1)
     assert run(host, "msiexec", f"/i {path} /qn").exit_code == 1603
@@ -190,7 +211,11 @@ def test_the_service_of_sdk_3_comes_stopped_and_manual(bench: Bench) -> None:
     packages.PACKAGES["client3"].install(host)
     service = host.services.get(client.SERVICE)
     assert service is not None
-    assert (service.status, service.start_type, service.display_name) == ("Stopped", "Manual", "AWS CloudHSM Client")
+    assert (service.status, service.start_type, service.display_name) == (
+        "Stopped",
+        "Manual",
+        "AWS CloudHSM Client",
+    )
     assert ksp.registered(host) == [ksp.CAVIUM, ksp.CAVIUM_CNG]
 
 
@@ -229,6 +254,10 @@ def test_the_build_tools_are_a_zip_with_signtool_and_its_companions(bench: Bench
         names = [name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)]
         assert sorted(names) == sorted(packages.SIGNTOOL_FILES)
         host.files.write(r"C:\signtool.exe", archive.read(f"{folder}signtool.exe"))
-    assert host.program_info(r"C:\signtool.exe") == {"tool": "signtool", "version": "10.0.26100.9457", "product_version": "10.0.26100.9457"}
+    assert host.program_info(r"C:\signtool.exe") == {
+        "tool": "signtool",
+        "version": "10.0.26100.9457",
+        "product_version": "10.0.26100.9457",
+    }
     with pytest.raises(ValueError, match="unpacked, not installed"):
         packages.SIGNTOOL.install(host)

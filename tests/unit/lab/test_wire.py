@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decodes what four versions of ansible-core sent for the same playbook; the sources of the scripts are cut short in the fixtures."""
+"""Decodes what four versions of ansible-core sent for the same playbook; the sources of the scripts are cut
+short in the fixtures.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from lab.wire import Become, HelperCall, ModuleCall, Request, ShellCall, Unknown, decode
+from lab.network.wire import (
+    Become,
+    HelperCall,
+    ModuleCall,
+    Request,
+    ShellCall,
+    Unknown,
+    decode,
+)
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures" / "wire").glob("core-*.json"))
 SEPARATOR = "\n\0\0\0\0\n"
@@ -60,7 +70,9 @@ def test_become_and_environment(decoded: list[Request]) -> None:
 
 def test_nested_and_sensitive_arguments(decoded: list[Request]) -> None:
     assert module(decoded, 3).args == {
-        "script": "$Ansible.Changed=$false", "parameters": {"Steps": "[]"}, "sensitive_parameters": [{"name": "Secrets", "value": "{}"}],
+        "script": "$Ansible.Changed=$false",
+        "parameters": {"Steps": "[]"},
+        "sensitive_parameters": [{"name": "Secrets", "value": "{}"}],
     }
 
 
@@ -93,7 +105,8 @@ def test_clean_up_is_plain_powershell(decoded: list[Request]) -> None:
     assert any(isinstance(one, ShellCall) and "Remove-Item" in one.text for one in decoded)
 
 
-# What is no Ansible ------------------------------------------------------------------------------------------------------
+# What is no Ansible
+# ------------------------------------------------------------------------------------------------------
 
 
 def encoded(script: str) -> str:
@@ -102,8 +115,14 @@ def encoded(script: str) -> str:
 
 def manifest(**changes: Any) -> bytes:
     wrapper = {"name": "exec_wrapper", "script": "", "params": {}}
-    action = {"name": "module_wrapper.ps1", "params": {"Script": "ansible_collections.ansible.windows.plugins.modules.win_ping.ps1",
-                                                       "Variables": [{"Name": "complex_args", "Value": {}}]}, "secure_params": {}}
+    action = {
+        "name": "module_wrapper.ps1",
+        "params": {
+            "Script": "ansible_collections.ansible.windows.plugins.modules.win_ping.ps1",
+            "Variables": [{"Name": "complex_args", "Value": {}}],
+        },
+        "secure_params": {},
+    }
     body = {"scripts": {}, "actions": [action], **changes}
     return (json.dumps(wrapper) + SEPARATOR + json.dumps(body)).encode()
 
@@ -112,18 +131,43 @@ def test_the_smallest_manifest_is_a_module_call() -> None:
     assert isinstance(decode(encoded("$x | ConvertFrom-Json"), manifest()), ModuleCall)
 
 
-@pytest.mark.parametrize(("line", "stdin", "reason"), [
-    ("cmd.exe /c dir", b"", "no encoded PowerShell command"),
-    ("powershell -EncodedCommand A", b"", "cannot be read"),
-    (encoded("Get-Process"), b"some input", "not Ansible's bootstrap wrapper"),
-    (encoded("ConvertFrom-Json"), b'{"name": "other", "params": {}}' + SEPARATOR.encode() + b"{}", "exec_wrapper"),
-    (encoded("ConvertFrom-Json"), b"[]" + SEPARATOR.encode() + b"{}", "no JSON object"),
-    (encoded("ConvertFrom-Json"), b'{"name": "exec_wrapper", "params": {}}' + SEPARATOR.encode() + b"%%%", "neither JSON nor gzip"),
-    (encoded("ConvertFrom-Json"), manifest(actions=[]), "no actions"),
-    (encoded("ConvertFrom-Json"), manifest(actions=[{"name": "evil.ps1"}, {"name": "module_wrapper.ps1"}]), "evil.ps1"),
-    (encoded("ConvertFrom-Json"), manifest(actions=[{"name": "module_wrapper.ps1", "params": {"Script": "x.ps1", "ArgumentJSON": "{}"}}]), "no module"),
-    (encoded("ConvertFrom-Json"), manifest(actions=[{"name": "module_wrapper.ps1", "params": {"Script": "a.b.c.ps1"}}]), "no arguments"),
-])
+@pytest.mark.parametrize(
+    ("line", "stdin", "reason"),
+    [
+        ("cmd.exe /c dir", b"", "no encoded PowerShell command"),
+        ("powershell -EncodedCommand A", b"", "cannot be read"),
+        (encoded("Get-Process"), b"some input", "not Ansible's bootstrap wrapper"),
+        (
+            encoded("ConvertFrom-Json"),
+            b'{"name": "other", "params": {}}' + SEPARATOR.encode() + b"{}",
+            "exec_wrapper",
+        ),
+        (encoded("ConvertFrom-Json"), b"[]" + SEPARATOR.encode() + b"{}", "no JSON object"),
+        (
+            encoded("ConvertFrom-Json"),
+            b'{"name": "exec_wrapper", "params": {}}' + SEPARATOR.encode() + b"%%%",
+            "neither JSON nor gzip",
+        ),
+        (encoded("ConvertFrom-Json"), manifest(actions=[]), "no actions"),
+        (
+            encoded("ConvertFrom-Json"),
+            manifest(actions=[{"name": "evil.ps1"}, {"name": "module_wrapper.ps1"}]),
+            "evil.ps1",
+        ),
+        (
+            encoded("ConvertFrom-Json"),
+            manifest(
+                actions=[{"name": "module_wrapper.ps1", "params": {"Script": "x.ps1", "ArgumentJSON": "{}"}}]
+            ),
+            "no module",
+        ),
+        (
+            encoded("ConvertFrom-Json"),
+            manifest(actions=[{"name": "module_wrapper.ps1", "params": {"Script": "a.b.c.ps1"}}]),
+            "no arguments",
+        ),
+    ],
+)
 def test_everything_else_is_refused_with_its_reason(line: str, stdin: bytes, reason: str) -> None:
     with pytest.raises(Unknown, match=reason):
         decode(line, stdin)

@@ -13,8 +13,8 @@ import requests
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WSManFaultError
 from winrm.protocol import Protocol
 
-from lab.process import Completed
-from lab.wsman import Command, Endpoint
+from lab.network.wsman import Command, Endpoint
+from lab.windows.process import Completed
 
 USER, PASSWORD = "Administrator", "Endpoint-2026!"
 
@@ -25,7 +25,9 @@ def answer(command: Command) -> Completed:
         return Completed(1 if ended else 0, b"slept")
     if "large" in command.line:
         return Completed(0, b"x" * 300_000, b"y" * 10)
-    return Completed(7, f"{command.line}|{bytes(command.stdin).decode()}|{command.environment}".encode(), b"oops")
+    return Completed(
+        7, f"{command.line}|{bytes(command.stdin).decode()}|{command.environment}".encode(), b"oops"
+    )
 
 
 @pytest.fixture
@@ -37,8 +39,14 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def client(endpoint: Endpoint, password: str = PASSWORD, operation_timeout: int = 10) -> Protocol:
-    return Protocol(f"http://127.0.0.1:{endpoint.port}/wsman", transport="basic", username=USER, password=password,
-                    operation_timeout_sec=operation_timeout, read_timeout_sec=operation_timeout + 20)
+    return Protocol(
+        f"http://127.0.0.1:{endpoint.port}/wsman",
+        transport="basic",
+        username=USER,
+        password=password,
+        operation_timeout_sec=operation_timeout,
+        read_timeout_sec=operation_timeout + 20,
+    )
 
 
 def test_a_command_from_its_start_to_its_end(endpoint: Endpoint) -> None:

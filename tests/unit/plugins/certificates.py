@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates made for tests: a root, an intermediate and a code-signing certificate, and what is wrong with others."""
+"""Certificates made for tests: a root, an intermediate and a code-signing certificate, and what is wrong with
+others.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import Certificate, read_certificate
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo, StoredCertificate, write_blob
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import (
+    Certificate,
+    read_certificate,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    KeyProvInfo,
+    StoredCertificate,
+    write_blob,
+)
 
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
 
@@ -26,12 +35,30 @@ def key(number: int = 0, size: int = 2048) -> rsa.RSAPrivateKey:
 
 
 @functools.cache
-def make(name: str, issuer: str = "", *, number: int = 0, days: int = 365, code_signing: bool = True, is_ca: bool = False, curve: bool = False) -> Certificate:
+def make(
+    name: str,
+    issuer: str = "",
+    *,
+    number: int = 0,
+    days: int = 365,
+    code_signing: bool = True,
+    is_ca: bool = False,
+    curve: bool = False,
+) -> Certificate:
     """A certificate that was valid ``days`` days from 2026-01-01 on."""
     own = ec.generate_private_key(ec.SECP256R1()) if curve else key(number)
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-    builder = x509.CertificateBuilder().subject_name(_name(name)).issuer_name(_name(issuer or name)).public_key(own.public_key())
-    builder = builder.serial_number(0x1000 + sum(name.encode())).not_valid_before(start).not_valid_after(start + datetime.timedelta(days=days))
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(_name(issuer or name))
+        .public_key(own.public_key())
+    )
+    builder = (
+        builder.serial_number(0x1000 + sum(name.encode()))
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=days))
+    )
     builder = builder.add_extension(x509.BasicConstraints(is_ca, None), critical=True)
     if not is_ca:
         usage = ExtendedKeyUsageOID.CODE_SIGNING if code_signing else ExtendedKeyUsageOID.EMAIL_PROTECTION
@@ -40,7 +67,14 @@ def make(name: str, issuer: str = "", *, number: int = 0, days: int = 365, code_
     return read_certificate(made.public_bytes(Encoding.PEM))
 
 
-def blob(certificate: Certificate, container: str = "", provider: str = "Cavium Key Storage Provider", *, flags: int = 0, key_spec: int = 2) -> bytes:
+def blob(
+    certificate: Certificate,
+    container: str = "",
+    provider: str = "Cavium Key Storage Provider",
+    *,
+    flags: int = 0,
+    key_spec: int = 2,
+) -> bytes:
     """A certificate's entry in a store, tied to a key where a container is given."""
     info = KeyProvInfo(container, provider, 0, flags, key_spec) if container else None
     return write_blob(StoredCertificate(certificate.der, info))

@@ -11,7 +11,11 @@ from typing import Any
 import yaml
 
 PLUGINS = "ansible_collections.cloudhsm.codesign.plugins"
-MODULES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    path.stem
+    for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py")
+    if path.stem != "__init__"
+)
 
 
 def _texts(module: str) -> Any:
@@ -25,7 +29,9 @@ def options(module: str) -> dict[str, dict[str, Any]]:
     for name in document.get("extends_documentation_fragment") or []:
         file, _dot, part = name.removeprefix("cloudhsm.codesign.").partition(".")
         fragment = importlib.import_module(f"{PLUGINS}.doc_fragments.{file}").ModuleDocFragment
-        found.update(yaml.safe_load(getattr(fragment, (part or "documentation").upper())).get("options") or {})
+        found.update(
+            yaml.safe_load(getattr(fragment, (part or "documentation").upper())).get("options") or {}
+        )
     return {**found, **(document.get("options") or {})}
 
 
@@ -38,4 +44,6 @@ def examples(module: str) -> list[dict[str, Any]]:
 def returned(module: str, when: str = "success") -> set[str]:
     """The keys that the module says it returns, those for failures apart."""
     keys = yaml.safe_load(_texts(module).RETURN)
-    return {name for name, key in keys.items() if ("failure" in str(key.get("returned"))) == (when == "failure")}
+    return {
+        name for name, key in keys.items() if ("failure" in str(key.get("returned"))) == (when == "failure")
+    }

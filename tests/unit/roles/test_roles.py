@@ -28,11 +28,24 @@ def options(role: str) -> dict[str, Any]:
 
 def texts(role: str) -> str:
     folders = [ROLES / role / folder for folder in ("tasks", "vars", "defaults")]
-    return "\n".join(path.read_text(encoding="utf-8") for folder in folders if folder.exists() for path in sorted(folder.glob("*.yml")))
+    return "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in folders
+        if folder.exists()
+        for path in sorted(folder.glob("*.yml"))
+    )
 
 
 def test_every_role_of_the_design_is_there() -> None:
-    assert set(NAMES) >= {"client", "credentials", "certificates", "key_container", "signtool", "sign", "inspect"}
+    assert set(NAMES) >= {
+        "client",
+        "credentials",
+        "certificates",
+        "key_container",
+        "signtool",
+        "sign",
+        "inspect",
+    }
 
 
 @pytest.mark.parametrize("role", NAMES)
@@ -51,9 +64,17 @@ def test_every_default_of_the_role_is_an_option(role: str) -> None:
 @pytest.mark.parametrize("role", NAMES)
 def test_tasks_read_documented_variables_only(role: str) -> None:
     text = texts(role)
-    registered = set(re.findall(r"(?:register|loop_var): (codesign_\w+)", text)) | set(load(ROLES / role / "vars" / "main.yml"))
-    derived = {"codesign_identities_read"} | set(re.findall(r"codesign_(?:client_installed|certificates_seen)", text))
-    used = {name for name in re.findall(r"\bcodesign_\w+", text) if name in options_of_all() or name not in registered | derived}
+    registered = set(re.findall(r"(?:register|loop_var): (codesign_\w+)", text)) | set(
+        load(ROLES / role / "vars" / "main.yml")
+    )
+    derived = {"codesign_identities_read"} | set(
+        re.findall(r"codesign_(?:client_installed|certificates_seen)", text)
+    )
+    used = {
+        name
+        for name in re.findall(r"\bcodesign_\w+", text)
+        if name in options_of_all() or name not in registered | derived
+    }
     assert used - registered <= set(options(role)) | {"codesign_identities_read"}
 
 

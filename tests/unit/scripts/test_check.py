@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a test run ends: what counts as a success, and what stands in the summary for a stage that runs only when it is asked for."""
+"""How a test run ends: what counts as a success, and what stands in the summary for a stage that runs only
+when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +32,8 @@ def test_ended(outcomes: list[Outcome], names: list[str], code: int) -> None:
 
 def test_a_stage_by_name_says_how_it_is_run() -> None:
     assert set(ONLY_BY_NAME) <= set(STAGES)
-    told = summary([Outcome("unit", passed=1), Outcome(WINDOWS_HOST, skipped=1, reasons=[ONLY_BY_NAME[WINDOWS_HOST]])])
+    told = summary(
+        [Outcome("unit", passed=1), Outcome(WINDOWS_HOST, skipped=1, reasons=[ONLY_BY_NAME[WINDOWS_HOST]])]
+    )
     assert "make windows-host" in told
     assert told.endswith("1 passed, 0 failed, 1 skipped")

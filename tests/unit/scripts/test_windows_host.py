@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The archive of PowerShell for Windows that the caller names: unpacked once, whatever its kind; refused in one sentence where it is none."""
+"""The archive of PowerShell for Windows that the caller names: unpacked once, whatever its kind; refused in
+one sentence where it is none.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ from provision.console import SetupError
 @pytest.fixture
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "windows-host"
-    for name, path in (("FOLDER", folder), ("POWERSHELL", folder / "pwsh"), ("STAMP", folder / "pwsh.archive")):
+    for name, path in (
+        ("FOLDER", folder),
+        ("POWERSHELL", folder / "pwsh"),
+        ("STAMP", folder / "pwsh.archive"),
+    ):
         monkeypatch.setattr(windows_host, name, path)
     return folder
 
@@ -39,7 +45,9 @@ def packed(path: Path, names: list[str]) -> Path:
 
 @pytest.mark.parametrize("ending", ["zip", "tar.xz"])
 @pytest.mark.parametrize("folder", ["", "powershell/"])
-def test_each_kind_is_unpacked(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, folder: str) -> None:
+def test_each_kind_is_unpacked(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, folder: str
+) -> None:
     archive = packed(tmp_path / f"archive.{ending}", [f"{folder}pwsh.exe", f"{folder}Modules/one.psm1"])
     monkeypatch.setenv(windows_host.ARCHIVE, str(archive))
     windows_host.unpack()
@@ -53,7 +61,9 @@ def test_each_kind_is_unpacked(build: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("names", "words"), [(["pwsh"], "holds no pwsh.exe"), ([], "holds no pwsh.exe")])
-def test_an_archive_of_something_else_is_refused(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], words: str) -> None:
+def test_an_archive_of_something_else_is_refused(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], words: str
+) -> None:
     monkeypatch.setenv(windows_host.ARCHIVE, str(packed(tmp_path / "archive.zip", names)))
     with pytest.raises(SetupError, match=words):
         windows_host.unpack()
@@ -69,13 +79,17 @@ def test_what_is_no_archive_is_refused(build: Path, tmp_path: Path, monkeypatch:
 
 
 def test_nothing_leaves_the_folder(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(windows_host.ARCHIVE, str(packed(tmp_path / "archive.tar.xz", ["pwsh.exe", "../../escaped.txt"])))
+    monkeypatch.setenv(
+        windows_host.ARCHIVE, str(packed(tmp_path / "archive.tar.xz", ["pwsh.exe", "../../escaped.txt"]))
+    )
     with pytest.raises(SetupError, match="cannot be unpacked"):
         windows_host.unpack()
     assert not (tmp_path / "escaped.txt").exists()
 
 
-def test_without_a_name_nothing_is_done_and_nothing_is_needed(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_name_nothing_is_done_and_nothing_is_needed(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(windows_host.ARCHIVE, raising=False)
     windows_host.unpack()
     assert not build.exists()

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lint step for Windows PowerShell 5.1: what the check's lines mean, that a sample can fail it, and that it is never passed by not running."""
+"""The lint step for Windows PowerShell 5.1: what the check's lines mean, that a sample can fail it, and that
+it is never passed by not running.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ import windows_powershell
 from provision import powershell
 
 ROOT = Path(__file__).resolve().parents[3]
-RULES = windows_powershell.read_rules((ROOT / "tests" / "check_51" / "samples" / "rules.txt").read_text(encoding="ascii"))
+RULES = windows_powershell.read_rules(
+    (ROOT / "tests" / "check_51" / "samples" / "rules.txt").read_text(encoding="ascii")
+)
 BAD = "s/bad/{}.ps1:3: {}: text: with colons"
 
 
@@ -31,8 +35,14 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ([BAD.format("a", "member"), "plugins/x.ps1:7: type: [y] is not in .NET Framework"], "plugins/x.ps1:7: type"),
-        ([BAD.format("a", "member"), "s/good/b.ps1:1: command: x is no command of 5.1"], "s/good/b.ps1:1: command"),
+        (
+            [BAD.format("a", "member"), "plugins/x.ps1:7: type: [y] is not in .NET Framework"],
+            "plugins/x.ps1:7: type",
+        ),
+        (
+            [BAD.format("a", "member"), "s/good/b.ps1:1: command: x is no command of 5.1"],
+            "s/good/b.ps1:1: command",
+        ),
         ([], "has to be found by the rule member, is by: none"),
         ([BAD.format("a", "type")], "has to be found by the rule member, is by: type"),
         ([BAD.format("a", "member"), BAD.format("a", "meaning")], "is by: meaning, member"),
@@ -50,7 +60,8 @@ def test_a_sample_without_a_file() -> None:
 
 def test_lines_that_are_no_findings() -> None:
     assert windows_powershell.read_findings("a.ps1:1: type: x\n\nInvalidOperation: check.ps1:7\n") == (
-        [windows_powershell.Finding("a.ps1", 1, "type", "x")], ["InvalidOperation: check.ps1:7"]
+        [windows_powershell.Finding("a.ps1", 1, "type", "x")],
+        ["InvalidOperation: check.ps1:7"],
     )
 
 
@@ -59,10 +70,14 @@ def test_each_bad_sample_has_a_rule_and_its_name_begins_with_it() -> None:
     assert names == set(RULES)
     assert len(names) >= 80
     # A sample may be found as what it uses: the type of an argument.
-    assert [name for name, rule in RULES.items() if not name.startswith(f"{rule}_")] == ["member_enumeration_options.ps1"]
+    assert [name for name, rule in RULES.items() if not name.startswith(f"{rule}_")] == [
+        "member_enumeration_options.ps1"
+    ]
 
 
-def test_without_a_powershell_it_is_counted_as_skipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_powershell_it_is_counted_as_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(powershell, "FOLDER", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(powershell.PROGRAM, raising=False)
@@ -76,7 +91,9 @@ def test_without_a_powershell_it_is_counted_as_skipped(monkeypatch: pytest.Monke
     assert outcome.reasons == [f"{lint.WINDOWS_POWERSHELL}: {powershell.NONE_FOUND}"]
 
 
-def test_a_powershell_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_powershell_that_is_named_has_to_be_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path)]))
     monkeypatch.setenv(powershell.PROGRAM, "no-such-powershell")
     assert windows_powershell.lacking() == ""

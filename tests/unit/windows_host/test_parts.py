@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parts of the nearly real Windows host that need no Wine: its signer's requests, its command lines, its paths."""
+"""The parts of the nearly real Windows host that need no Wine: its signer's requests, its command lines, its
+paths.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,15 @@ WHO = ["-certs", "leaf.pem", "-ac", "chain.pem", "-key", "leaf.key"]
 ENDS = ["-in", "in.exe", "-out", "out.exe"]
 
 
-def lines(what: str = "sign", flags: str = "0", thumbprint: str = "AB", digest: str = "800c", stamp: str = "-", url: str = "-", index: str = "0") -> str:
+def lines(
+    what: str = "sign",
+    flags: str = "0",
+    thumbprint: str = "AB",
+    digest: str = "800c",
+    stamp: str = "-",
+    url: str = "-",
+    index: str = "0",
+) -> str:
     return "\n".join([what, flags, r"C:\a b\größe.exe", thumbprint, digest, "2", stamp, url, index]) + "\n"
 
 
@@ -31,8 +41,14 @@ def lines(what: str = "sign", flags: str = "0", thumbprint: str = "AB", digest: 
         (lines(flags="1000", digest="800d"), ["sign", *WHO, "-h", "sha384", "-nest", *ENDS]),
         (lines(url="http://stamps"), ["sign", *WHO, "-h", "sha256", "-ts", "http://stamps", *ENDS]),
         (lines(thumbprint="CD"), []),
-        (lines("stamp", url="http://stamps", stamp=SHA384), ["add", "-ts", "http://stamps", "-h", "sha384", *ENDS]),
-        (lines("stamp", url="http://stamps", stamp=SHA384, index="1"), ["add", "-ts", "http://stamps", "-h", "sha384", "-index", "1", *ENDS]),
+        (
+            lines("stamp", url="http://stamps", stamp=SHA384),
+            ["add", "-ts", "http://stamps", "-h", "sha384", *ENDS],
+        ),
+        (
+            lines("stamp", url="http://stamps", stamp=SHA384, index="1"),
+            ["add", "-ts", "http://stamps", "-h", "sha384", "-index", "1", *ENDS],
+        ),
         (lines("remove", thumbprint="-", digest="0"), ["remove-signature", *ENDS]),
     ],
 )
@@ -51,8 +67,16 @@ def test_what_is_no_request_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("words", "without_cmd", "wanted"),
     [
-        (["PowerShell", "-NoProfile", "-EncodedCommand", "AAA="], False, f"{PWSH} -NoProfile -EncodedCommand AAA="),
-        ([r'"C:\windows\system32\WindowsPowerShell\v1.0\powershell.exe"', "-Version"], True, f"{PWSH} -Version"),
+        (
+            ["PowerShell", "-NoProfile", "-EncodedCommand", "AAA="],
+            False,
+            f"{PWSH} -NoProfile -EncodedCommand AAA=",
+        ),
+        (
+            [r'"C:\windows\system32\WindowsPowerShell\v1.0\powershell.exe"', "-Version"],
+            True,
+            f"{PWSH} -Version",
+        ),
         (["pwsh.exe"], False, f"{PWSH} "),
         (["type", "a.txt"], False, r'C:\windows\system32\cmd.exe /c "type a.txt"'),
         ([r"C:\tools\io.exe", "x"], True, r"C:\tools\io.exe x"),

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """certutil: its options and verbs, its exit codes, and the line that ends every run.
 
-Options come before the positional arguments; behind the first of those everything is positional, as in the real tool.
-Only what the project has to do with is here; every other verb or option is a usage error.
+Options come before the positional arguments; behind the first of those everything is positional, as in the
+real tool. Only what the project has to do with is here; every other verb or option is a usage error.
 """
 
 from __future__ import annotations
@@ -16,16 +16,26 @@ from .command import Command, Failure, UsageError
 from .texts import TEXTS
 
 if TYPE_CHECKING:
-    from ...process import Process
+    from ...windows.process import Process
 
 Verb = Callable[[Command], None]
 
 VERBS: dict[str, tuple[Verb, int, int, frozenset[str]]] = {
     # verb: what does it, fewest and most positional arguments, the options it takes
-    "store": (store.show, 0, 3, frozenset(("f", "user", "enterprise", "service", "grouppolicy", "silent", "split", "dc"))),
+    "store": (
+        store.show,
+        0,
+        3,
+        frozenset(("f", "user", "enterprise", "service", "grouppolicy", "silent", "split", "dc")),
+    ),
     "addstore": (store.add, 2, 2, frozenset(("f", "user", "enterprise", "grouppolicy", "dc"))),
     "delstore": (store.delete, 2, 2, frozenset(("enterprise", "user", "grouppolicy", "dc"))),
-    "repairstore": (store.repair, 2, 3, frozenset(("f", "enterprise", "user", "grouppolicy", "silent", "split", "csp"))),
+    "repairstore": (
+        store.repair,
+        2,
+        3,
+        frozenset(("f", "enterprise", "user", "grouppolicy", "silent", "split", "csp")),
+    ),
     "key": (keys.show, 0, 1, frozenset(("user", "silent", "split", "csp", "location"))),
     "delkey": (keys.delete, 1, 1, frozenset(("user", "silent", "split", "csp", "location"))),
     "csplist": (keys.list_providers, 0, 1, frozenset(("user", "silent"))),
@@ -76,7 +86,9 @@ def parse(process: Process) -> Command:
                 raise UsageError(f"Missing argument: -{name}")
             options[name] = argv[position]
             position += 1
-        elif name in EVERYWHERE or any(name in verb_options for _verb, _few, _many, verb_options in VERBS.values()):
+        elif name in EVERYWHERE or any(
+            name in verb_options for _verb, _few, _many, verb_options in VERBS.values()
+        ):
             options[name] = ""
         else:
             raise UsageError(f"Unknown arg: {argv[position - 1]}")

@@ -7,13 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ... import certstore
-from ...errors import sentence
+from ...windows import certstore
+from ...windows.errors import sentence
 from .texts import HRESULTS, TEXTS
 
 if TYPE_CHECKING:
-    from ...host import Host
-    from ...process import Process
+    from ...windows.host import Host
+    from ...windows.process import Process
 
 FILE_NOT_FOUND = 0x80070002
 FILE_EXISTS = 0x80070050

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate as certutil prints it: the short form of -store, the long one of -v -store, names and hex dumps."""
+"""A certificate as certutil prints it: the short form of -store, the long one of -v -store, names and hex
+dumps.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def _roots(certificate: x509.Certificate, texts: dict[str, str]) -> str:
     return texts["root"] if certificate.issuer == certificate.subject else texts["non_root"]
 
 
-def short(certificate: x509.Certificate, texts: dict[str, str], language: str, archived: bool) -> Iterator[str]:
+def short(
+    certificate: x509.Certificate, texts: dict[str, str], language: str, archived: bool
+) -> Iterator[str]:
     if archived:
         yield texts["archived"]
     yield texts["serial"] + serial(certificate)
@@ -86,7 +90,9 @@ def _hash_line(certificate: x509.Certificate, texts: dict[str, str], algorithm: 
     return f"{texts['hash']}({algorithm}){texts['colon']}{digest}"
 
 
-def long(certificate: x509.Certificate, texts: dict[str, str], language: str, archived: bool) -> Iterator[str]:
+def long(
+    certificate: x509.Certificate, texts: dict[str, str], language: str, archived: bool
+) -> Iterator[str]:
     if archived:
         yield texts["archived"]
     yield texts["x509"]
@@ -106,7 +112,11 @@ def long(certificate: x509.Certificate, texts: dict[str, str], language: str, ar
     key = certificate.public_key()
     assert isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey))
     yield texts["public_key_algorithm"]
-    yield from _algorithm("1.2.840.113549.1.1.1", "RSA", texts) if isinstance(key, rsa.RSAPublicKey) else _algorithm("1.2.840.10045.2.1", "ECC", texts)
+    yield from (
+        _algorithm("1.2.840.113549.1.1.1", "RSA", texts)
+        if isinstance(key, rsa.RSAPublicKey)
+        else _algorithm("1.2.840.10045.2.1", "ECC", texts)
+    )
     yield texts["public_key_length"].format(key.key_size)
     yield texts["public_key"]
     yield from hex_dump(public_key_bits(certificate), "    ")

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The property INF of ``certutil -repairstore``: which properties of a certificate to set or to delete.
 
-Section [Properties]; the key is a property's number; a value is a text, "{text}..." or "{hex}...", continued by _continue_
-lines; no value or Empty deletes the property (Microsoft, certutil -repairstore).
+Section [Properties]; the key is a property's number; a value is a text, "{text}..." or "{hex}...", continued
+by _continue_ lines; no value or Empty deletes the property (Microsoft, certutil -repairstore).
 """
 
 from __future__ import annotations
 
 import re
 
-from ... import certstore
+from ...windows import certstore
 from .command import EXPECTED_SECTION, INVALID_PARAMETER, Failure
 
 _ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^";]*))')
@@ -92,4 +92,6 @@ def _key_provider_info(text: str) -> certstore.KeyProviderInfo:
         raise Failure(INVALID_PARAMETER) from None
     if not fields.get("Container") or not fields.get("Provider"):
         raise Failure(INVALID_PARAMETER)
-    return certstore.KeyProviderInfo(fields["Container"], fields["Provider"], numbers["ProviderType"], numbers["Flags"], numbers["KeySpec"])
+    return certstore.KeyProviderInfo(
+        fields["Container"], fields["Provider"], numbers["ProviderType"], numbers["Flags"], numbers["KeySpec"]
+    )

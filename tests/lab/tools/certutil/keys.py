@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import hashlib
 
-from ... import ksp
-from ...hsm import KeyObject
+from ...hsm.cluster import KeyObject
+from ...windows import ksp
 from . import dump
 from .command import Command, Failure
 from .store import noise
@@ -64,7 +64,9 @@ def _entries(command: Command, provider: str) -> list[tuple[str, KeyObject | ksp
     if name is not None and name not in (ksp.CAVIUM, ksp.CLOUDHSM):
         return []
     try:
-        session, settings = ksp.open_provider(host, provider, process.environment, process.account, process.logon)
+        session, settings = ksp.open_provider(
+            host, provider, process.environment, process.account, process.logon
+        )
     except ksp.KspError as error:
         process.out(error.said)
         raise Failure(error.hresult) from None
@@ -97,7 +99,8 @@ def _print_details(command: Command, name: str, key: KeyObject) -> None:
 
 
 def delete(command: Command) -> None:
-    """-delkey container: calls NCryptDeleteKey, by which CloudHSM's provider "deletes a KSP key": the pair on the HSM, not only the container.
+    """-delkey container: calls NCryptDeleteKey, by which CloudHSM's provider "deletes a KSP key": the pair on
+    the HSM, not only the container.
 
     (AWS CloudHSM user guide, ksp-library-apis-delete-key; for SDK 3 the lab assumes the same.)
     """

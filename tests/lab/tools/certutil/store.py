@@ -12,12 +12,18 @@ from collections.abc import Iterator
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ... import certstore, ksp
-from ...certstore import CertificateStores, KeyProviderInfo, StoredCertificate
-from ...errors import LabOSError
-from ...hsm import KeyObject
+from ...hsm.cluster import KeyObject
+from ...windows import certstore, ksp
+from ...windows.certstore import CertificateStores, KeyProviderInfo, StoredCertificate
+from ...windows.errors import LabOSError
 from . import dump, inf
-from .command import BAD_TAG, FILE_EXISTS, FILE_NOT_FOUND, Command, Failure
+from .command import (
+    BAD_TAG,
+    FILE_EXISTS,
+    FILE_NOT_FOUND,
+    Command,
+    Failure,
+)
 from .texts import TITLES
 
 Found = list[tuple[int, StoredCertificate, x509.Certificate]]
@@ -60,7 +66,9 @@ def delete(command: Command) -> None:
     found = _find(command, store, wanted)
     for index, stored, certificate in found:
         _print_certificate(command, index, stored, certificate)
-        CertificateStores(command.host).remove(stored.thumbprint, store, command.location, command.process.account)
+        CertificateStores(command.host).remove(
+            stored.thumbprint, store, command.location, command.process.account
+        )
         command.line(command.texts["deleted"].format(index))
 
 
@@ -70,7 +78,9 @@ def repair(command: Command) -> None:
     store, wanted = command.values[:2]
     properties = None
     if len(command.values) > 2:
-        properties = inf.parse(_read(command, command.values[2]), "gbk" if command.host.language == "zh" else "cp1252")
+        properties = inf.parse(
+            _read(command, command.values[2]), "gbk" if command.host.language == "zh" else "cp1252"
+        )
     for index, stored, certificate in _find(command, store, wanted):
         _print_certificate(command, index, stored, certificate)
         if properties is not None:
@@ -93,7 +103,8 @@ def encode(command: Command) -> None:
     command.line(command.texts["output"].format(len(result)))
 
 
-# What is in a store ---------------------------------------------------------------------------------------------------
+# What is in a store
+# ---------------------------------------------------------------------------------------------------
 
 
 def _print_store(command: Command, store: str) -> None:
@@ -130,7 +141,9 @@ def _fits(token: str, index: int, stored: StoredCertificate, certificate: x509.C
     return token.lower() == dump.simple_name(certificate).lower()
 
 
-def _print_certificate(command: Command, index: int, stored: StoredCertificate, certificate: x509.Certificate) -> None:
+def _print_certificate(
+    command: Command, index: int, stored: StoredCertificate, certificate: x509.Certificate
+) -> None:
     command.line(f"================ {command.texts['certificate']} {index} ================")
     form = dump.long if command.has("v") else dump.short
     for line in form(certificate, command.texts, command.host.language, stored.archived):
@@ -165,7 +178,8 @@ def _properties(stored: StoredCertificate, texts: dict[str, str]) -> Iterator[st
         yield ""
 
 
-# Keys -----------------------------------------------------------------------------------------------------------------
+# Keys
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def _print_key(command: Command, stored: StoredCertificate, certificate: x509.Certificate) -> None:
@@ -181,27 +195,37 @@ def _print_key(command: Command, stored: StoredCertificate, certificate: x509.Ce
         return
     if isinstance(key, ksp.KspError):
         missing = key.hresult in (ksp.NTE_BAD_KEYSET, ksp.NTE_KEYSET_NOT_DEF)
-        command.line(texts["missing"] if missing else f"{texts['test_failed']}: {Failure(key.hresult).describe()}")
+        command.line(
+            texts["missing"] if missing else f"{texts['test_failed']}: {Failure(key.hresult).describe()}"
+        )
         return
     _print_test(command, key, certificate, info)
 
 
 def _open(command: Command, info: KeyProviderInfo) -> KeyObject | ksp.KspError | None:
-    """The key that the provider information names, or why it cannot be opened; a CSP's key is none of this host's."""
+    """The key that the provider information names, or why it cannot be opened; a CSP's key is none of this
+    host's.
+    """
     if command.has("silent"):
         return None
     noise(command, info.provider)
     process = command.process
     if info.provider_type != 0:
-        return ksp.KspError(ksp.NTE_BAD_KEYSET, f"no provider of type {info.provider_type} has this container")
+        return ksp.KspError(
+            ksp.NTE_BAD_KEYSET, f"no provider of type {info.provider_type} has this container"
+        )
     try:
-        return ksp.open_key(command.host, info.provider, info.container, process.environment, process.account, process.logon)
+        return ksp.open_key(
+            command.host, info.provider, info.container, process.environment, process.account, process.logon
+        )
     except ksp.KspError as error:
         process.out(error.said)
         return error
 
 
-def _print_test(command: Command, key: KeyObject | None, certificate: x509.Certificate, info: KeyProviderInfo) -> None:
+def _print_test(
+    command: Command, key: KeyObject | None, certificate: x509.Certificate, info: KeyProviderInfo
+) -> None:
     assert key is not None
     assert command.host.cluster is not None
     texts = command.texts
@@ -220,8 +244,13 @@ def _print_test(command: Command, key: KeyObject | None, certificate: x509.Certi
 
 
 def noise(command: Command, provider: str) -> None:
-    """What a provider's DLL prints into the output of the program that loads it ("SDK Version: 3.0" in AWS's own samples)."""
-    if ksp.find_provider(command.host, provider) in (ksp.CAVIUM, ksp.CLOUDHSM) and ksp.sdk_of(command.host) == 3:
+    """What a provider's DLL prints into the output of the program that loads it ("SDK Version: 3.0" in AWS's
+    own samples).
+    """
+    if (
+        ksp.find_provider(command.host, provider) in (ksp.CAVIUM, ksp.CLOUDHSM)
+        and ksp.sdk_of(command.host) == 3
+    ):
         command.line("        SDK Version: 3.0")
     if command.process.fault("ksp_noise") is not None:
         command.line("I0424 11:02:13.514160  4720 logging.cc:57] Provider = opened, Key Container = none")
@@ -237,7 +266,9 @@ def _search(command: Command, store: str, stored: StoredCertificate, certificate
     if info is None or command.has("f"):
         noise(command, provider)
         try:
-            found = ksp.open_containers(command.host, provider, process.environment, process.account, process.logon)
+            found = ksp.open_containers(
+                command.host, provider, process.environment, process.account, process.logon
+            )
         except ksp.KspError as error:
             process.out(error.said)
             raise Failure(error.hresult) from None
@@ -246,20 +277,29 @@ def _search(command: Command, store: str, stored: StoredCertificate, certificate
             raise Failure(NTE_NOT_FOUND)
         name = ksp.find_provider(command.host, provider)
         assert name is not None
-        info = KeyProviderInfo(match.name, name, 0, MACHINE_KEYS if command.location == certstore.MACHINE else 0, 0)
+        info = KeyProviderInfo(
+            match.name, name, 0, MACHINE_KEYS if command.location == certstore.MACHINE else 0, 0
+        )
         _set(command, store, stored, {certstore.KEY_PROV_INFO: certstore.write_key_provider_info(info)})
-        stored = StoredCertificate(stored.der, {certstore.KEY_PROV_INFO: certstore.write_key_provider_info(info)})
+        stored = StoredCertificate(
+            stored.der, {certstore.KEY_PROV_INFO: certstore.write_key_provider_info(info)}
+        )
     _print_key(command, stored, certificate)
 
 
-def _set(command: Command, store: str, stored: StoredCertificate, properties: dict[int, bytes | None]) -> None:
+def _set(
+    command: Command, store: str, stored: StoredCertificate, properties: dict[int, bytes | None]
+) -> None:
     if command.process.fault("repairstore_no_effect") is not None:
         return
     for number, data in properties.items():
-        CertificateStores(command.host).set_property(stored.thumbprint, number, data, store, command.location, command.process.account)
+        CertificateStores(command.host).set_property(
+            stored.thumbprint, number, data, store, command.location, command.process.account
+        )
 
 
-# Files ----------------------------------------------------------------------------------------------------------------
+# Files
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def _read(command: Command, path: str) -> bytes:

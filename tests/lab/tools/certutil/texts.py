@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What certutil says, in the languages of the lab's hosts.
 
-The words follow the grammar of public outputs; sentences that no source shows in a language are the lab's own wording.
+The words follow the grammar of public outputs; sentences that no source shows in a language are the lab's own
+wording.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ HRESULTS: dict[int, tuple[str, str]] = {
     0x80090019: ("NTE_KEYSET_NOT_DEF", "The keyset is not defined."),
     0x80090020: ("NTE_FAIL", "An internal error occurred."),
     0x8009002D: ("NTE_INTERNAL_ERROR", "An internal error occurred."),
-    0x80090030: ("NTE_DEVICE_NOT_READY", "The device that is required by this cryptographic provider is not ready for use."),
+    0x80090030: (
+        "NTE_DEVICE_NOT_READY",
+        "The device that is required by this cryptographic provider is not ready for use.",
+    ),
     0x8009310B: ("CRYPT_E_ASN1_BADTAG", "ASN1 bad tag value met."),
     0xE0000100: ("ERROR_EXPECTED_SECTION_NAME", "The INF file is missing a section name."),
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's SignTool: a parser, texts and exit codes as the genuine one was recorded, and real signatures.
 
-Help texts are the lab's own. Versions: 10.0.22000, 10.0.26100 and 10.0.28000, by the version of the program that was put
-on the host.
+Help texts are the lab's own. Versions: 10.0.22000, 10.0.26100 and 10.0.28000, by the version of the program
+that was put on the host.
 """
 
 from __future__ import annotations
@@ -11,12 +11,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lab.process import Process
-
-from . import catdb, remove, response, sign, timestamp, verify
+from ...windows.process import Process
+from . import (
+    catdb,
+    remove,
+    response,
+    sign,
+    timestamp,
+    verify,
+)
 from .console import Console
 from .names import find
-from .options import CommandLine, HelpWanted, Refused, parse
+from .options import (
+    CommandLine,
+    HelpWanted,
+    Refused,
+    parse,
+)
 
 RUNS: dict[str, Callable[[Process, CommandLine, Console, int], int]] = {
     "sign": sign.run,

@@ -1,8 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The signatures of a file, read from its PKCS#7: digest, signer, description, time stamp, and those nested in the first.
+"""The signatures of a file, read from its PKCS#7: digest, signer, description, time stamp, and those nested
+in the first.
 
-Every signature and every time stamp is checked cryptographically here; whether its signer is trusted is ``chains``' matter.
+Every signature and every time stamp is checked cryptographically here; whether its signer is trusted is
+``chains``' matter.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 
 @dataclass(frozen=True)
 class Stamp:
-    """A time stamp. ``kind``: RFC3161 or Authenticode (the older form). ``intact``: it is of this signature and unchanged."""
+    """A time stamp. ``kind``: RFC3161 or Authenticode (the older form). ``intact``: it is of this signature
+    and unchanged.
+    """
 
     kind: str
     time: datetime.datetime
@@ -73,9 +77,12 @@ class _Message:
 
 def _message(der: bytes) -> _Message:
     data = cms.ContentInfo.load(der)["content"]
-    # Authenticode's content is a SEQUENCE, not an octet string: what is hashed are its bytes without tag and length.
+    # Authenticode's content is a SEQUENCE, not an octet string: what is hashed are its bytes without tag and
+    # length.
     content = bytes(data["encap_content_info"]["content"].parsed.contents)
-    certificates = tuple(x509.load_der_x509_certificate(one.chosen.dump()) for one in data["certificates"] or ())
+    certificates = tuple(
+        x509.load_der_x509_certificate(one.chosen.dump()) for one in data["certificates"] or ()
+    )
     return _Message(data, content, data["signer_infos"][0], certificates)
 
 
@@ -89,7 +96,9 @@ def read(path: Path, file_kind: str) -> list[Signature]:
     messages += sorted(nested, key=_sequence_number, reverse=True)
     heads = [_indirect_data(message.content) for message in messages]
     actual = fileformat.digests(path, file_kind, {algorithm for algorithm, _digest, _pages in heads})
-    return [_signature(message, head, actual.get(head[0])) for message, head in zip(messages, heads, strict=True)]
+    return [
+        _signature(message, head, actual.get(head[0])) for message, head in zip(messages, heads, strict=True)
+    ]
 
 
 def _sequence_number(message: _Message) -> int:
@@ -101,7 +110,11 @@ def _indirect_data(content: bytes) -> tuple[str, bytes, bool]:
     """Algorithm and digest of the file as they were signed, and whether page hashes are there."""
     position = _skip(content, 0)
     info = algos.DigestInfo.load(content[position:])
-    return info["digest_algorithm"]["algorithm"].native, info["digest"].native, PAGE_HASH_CLASS in content[:position]
+    return (
+        info["digest_algorithm"]["algorithm"].native,
+        info["digest"].native,
+        PAGE_HASH_CLASS in content[:position],
+    )
 
 
 def _skip(data: bytes, position: int) -> int:
@@ -124,20 +137,35 @@ def _unsigned(signer: cms.SignerInfo, oid: str) -> list[core.Asn1Value]:
 def _attribute(attributes: core.Asn1Value, oid: str) -> list[core.Asn1Value]:
     if isinstance(attributes, core.Void):
         return []
-    return [value for attribute in attributes if attribute["type"].dotted == oid for value in attribute["values"]]
+    return [
+        value for attribute in attributes if attribute["type"].dotted == oid for value in attribute["values"]
+    ]
 
 
-def _find_signer(signer: cms.SignerInfo, certificates: tuple[x509.Certificate, ...]) -> x509.Certificate | None:
+def _find_signer(
+    signer: cms.SignerInfo, certificates: tuple[x509.Certificate, ...]
+) -> x509.Certificate | None:
     identifier = signer["sid"].chosen
     number = identifier["serial_number"].native
-    return next((one for one in certificates if one.serial_number == number and one.issuer.public_bytes() == identifier["issuer"].dump()), None)
+    return next(
+        (
+            one
+            for one in certificates
+            if one.serial_number == number and one.issuer.public_bytes() == identifier["issuer"].dump()
+        ),
+        None,
+    )
 
 
 def _fits(signer: cms.SignerInfo, certificate: x509.Certificate, content: bytes) -> bool:
-    """Whether the signer's signed attributes hold the content's digest and are signed by the certificate's key."""
+    """Whether the signer's signed attributes hold the content's digest and are signed by the certificate's
+    key.
+    """
     algorithm = signer["digest_algorithm"]["algorithm"].native
     attributes = signer["signed_attrs"]
-    message_digest = next((one["values"][0].native for one in attributes if one["type"].native == "message_digest"), None)
+    message_digest = next(
+        (one["values"][0].native for one in attributes if one["type"].native == "message_digest"), None
+    )
     if message_digest != hashlib.new(algorithm, content).digest():
         return False
     signed = b"\x31" + attributes.dump()[1:]
@@ -189,19 +217,34 @@ def _rfc3161(der: bytes, signature: bytes) -> Stamp:
     content = data["encap_content_info"]["content"]
     token = content.parsed
     info = tsp.TSTInfo.load(token.dump()) if not isinstance(token, tsp.TSTInfo) else token
-    certificates = tuple(x509.load_der_x509_certificate(one.chosen.dump()) for one in data["certificates"] or ())
+    certificates = tuple(
+        x509.load_der_x509_certificate(one.chosen.dump()) for one in data["certificates"] or ()
+    )
     signer_info = data["signer_infos"][0]
     signer = _find_signer(signer_info, certificates)
     imprint = info["message_imprint"]
-    right = imprint["hashed_message"].native == hashlib.new(imprint["hash_algorithm"]["algorithm"].native, signature).digest()
+    right = (
+        imprint["hashed_message"].native
+        == hashlib.new(imprint["hash_algorithm"]["algorithm"].native, signature).digest()
+    )
     intact = signer is not None and right and _fits(signer_info, signer, info.dump())
     return Stamp("RFC3161", info["gen_time"].native, signer, certificates, intact)
 
 
-def _countersignature(signer_info: cms.SignerInfo, certificates: tuple[x509.Certificate, ...], signature: bytes) -> Stamp:
+def _countersignature(
+    signer_info: cms.SignerInfo, certificates: tuple[x509.Certificate, ...], signature: bytes
+) -> Stamp:
     signer = _find_signer(signer_info, certificates)
-    time = next(a["values"][0].native for a in signer_info["signed_attrs"] if a["type"].native == "signing_time")
-    return Stamp("Authenticode", time, signer, certificates, signer is not None and _fits(signer_info, signer, signature))
+    time = next(
+        a["values"][0].native for a in signer_info["signed_attrs"] if a["type"].native == "signing_time"
+    )
+    return Stamp(
+        "Authenticode",
+        time,
+        signer,
+        certificates,
+        signer is not None and _fits(signer_info, signer, signature),
+    )
 
 
 def _opus(signer: cms.SignerInfo) -> tuple[str, str]:
@@ -225,4 +268,6 @@ def _opus(signer: cms.SignerInfo) -> tuple[str, str]:
 
 def _length(data: bytes, position: int) -> int:
     length = data[position + 1]
-    return length if length < 128 else int.from_bytes(data[position + 2 : position + 2 + (length & 127)], "big")
+    return (
+        length if length < 128 else int.from_bytes(data[position + 2 : position + 2 + (length & 127)], "big")
+    )

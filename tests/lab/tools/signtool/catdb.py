@@ -1,11 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``signtool catdb``: the lab has no catalog databases; only what is wrong with the command line or the file is answered."""
+"""``signtool catdb``: the lab has no catalog databases; only what is wrong with the command line or the file
+is answered.
+"""
 
 from __future__ import annotations
 
-from lab.process import NotDone, Process
-
+from ...windows.process import NotDone, Process
 from .console import Console
 from .names import find
 from .options import CommandLine

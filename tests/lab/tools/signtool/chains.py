@@ -14,8 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.certstore import MACHINE, USER, CertificateStores
-from lab.process import Process
+from ...windows.certstore import MACHINE, USER, CertificateStores
+from ...windows.process import Process
 
 CODE_SIGNING = ExtendedKeyUsageOID.CODE_SIGNING.dotted_string
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING.dotted_string
@@ -42,7 +42,12 @@ def thumbprint(certificate: x509.Certificate) -> str:
 
 def simple_name(name: x509.Name) -> str:
     """The display name: common name, else the next best part."""
-    for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME, NameOID.EMAIL_ADDRESS):
+    for oid in (
+        NameOID.COMMON_NAME,
+        NameOID.ORGANIZATIONAL_UNIT_NAME,
+        NameOID.ORGANIZATION_NAME,
+        NameOID.EMAIL_ADDRESS,
+    ):
         found = name.get_attributes_for_oid(oid)
         if found:
             return str(found[-1].value)
@@ -70,7 +75,9 @@ def allows(certificate: x509.Certificate, usage: str) -> bool:
 
 @dataclass(frozen=True)
 class Chain:
-    """From the signer's certificate up. ``trusted``: its root lies in a Root store. ``complete``: it ends in a self-signed one."""
+    """From the signer's certificate up. ``trusted``: its root lies in a Root store. ``complete``: it ends in
+    a self-signed one.
+    """
 
     certificates: tuple[x509.Certificate, ...]
     complete: bool
@@ -86,11 +93,21 @@ class Trust:
 
     def __init__(self, process: Process) -> None:
         stores = CertificateStores(process.host)
-        brought_along = [] if process.host.faults.active("authority_unknown") else stores.certificates("AuthRoot")
+        brought_along = (
+            [] if process.host.faults.active("authority_unknown") else stores.certificates("AuthRoot")
+        )
         places = ((MACHINE, ""), (USER, process.account))
-        self.roots = [self._load(one.der) for place, account in places for one in stores.certificates("Root", place, account)]
+        self.roots = [
+            self._load(one.der)
+            for place, account in places
+            for one in stores.certificates("Root", place, account)
+        ]
         self.roots += [self._load(one.der) for one in brought_along]
-        self.others = [self._load(one.der) for place, account in places for one in stores.certificates("CA", place, account)]
+        self.others = [
+            self._load(one.der)
+            for place, account in places
+            for one in stores.certificates("CA", place, account)
+        ]
 
     @staticmethod
     def _load(der: bytes) -> x509.Certificate:
@@ -104,7 +121,14 @@ class Trust:
             last = path[-1]
             if last.issuer == last.subject and _issued(last, last):
                 return Chain(tuple(path), True, thumbprint(last) in anchors)
-            above = next((one for one in pool if one.subject == last.issuer and one not in path and _issued(last, one)), None)
+            above = next(
+                (
+                    one
+                    for one in pool
+                    if one.subject == last.issuer and one not in path and _issued(last, one)
+                ),
+                None,
+            )
             if above is None:
                 break
             path.append(above)
@@ -116,7 +140,9 @@ class Trust:
             return CERT_E_CHAINING
         if not chain.trusted:
             return CERT_E_UNTRUSTEDROOT
-        if any(not one.not_valid_before_utc <= moment <= one.not_valid_after_utc for one in chain.certificates):
+        if any(
+            not one.not_valid_before_utc <= moment <= one.not_valid_after_utc for one in chain.certificates
+        ):
             return CERT_E_EXPIRED
         if not allows(chain.certificates[0], usage):
             return CERT_E_WRONG_USAGE

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a character becomes a byte of code page 1253, in which SignTool writes: itself, a look-alike, or nothing at all."""
+"""How a character becomes a byte of code page 1253, in which SignTool writes: itself, a look-alike, or
+nothing at all.
+"""
 
 from __future__ import annotations
 
@@ -105,9 +107,13 @@ LOOK_ALIKES = {
     "΅": "\u25bc",
     "•": "\u25d8",
 }
-"""Character of the code page -> the characters that Windows writes as it (the Unicode consortium's table bestfit1253)."""
+"""Character of the code page -> the characters that Windows writes as it (the Unicode consortium's table
+bestfit1253).
+"""
 
-_BYTES = {character: like.encode("cp1253") for like, characters in LOOK_ALIKES.items() for character in characters}
+_BYTES = {
+    character: like.encode("cp1253") for like, characters in LOOK_ALIKES.items() for character in characters
+}
 
 
 def encode(text: str) -> tuple[bytes, bool]:

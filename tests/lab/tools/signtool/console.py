@@ -1,9 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What SignTool prints: its sentences, their line ends, and where a character outside its code page cuts them off.
+"""What SignTool prints: its sentences, their line ends, and where a character outside its code page cuts them
+off.
 
-Results go to standard output; errors, warnings and all help to standard error. A sentence with an inserted name or number
-has gone through FormatMessage and then through a text stream: its lines end with ``\\r\\r\\n``.
+Results go to standard output; errors, warnings and all help to standard error. A sentence with an inserted
+name or number has gone through FormatMessage and then through a text stream: its lines end with
+``\\r\\r\\n``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 from .codepage import encode
 
 if TYPE_CHECKING:
-    from lab.process import Process
+    from ...windows.process import Process
 
 SYSTEM_MESSAGES = {
     0x00000000: "The operation completed successfully.",
@@ -27,7 +29,9 @@ SYSTEM_MESSAGES = {
     0x800B0101: "A required certificate is not within its validity period when verifying against the current system clock or the timestamp in the signed file.",
     0x800B010A: "A certificate chain could not be built to a trusted root authority.",
 }
-"""The system's texts for error numbers, as published in English; a Windows in another language may print its own."""
+"""The system's texts for error numbers, as published in English; a Windows in another language may print its
+own.
+"""
 
 
 class Console:
@@ -60,7 +64,14 @@ class Console:
         """The head of a table of signatures; from the second one on it is filled up with the wrong character."""
         fill = "=" if self._tables else " "
         self._tables += 1
-        self.out("Index".ljust(7, fill) + "Algorithm".ljust(11, fill) + "Timestamp".ljust(13, fill) + "\n" + "=" * 40 + "\n")
+        self.out(
+            "Index".ljust(7, fill)
+            + "Algorithm".ljust(11, fill)
+            + "Timestamp".ljust(13, fill)
+            + "\n"
+            + "=" * 40
+            + "\n"
+        )
 
     def error(self, text: str) -> None:
         """An error without an inserted value; ``text`` without its prefix."""
@@ -78,7 +89,10 @@ class Console:
 
     def cross_certificate_unused(self) -> None:
         """The one sentence that spells the program's name so."""
-        self._write("Signtool Error: The provided cross certificate would not be present in the certificate chain.\r\n", True)
+        self._write(
+            "Signtool Error: The provided cross certificate would not be present in the certificate chain.\r\n",
+            True,
+        )
 
     def failed_call(self, function: str, code: int) -> None:
         """A function of Windows that answered with an error code."""
@@ -93,8 +107,15 @@ class Console:
 
     def help(self, command: str) -> None:
         """The lab's own words: the real text is Microsoft's prose and no program reads it."""
-        name = f"{command} [options] <filename(s)>" if command else "<command> [options] or signtool @<response file>"
-        self._write(f"Usage: signtool {name}\n\nThe lab's SignTool prints no further help.\n".replace("\n", "\r\n"), True)
+        name = (
+            f"{command} [options] <filename(s)>"
+            if command
+            else "<command> [options] or signtool @<response file>"
+        )
+        self._write(
+            f"Usage: signtool {name}\n\nThe lab's SignTool prints no further help.\n".replace("\n", "\r\n"),
+            True,
+        )
 
     def counters(self, *lines: str) -> None:
         """The lines at the end of a run, after an empty one."""

@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What kind of file it is, its embedded PKCS#7 and its Authenticode digests, computed from the bytes that lie there.
+"""What kind of file it is, its embedded PKCS#7 and its Authenticode digests, computed from the bytes that lie
+there.
 
 PE files are read here; for packages, cabinets and scripts osslsigncode gives both.
 """
@@ -23,7 +24,9 @@ class Broken(Exception):
 
 
 def kind(path: Path, name: str = "") -> str:
-    """PE, MSI, CAB or SCRIPT; "" for anything else. The content decides, except for scripts, which have only their ending."""
+    """PE, MSI, CAB or SCRIPT; "" for anything else. The content decides, except for scripts, which have only
+    their ending.
+    """
     data = path.read_bytes()
     if data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         return MSI
@@ -55,7 +58,9 @@ class Image:
             ends = [struct.unpack_from("<II", data, table + 40 * index + 16) for index in range(sections)]
         except struct.error as error:
             raise Broken(str(error)) from None
-        if any(start + size > len(data) for size, start in ends) or self.table_at + self.table_size > len(data):
+        if any(start + size > len(data) for size, start in ends) or self.table_at + self.table_size > len(
+            data
+        ):
             raise Broken("a part of the file lies behind its end")
 
     def pkcs7(self) -> bytes | None:
@@ -67,7 +72,9 @@ class Image:
         return self.data[self.table_at + 8 : self.table_at + length]
 
     def digest(self, algorithm: str) -> bytes:
-        """Without the checksum, the directory entry of the signature and the signature itself; padded as a signer pads it."""
+        """Without the checksum, the directory entry of the signature and the signature itself; padded as a
+        signer pads it.
+        """
         end = self.table_at if self.table_size else len(self.data)
         hasher = hashlib.new(algorithm)
         hasher.update(self.data[: self.checksum_at])

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from .chains import LAST_YEAR, date, simple_name, thumbprint
+from .chains import (
+    LAST_YEAR,
+    date,
+    simple_name,
+    thumbprint,
+)
 from .console import Console
 
 
 def certificate(console: Console, one: x509.Certificate, depth: int = 0, friendly_name: str = "") -> None:
-    """Four lines (three without an end that can be printed) and an empty one; from 10.0.28000 on a friendly name stands before them."""
+    """Four lines (three without an end that can be printed) and an empty one; from 10.0.28000 on a friendly
+    name stands before them.
+    """
     blanks = "    " * (depth + 1)
     if friendly_name:
         console.say(f"{blanks}Friendly Name: {friendly_name}\n")

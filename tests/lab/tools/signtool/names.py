@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lab.errors import LabOSError
-from lab.filesystem import split
-from lab.process import Process
+from ...windows.errors import LabOSError
+from ...windows.filesystem import split
+from ...windows.process import Process
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Named:
 def find(process: Process, name: str) -> list[Named]:
     """The files that a name of the command line means; [] where there is none.
 
-    The last part of the name is replaced by what lies there, so it is printed in the case of the file and without trailing dots.
+    The last part of the name is replaced by what lies there, so it is printed in the case of the file and
+    without trailing dots.
     """
     head = re.match(r"(.*[\\/:])?([^\\/:]*)$", name, re.DOTALL)
     if head is None or not head[2]:
@@ -34,8 +35,13 @@ def find(process: Process, name: str) -> list[Named]:
     try:
         if "*" in last or "?" in last:
             folder = process.resolve(front or ".")
-            pattern = re.compile("".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in last), re.IGNORECASE)
-            found = [one for one in files.list(folder) if pattern.fullmatch(one)] if files.is_dir(folder) else []
+            pattern = re.compile(
+                "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in last),
+                re.IGNORECASE,
+            )
+            found = (
+                [one for one in files.list(folder) if pattern.fullmatch(one)] if files.is_dir(folder) else []
+            )
             return [Named(front + one, folder.rstrip("\\") + "\\" + one) for one in found]
         path = process.resolve(name)
         if files.is_dir(path):

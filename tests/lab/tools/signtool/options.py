@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SignTool's command line: which options a command knows, and in which order it finds fault with them.
 
-First each word is looked at, one after the other: unknown option, missing or wrong value, an option given twice. From the
-first word that is no option on, everything is a file name. Then come the missing file name, combinations, algorithms. The
-order was found out by comparing with the genuine SignTool, which ``tests/contract`` repeats.
+First each word is looked at, one after the other: unknown option, missing or wrong value, an option given
+twice. From the first word that is no option on, everything is a file name. Then come the missing file name,
+combinations, algorithms. The order was found out by comparing with the genuine SignTool, which
+``tests/contract`` repeats.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from lab.process import NotDone
-
+from ...windows.process import NotDone
 from .console import Console
 
 HASHES = {"sha1": "sha1", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
@@ -40,10 +40,12 @@ class HelpWanted(Exception):
 
 @dataclass(frozen=True)
 class Option:
-    """``values``: how many words follow. ``group``: options of one group exclude each other as if one were given twice.
+    """``values``: how many words follow. ``group``: options of one group exclude each other as if one were
+    given twice.
 
-    ``once``: whether a second one is refused. ``not_after``: options that may not have come before it. ``since``: the first
-    build number that knows it. ``named_by_value``: the genuine SignTool shows the value too when it is given twice;
+    ``once``: whether a second one is refused. ``not_after``: options that may not have come before it.
+    ``since``: the first build number that knows it. ``named_by_value``: the genuine SignTool shows the value
+    too when it is given twice;
     ``named_after``: it names the earlier of two options first.
     """
 
@@ -127,7 +129,9 @@ def _url(text: str, console: Console) -> None:
 
 def _guid(text: str, console: Console) -> None:
     if not GUID.fullmatch(text):
-        raise Refused(f"Invalid GUID format: {text}\nExpected GUID format: {{F750E6C3-38EE-11D1-85E5-00C04FC295EE}}")
+        raise Refused(
+            f"Invalid GUID format: {text}\nExpected GUID format: {{F750E6C3-38EE-11D1-85E5-00C04FC295EE}}"
+        )
 
 
 def _oid(text: str, console: Console) -> None:
@@ -168,7 +172,28 @@ _STAMP = {
 OPTIONS: dict[str, dict[str, Option]] = {
     "sign": {
         **_STAMP,
-        **dict.fromkeys(("ac", "c", "f", "i", "n", "p", "r", "s", "csp", "d", "du", "dg", "di", "dlib", "dmdf", "p7", "p7ce"), _ONE),
+        **dict.fromkeys(
+            (
+                "ac",
+                "c",
+                "f",
+                "i",
+                "n",
+                "p",
+                "r",
+                "s",
+                "csp",
+                "d",
+                "du",
+                "dg",
+                "di",
+                "dlib",
+                "dmdf",
+                "p7",
+                "p7ce",
+            ),
+            _ONE,
+        ),
         "k": Option(1, once=True),
         "kc": Option(1, once=True, called="k"),
         "fn": Option(1, once=True, since=28000),
@@ -182,7 +207,12 @@ OPTIONS: dict[str, dict[str, Option]] = {
         **dict.fromkeys(("ph", "nph", "tdchw", "ds", "fdchw", "fdws", "rmc"), Option(0, once=True)),
         **_flags("a", "sm", "as", "seal", "itos", "dxml", "es"),
     },
-    "timestamp": {**_STAMP, "td": Option(1, check=_own_stamp_digest), "tp": Option(1, once=True, check=_stamp_index), "p7": Option()},
+    "timestamp": {
+        **_STAMP,
+        "td": Option(1, check=_own_stamp_digest),
+        "tp": Option(1, once=True, check=_stamp_index),
+        "p7": Option(),
+    },
     "verify": {
         "a": Option(0, once=True, group="catalog"),
         "ad": Option(0, once=True, group="catalog"),
@@ -255,7 +285,11 @@ def parse(command: str, words: list[str], build: int, console: Console) -> Comma
                 continue  # which takes any option and makes nothing of it
             raise Refused(f"Invalid option: {word}")
         shown = option.called or name
-        if option.once and (shown in line.given or option.group and any(known[other].group == option.group for other in line.given)):
+        if option.once and (
+            shown in line.given
+            or option.group
+            and any(known[other].group == option.group for other in line.given)
+        ):
             raise Refused(f"You cannot use the {word} option twice.")
         for earlier in option.not_after:
             if earlier in line.given:
@@ -287,13 +321,20 @@ def _at_once(line: CommandLine, name: str, word: str) -> None:
     if name in ("pa", "pg") and line.has("bp"):
         raise Refused(f"You cannot use the {word} option twice.")
     if name in ("kp", "pa", "pg", "bp") and (line.has("kp") or name == "kp" and line.has("bp", "pa", "pg")):
-        raise Refused("/kp cannot be used with /bp, /pa, or /pg." if name != "kp" or line.has("bp", "pa", "pg") else "You cannot use the /kp option twice.")
+        raise Refused(
+            "/kp cannot be used with /bp, /pa, or /pg."
+            if name != "kp" or line.has("bp", "pa", "pg")
+            else "You cannot use the /kp option twice."
+        )
 
 
-# Combinations ------------------------------------------------------------------------------------------------------------
+# Combinations
+# ------------------------------------------------------------------------------------------------------------
 
 
-def _incompatible(line: CommandLine, first: Iterable[str], second: Iterable[str], left: str = "", right: str = "") -> None:
+def _incompatible(
+    line: CommandLine, first: Iterable[str], second: Iterable[str], left: str = "", right: str = ""
+) -> None:
     first, second = list(first), list(second)
     if line.has(*first) and line.has(*second):
         left = left or f"/{first[0]}"
@@ -308,12 +349,16 @@ def _requires(line: CommandLine, name: str, needed: str, left: str = "", right: 
 
 def _requires_one_of(line: CommandLine, name: str, *needed: str) -> None:
     if line.has(name) and not line.has(*needed):
-        raise Refused(f"The /{name} option requires the use of one of the following\n\toptions: {' '.join('/' + one for one in needed)}")
+        raise Refused(
+            f"The /{name} option requires the use of one of the following\n\toptions: {' '.join('/' + one for one in needed)}"
+        )
 
 
 def _not_with(line: CommandLine, name: str, *others: str) -> None:
     if line.has(name) and line.has(*others):
-        raise Refused(f"The /{name} option cannot be used with any of the following\n\toptions: {' '.join('/' + one for one in others)}")
+        raise Refused(
+            f"The /{name} option cannot be used with any of the following\n\toptions: {' '.join('/' + one for one in others)}"
+        )
 
 
 def _need_file(line: CommandLine) -> None:
@@ -324,7 +369,13 @@ def _need_file(line: CommandLine) -> None:
 def _check_sign(line: CommandLine) -> None:
     _need_file(line)
     if line.value("p7ce").lower() in P7_KINDS:
-        _requires(line, "p7ce", "p7", "/p7ce embedded|detachedSignedData|pkcs7DetachedSignedData", "/p7 <output path>")
+        _requires(
+            line,
+            "p7ce",
+            "p7",
+            "/p7ce embedded|detachedSignedData|pkcs7DetachedSignedData",
+            "/p7 <output path>",
+        )
     if line.has("as", "seal", "itos") and line.has("dg", "ds", "di"):
         raise Refused("The /dg /ds /di option is incompatible with the /seal /itos /as option.")
     _requires(line, "p", "f")
@@ -340,7 +391,10 @@ def _check_sign(line: CommandLine) -> None:
     _incompatible(line, ["tr"], ["tseal"])
     _incompatible(line, ["t"], ["td"])
     if line.has("as") and line.has("t"):
-        raise Refused("The /t option is incompatible with the /as option.", "Specify the RFC 3161 timestamp server's URL instead with /tr.")
+        raise Refused(
+            "The /t option is incompatible with the /as option.",
+            "Specify the RFC 3161 timestamp server's URL instead with /tr.",
+        )
     _not_with(line, "ph", "nph")
     for name in ("d", "du", "as", "t", "ph", "nph"):
         _incompatible(line, ["p7"], [name])
@@ -374,7 +428,10 @@ def _check_timestamp(line: CommandLine) -> None:
     if len(line.given.get("td", ())) > 1:
         raise Refused("You cannot use the /td option twice.")
     if line.has("t") and line.has("tp"):
-        raise Refused("The /tp option is incompatible with the /t option.", "Specify the RFC 3161 timestamp server's URL instead with /tr.")
+        raise Refused(
+            "The /tp option is incompatible with the /t option.",
+            "Specify the RFC 3161 timestamp server's URL instead with /tr.",
+        )
     _incompatible(line, ["t"], ["tr"])
     _incompatible(line, ["t"], ["tseal"])
     _incompatible(line, ["tr"], ["tseal"])

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.softhsm import MissingPartError
+from ...hsm.softhsm import MissingPartError
 
 NO_PROXY = {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
 
@@ -24,13 +24,25 @@ class Failed(Exception):
 def _program() -> str:
     found = shutil.which("osslsigncode")
     if not found:
-        raise MissingPartError("osslsigncode was not found: install it (Debian and Ubuntu: apt-get install osslsigncode)")
+        raise MissingPartError(
+            "osslsigncode was not found: install it (Debian and Ubuntu: apt-get install osslsigncode)"
+        )
     return found
 
 
-def _run(arguments: list[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def _run(
+    arguments: list[str], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, **NO_PROXY, **(environment or {})}
-    return subprocess.run([_program(), *arguments], capture_output=True, text=True, errors="replace", env=variables, timeout=330, check=False)
+    return subprocess.run(
+        [_program(), *arguments],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=variables,
+        timeout=330,
+        check=False,
+    )
 
 
 def version() -> tuple[int, int]:
@@ -61,8 +73,12 @@ def _named(path: Path, folder: str) -> str:
     return str(path)
 
 
-def change(path: Path, arguments: list[str], environment: Mapping[str, str] | None = None, ending: str = "") -> bytes:
-    """Runs osslsigncode on a copy of the file and gives the new content. ``arguments`` begin with the command."""
+def change(
+    path: Path, arguments: list[str], environment: Mapping[str, str] | None = None, ending: str = ""
+) -> bytes:
+    """Runs osslsigncode on a copy of the file and gives the new content. ``arguments`` begin with the
+    command.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / ("in" + ending), Path(folder) / ("out" + ending)
         shutil.copyfile(path, source)
@@ -75,11 +91,16 @@ def change(path: Path, arguments: list[str], environment: Mapping[str, str] | No
 def attach(path: Path, pkcs7: bytes, ending: str = "") -> bytes:
     """The file's content with this PKCS#7 instead of the one it has."""
     with tempfile.TemporaryDirectory() as folder:
-        signature, source, target = Path(folder) / "signature.der", Path(folder) / ("in" + ending), Path(folder) / ("out" + ending)
+        signature, source, target = (
+            Path(folder) / "signature.der",
+            Path(folder) / ("in" + ending),
+            Path(folder) / ("out" + ending),
+        )
         signature.write_bytes(pkcs7)
         shutil.copyfile(path, source)
         done = _run(["attach-signature", "-sigin", str(signature), "-in", str(source), "-out", str(target)])
-        # It also judges the signer by the machine's own certificates; what counts is that the signature lies in the file.
+        # It also judges the signer by the machine's own certificates; what counts is that the signature lies
+        # in the file.
         if not target.exists() or extract(target) != pkcs7:
             raise Failed(f"{done.stdout}{done.stderr}")
         return target.read_bytes()

@@ -1,12 +1,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``signtool remove``: takes away signatures (/s), their CA certificates (/c) or what is not signed in them (/u)."""
+"""``signtool remove``: takes away signatures (/s), their CA certificates (/c) or what is not signed in them
+(/u).
+"""
 
 from __future__ import annotations
 
-from lab.process import Process
-
-from . import authenticode, fileformat, osslsigncode, unauthenticated
+from ...windows.process import Process
+from . import (
+    authenticode,
+    fileformat,
+    osslsigncode,
+    unauthenticated,
+)
 from .console import Console
 from .names import Named, find
 from .options import CommandLine
@@ -33,7 +39,9 @@ def run(process: Process, line: CommandLine, console: Console, build: int) -> in
     if not line.has("q"):
         if line.has("v"):
             console.counters(
-                f"Number of files successfully processed: {tally.good}", f"Number of warnings: {tally.warnings}", f"Number of errors: {tally.errors}"
+                f"Number of files successfully processed: {tally.good}",
+                f"Number of warnings: {tally.warnings}",
+                f"Number of errors: {tally.errors}",
             )
         else:
             console.counters(f"Number of errors: {tally.errors}")
@@ -67,7 +75,9 @@ def _one(process: Process, line: CommandLine, console: Console, named: Named, ta
         if line.has(option):
             if line.has("v"):
                 console.say(f"{WHAT[option]}: {named.path}\n")
-            process.host.files.write(named.path, _changed(process, named, kind, option, ending), by="signtool")
+            process.host.files.write(
+                named.path, _changed(process, named, kind, option, ending), by="signtool"
+            )
     if not quiet:
         console.say(f"Successfully committed changes to the file: {named.path}\n")
     tally.good += 1

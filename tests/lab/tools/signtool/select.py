@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How ``sign`` chooses its certificate: the filters one after the other, and the private key behind it.
 
-The machine's stores give their certificates in the descending order of their thumbprints, as in the recordings.
+The machine's stores give their certificates in the descending order of their thumbprints, as in the
+recordings.
 """
 
 from __future__ import annotations
@@ -14,22 +15,44 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, pkcs7, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    pkcs7,
+    pkcs12,
+)
 
-from lab import ksp
-from lab.certstore import MACHINE, USER, CertificateStores, KeyProviderInfo
-from lab.hsm import KeyObject
-from lab.process import Process
-
+from ...hsm.cluster import KeyObject
+from ...windows import ksp
+from ...windows.certstore import (
+    MACHINE,
+    USER,
+    CertificateStores,
+    KeyProviderInfo,
+)
+from ...windows.process import Process
 from . import listing
-from .chains import CODE_SIGNING, LAST_YEAR, Trust, simple_name, thumbprint, usages
+from .chains import (
+    CODE_SIGNING,
+    LAST_YEAR,
+    Trust,
+    simple_name,
+    thumbprint,
+    usages,
+)
 from .console import Console
 from .names import find
 from .options import CommandLine
 
 SYSTEM_COMPONENT = "1.3.6.1.4.1.311.10.3.6"
 TEMPLATE_NAME = "1.3.6.1.4.1.311.20.2"
-USAGE_NAMES = {"code signing": CODE_SIGNING, "server authentication": "1.3.6.1.5.5.7.3.1", "time stamping": "1.3.6.1.5.5.7.3.8"}
+USAGE_NAMES = {
+    "code signing": CODE_SIGNING,
+    "server authentication": "1.3.6.1.5.5.7.3.1",
+    "time stamping": "1.3.6.1.5.5.7.3.8",
+}
 
 
 class NotSelected(Exception):
@@ -46,7 +69,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Selected:
-    """What is signed with. ``key`` lies in the token, ``pem_key`` came out of a PFX file; ``attached`` go into the signature."""
+    """What is signed with. ``key`` lies in the token, ``pem_key`` came out of a PFX file; ``attached`` go
+    into the signature.
+    """
 
     certificate: x509.Certificate
     key: KeyObject | None
@@ -58,7 +83,11 @@ def select(process: Process, line: CommandLine, console: Console, build: int) ->
     """The certificate and its key. Raises NotSelected."""
     choice = _Choice(process, line, console, build)
     candidate = choice.choose()
-    key = choice.open_named_key(candidate) if line.value("csp") else choice.keys.get(thumbprint(candidate.certificate))
+    key = (
+        choice.open_named_key(candidate)
+        if line.value("csp")
+        else choice.keys.get(thumbprint(candidate.certificate))
+    )
     attached = choice.additional(candidate)
     console.out("Done Adding Additional Store\n")
     return Selected(candidate.certificate, key, candidate.pem_key, attached)
@@ -76,7 +105,8 @@ class _Choice:
         self.from_file = line.has("f")
         self.file_certificates: tuple[x509.Certificate, ...] = ()
 
-    # The candidates ----------------------------------------------------------------------------------------------------
+    # The candidates
+    # ----------------------------------------------------------------------------------------------------
 
     def _candidates(self) -> list[Candidate]:
         if self.from_file:
@@ -118,14 +148,19 @@ class _Choice:
         return [Candidate(leaf, pem_key=pem)]
 
     def _cannot_load(self, name: str) -> None:
-        self.console.error_about(f"An error occurred while attempting to load the signing\n\tcertificate from: {name}")
+        self.console.error_about(
+            f"An error occurred while attempting to load the signing\n\tcertificate from: {name}"
+        )
         raise NotSelected
 
-    # The filters -------------------------------------------------------------------------------------------------------
+    # The filters
+    # -------------------------------------------------------------------------------------------------------
 
     def _list(self, candidates: list[Candidate]) -> None:
         for one in candidates:
-            listing.certificate(self.console, one.certificate, friendly_name=one.friendly_name if self.build >= 28000 else "")
+            listing.certificate(
+                self.console, one.certificate, friendly_name=one.friendly_name if self.build >= 28000 else ""
+            )
 
     def _filters(self) -> list[tuple[str, Callable[[Candidate], bool]]]:
         line, now = self.line, datetime.datetime.now(datetime.UTC)
@@ -151,15 +186,21 @@ class _Choice:
         if line.has("sha1"):
             filters.append(("Hash", lambda one: thumbprint(one.certificate) == line.value("sha1").upper()))
         if line.has("n"):
-            filters.append(("Subject Name", lambda one: holds(simple_name(one.certificate.subject), line.value("n"))))
+            filters.append(
+                ("Subject Name", lambda one: holds(simple_name(one.certificate.subject), line.value("n")))
+            )
         if line.has("i"):
-            filters.append(("Issuer Name", lambda one: holds(simple_name(one.certificate.issuer), line.value("i"))))
+            filters.append(
+                ("Issuer Name", lambda one: holds(simple_name(one.certificate.issuer), line.value("i")))
+            )
         if line.has("r"):
             filters.append(("Root Name", lambda one: holds(self._root_name(one), line.value("r"))))
         if line.has("fn"):
             filters.append(("friendly name", lambda one: holds(one.friendly_name, line.value("fn"))))
         if line.has("c"):
-            filters.append(("Template Name", lambda one: template(one.certificate).lower() == line.value("c").lower()))
+            filters.append(
+                ("Template Name", lambda one: template(one.certificate).lower() == line.value("c").lower())
+            )
         if not line.value("csp"):
             filters.append(("Private Key", self._has_key))
         return filters
@@ -182,7 +223,9 @@ class _Choice:
     def _open(self, provider: str, container: str) -> KeyObject | None:
         process = self.process
         try:
-            return ksp.open_key(process.host, provider, container, process.environment, process.account, process.logon)
+            return ksp.open_key(
+                process.host, provider, container, process.environment, process.account, process.logon
+            )
         except ksp.KspError as error:
             if error.said:
                 process.out(error.said)
@@ -219,19 +262,26 @@ class _Choice:
             self._list([chosen])
         return chosen
 
-    # The key given by name, the certificates that go along ----------------------------------------------------------------
+    # The key given by name, the certificates that go along
+    # ----------------------------------------------------------------
 
     def open_named_key(self, chosen: Candidate) -> KeyObject:
-        """The key of /csp and /k. A certificate of a store cannot be tied to one: the store is open for reading only."""
+        """The key of /csp and /k. A certificate of a store cannot be tied to one: the store is open for
+        reading only.
+        """
         if not self.from_file:
-            self.console.internal_error("Error: Could not associate private key with certificate.", 0x80070005)
+            self.console.internal_error(
+                "Error: Could not associate private key with certificate.", 0x80070005
+            )
             raise NotSelected
         key = self._open(self.line.value("csp"), self.line.value("k"))
         if key is None:
             self.console.error("No private key is available.")
             raise NotSelected
         if not matches(chosen.certificate, key):
-            self.console.error("The specified private key does not match the public key of the\n\tselected certificate.")
+            self.console.error(
+                "The specified private key does not match the public key of the\n\tselected certificate."
+            )
             raise NotSelected
         return key
 
@@ -257,7 +307,11 @@ class _Choice:
 
     def _cross_certificates(self, name: str) -> list[x509.Certificate]:
         named = find(self.process, name)
-        found = one_certificate(self.process.host.files.read(named[0].path)) if named and not named[0].folder else []
+        found = (
+            one_certificate(self.process.host.files.read(named[0].path))
+            if named and not named[0].folder
+            else []
+        )
         if not found:
             self._cannot_load(name)
         return found
@@ -275,7 +329,9 @@ def matches(certificate: x509.Certificate, key: KeyObject) -> bool:
 def template(certificate: x509.Certificate) -> str:
     """The certificate template's name (a Microsoft extension), "" without one."""
     for extension in certificate.extensions:
-        if extension.oid.dotted_string == TEMPLATE_NAME and isinstance(extension.value, x509.UnrecognizedExtension):
+        if extension.oid.dotted_string == TEMPLATE_NAME and isinstance(
+            extension.value, x509.UnrecognizedExtension
+        ):
             return extension.value.value[2:].decode("utf-16-be", errors="replace")
     return ""
 

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``signtool sign``: real Authenticode signatures by osslsigncode, with the key in the token, and real time stamps."""
+"""``signtool sign``: real Authenticode signatures by osslsigncode, with the key in the token, and real time
+stamps.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,19 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lab.errors import ACCESS_DENIED, SHARING_VIOLATION, LabOSError
-from lab.process import Process
-from lab.softhsm import exclusive
-
+from ...hsm.softhsm import exclusive
+from ...windows.errors import ACCESS_DENIED, SHARING_VIOLATION, LabOSError
+from ...windows.process import Process
 from . import authenticode, fileformat, osslsigncode
 from .console import Console
 from .names import Named, find
 from .options import CERTHASH, CommandLine
-from .select import NotSelected, Selected, matches, select
+from .select import (
+    NotSelected,
+    Selected,
+    matches,
+    select,
+)
 
 FILE_NOT_FOUND = 0x80070002
 NTE_INTERNAL_ERROR = 0x8009002D
@@ -46,7 +52,9 @@ class FileFailed(Exception):
 
 
 class RunEnded(Exception):
-    """SignerSign failed and SignTool leaves without a look at the other files. ``path``: the file that it was about."""
+    """SignerSign failed and SignTool leaves without a look at the other files. ``path``: the file that it was
+    about.
+    """
 
     def __init__(self, code: int, path: str = "") -> None:
         super().__init__(f"0x{code:08x}")
@@ -62,7 +70,9 @@ class RunEnded(Exception):
             console.error_about(f"File not found: {self.path}")
         elif self.code == CRYPT_E_NO_MATCH:
             # It blames the file to be signed for the certificate that is tied to the wrong key.
-            console.error_about(f"An error occurred while attempting to load the signing\n\tcertificate from: {self.path}")
+            console.error_about(
+                f"An error occurred while attempting to load the signing\n\tcertificate from: {self.path}"
+            )
         else:
             console.internal_error("Error: SignerSign() failed.", self.code)
 
@@ -101,11 +111,19 @@ def run(process: Process, line: CommandLine, console: Console, build: int) -> in
     return tally.exit_code
 
 
-def count(console: Console, tally: Tally, what: str, quiet: bool, verbose: bool, warnings: bool = True) -> None:
-    """The figures at the end: all with /v, otherwise those that are not zero, and only when something went wrong."""
+def count(
+    console: Console, tally: Tally, what: str, quiet: bool, verbose: bool, warnings: bool = True
+) -> None:
+    """The figures at the end: all with /v, otherwise those that are not zero, and only when something went
+    wrong.
+    """
     if quiet or not (verbose or tally.errors or tally.warnings):
         return
-    figures = [(what, tally.good), *([("Number of warnings", tally.warnings)] if warnings else []), ("Number of errors", tally.errors)]
+    figures = [
+        (what, tally.good),
+        *([("Number of warnings", tally.warnings)] if warnings else []),
+        ("Number of errors", tally.errors),
+    ]
     console.counters(*(f"{label}: {number}" for label, number in figures if verbose or number))
 
 
@@ -127,7 +145,9 @@ def _one(signer: _Signer, named: Named, tally: Tally, quiet: bool) -> None:
         return
     if warned:
         console.error(SERVER)
-        console.warning_about(f"Signing succeeded, but an error occurred while attempting to\n\ttimestamp: {named.shown}")
+        console.warning_about(
+            f"Signing succeeded, but an error occurred while attempting to\n\ttimestamp: {named.shown}"
+        )
         tally.errors += 1
         return
     if not quiet:
@@ -235,7 +255,9 @@ class _Signer:
             (folder / "leaf.pem").write_bytes(selected.certificate.public_bytes(Encoding.PEM))
             arguments = ["-certs", str(folder / "leaf.pem")]
             if selected.attached:
-                (folder / "chain.pem").write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in selected.attached))
+                (folder / "chain.pem").write_bytes(
+                    b"".join(one.public_bytes(Encoding.PEM) for one in selected.attached)
+                )
                 arguments += ["-ac", str(folder / "chain.pem")]
             if selected.key is None:
                 (folder / "key.pem").touch(mode=0o600)
@@ -262,4 +284,7 @@ def stamp(path: Path, digest: str, url: str, legacy: str, index: int = 0, ending
 
 
 def _refusal(error: LabOSError) -> str:
-    return {SHARING_VIOLATION: "The file is being used by another process.", ACCESS_DENIED: "Access is denied."}.get(error.code, "Access is denied.")
+    return {
+        SHARING_VIOLATION: "The file is being used by another process.",
+        ACCESS_DENIED: "Access is denied.",
+    }.get(error.code, "Access is denied.")

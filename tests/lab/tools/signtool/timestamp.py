@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
-from lab.process import Process
-
+from ...windows.process import Process
 from . import authenticode, fileformat
 from .console import Console
 from .names import Named, find
 from .options import CommandLine
-from .sign import FileFailed, Tally, count, stamp
+from .sign import (
+    FileFailed,
+    Tally,
+    count,
+    stamp,
+)
 
 TRUST_E_NOSIGNATURE = 0x800B0100
 NO_SIGNATURE = "No signature was found. The file must be signed before it can\n\tbe timestamped."
@@ -77,7 +81,9 @@ def _stamped(process: Process, line: CommandLine, console: Console, named: Named
         signatures = []
     if not signatures:
         if kind and line.has("t"):
-            console.out(f'Error information: "SignerTimeStamp() failed." ({TRUST_E_NOSIGNATURE - (1 << 32)}/0x{TRUST_E_NOSIGNATURE:08x})\n')
+            console.out(
+                f'Error information: "SignerTimeStamp() failed." ({TRUST_E_NOSIGNATURE - (1 << 32)}/0x{TRUST_E_NOSIGNATURE:08x})\n'
+            )
             console.error_about(f"An error occurred while attempting to timestamp: {named.shown}")
             console.error("An unexpected internal error has occurred.")
             raise RunEnded
@@ -90,4 +96,11 @@ def _stamped(process: Process, line: CommandLine, console: Console, named: Named
         raise RunEnded
     ending = path.suffix if kind == fileformat.SCRIPT else ""
     digest = line.last("td", "sha1").lower()
-    return stamp(path, digest if digest != "certhash" else "sha256", line.value("tr") or line.value("tseal"), line.value("t"), index, ending)
+    return stamp(
+        path,
+        digest if digest != "certhash" else "sha256",
+        line.value("tr") or line.value("tseal"),
+        line.value("t"),
+        index,
+        ending,
+    )

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A signature's PKCS#7 with parts left out that its own signature does not cover: time stamps, nested signatures, CA certificates."""
+"""A signature's PKCS#7 with parts left out that its own signature does not cover: time stamps, nested
+signatures, CA certificates.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ def without_any(path: Path, kind: str) -> bytes:
     """Without all unauthenticated attributes: time stamps and nested signatures."""
     info = _load(path, kind)
     signer = info["content"]["signer_infos"][0]
-    fields = {name: signer[name] for name in ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")}
+    fields = {
+        name: signer[name]
+        for name in ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")
+    }
     return _with(info, signer_infos=cms.SignerInfos([cms.SignerInfo(fields)]))
 
 
@@ -35,7 +40,11 @@ def without_authorities(path: Path, kind: str) -> bytes:
 
 def _is_authority(der: bytes) -> bool:
     try:
-        return bool(x509.load_der_x509_certificate(der).extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+        return bool(
+            x509.load_der_x509_certificate(der)
+            .extensions.get_extension_for_class(x509.BasicConstraints)
+            .value.ca
+        )
     except x509.ExtensionNotFound:
         return False
 

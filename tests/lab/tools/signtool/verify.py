@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``signtool verify``: reads the embedded signatures, checks them, and judges their chains by the host's own stores."""
+"""``signtool verify``: reads the embedded signatures, checks them, and judges their chains by the host's own
+stores.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,8 @@ import re
 
 from cryptography import x509
 
-from lab.errors import SHARING_VIOLATION, LabOSError
-from lab.process import Process
-
+from ...windows.errors import SHARING_VIOLATION, LabOSError
+from ...windows.process import Process
 from . import authenticode, fileformat, listing
 from .authenticode import Signature, Stamp
 from .chains import (
@@ -48,7 +49,9 @@ WRONG_USAGE = "The signing certificate is not valid for the requested usage."
 
 
 class Unverified(Exception):
-    """A signature or file fails; ``words``: sentences without a value, ``code``: WinVerifyTrust's. ``always``: said with /q too."""
+    """A signature or file fails; ``words``: sentences without a value, ``code``: WinVerifyTrust's.
+    ``always``: said with /q too.
+    """
 
     def __init__(self, words: str = "", code: int = 0, *, always: bool = False) -> None:
         super().__init__(words or f"0x{code:08x}")
@@ -71,7 +74,11 @@ def run(process: Process, line: CommandLine, console: Console, build: int) -> in
             tally.errors += 1
         for one in found:
             run_of.file(one)
-    what = "Number of signatures successfully Verified" if line.has("all") else "Number of files successfully Verified"
+    what = (
+        "Number of signatures successfully Verified"
+        if line.has("all")
+        else "Number of files successfully Verified"
+    )
     count(console, tally, what, line.quiet, run_of.verbose)
     return tally.exit_code
 
@@ -127,7 +134,8 @@ class _Verifier:
             self.console.say(f"Successfully verified: {named.shown}\n")
         self.tally.good += good if self.line.has("all") else int(good == len(chosen))
 
-    # What went wrong ---------------------------------------------------------------------------------------------------
+    # What went wrong
+    # ---------------------------------------------------------------------------------------------------
 
     def _fail(self, failure: Unverified) -> None:
         self.tally.errors += 1
@@ -143,7 +151,8 @@ class _Verifier:
         if not self.quiet:
             self.console.error_about(text)
 
-    # Reading -----------------------------------------------------------------------------------------------------------
+    # Reading
+    # -----------------------------------------------------------------------------------------------------------
 
     def _signatures(self, named: Named) -> list[tuple[int, Signature]]:
         """The signatures to be looked at, with their indices."""
@@ -151,7 +160,11 @@ class _Verifier:
         try:
             files.read(named.path)
         except LabOSError as error:
-            words = "The file is being used by another process." if error.code == SHARING_VIOLATION else "Access is denied."
+            words = (
+                "The file is being used by another process."
+                if error.code == SHARING_VIOLATION
+                else "Access is denied."
+            )
             raise Unverified(words) from None
         path = files.real_path(named.path)
         kind = fileformat.kind(path)
@@ -177,7 +190,8 @@ class _Verifier:
         if self.verbose:
             self.console.failed_call("CryptCATAdminCalcHashFromFileHandle", code)
 
-    # Judging -----------------------------------------------------------------------------------------------------------
+    # Judging
+    # -----------------------------------------------------------------------------------------------------------
 
     def _signature(self, index: int, signature: Signature) -> None:
         """Prints what is known of a signature and raises Unverified for a bad one."""
@@ -217,7 +231,9 @@ class _Verifier:
             console.row(f"Description:     {signature.description}\nDescription URL: {signature.url} \n\n")
 
     def _describe_stamp(self, stamp: Stamp) -> None:
-        """The time and the chain; in their place a warning on the other stream, that no counter counts, where the chain has an error."""
+        """The time and the chain; in their place a warning on the other stream, that no counter counts, where
+        the chain has an error.
+        """
         console = self.console
         chain = self.trust.chain(stamp.signer, stamp.certificates) if stamp.signer is not None else None
         status = stamp_status(chain, stamp.time) if chain else 0
@@ -236,7 +252,8 @@ class _Verifier:
         if line.has("kp"):
             raise Unverified("Signing Cert does not chain to a Microsoft Root Cert.")
         if not self.authenticode_policy:
-            # The policy for drivers accepts only Microsoft's roots, and no host of the lab has a certificate below one.
+            # The policy for drivers accepts only Microsoft's roots, and no host of the lab has a certificate
+            # below one.
             raise Unverified(UNTRUSTED)
         if not signature.intact:
             raise Unverified(code=TRUST_E_BAD_DIGEST)
@@ -252,7 +269,9 @@ class _Verifier:
         self._requirements(signature.signer, chain)
 
     def _moment(self, signature: Signature) -> datetime.datetime:
-        """The time at which the certificates have to be valid: that of a time stamp that can be trusted, else now."""
+        """The time at which the certificates have to be valid: that of a time stamp that can be trusted, else
+        now.
+        """
         stamp = signature.stamp
         if stamp is None or stamp.signer is None or not stamp.intact:
             return self.now
@@ -268,7 +287,9 @@ class _Verifier:
                 raise Unverified("Signing Cert does not chain to the specified Root Cert.")
         if line.has("sha1") and thumbprint(signer) not in {text.upper() for text in line.given["sha1"]}:
             raise Unverified("The signing certificate does not have a specified SHA1 hash.")
-        if line.has("ca") and not {thumbprint(one) for one in chain.certificates[1:]} & {text.upper() for text in line.given["ca"]}:
+        if line.has("ca") and not {thumbprint(one) for one in chain.certificates[1:]} & {
+            text.upper() for text in line.given["ca"]
+        }:
             raise Unverified("No intermediate CA with a specified thumbprint was found.")
         if line.has("u") and not all(allows(signer, usage) for usage in line.given["u"]):
             raise Unverified("The signer does not possess the specified EKUs.")

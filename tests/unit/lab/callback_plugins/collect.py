@@ -26,7 +26,11 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def _write(self, answer: Any, **state: bool) -> None:
-        result = {key: value for key, value in dict(answer._result).items() if not key.startswith("_ansible_") and key != "invocation"}
+        result = {
+            key: value
+            for key, value in dict(answer._result).items()
+            if not key.startswith("_ansible_") and key != "invocation"
+        }
         state = {"failed": False, "skipped": False, "unreachable": False, **state}
         with open(os.environ["LAB_ANSWERS"], "a", encoding="utf-8") as stream:
             stream.write(json.dumps({**state, "result": result}, default=str) + "\n")

@@ -9,11 +9,21 @@ import json
 import shlex
 from dataclasses import dataclass, field
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import Certificate
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import FOLDER
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, configure, import_key, key_mgmt_util
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import FakeHost, Raw, failure, ran
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import blob
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import Certificate
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import (
+    cloudhsm_cli,
+    configure,
+    key_mgmt_util,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, import_key
+from tests.unit.plugins.action.fake_host import (
+    FakeHost,
+    Raw,
+    failure,
+    ran,
+)
+from tests.unit.plugins.certificates import blob
 
 ICACLS = "C:\\Windows\\System32\\icacls.exe"
 USER, PASSWORD = "signer", "correct-horse-7"
@@ -24,7 +34,9 @@ SIDS = {"WINHOST\\agent": "S-1-5-21-1-2-3-1001", "WINHOST\\Administrator": "S-1-
 
 @dataclass
 class CloudHost(FakeHost):
-    """``keys``: handle -> (class, certificate) on the HSM; ``held``: container -> certificate, None where certutil shows no public key."""
+    """``keys``: handle -> (class, certificate) on the HSM; ``held``: container -> certificate, None where
+    certutil shows no public key.
+    """
 
     keys: dict[int, tuple[str, Certificate]] = field(default_factory=dict)
     held: dict[str, Certificate | None] = field(default_factory=dict)
@@ -47,17 +59,27 @@ class CloudHost(FakeHost):
         self.overrides["access"] = self._rights
         self.overrides["each"] = self._each
 
-    # What a host is made of -------------------------------------------------------------------------------------------
+    # What a host is made of
+    # -------------------------------------------------------------------------------------------
 
     def with_sdk(self, sdk: str, version: str = "5.18.0", address: str = "10.0.1.17") -> CloudHost:
         if sdk == "5":
             self.versions |= {cloudhsm_cli.WINDOWS_PROGRAM: version, configure.CONFIGURE_KSP: version}
-            config = {"clusters": [{"type": "hsm2m", "cluster": {"servers": [{"hostname": address, "port": 2223, "enable": True}]}}]}
+            config = {
+                "clusters": [
+                    {
+                        "type": "hsm2m",
+                        "cluster": {"servers": [{"hostname": address, "port": 2223, "enable": True}]},
+                    }
+                ]
+            }
             self.files[f"{configure.FOLDERS[0]}\\{configure.CLI_FILE}"] = json.dumps(config).encode()
         else:
             self.versions |= {import_key.PROGRAM: "3.4.4", key_mgmt_util.WINDOWS_PROGRAM: "3.4.4"}
             self.services["AWSCloudHSMClient"] = {"status": "Running", "start_type": "Automatic"}
-            self.files[f"{configure.FOLDERS[0]}\\{configure.SDK3_FILE}"] = json.dumps({"server": {"hostname": address}}).encode()
+            self.files[f"{configure.FOLDERS[0]}\\{configure.SDK3_FILE}"] = json.dumps(
+                {"server": {"hostname": address}}
+            ).encode()
         self.reachable.add(address)
         return self
 
@@ -70,16 +92,21 @@ class CloudHost(FakeHost):
         self.held[name] = certificate
         return self
 
-    def with_certificate(self, certificate: Certificate, container: str = "", provider: str = "Cavium Key Storage Provider") -> CloudHost:
+    def with_certificate(
+        self, certificate: Certificate, container: str = "", provider: str = "Cavium Key Storage Provider"
+    ) -> CloudHost:
         content = base64.b64encode(blob(certificate, container, provider)).decode()
-        key = f"HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\My\\Certificates\\{certificate.thumbprint}|Blob"
+        key = (
+            f"HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\My\\Certificates\\{certificate.thumbprint}|Blob"
+        )
         self.registry[key] = {"exists": True, "kind": "Binary", "base64": content}
         return self
 
     def containers(self) -> list[str]:
         return sorted(path.rsplit("\\", 1)[1] for path in self.files if path.startswith(FOLDER))
 
-    # Its tools ----------------------------------------------------------------------------------------------------------
+    # Its tools
+    # ----------------------------------------------------------------------------------------------------------
 
     def _run(self, step: Raw) -> Raw:
         # A tool of the client is there where its SDK is installed.
@@ -100,7 +127,11 @@ class CloudHost(FakeHost):
     def _certutil(self, step: Raw) -> Raw:
         words = shlex.split(step["arguments"])
         if words == ["-csplist"]:
-            return ran(0, "".join(f"Provider Name: {name}\r\n\r\n" for name in self.providers) + "CertUtil: -csplist command completed successfully.\r\n")
+            return ran(
+                0,
+                "".join(f"Provider Name: {name}\r\n\r\n" for name in self.providers)
+                + "CertUtil: -csplist command completed successfully.\r\n",
+            )
         assert words == ["-v", "-csp", "Cavium Key Storage Provider", "-key"]
         if self.listing_code or "Cavium Key Storage Provider" not in self.providers:
             code = self.listing_code or 0x80090011
@@ -109,7 +140,9 @@ class CloudHost(FakeHost):
         for name, certificate in self.held.items():
             dump = _dump(certificate.public_key) if certificate else ""
             text += f"  {name}\r\n  {name}\r\n\r\n  RSA\r\n    AT_KEYEXCHANGE:\r\n{dump}"
-            text += "  Export Policy = 0\r\n  Algorithm Group: RSA\r\n\r\nPrivate key is NOT exportable\r\n\r\n"
+            text += (
+                "  Export Policy = 0\r\n  Algorithm Group: RSA\r\n\r\nPrivate key is NOT exportable\r\n\r\n"
+            )
         return ran(0, f"\tSDK Version: 3.0\r\n{text}CertUtil: -key command completed successfully.\r\n")
 
     def _made(self, certificate: Certificate) -> None:
@@ -119,29 +152,46 @@ class CloudHost(FakeHost):
         words = shlex.split(step["arguments"])
 
         def answer(code: int, data: object) -> Raw:
-            return ran(code, json.dumps({"error_code": code, "data": data}, indent=2) + "\n", encoding="utf-8")
+            return ran(
+                code, json.dumps({"error_code": code, "data": data}, indent=2) + "\n", encoding="utf-8"
+            )
 
         if words[:2] == ["user", "list"]:
-            return answer(0, {"users": [{"username": USER, "role": "crypto-user", "locked": str(self.locked).lower()}]})
+            return answer(
+                0, {"users": [{"username": USER, "role": "crypto-user", "locked": str(self.locked).lower()}]}
+            )
         if self._broken("5"):
             return answer(1, "Unable to connect to the cluster")
         if self._credential(step, "CLOUDHSM_PIN") != f"{USER}:{PASSWORD}" or self.locked:
-            return answer(1, "Incorrect credentials are passed for this operation: Incorrect authentication credentials.")
+            return answer(
+                1,
+                "Incorrect credentials are passed for this operation: Incorrect authentication credentials.",
+            )
         assert step["environment"] == {"CLOUDHSM_ROLE": "crypto-user"}
         filters = [word for word in words if word.startswith(("attr.", "key-reference="))]
         found = [handle for handle in self.keys if all(self._passes(handle, text) for text in filters)]
         if words[:2] == ["key", "list"]:
             start = int(words[words.index("--starting-token") + 1]) if "--starting-token" in words else 0
             shown = found[start : start + self.page_size]
-            data: Raw = {"matched_keys": [self._listed(handle) for handle in shown], "total_key_count": len(found), "returned_key_count": len(shown)}
+            data: Raw = {
+                "matched_keys": [self._listed(handle) for handle in shown],
+                "total_key_count": len(found),
+                "returned_key_count": len(shown),
+            }
             if start + self.page_size < len(found):
                 data["next_token"] = str(start + self.page_size)
             return answer(0, data)
         assert words[:5] == ["key", "generate-file", "--encoding", "ksp-key-reference", "--filter"]
         if len(found) != 1:
-            return answer(1, f"Key selection criteria matched {len(found)} keys. Refine selection criteria to select a single key.")
+            return answer(
+                1,
+                f"Key selection criteria matched {len(found)} keys. Refine selection criteria to select a single key.",
+            )
         if not self.availability:
-            return answer(1, f"Key {found[0]} does not meet the availability requirements - The key must be available on at least 2 HSMs before being used.")
+            return answer(
+                1,
+                f"Key {found[0]} does not meet the availability requirements - The key must be available on at least 2 HSMs before being used.",
+            )
         self._made(self.keys[found[0]][1])
         return answer(0, {"message": "Successfully generated key file"})
 
@@ -157,9 +207,17 @@ class CloudHost(FakeHost):
 
     def _listed(self, handle: int) -> Raw:
         key_class, certificate = self.keys[handle]
-        attributes: Raw = {"class": f"{key_class}-key", "key-type": certificate.key_type.lower(), "label": "signing", "id": "0x31"}
+        attributes: Raw = {
+            "class": f"{key_class}-key",
+            "key-type": certificate.key_type.lower(),
+            "label": "signing",
+            "id": "0x31",
+        }
         if certificate.modulus:
-            attributes |= {"modulus": f"0x{certificate.modulus.lower()}", "modulus-size-bits": certificate.key_size}
+            attributes |= {
+                "modulus": f"0x{certificate.modulus.lower()}",
+                "modulus-size-bits": certificate.key_size,
+            }
         else:
             attributes["ec-point"] = f"0x04{len(certificate.point) // 2:02x}{certificate.point}"
         return {
@@ -170,7 +228,9 @@ class CloudHost(FakeHost):
 
     def _import_key(self, step: Raw) -> Raw:
         if self._broken("3"):
-            return ran(0, "Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n")
+            return ran(
+                0, "Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n"
+            )
         if not self._credential(step, "n3fips_password"):
             return ran(0, "n3fips_password is not set\r\n")
         words = shlex.split(step["arguments"])
@@ -185,19 +245,29 @@ class CloudHost(FakeHost):
 
     def _key_mgmt_util(self, step: Raw) -> Raw:
         if self._broken("3"):
-            return ran(0xFFFFFFFF, "Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n")
+            return ran(
+                0xFFFFFFFF,
+                "Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error\r\n",
+            )
         said = []
         for line in self.secrets[-1][step["secret_stdin"]].splitlines():
             word, *rest = line.split(" ")
             options = dict(zip(rest[::2], rest[1::2], strict=False))
             if word == "loginHSM":
                 if (options["-s"], options["-p"]) != (USER, PASSWORD):
-                    return ran(0, "Command:  \tCfm3LoginHSM returned: 0xa3 \r\n\r\n\tHSM Error: RET_USER_LOGIN_FAILURE\r\nCommand:  ")
+                    return ran(
+                        0,
+                        "Command:  \tCfm3LoginHSM returned: 0xa3 \r\n\r\n\tHSM Error: RET_USER_LOGIN_FAILURE\r\nCommand:  ",
+                    )
                 said.append("\tCfm3LoginHSM returned: 0x00 : HSM Return: SUCCESS\r\n")
             elif word == "findKey":
                 wanted = self.files[options["-m"]].decode().strip()
                 key_class = {"2": "public", "3": "private"}[options["-c"]]
-                handles = [handle for handle, (name, certificate) in self.keys.items() if name == key_class and certificate.modulus == wanted]
+                handles = [
+                    handle
+                    for handle, (name, certificate) in self.keys.items()
+                    if name == key_class and certificate.modulus == wanted
+                ]
                 listed = ", ".join(map(str, handles))
                 rows = f"\tNumber of matching keys from start index 0::{len(handles) - 1}\r\n\r\n\tHandles of matching keys:\r\n\t{listed}\r\n\r\n"
                 said.append(
@@ -205,7 +275,9 @@ class CloudHost(FakeHost):
                 )
             elif word == "getAttribute":
                 certificate = self.keys[int(options["-o"])][1]
-                self.files[options["-out"]] = f"OBJ_ATTR_LABEL\r\nsigning\r\nOBJ_ATTR_MODULUS\r\n0x{certificate.modulus.lower()}\r\n".encode()
+                self.files[options["-out"]] = (
+                    f"OBJ_ATTR_LABEL\r\nsigning\r\nOBJ_ATTR_MODULUS\r\n0x{certificate.modulus.lower()}\r\n".encode()
+                )
                 said.append("\tCfm3GetAttribute returned: 0x00 : HSM Return: SUCCESS\r\n")
             elif word == "getKeyInfo":
                 said.append("\tCfm3GetKey returned: 0x00 : HSM Return: SUCCESS\r\n\r\n\tOwned by user 3\r\n")
@@ -215,7 +287,11 @@ class CloudHost(FakeHost):
         granted = "".join(f"(A;;FR;;;{sid})" for sid in self.readers)
         sddl = f"O:BAG:DUD:PAI(A;;FA;;;SY)(A;;FA;;;BA){granted}"
         files = [{"name": name, "sddl": sddl} for name in self.containers()]
-        return {"exists": bool(files), "files": files, "sids": [{"sid": SIDS.get(name, "")} for name in step.get("accounts", [])]}
+        return {
+            "exists": bool(files),
+            "files": files,
+            "sids": [{"sid": SIDS.get(name, "")} for name in step.get("accounts", [])],
+        }
 
     def _each(self, step: Raw) -> Raw:
         names = [name for name in self.containers() if name not in step.get("leave_out", [])]
@@ -226,7 +302,9 @@ class CloudHost(FakeHost):
 
     def _icacls(self, step: Raw) -> Raw:
         words = shlex.split(step["arguments"].replace("\\", "\\\\"))
-        if words[1] != "/grant" or not all(word.startswith("*S-1-") and word.endswith(":R") for word in words[2:]):
+        if words[1] != "/grant" or not all(
+            word.startswith("*S-1-") and word.endswith(":R") for word in words[2:]
+        ):
             return failure("bad arguments")
         self.readers += [word[1:-2] for word in words[2:]]
         return ran(0, "processed file\r\n")

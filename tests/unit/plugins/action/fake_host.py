@@ -1,8 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host for tests of the actions: it answers what run_steps.ps1 would, from files, services and tools held in Python.
+"""A Windows host for tests of the actions: it answers what run_steps.ps1 would, from files, services and
+tools held in Python.
 
-``FakeHost`` holds the state, ``run_action`` runs an action's story against it. Tools are functions given by the test.
+``FakeHost`` holds the state, ``run_action`` runs an action's story against it. Tools are functions given by
+the test.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ Raw = dict[str, Any]
 Tool = Callable[[Raw], Raw]
 
 
-def ran(exit_code: int = 0, stdout: str = "", stderr: str = "", timed_out: bool = False, encoding: str = "cp437") -> Raw:
+def ran(
+    exit_code: int = 0, stdout: str = "", stderr: str = "", timed_out: bool = False, encoding: str = "cp437"
+) -> Raw:
     """The raw result of a run."""
     return {
         "exit_code": exit_code & 0xFFFFFFFF,
@@ -40,9 +44,11 @@ def failure(message: str, code: int = 2, kind: str = "System.ComponentModel.Win3
 
 @dataclass
 class FakeHost:
-    """``calls`` is the list of remote calls, each the list of its steps; ``secrets`` what came beside each of them.
+    """``calls`` is the list of remote calls, each the list of its steps; ``secrets`` what came beside each of
+    them.
 
-    Paths compare without case. ``tools`` maps a program's path to a function that gets the step and gives the raw result;
+    Paths compare without case. ``tools`` maps a program's path to a function that gets the step and gives the
+    raw result;
     ``registry`` maps a value's full name ("path|name") to its raw result.
     """
 
@@ -59,7 +65,9 @@ class FakeHost:
     secrets: list[Mapping[str, str]] = field(default_factory=list)
     module_failure: Raw | None = None
 
-    def __call__(self, module_name: str, module_args: Mapping[str, Any], task_vars: Mapping[str, Any] | None = None) -> Raw:
+    def __call__(
+        self, module_name: str, module_args: Mapping[str, Any], task_vars: Mapping[str, Any] | None = None
+    ) -> Raw:
         """Stands for ``ActionBase._execute_module``."""
         assert module_name == "ansible.windows.win_powershell"
         assert "run_steps" in module_args["script"] or "Steps" in module_args["script"]
@@ -77,7 +85,12 @@ class FakeHost:
             result = self.answer(step)
             previous_ok = not (result.get("error") or result.get("timed_out") or result.get("exit_code"))
             results.append(result)
-        answer = {"results": results, "powershell": "5.1.20348.1", "account": self.account, "oem_code_page": self.oem_code_page}
+        answer = {
+            "results": results,
+            "powershell": "5.1.20348.1",
+            "account": self.account,
+            "oem_code_page": self.oem_code_page,
+        }
         return {"changed": False, "result": json.dumps(answer)}
 
     def answer(self, step: Raw) -> Raw:
@@ -103,8 +116,16 @@ class FakeHost:
 
     def _in_folder(self, step: Raw) -> dict[str, bytes]:
         folder = step["path"].lower().rstrip("\\") + "\\"
-        inside = {name[len(folder) :]: content for name, content in self.files.items() if name.lower().startswith(folder)}
-        return {name: content for name, content in inside.items() if "\\" not in name and fnmatch.fnmatch(name.lower(), step.get("pattern", "*").lower())}
+        inside = {
+            name[len(folder) :]: content
+            for name, content in self.files.items()
+            if name.lower().startswith(folder)
+        }
+        return {
+            name: content
+            for name, content in inside.items()
+            if "\\" not in name and fnmatch.fnmatch(name.lower(), step.get("pattern", "*").lower())
+        }
 
     def _run(self, step: Raw) -> Raw:
         tool = next((tool for path, tool in self.tools.items() if path.lower() == step["file"].lower()), None)
@@ -112,18 +133,33 @@ class FakeHost:
 
     def _together(self, step: Raw) -> Raw:
         results = [self._run(run) for run in step["runs"]]
-        return {"results": results, "failed": any(item.get("error") or item.get("timed_out") or item.get("exit_code") for item in results)}
+        return {
+            "results": results,
+            "failed": any(
+                item.get("error") or item.get("timed_out") or item.get("exit_code") for item in results
+            ),
+        }
 
     def _read(self, step: Raw) -> Raw:
         content = self._file(step["path"])
-        return {"exists": False} if content is None else {"exists": True, "base64": base64.b64encode(content).decode()}
+        return (
+            {"exists": False}
+            if content is None
+            else {"exists": True, "base64": base64.b64encode(content).decode()}
+        )
 
     def _read_folder(self, step: Raw) -> Raw:
-        files = [{"name": name, "base64": base64.b64encode(content).decode()} for name, content in self._in_folder(step).items()]
+        files = [
+            {"name": name, "base64": base64.b64encode(content).decode()}
+            for name, content in self._in_folder(step).items()
+        ]
         return {"exists": bool(files), "files": files}
 
     def _list(self, step: Raw) -> Raw:
-        files = [{"name": name, "size": len(content), "modified": "2026-11-24T08:00:00Z"} for name, content in self._in_folder(step).items()]
+        files = [
+            {"name": name, "size": len(content), "modified": "2026-11-24T08:00:00Z"}
+            for name, content in self._in_folder(step).items()
+        ]
         return {"exists": bool(files), "files": files}
 
     def _write(self, step: Raw) -> Raw:
@@ -149,35 +185,69 @@ class FakeHost:
 
     def _digest(self, step: Raw) -> Raw:
         content = self._file(step["path"])
-        return {"exists": False} if content is None else {"exists": True, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        return (
+            {"exists": False}
+            if content is None
+            else {"exists": True, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        )
 
     def _version(self, step: Raw) -> Raw:
         version = self.versions.get(step["path"])
-        return {"exists": False} if version is None else {"exists": True, "version": version, "product_version": version, "file": step["path"]}
+        return (
+            {"exists": False}
+            if version is None
+            else {"exists": True, "version": version, "product_version": version, "file": step["path"]}
+        )
 
     def _registry(self, step: Raw) -> Raw:
         return self.registry.get(f"{step['path']}|{step['name']}", {"exists": False})
 
     def _registry_children(self, step: Raw) -> Raw:
         prefix, suffix = f"{step['path']}\\".lower(), f"|{step['name']}".lower()
-        names = [name for name in self.registry if name.lower().startswith(prefix) and name.lower().endswith(suffix)]
+        names = [
+            name
+            for name in self.registry
+            if name.lower().startswith(prefix) and name.lower().endswith(suffix)
+        ]
         children = [{"key": name[len(prefix) : -len(suffix)], **self.registry[name]} for name in names]
-        return {"exists": bool(children), "children": [child for child in children if "\\" not in child["key"]]}
+        return {
+            "exists": bool(children),
+            "children": [child for child in children if "\\" not in child["key"]],
+        }
 
     def _access(self, step: Raw) -> Raw:
-        files = [{"name": name, "sddl": "O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)"} for name in self._in_folder(step)]
-        return {"exists": bool(files), "files": files, "sids": [{"sid": ""} for _account in step.get("accounts", [])]}
+        files = [
+            {"name": name, "sddl": "O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)"} for name in self._in_folder(step)
+        ]
+        return {
+            "exists": bool(files),
+            "files": files,
+            "sids": [{"sid": ""} for _account in step.get("accounts", [])],
+        }
 
     def _service(self, step: Raw) -> Raw:
         service = self.services.get(step["name"])
         return {"exists": False} if service is None else {"exists": True, **service}
 
     def _connect(self, step: Raw) -> Raw:
-        return {"reachable": True} if step["address"] in self.reachable else {"reachable": False, "timed_out": True}
+        return (
+            {"reachable": True}
+            if step["address"] in self.reachable
+            else {"reachable": False, "timed_out": True}
+        )
 
 
-def run_action(action: type[Any], arguments: Mapping[str, Any], host: FakeHost, *, check_mode: bool = False, diff: bool = True) -> Raw:
-    """Runs an action as Ansible does and gives its result. In check mode it is an error if a step that writes is sent."""
+def run_action(
+    action: type[Any],
+    arguments: Mapping[str, Any],
+    host: FakeHost,
+    *,
+    check_mode: bool = False,
+    diff: bool = True,
+) -> Raw:
+    """Runs an action as Ansible does and gives its result. In check mode it is an error if a step that writes
+    is sent.
+    """
     task = Task()
     task.action = "cloudhsm.codesign." + action.__module__.rsplit(".", 1)[-1]
     task.args = dict(arguments)

@@ -1,9 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A SignTool for tests of win_signtool: it works on the files of a FakeHost and speaks as the recorded SignTool does.
+"""A SignTool for tests of win_signtool: it works on the files of a FakeHost and speaks as the recorded
+SignTool does.
 
-A file of these tests is its content, then one line a signature. What a recording shows of streams, exit codes, order and
-cut-off lines is kept; what signatures mean is not: that is the lab's and the real tool's business.
+A file of these tests is its content, then one line a signature. What a recording shows of streams, exit
+codes, order and cut-off lines is kept; what signatures mean is not: that is the lab's and the real tool's
+business.
 """
 
 from __future__ import annotations
@@ -34,7 +36,12 @@ def join(body: bytes, signatures: list[dict[str, Any]]) -> bytes:
 
 
 def made(body: bytes, thumbprint: str, digest: str = "sha256", stamped: bool = False) -> dict[str, Any]:
-    return {"signer": thumbprint, "digest": digest, "stamped": stamped, "body": hashlib.sha256(body).hexdigest()}
+    return {
+        "signer": thumbprint,
+        "digest": digest,
+        "stamped": stamped,
+        "body": hashlib.sha256(body).hexdigest(),
+    }
 
 
 def signed(body: bytes, *thumbprints: str, digest: str = "sha256", stamped: bool = False) -> bytes:
@@ -44,8 +51,10 @@ def signed(body: bytes, *thumbprints: str, digest: str = "sha256", stamped: bool
 
 @dataclass
 class SignToolHost(FakeHost):
-    """A FakeHost with SignTool. ``dead_authorities``: URL -> how many times it fails; ``key_fails_at``: file bodies at
-    which the key storage provider fails; ``untrusted``: thumbprints whose chains the host does not trust."""
+    """A FakeHost with SignTool. ``dead_authorities``: URL -> how many times it fails; ``key_fails_at``: file
+    bodies at which the key storage provider fails; ``untrusted``: thumbprints whose chains the host does not
+    trust.
+    """
 
     version: str = "10.0.26100.9457"
     program: str = PROGRAM
@@ -70,16 +79,32 @@ class SignToolHost(FakeHost):
     def _version(self, step: Raw) -> Raw:
         if not self.program:
             return {"exists": False}
-        return {"exists": True, "version": self.version, "product_version": self.version, "file": self.program if "*" in step["path"] else step["path"]}
+        return {
+            "exists": True,
+            "version": self.version,
+            "product_version": self.version,
+            "file": self.program if "*" in step["path"] else step["path"],
+        }
 
     def _run(self, step: Raw) -> Raw:
         if not self.program:
             return failure("The system cannot find the file specified")
         if self.says is not None:
-            return {"exit_code": 3, "stdout": base64.b64encode(self.says).decode(), "stderr": "", "timed_out": False, "milliseconds": 8}
+            return {
+                "exit_code": 3,
+                "stdout": base64.b64encode(self.says).decode(),
+                "stderr": "",
+                "timed_out": False,
+                "milliseconds": 8,
+            }
         arguments = _split_line(step["arguments"])
         self.environments.append(step.get("secret_environment", {}))
-        command = {"sign": self._sign, "timestamp": self._stamp, "verify": self._verify, "remove": self._take_off}[arguments[0]]
+        command = {
+            "sign": self._sign,
+            "timestamp": self._stamp,
+            "verify": self._verify,
+            "remove": self._take_off,
+        }[arguments[0]]
         code, out, err, timed_out = command(arguments[1:], step["directory"])
         return {
             "exit_code": code & 0xFFFFFFFF,
@@ -90,15 +115,27 @@ class SignToolHost(FakeHost):
         }
 
     def _each(self, step: Raw) -> Raw:
-        names = sorted(name for name in self._in_folder(step) if fnmatch.fnmatch(name.lower(), step["pattern"].lower()))
+        names = sorted(
+            name for name in self._in_folder(step) if fnmatch.fnmatch(name.lower(), step["pattern"].lower())
+        )
         files = []
         for name in names:
             path = step["path"].rstrip("\\") + "\\" + name
             content = self._file(path) or b""
-            result = self._run({"file": step["file"], "arguments": step["arguments"].replace("{name}", name), "directory": step["path"]})
+            result = self._run(
+                {
+                    "file": step["file"],
+                    "arguments": step["arguments"].replace("{name}", name),
+                    "directory": step["path"],
+                }
+            )
             digest = {"exists": True, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             if path.lower() in self.locked:
-                digest = {"error": "used by another process", "error_type": "System.IO.IOException", "error_code": -2147024864}
+                digest = {
+                    "error": "used by another process",
+                    "error_type": "System.IO.IOException",
+                    "error_code": -2147024864,
+                }
             files.append({"name": name, "size": len(content), "digest": digest, "result": result})
         return {"exists": self._has_folder(step["path"]), "files": files}
 
@@ -124,7 +161,9 @@ class SignToolHost(FakeHost):
 
     def _append(self, step: Raw) -> Raw:
         if not self._has_folder(step["path"].rsplit("\\", 1)[0]):
-            return failure("Could not find a part of the path", -2147024893, "System.IO.DirectoryNotFoundException")
+            return failure(
+                "Could not find a part of the path", -2147024893, "System.IO.DirectoryNotFoundException"
+            )
         if step["path"].lower() in self.held:
             return self._in_use()
         content = self._file(step["path"]) or b""
@@ -135,9 +174,14 @@ class SignToolHost(FakeHost):
 
     @staticmethod
     def _in_use() -> Raw:
-        return failure("The process cannot access the file because it is being used by another process.", -2147024864, "System.IO.IOException")
+        return failure(
+            "The process cannot access the file because it is being used by another process.",
+            -2147024864,
+            "System.IO.IOException",
+        )
 
-    # SignTool ---------------------------------------------------------------------------------------------------------
+    # SignTool
+    # ---------------------------------------------------------------------------------------------------------
 
     def _sign(self, arguments: list[str], folder: str) -> tuple[int, str, str, bool]:
         options, names = _options(arguments, {"/fd", "/s", "/sha1", "/tr", "/td", "/ac", "/d", "/du"})
@@ -154,7 +198,10 @@ class SignToolHost(FakeHost):
                 return 1, out, err, True
             if body.startswith(b"text"):
                 err += "SignTool Error: This file format cannot be signed because it is not recognized.\r\r\n"
-                err, errors = err + f"SignTool Error: An error occurred while attempting to sign: {name}\r\r\n", errors + 1
+                err, errors = (
+                    err + f"SignTool Error: An error occurred while attempting to sign: {name}\r\r\n",
+                    errors + 1,
+                )
                 continue
             if body in self.key_fails_at:
                 out += 'Error information: "Error: SignerSign() failed." (-2146893779/0x8009002d)\r\r\n'
@@ -187,12 +234,20 @@ class SignToolHost(FakeHost):
         options, names = _options(arguments, {"/tr", "/td", "/tp"})
         index, out, err, good, errors = int(options.get("/tp", "0")), "", "", 0, 0
         if index and len(names) > 1:
-            return 1, "SignTool Error: The /tp option is incompatible with signing multiple files.\r\r\n", "", False
+            return (
+                1,
+                "SignTool Error: The /tp option is incompatible with signing multiple files.\r\r\n",
+                "",
+                False,
+            )
         for name in names:
             body, signatures = split(self._file(f"{folder}\\{name}") or b"")
             if self._dead(options["/tr"]):
                 err += "SignTool Error: The specified timestamp server either could not be reached or\r\nreturned an invalid response.\r\n"
-                err, errors = err + f"SignTool Error: An error occurred while attempting to timestamp: {name}\r\r\n", errors + 1
+                err, errors = (
+                    err + f"SignTool Error: An error occurred while attempting to timestamp: {name}\r\r\n",
+                    errors + 1,
+                )
                 continue
             signatures[index]["stamped"] = True
             self._put(f"{folder}\\{name}", join(body, signatures))
@@ -205,9 +260,16 @@ class SignToolHost(FakeHost):
         for name in names:
             self._put(f"{folder}\\{name}", split(self._file(f"{folder}\\{name}") or b"")[0])
         out = "".join(
-            f"\r\nRemoving signature on file: {folder}\\{name}\r\r\nSuccessfully committed changes to the file: {folder}\\{name}\r\r\n" for name in names
+            f"\r\nRemoving signature on file: {folder}\\{name}\r\r\nSuccessfully committed changes to the file: {folder}\\{name}\r\r\n"
+            for name in names
         )
-        return 0, out + f"\r\nNumber of files successfully processed: {len(names)}\r\r\nNumber of warnings: 0\r\r\nNumber of errors: 0\r\r\n", "", False
+        return (
+            0,
+            out
+            + f"\r\nNumber of files successfully processed: {len(names)}\r\r\nNumber of warnings: 0\r\r\nNumber of errors: 0\r\r\n",
+            "",
+            False,
+        )
 
     def _verify(self, arguments: list[str], folder: str) -> tuple[int, str, str, bool]:
         _options_given, names = _options(arguments, set())
@@ -231,9 +293,7 @@ class SignToolHost(FakeHost):
             elif one["signer"] in self.verify_codes:
                 err += f"SignTool Error: WinVerifyTrust returned error: 0x{self.verify_codes[one['signer']]:08X}\r\r\n\tWords of the system.\r\r\n"
             elif one["signer"] in self.untrusted:
-                err += (
-                    "SignTool Error: A certificate chain processed, but terminated in a root\r\n\tcertificate which is not trusted by the trust provider.\r\n"
-                )
+                err += "SignTool Error: A certificate chain processed, but terminated in a root\r\n\tcertificate which is not trusted by the trust provider.\r\n"
             else:
                 good += 1
         failed = "SignTool Error" in err
@@ -246,17 +306,31 @@ class SignToolHost(FakeHost):
 
 def _block(index: int, one: dict[str, Any], unknown_authority: bool) -> str:
     text = f"\r\nSignature Index: {index}{' (Primary Signature)' if not index else ''}\r\nHash of file ({one['digest']}): {one['body'].upper()}\r\n"
-    text += "\r\nSigning Certificate Chain:\r\n" + _certificate(1, "Example Test Root CA", ROOT) + _certificate(2, "Example Code Signing", one["signer"])
+    text += (
+        "\r\nSigning Certificate Chain:\r\n"
+        + _certificate(1, "Example Test Root CA", ROOT)
+        + _certificate(2, "Example Code Signing", one["signer"])
+    )
     if one["stamped"] and unknown_authority:
         return text
     if one["stamped"]:
         text += f"The signature is timestamped: {STAMP_TIME}\r\nTimestamp Verified by:\r\n"
-        return text + _certificate(1, "Example Test Root CA", ROOT) + _certificate(2, "Example Time Stamping", TSA) + "\r\n"
+        return (
+            text
+            + _certificate(1, "Example Test Root CA", ROOT)
+            + _certificate(2, "Example Time Stamping", TSA)
+            + "\r\n"
+        )
     return text + "File is not timestamped.\r\n\r\n"
 
 
 def _certificate(depth: int, subject: str, thumbprint: str) -> str:
-    lines = [f"Issued to: {subject}", "Issued by: Example Test Root CA", "Expires:   Sun May 16 05:40:43 2032", f"SHA1 hash: {thumbprint}"]
+    lines = [
+        f"Issued to: {subject}",
+        "Issued by: Example Test Root CA",
+        "Expires:   Sun May 16 05:40:43 2032",
+        f"SHA1 hash: {thumbprint}",
+    ]
     return "".join(" " * 4 * depth + line + "\r\r\n" for line in lines) + "\r\n"
 
 

@@ -12,9 +12,9 @@ import pytest
 from ansible.playbook.task import Task
 
 from ansible_collections.cloudhsm.codesign.plugins.action.cloudhsm_find_key_by_modulus import ActionModule
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.cloud_host import LOGIN, PASSWORD, CloudHost
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import Raw, run_action
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import make
+from tests.unit.plugins.action.cloud_host import LOGIN, PASSWORD, CloudHost
+from tests.unit.plugins.action.fake_host import Raw, run_action
+from tests.unit.plugins.certificates import make
 
 SIGNING = make("signing")
 OTHER = make("other", number=1)
@@ -30,7 +30,14 @@ def act(there: CloudHost, check_mode: bool = False, **arguments: Any) -> Raw:
 
 
 def host(sdk: str) -> CloudHost:
-    there = CloudHost().with_sdk(sdk).with_pair(SIGNING).with_pair(OTHER, 1835020, 1835021).with_pair(CURVE, 1835030, 1835031).with_certificate(SIGNING)
+    there = (
+        CloudHost()
+        .with_sdk(sdk)
+        .with_pair(SIGNING)
+        .with_pair(OTHER, 1835020, 1835021)
+        .with_pair(CURVE, 1835030, 1835031)
+        .with_certificate(SIGNING)
+    )
     there.files["C:\\signing.cer"] = SIGNING.pem.encode()
     return there
 
@@ -53,7 +60,11 @@ def test_both_tools_give_the_same_structure(sdk: str, source: Raw, calls: int, c
     result = act(there, check_mode, **source)
     key = result["key"]
     assert (result["changed"], len(there.calls)) == (False, calls)
-    assert (key["private"]["handle"], key["private"]["reference"], key["public"]["handle"]) == (1835009, "0x00000000001c0001", 1835010)
+    assert (key["private"]["handle"], key["private"]["reference"], key["public"]["handle"]) == (
+        1835009,
+        "0x00000000001c0001",
+        1835010,
+    )
     assert (key["private"]["label"], key["modulus"], key["key_size"]) == ("signing", SIGNING.modulus, 2048)
     assert key["backend"] == {"5": "cloudhsm_cli", "3": "key_mgmt_util"}[sdk]
     assert set(key["private"]) == {"handle", "reference", "label", "id", "key_size", "owners", "shared_users"}
@@ -77,7 +88,12 @@ def test_every_page_is_a_call() -> None:
 
 def test_an_ec_certificate() -> None:
     key = act(host("5"), certificate_content=CURVE.pem)["key"]
-    assert (key["private"]["handle"], key["public"]["handle"], key["modulus"], key["point"]) == (1835030, 1835031, "", CURVE.point.upper())
+    assert (key["private"]["handle"], key["public"]["handle"], key["modulus"], key["point"]) == (
+        1835030,
+        1835031,
+        "",
+        CURVE.point.upper(),
+    )
     result = act(host("3"), certificate_content=CURVE.pem, backend="key_mgmt_util")
     assert "has an EC key" in result["msg"]
 
@@ -90,7 +106,11 @@ def test_an_ec_certificate() -> None:
         ({"certificate_path": "C:\\none.cer"}, "certificate", "cannot be read on the host"),
         ({"thumbprint": OTHER.thumbprint}, "certificate", "There is no certificate"),
         ({"thumbprint": "xyz"}, "argument", "no hex digits"),
-        ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": "/x.so"}, "argument", "Linux hosts"),
+        (
+            {"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": "/x.so"},
+            "argument",
+            "Linux hosts",
+        ),
         ({"modulus": SIGNING.modulus, "crypto_password": None}, "argument", "without crypto_password"),
         ({"modulus": SIGNING.modulus, "backend": "key_mgmt_util"}, "client", "is not there"),
         ({"modulus": "FF" * 128}, "certificate", "1024 bits"),
@@ -107,12 +127,19 @@ def test_a_locked_user_is_no_wrong_password() -> None:
     there.locked = True
     assert "The crypto user signer is locked" in act(there, modulus=SIGNING.modulus)["msg"]
     there.locked = False
-    result = run_action(ActionModule, {"modulus": SIGNING.modulus, "crypto_user": "signer", "crypto_password": "wrong-horse-8"}, there)
+    result = run_action(
+        ActionModule,
+        {"modulus": SIGNING.modulus, "crypto_user": "signer", "crypto_password": "wrong-horse-8"},
+        there,
+    )
     assert "refused the crypto user or the password" in result["msg"]
     assert "wrong-horse-8" not in json.dumps(result)
 
 
-@pytest.mark.parametrize(("status", "link", "words"), [("Running", "cluster", "runs, but no HSM answers it"), ("Stopped", "service", "Start the service")])
+@pytest.mark.parametrize(
+    ("status", "link", "words"),
+    [("Running", "cluster", "runs, but no HSM answers it"), ("Stopped", "service", "Start the service")],
+)
 def test_a_stopped_daemon_is_no_closed_port(status: str, link: str, words: str) -> None:
     there = host("3")
     there.services["AWSCloudHSMClient"]["status"] = status

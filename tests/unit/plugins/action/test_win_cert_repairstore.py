@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_cert_repairstore against a host held in Python: every way to repair, check mode and run compared, every broken link told apart."""
+"""win_cert_repairstore against a host held in Python: every way to repair, check mode and run compared, every
+broken link told apart.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,23 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cert_repairstore import ActionModule
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate import read_certificate
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import (
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import read_certificate
+from ansible_collections.cloudhsm.codesign.plugins.modules import win_cert_repairstore as documentation
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
     certificate_key,
     read_blob,
     write_blob,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil
-from ansible_collections.cloudhsm.codesign.plugins.modules import win_cert_repairstore as documentation
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import FakeHost, Raw, failure, ran, run_action
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
+from tests.unit.plugins.action.fake_host import (
+    FakeHost,
+    Raw,
+    failure,
+    ran,
+    run_action,
+)
 
 KSP = "Cavium Key Storage Provider"
 WORD = "Kr-4711-geheim"
@@ -41,9 +49,13 @@ PRIVATE = ec.generate_private_key(ec.SECP256R1())
 
 def make(end: datetime) -> bytes:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example")])
-    builder = x509.CertificateBuilder(subject, subject, PRIVATE.public_key(), 0xABCD, NOW - timedelta(days=9), end)
+    builder = x509.CertificateBuilder(
+        subject, subject, PRIVATE.public_key(), 0xABCD, NOW - timedelta(days=9), end
+    )
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
-    return builder.add_extension(usage, critical=False).sign(PRIVATE, hashes.SHA256()).public_bytes(Encoding.DER)
+    return (
+        builder.add_extension(usage, critical=False).sign(PRIVATE, hashes.SHA256()).public_bytes(Encoding.DER)
+    )
 
 
 DER = make(NOW + timedelta(days=9))
@@ -53,7 +65,9 @@ WRITTEN = {"container": "7e3c-b2f5", "provider": KSP, "provider_type": 0, "flags
 
 
 class Certutil:
-    """certutil as far as this module uses it. ``found`` is what a search finds; ``exit_code`` makes every repair fail."""
+    """certutil as far as this module uses it. ``found`` is what a search finds; ``exit_code`` makes every
+    repair fail.
+    """
 
     def __init__(self, host: FakeHost) -> None:
         self.host = host
@@ -102,11 +116,17 @@ class Certutil:
 def put(host: FakeHost, key: KeyProvInfo | None = None, name: str | None = None, der: bytes = DER) -> None:
     blob = write_blob(StoredCertificate(der, key, name))
     path = certificate_key("My", "LocalMachine", read_certificate(der).thumbprint)
-    host.registry[f"{path}|Blob"] = {"exists": True, "kind": "Binary", "base64": base64.b64encode(blob).decode()}
+    host.registry[f"{path}|Blob"] = {
+        "exists": True,
+        "kind": "Binary",
+        "base64": base64.b64encode(blob).decode(),
+    }
 
 
 def stored(host: FakeHost) -> StoredCertificate:
-    return read_blob(base64.b64decode(host.registry[f"{certificate_key('My', 'LocalMachine', THUMBPRINT)}|Blob"]["base64"]))
+    return read_blob(
+        base64.b64decode(host.registry[f"{certificate_key('My', 'LocalMachine', THUMBPRINT)}|Blob"]["base64"])
+    )
 
 
 @pytest.fixture
@@ -124,18 +144,29 @@ def tool(host: FakeHost) -> Certutil:
 
 
 def run(host: FakeHost, *, check_mode: bool = False, diff: bool = True, **arguments: Any) -> Raw:
-    return run_action(ActionModule, {"thumbprint": THUMBPRINT, **arguments}, host, check_mode=check_mode, diff=diff)
+    return run_action(
+        ActionModule, {"thumbprint": THUMBPRINT, **arguments}, host, check_mode=check_mode, diff=diff
+    )
 
 
-# Repairing ------------------------------------------------------------------------------------------------------------
+# Repairing
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_certificate_is_tied_to_a_container(host: FakeHost) -> None:
     result = run(host, container="7e3c-b2f5", **CREDENTIALS)
     assert result["changed"]
     assert result["association"] == WRITTEN
-    assert (result["method"], result["key"], result["account"], result["thumbprint"]) == ("property_file", "untested", host.account, THUMBPRINT)
-    assert result["diff"] == {"before": {"association": None, "friendly_name": None}, "after": {"association": WRITTEN, "friendly_name": None}}
+    assert (result["method"], result["key"], result["account"], result["thumbprint"]) == (
+        "property_file",
+        "untested",
+        host.account,
+        THUMBPRINT,
+    )
+    assert result["diff"] == {
+        "before": {"association": None, "friendly_name": None},
+        "after": {"association": WRITTEN, "friendly_name": None},
+    }
     assert len(host.calls) == 2
     assert host.files == {}
     assert host.secrets[-1] == {"pin": f"cu1:{WORD}"}
@@ -186,7 +217,14 @@ def test_the_association_is_taken_away(host: FakeHost) -> None:
     assert not run(host, state="absent")["changed"]
 
 
-@pytest.mark.parametrize("source", [{"serial_number": "00:AB:CD"}, {"certificate_path": "C:\\x.cer"}, {"thumbprint": f"\u200e{THUMBPRINT.lower()}"}])
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"serial_number": "00:AB:CD"},
+        {"certificate_path": "C:\\x.cer"},
+        {"thumbprint": f"\u200e{THUMBPRINT.lower()}"},
+    ],
+)
 def test_every_way_to_name_the_certificate(host: FakeHost, source: dict[str, str]) -> None:
     host.files["C:\\x.cer"] = DER
     result = run_action(ActionModule, {**source, "container": "c"}, host)
@@ -202,14 +240,24 @@ def test_the_users_own_store_is_a_folder(host: FakeHost) -> None:
     assert result["association"]["flags"] == 0x20
 
 
-# Check mode -----------------------------------------------------------------------------------------------------------
+# Check mode
+# -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"container": "c"}, {"container": "c", "machine_keys": True, "key_spec": 0, "friendly_name": "n"}, {"state": "absent"}, {}], ids=str
+    "arguments",
+    [
+        {"container": "c"},
+        {"container": "c", "machine_keys": True, "key_spec": 0, "friendly_name": "n"},
+        {"state": "absent"},
+        {},
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("key", [None, FOUND, KeyProvInfo("c", KSP, 0, 0, 2)], ids=["none", "found", "c"])
-def test_check_mode_predicts_what_the_run_does(host: FakeHost, arguments: dict[str, Any], key: KeyProvInfo | None) -> None:
+def test_check_mode_predicts_what_the_run_does(
+    host: FakeHost, arguments: dict[str, Any], key: KeyProvInfo | None
+) -> None:
     put(host, key)
     predicted = run(host, check_mode=True, **arguments)
     assert stored(host).key == key
@@ -234,7 +282,8 @@ def test_no_diff_where_none_is_asked_for(host: FakeHost) -> None:
     assert "diff" not in run(host, diff=False, container="c")
 
 
-# Testing the key ------------------------------------------------------------------------------------------------------
+# Testing the key
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_the_key_is_tried_in_the_same_call(host: FakeHost) -> None:
@@ -265,10 +314,17 @@ def test_a_certificate_named_by_its_file_is_tried_too(host: FakeHost) -> None:
     [
         ("Missing stored keyset", "", "linked", "this account finds no key in it"),
         ("Signature test FAILED", "", "unusable", "the test with it failed"),
-        ("Missing stored keyset", "n3fips_password is not set\r\n", "unusable", "no credentials of the crypto user"),
+        (
+            "Missing stored keyset",
+            "n3fips_password is not set\r\n",
+            "unusable",
+            "no credentials of the crypto user",
+        ),
     ],
 )
-def test_a_key_that_is_not_usable_is_a_warning_with_the_account(host: FakeHost, verdict: str, said: str, key: str, words: str) -> None:
+def test_a_key_that_is_not_usable_is_a_warning_with_the_account(
+    host: FakeHost, verdict: str, said: str, key: str, words: str
+) -> None:
     put(host, FOUND)
     tool(host).verdict, tool(host).said = verdict, said
     result = run(host, test_key=True)
@@ -286,7 +342,8 @@ def test_a_provider_that_hangs_does_not_hang_the_play(host: FakeHost) -> None:
     assert [step["timeout"] for step in host.calls[0] if step["op"] == "run"] == [5]
 
 
-# Broken links ---------------------------------------------------------------------------------------------------------
+# Broken links
+# ---------------------------------------------------------------------------------------------------------
 
 
 def broken(result: Raw) -> tuple[str, str]:
@@ -322,7 +379,9 @@ def test_a_search_that_finds_another_providers_key_fails(host: FakeHost) -> None
         (-2146893776, "", "cluster", "NTE_DEVICE_NOT_READY"),
     ],
 )
-def test_every_failure_of_certutil_is_told_apart(host: FakeHost, exit_code: int, said: str, link: str, words: str) -> None:
+def test_every_failure_of_certutil_is_told_apart(
+    host: FakeHost, exit_code: int, said: str, link: str, words: str
+) -> None:
     tool(host).exit_code, tool(host).said = exit_code, said
     found, text = broken(run(host))
     assert found == link
@@ -371,20 +430,31 @@ def test_a_host_without_certutil(host: FakeHost) -> None:
         ({"container": 'a" & b'}, "argument", "The option container"),
         ({"method": "search", "container": "c"}, "argument", "certutil chooses the container by itself"),
         ({"method": "property_file"}, "argument", "a container is needed"),
-        ({"thumbprint": None, "certificate_path": "C:\\none.cer"}, "certificate", "cannot be read on the host"),
+        (
+            {"thumbprint": None, "certificate_path": "C:\\none.cer"},
+            "certificate",
+            "cannot be read on the host",
+        ),
         ({"thumbprint": None, "certificate_path": "C:\\empty.cer"}, "certificate", "is empty"),
         ({"thumbprint": None, "certificate_path": "C:\\text.cer"}, "certificate", "is not a certificate"),
     ],
 )
-def test_bad_input_gets_its_sentence(host: FakeHost, arguments: dict[str, Any], link: str, words: str) -> None:
+def test_bad_input_gets_its_sentence(
+    host: FakeHost, arguments: dict[str, Any], link: str, words: str
+) -> None:
     host.files.update({"C:\\empty.cer": b"", "C:\\text.cer": b"hello"})
-    given = {name: value for name, value in {"thumbprint": THUMBPRINT, **arguments}.items() if value is not None}
+    given = {
+        name: value for name, value in {"thumbprint": THUMBPRINT, **arguments}.items() if value is not None
+    }
     result = run_action(ActionModule, given, host)
     assert broken(result)[0] == link
     assert re.search(words, result["msg"])
 
 
-@pytest.mark.parametrize("arguments", [{}, {"thumbprint": THUMBPRINT, "serial_number": "ab"}, {"thumbprint": THUMBPRINT, "crypto_user": "cu1"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"thumbprint": THUMBPRINT, "serial_number": "ab"}, {"thumbprint": THUMBPRINT, "crypto_user": "cu1"}],
+)
 def test_arguments_that_do_not_go_together(host: FakeHost, arguments: dict[str, str]) -> None:
     with pytest.raises(AnsibleError):
         run_action(ActionModule, arguments, host)
@@ -399,7 +469,8 @@ def test_an_expired_certificate_is_a_warning(host: FakeHost) -> None:
     assert not result["changed"]
 
 
-# Secrets and examples -------------------------------------------------------------------------------------------------
+# Secrets and examples
+# -------------------------------------------------------------------------------------------------
 
 
 def test_the_password_is_nowhere_but_beside_the_steps(host: FakeHost) -> None:
@@ -413,7 +484,10 @@ def test_the_password_is_nowhere_but_beside_the_steps(host: FakeHost) -> None:
 @pytest.mark.parametrize("number", range(3))
 def test_the_examples_run(host: FakeHost, number: int) -> None:
     values = {
-        "codesign_thumbprint": THUMBPRINT, "codesign_key.container": "7e3c-b2f5", "codesign_crypto_user": "cu1", "codesign_crypto_password": WORD,
+        "codesign_thumbprint": THUMBPRINT,
+        "codesign_key.container": "7e3c-b2f5",
+        "codesign_crypto_user": "cu1",
+        "codesign_crypto_password": WORD,
         "codesign_serial_number": "abcd",
     }
     text = re.sub(r"\{\{ ([\w.]+) \}\}", lambda match: values[match.group(1)], documentation.EXAMPLES)
@@ -423,7 +497,9 @@ def test_the_examples_run(host: FakeHost, number: int) -> None:
     host.files["C:\\certificates\\signing.cer"] = DER
     result = run_action(ActionModule, tasks[number]["cloudhsm.codesign.win_cert_repairstore"], host)
     assert not result.get("failed")
-    assert set(result) - {"changed", "diff", "warnings", "invocation"} <= set(yaml.safe_load(documentation.RETURN))
+    assert set(result) - {"changed", "diff", "warnings", "invocation"} <= set(
+        yaml.safe_load(documentation.RETURN)
+    )
 
 
 def test_the_documented_sample_is_what_a_run_returns(host: FakeHost) -> None:

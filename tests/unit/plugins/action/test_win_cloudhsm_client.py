@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_cloudhsm_client against a host held in Python: both client SDKs, check mode and run compared, every broken link told apart."""
+"""win_cloudhsm_client against a host held in Python: both client SDKs, check mode and run compared, every
+broken link told apart.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,16 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_client import ActionModule
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, configure, ksp_config, net
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins import documentation
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import FakeHost, Raw, failure, ran, run_action
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import configure
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, ksp_config, net
+from tests.unit.plugins import documentation
+from tests.unit.plugins.action.fake_host import (
+    FakeHost,
+    Raw,
+    failure,
+    ran,
+    run_action,
+)
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIBCustomer\nCA00\n-----END CERTIFICATE-----\n"
 OTHER_CA = "-----BEGIN CERTIFICATE-----\nMIIBOtherCA0\n-----END CERTIFICATE-----\n"
@@ -25,8 +34,12 @@ WANTED = {"hsm_addresses": ["10.0.1.17", "10.0.2.23"], "hsm_type": "hsm2m", "cus
 WANTED_SDK3 = {"client_sdk": "3", "hsm_addresses": ["10.0.1.17"], "hsm_type": "hsm1", "customer_ca": CA}
 
 
-def configure_tool(host: FakeHost, path: str, mode_field: str | None = "enable_sdk3_compatibility_mode") -> Any:
-    """A configure tool of SDK 5: it writes the whole file anew, with the type hsm1, as the ones seen in public do."""
+def configure_tool(
+    host: FakeHost, path: str, mode_field: str | None = "enable_sdk3_compatibility_mode"
+) -> Any:
+    """A configure tool of SDK 5: it writes the whole file anew, with the type hsm1, as the ones seen in
+    public do.
+    """
 
     def tool(step: Raw) -> Raw:
         words = step["arguments"].split()
@@ -35,13 +48,19 @@ def configure_tool(host: FakeHost, path: str, mode_field: str | None = "enable_s
         cluster["type"] = "hsm1"
         if "-a" in words:
             after = words[words.index("-a") + 1 :]
-            addresses = after[: next((number for number, word in enumerate(after) if word.startswith("-")), len(after))]
-            cluster["cluster"]["servers"] = [{"hostname": address, "port": 2223, "enable": True} for address in addresses]
+            addresses = after[
+                : next((number for number, word in enumerate(after) if word.startswith("-")), len(after))
+            ]
+            cluster["cluster"]["servers"] = [
+                {"hostname": address, "port": 2223, "enable": True} for address in addresses
+            ]
         if "--hsm-ca-cert" in words:
             cluster["cluster"]["hsm_ca_file"] = words[words.index("--hsm-ca-cert") + 1]
         for word in words:
             if word.endswith("key-availability-check"):
-                cluster["cluster"]["options"] = {"disable_key_availability_check": word.startswith("--disable")}
+                cluster["cluster"]["options"] = {
+                    "disable_key_availability_check": word.startswith("--disable")
+                }
             if word.endswith("sdk3-compatibility-mode") and mode_field:
                 data[mode_field] = word.startswith("--enable")
         data["clusters"] = [cluster]
@@ -54,7 +73,10 @@ def configure_tool(host: FakeHost, path: str, mode_field: str | None = "enable_s
 @pytest.fixture
 def sdk5() -> FakeHost:
     """Client SDK 5, installed and not configured."""
-    host = FakeHost(versions={configure.CONFIGURE_CLI: "5.18.0.0", configure.CONFIGURE_KSP: "5.18.0.0"}, reachable={"10.0.1.17", "10.0.2.23"})
+    host = FakeHost(
+        versions={configure.CONFIGURE_CLI: "5.18.0.0", configure.CONFIGURE_KSP: "5.18.0.0"},
+        reachable={"10.0.1.17", "10.0.2.23"},
+    )
     listed = "Provider Name: Microsoft Software Key Storage Provider\r\nProvider Name: CloudHSM Key Storage Provider\r\nCertUtil: -csplist command.\r\n"
     host.tools = {
         configure.CONFIGURE_CLI: configure_tool(host, CLI_FILE),
@@ -68,7 +90,11 @@ def sdk5() -> FakeHost:
 def sdk3() -> FakeHost:
     """Client SDK 3, installed and not configured, its configure tool where production scripts have it."""
     tool = configure.CONFIGURE_SDK3[1]
-    host = FakeHost(versions={tool: "3.4.4.0"}, reachable={"10.0.1.17"}, services={configure.SERVICE: {"status": "Stopped", "start_type": "Manual"}})
+    host = FakeHost(
+        versions={tool: "3.4.4.0"},
+        reachable={"10.0.1.17"},
+        services={configure.SERVICE: {"status": "Stopped", "start_type": "Manual"}},
+    )
     registered = {ksp_config.KSP}
 
     def provider(name: str) -> Any:
@@ -76,16 +102,24 @@ def sdk3() -> FakeHost:
             if step["arguments"] == "-register":
                 registered.add(name)
                 return ran(0, "done\r\n")
-            return ran(0, "Microsoft Software Key Storage Provider\r\n" + "".join(f"{item}\r\n" for item in sorted(registered) if item == name))
+            return ran(
+                0,
+                "Microsoft Software Key Storage Provider\r\n"
+                + "".join(f"{item}\r\n" for item in sorted(registered) if item == name),
+            )
 
         return program
 
     def configured(step: Raw) -> Raw:
-        host.files[SDK3_FILE] = json.dumps({"client": {}, "server": {"hostname": step["arguments"].split()[1], "port": 2223}}).encode()
+        host.files[SDK3_FILE] = json.dumps(
+            {"client": {}, "server": {"hostname": step["arguments"].split()[1], "port": 2223}}
+        ).encode()
         return ran()
 
     def service(step: Raw) -> Raw:
-        host.services[configure.SERVICE]["status"] = "Running" if step["arguments"].startswith("start") else "Stopped"
+        host.services[configure.SERVICE]["status"] = (
+            "Running" if step["arguments"].startswith("start") else "Stopped"
+        )
         return ran()
 
     def start_type(step: Raw) -> Raw:
@@ -93,12 +127,19 @@ def sdk3() -> FakeHost:
         host.services[configure.SERVICE]["start_type"] = "Automatic"
         return ran()
 
-    host.tools = {tool: configured, net.NET: service, net.SC: start_type, **{program: provider(name) for name, program in ksp_config.PROGRAMS.items()}}
+    host.tools = {
+        tool: configured,
+        net.NET: service,
+        net.SC: start_type,
+        **{program: provider(name) for name, program in ksp_config.PROGRAMS.items()},
+    }
     return host
 
 
 @pytest.mark.parametrize("kind", ["sdk5", "sdk3"])
-def test_check_mode_predicts_the_run_and_a_second_run_changes_nothing(kind: str, request: pytest.FixtureRequest) -> None:
+def test_check_mode_predicts_the_run_and_a_second_run_changes_nothing(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     host, arguments = request.getfixturevalue(kind), WANTED if kind == "sdk5" else WANTED_SDK3
     predicted = run_action(ActionModule, arguments, host, check_mode=True)
     assert predicted["changed"] is True
@@ -120,7 +161,10 @@ def test_sdk5_result_and_command_lines(sdk5: FakeHost) -> None:
     result = run_action(ActionModule, WANTED, sdk5)
     common = f"-a 10.0.1.17 10.0.2.23 --hsm-ca-cert {configure.CUSTOMER_CA} --enable-key-availability-check"
     changing = [run for run in sdk5.runs() if run[1] not in LISTING]
-    assert changing == [["configure-cli.exe", common], ["configure-ksp.exe", f"{common} --enable-sdk3-compatibility-mode"]]
+    assert changing == [
+        ["configure-cli.exe", common],
+        ["configure-ksp.exe", f"{common} --enable-sdk3-compatibility-mode"],
+    ]
     assert result["components"][1] == {
         "name": "ksp",
         "installed": True,
@@ -132,8 +176,14 @@ def test_sdk5_result_and_command_lines(sdk5: FakeHost) -> None:
         "key_availability_check": True,
         "sdk3_compatibility_mode": True,
     }
-    assert (result["client_sdk"], result["service"], result["providers"]) == ("5", None, ["CloudHSM Key Storage Provider"])
-    assert result["connections"] == [{"address": address, "reachable": True, "error": ""} for address in WANTED["hsm_addresses"]]
+    assert (result["client_sdk"], result["service"], result["providers"]) == (
+        "5",
+        None,
+        ["CloudHSM Key Storage Provider"],
+    )
+    assert result["connections"] == [
+        {"address": address, "reachable": True, "error": ""} for address in WANTED["hsm_addresses"]
+    ]
     assert sdk5.files[configure.CUSTOMER_CA] == CA.encode()
 
 
@@ -187,15 +237,28 @@ def test_sdk3_stops_configures_and_starts(sdk3: FakeHost) -> None:
     assert result["service"] == {"status": "Running", "start_type": "Automatic"}
     assert result["providers"] == sorted(ksp_config.PROGRAMS)
     runs = len(sdk3.runs())
-    run_action(ActionModule, {**WANTED_SDK3, "hsm_addresses": ["10.0.2.23"], "customer_ca": OTHER_CA, "check_connection": False}, sdk3)
+    run_action(
+        ActionModule,
+        {**WANTED_SDK3, "hsm_addresses": ["10.0.2.23"], "customer_ca": OTHER_CA, "check_connection": False},
+        sdk3,
+    )
     changing = [run for run in sdk3.runs()[runs:] if run[1] not in LISTING]
-    assert changing == [["net.exe", "stop AWSCloudHSMClient"], ["configure.exe", "-a 10.0.2.23"], ["net.exe", "start AWSCloudHSMClient"]]
+    assert changing == [
+        ["net.exe", "stop AWSCloudHSMClient"],
+        ["configure.exe", "-a 10.0.2.23"],
+        ["net.exe", "start AWSCloudHSMClient"],
+    ]
     assert sdk3.files[configure.CUSTOMER_CA] == OTHER_CA.encode()
 
 
 def test_sdk3_keeps_any_address_of_the_cluster(sdk3: FakeHost) -> None:
     run_action(ActionModule, WANTED_SDK3, sdk3)
-    assert run_action(ActionModule, {**WANTED_SDK3, "hsm_addresses": ["10.0.2.23", "10.0.1.17"]}, sdk3)["changed"] is False
+    assert (
+        run_action(ActionModule, {**WANTED_SDK3, "hsm_addresses": ["10.0.2.23", "10.0.1.17"]}, sdk3)[
+            "changed"
+        ]
+        is False
+    )
 
 
 @pytest.mark.parametrize("status", ["Stopped", "StopPending"])
@@ -204,19 +267,26 @@ def test_a_stopped_daemon_is_started_and_nothing_else(sdk3: FakeHost, status: st
     sdk3.services[configure.SERVICE]["status"] = status
     runs = len(sdk3.runs())
     assert run_action(ActionModule, WANTED_SDK3, sdk3)["changed"] is True
-    assert [run for run in sdk3.runs()[runs:] if run[1] not in LISTING] == [["net.exe", "start AWSCloudHSMClient"]]
+    assert [run for run in sdk3.runs()[runs:] if run[1] not in LISTING] == [
+        ["net.exe", "start AWSCloudHSMClient"]
+    ]
 
 
 def test_auto_takes_what_is_installed(sdk3: FakeHost, sdk5: FakeHost) -> None:
     assert run_action(ActionModule, {**WANTED_SDK3, "client_sdk": "auto"}, sdk3)["client_sdk"] == "3"
     sdk5.versions[configure.CONFIGURE_SDK3[0]] = "3.4.4.0"
     result = run_action(ActionModule, WANTED, sdk5)
-    assert (result["client_sdk"], [component["name"] for component in result["components"]]) == ("5", ["cli", "ksp"])
+    assert (result["client_sdk"], [component["name"] for component in result["components"]]) == (
+        "5",
+        ["cli", "ksp"],
+    )
 
 
 def test_the_same_certificate_in_other_lines_is_no_difference(sdk5: FakeHost) -> None:
     run_action(ActionModule, WANTED, sdk5)
-    sdk5.files[configure.CUSTOMER_CA] = b"Subject: CN=ca\r\n" + CA.replace("Customer\n", "Customer").replace("\n", "\r\n").encode()
+    sdk5.files[configure.CUSTOMER_CA] = (
+        b"Subject: CN=ca\r\n" + CA.replace("Customer\n", "Customer").replace("\n", "\r\n").encode()
+    )
     assert run_action(ActionModule, WANTED, sdk5)["changed"] is False
 
 
@@ -225,11 +295,31 @@ def test_the_same_certificate_in_other_lines_is_no_difference(sdk5: FakeHost) ->
     [
         ({"hsm_addresses": ["10.0.1"]}, "argument", "'10.0.1' in hsm_addresses is no IP address"),
         ({"hsm_addresses": []}, "argument", "hsm_addresses is empty"),
-        ({"hsm_addresses": ["10.0.1.17"], "customer_ca": "customerCA.crt"}, "argument", "customer_ca is not one certificate"),
-        ({"hsm_addresses": ["10.0.1.17"], "customer_ca": CA + CA}, "argument", "customer_ca is not one certificate"),
-        ({"hsm_addresses": ["10.0.1.17"], "key_availability_check": True}, "argument", "With one HSM no key is on two"),
-        ({"hsm_addresses": ["10.0.1.17"], "client_sdk": "3", "hsm_type": "hsm2m"}, "client", "Client SDK 3 cannot work with a cluster of type hsm2m"),
-        ({"hsm_addresses": ["10.0.1.17"], "client_sdk": "3"}, "client", "Client SDK 3 is not installed .*configure.exe does not exist"),
+        (
+            {"hsm_addresses": ["10.0.1.17"], "customer_ca": "customerCA.crt"},
+            "argument",
+            "customer_ca is not one certificate",
+        ),
+        (
+            {"hsm_addresses": ["10.0.1.17"], "customer_ca": CA + CA},
+            "argument",
+            "customer_ca is not one certificate",
+        ),
+        (
+            {"hsm_addresses": ["10.0.1.17"], "key_availability_check": True},
+            "argument",
+            "With one HSM no key is on two",
+        ),
+        (
+            {"hsm_addresses": ["10.0.1.17"], "client_sdk": "3", "hsm_type": "hsm2m"},
+            "client",
+            "Client SDK 3 cannot work with a cluster of type hsm2m",
+        ),
+        (
+            {"hsm_addresses": ["10.0.1.17"], "client_sdk": "3"},
+            "client",
+            "Client SDK 3 is not installed .*configure.exe does not exist",
+        ),
     ],
 )
 def test_what_is_refused(sdk5: FakeHost, arguments: Raw, link: str, says: str) -> None:
@@ -334,7 +424,9 @@ def test_one_hsm_that_does_not_answer_is_a_warning_and_none_a_failure(sdk5: Fake
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_a_provider_of_sdk5_that_is_not_registered_is_for_the_installer(sdk5: FakeHost, check_mode: bool) -> None:
+def test_a_provider_of_sdk5_that_is_not_registered_is_for_the_installer(
+    sdk5: FakeHost, check_mode: bool
+) -> None:
     none = "Provider Name: Microsoft Software Key Storage Provider\r\nCertUtil: -csplist command completed successfully.\r\n"
     sdk5.tools[certutil.PROGRAM] = lambda step: ran(0, none)
     result = run_action(ActionModule, WANTED, sdk5, check_mode=check_mode)
@@ -342,7 +434,9 @@ def test_a_provider_of_sdk5_that_is_not_registered_is_for_the_installer(sdk5: Fa
     assert "Install the KSP package of Client SDK 5 again" in result["msg"]
 
 
-@pytest.mark.parametrize("answer", [ran(1, "x"), ran(0, "nonsense"), ran(0, timed_out=True), failure("no certutil")])
+@pytest.mark.parametrize(
+    "answer", [ran(1, "x"), ran(0, "nonsense"), ran(0, timed_out=True), failure("no certutil")]
+)
 def test_providers_that_cannot_be_listed_are_unknown_and_no_failure(sdk5: FakeHost, answer: Raw) -> None:
     sdk5.tools[certutil.PROGRAM] = lambda step: answer
     result = run_action(ActionModule, WANTED, sdk5)

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_cloudhsm_import_key against a host held in Python: both SDKs, proofs, calls counted, every broken link told apart."""
+"""win_cloudhsm_import_key against a host held in Python: both SDKs, proofs, calls counted, every broken link
+told apart.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,22 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_import_key import ActionModule
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import FOLDER
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import cloudhsm_cli, import_key
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.cloud_host import LOGIN, PASSWORD, PROVIDERS, CloudHost
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import Raw, failure, ran, run_action
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import make
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import import_key
+from tests.unit.plugins.action.cloud_host import (
+    LOGIN,
+    PASSWORD,
+    PROVIDERS,
+    CloudHost,
+)
+from tests.unit.plugins.action.fake_host import (
+    Raw,
+    failure,
+    ran,
+    run_action,
+)
+from tests.unit.plugins.certificates import make
 
 SIGNING = make("signing")
 OTHER = make("other", number=1)
@@ -23,7 +36,13 @@ WANTED = {"thumbprint": SIGNING.thumbprint, **LOGIN}
 
 
 def host(sdk: str = "5", **more: Any) -> CloudHost:
-    return CloudHost(**more).with_sdk(sdk).with_pair(SIGNING).with_pair(OTHER, 1835020, 1835021).with_certificate(SIGNING)
+    return (
+        CloudHost(**more)
+        .with_sdk(sdk)
+        .with_pair(SIGNING)
+        .with_pair(OTHER, 1835020, 1835021)
+        .with_certificate(SIGNING)
+    )
 
 
 def act(there: CloudHost, check_mode: bool = False, **arguments: Any) -> Raw:
@@ -32,14 +51,20 @@ def act(there: CloudHost, check_mode: bool = False, **arguments: Any) -> Raw:
     return result
 
 
-# Present --------------------------------------------------------------------------------------------------------------
+# Present
+# --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("sdk", "calls"), [("5", 2), ("3", 3)])
 def test_a_container_is_made_and_proven_by_its_public_key(sdk: str, calls: int) -> None:
     there = host(sdk)
     result = act(there)
-    assert (result["changed"], result["container"], result["proof"], result["client_sdk"]) == (True, "7e3c-b2f5", "public_key", sdk)
+    assert (result["changed"], result["container"], result["proof"], result["client_sdk"]) == (
+        True,
+        "7e3c-b2f5",
+        "public_key",
+        sdk,
+    )
     assert result["containers"] == ["7e3c-b2f5"]
     assert len(there.calls) == calls
     assert result["diff"]["before"]["container"] is None
@@ -51,16 +76,30 @@ def test_a_container_is_made_and_proven_by_its_public_key(sdk: str, calls: int) 
 def test_a_container_is_known_by_its_public_key_before_the_certificate_is_tied_to_it(sdk: str) -> None:
     there = host(sdk).with_container("aaaa-1111", OTHER).with_container("bbbb-2222", SIGNING)
     result = act(there)
-    assert (result["changed"], result["container"], result["proof"], len(there.calls)) == (False, "bbbb-2222", "public_key", 2)
+    assert (result["changed"], result["container"], result["proof"], len(there.calls)) == (
+        False,
+        "bbbb-2222",
+        "public_key",
+        2,
+    )
     assert there.containers() == ["aaaa-1111", "bbbb-2222"]
 
 
 @pytest.mark.parametrize("sdk", ["5", "3"])
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_a_tied_certificate_costs_one_call(sdk: str, check_mode: bool) -> None:
-    there = host(sdk).with_container("7E3C-B2F5", SIGNING).with_certificate(SIGNING, "7e3c-b2f5", "cavium key storage provider")
+    there = (
+        host(sdk)
+        .with_container("7E3C-B2F5", SIGNING)
+        .with_certificate(SIGNING, "7e3c-b2f5", "cavium key storage provider")
+    )
     result = act(there, check_mode)
-    assert (result["changed"], result["container"], result["proof"], len(there.calls)) == (False, "7E3C-B2F5", "association", 1)
+    assert (result["changed"], result["container"], result["proof"], len(there.calls)) == (
+        False,
+        "7E3C-B2F5",
+        "association",
+        1,
+    )
 
 
 def test_an_association_whose_file_is_gone_is_no_proof() -> None:
@@ -71,7 +110,11 @@ def test_an_association_whose_file_is_gone_is_no_proof() -> None:
 def test_two_containers_of_one_key_are_said() -> None:
     there = host().with_container("aaaa-1111", SIGNING).with_container("bbbb-2222", SIGNING)
     result = act(there)
-    assert (result["changed"], result["container"], result["containers"]) == (False, "aaaa-1111", ["aaaa-1111", "bbbb-2222"])
+    assert (result["changed"], result["container"], result["containers"]) == (
+        False,
+        "aaaa-1111",
+        ["aaaa-1111", "bbbb-2222"],
+    )
     assert "2 containers: aaaa-1111 is used, bbbb-2222 could be removed" in result["warnings"][0]
 
 
@@ -111,7 +154,9 @@ def test_an_ec_key_is_found_by_its_point() -> None:
     result = act(there, thumbprint=CURVE.thumbprint)
     assert result["container"] == "7e3c-b2f5"
     assert "key-reference=0x00000000001c0001" in there.runs()[1][1]
-    result = act(CloudHost().with_sdk("3").with_pair(CURVE).with_certificate(CURVE), thumbprint=CURVE.thumbprint)
+    result = act(
+        CloudHost().with_sdk("3").with_pair(CURVE).with_certificate(CURVE), thumbprint=CURVE.thumbprint
+    )
     assert "EC key" in result["msg"]
 
 
@@ -120,17 +165,34 @@ def test_a_certificate_from_a_file_on_the_host_or_from_the_task() -> None:
     there.files["C:\\signing.cer"] = SIGNING.der
     arguments = {"certificate_path": "C:\\signing.cer", **LOGIN}
     assert run_action(ActionModule, arguments, there)["thumbprint"] == SIGNING.thumbprint
-    assert run_action(ActionModule, {"certificate_path": "C:\\none.cer", **LOGIN}, there)["link"] == "certificate"
+    assert (
+        run_action(ActionModule, {"certificate_path": "C:\\none.cer", **LOGIN}, there)["link"]
+        == "certificate"
+    )
     there = CloudHost().with_sdk("5").with_pair(SIGNING)
-    assert run_action(ActionModule, {"certificate_content": SIGNING.pem, **LOGIN}, there)["container"] == "7e3c-b2f5"
+    assert (
+        run_action(ActionModule, {"certificate_content": SIGNING.pem, **LOGIN}, there)["container"]
+        == "7e3c-b2f5"
+    )
 
 
 @pytest.mark.parametrize(
     ("version", "words"),
-    [("5.16.0", "Container name inconsistent"), ("5.18.0", ""), ("5.16.1", ""), ("5.13.0", ""), ("0.0.0.0", "")],
+    [
+        ("5.16.0", "Container name inconsistent"),
+        ("5.18.0", ""),
+        ("5.16.1", ""),
+        ("5.13.0", ""),
+        ("0.0.0.0", ""),
+    ],
 )
 def test_versions_with_known_faults_are_named(version: str, words: str) -> None:
-    there = host().with_container("7e3c-b2f5", SIGNING).with_certificate(SIGNING, "7e3c-b2f5").with_sdk("5", version)
+    there = (
+        host()
+        .with_container("7e3c-b2f5", SIGNING)
+        .with_certificate(SIGNING, "7e3c-b2f5")
+        .with_sdk("5", version)
+    )
     warnings = act(there).get("warnings", [])
     assert (words in warnings[0]) if words else not warnings
 
@@ -177,7 +239,8 @@ def test_a_file_named_otherwise_than_its_container() -> None:
     assert any("its own name tq-3daacd89" in text for text in result["warnings"])
 
 
-# What is broken -------------------------------------------------------------------------------------------------------
+# What is broken
+# -------------------------------------------------------------------------------------------------------
 
 
 def break_password(there: CloudHost) -> Raw:
@@ -263,7 +326,12 @@ def test_an_hsm_that_import_key_cannot_reach_is_no_stopped_service() -> None:
 
 @pytest.mark.parametrize(
     ("code", "damage", "link"),
-    [(0x80090016, None, "container"), (0x80090020, break_network, "cluster"), (0x80090030, break_provider, "provider"), (0x8009FFFF, None, "container")],
+    [
+        (0x80090016, None, "container"),
+        (0x80090020, break_network, "cluster"),
+        (0x80090030, break_provider, "provider"),
+        (0x8009FFFF, None, "container"),
+    ],
 )
 def test_containers_that_cannot_be_listed_are_never_guessed(code: int, damage: Any, link: str) -> None:
     there = host().with_container("aaaa-1111", SIGNING)
@@ -328,7 +396,8 @@ def test_check_mode_before_the_play_has_put_anything_there() -> None:
     assert act(there, check_mode=True)["changed"]
 
 
-# Readers --------------------------------------------------------------------------------------------------------------
+# Readers
+# --------------------------------------------------------------------------------------------------------------
 
 
 def test_readers_are_let_in_once() -> None:
@@ -372,16 +441,31 @@ def test_rights_that_icacls_does_not_give() -> None:
     assert "did not let WINHOST\\agent read" in act(there, readers=["WINHOST\\agent"])["msg"]
 
 
-# Absent ---------------------------------------------------------------------------------------------------------------
+# Absent
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def test_absent_removes_the_file_and_leaves_the_hsm_alone() -> None:
-    there = host().with_container("aaaa-1111", OTHER).with_container("bbbb-2222", SIGNING).with_container("cccc-3333", SIGNING)
+    there = (
+        host()
+        .with_container("aaaa-1111", OTHER)
+        .with_container("bbbb-2222", SIGNING)
+        .with_container("cccc-3333", SIGNING)
+    )
     before = dict(there.keys)
     predicted = act(there, check_mode=True, state="absent")
-    assert (predicted["changed"], predicted["removed"], len(there.containers())) == (True, ["bbbb-2222", "cccc-3333"], 3)
+    assert (predicted["changed"], predicted["removed"], len(there.containers())) == (
+        True,
+        ["bbbb-2222", "cccc-3333"],
+        3,
+    )
     result = act(there, state="absent")
-    assert (result["changed"], result["removed"], there.containers(), there.keys) == (True, ["bbbb-2222", "cccc-3333"], ["aaaa-1111"], before)
+    assert (result["changed"], result["removed"], there.containers(), there.keys) == (
+        True,
+        ["bbbb-2222", "cccc-3333"],
+        ["aaaa-1111"],
+        before,
+    )
     assert not any("-delkey" in arguments for _program, arguments in there.runs())
     there.held = {"aaaa-1111": OTHER}
     assert not act(there, state="absent")["changed"]
@@ -390,7 +474,11 @@ def test_absent_removes_the_file_and_leaves_the_hsm_alone() -> None:
 def test_absent_refuses_while_a_certificate_points_to_it() -> None:
     there = host().with_container("bbbb-2222", SIGNING).with_certificate(SIGNING, "bbbb-2222")
     result = act(there, state="absent")
-    assert (result["failed"], result["link"], result["thumbprints"]) == (True, "container", [SIGNING.thumbprint])
+    assert (result["failed"], result["link"], result["thumbprints"]) == (
+        True,
+        "container",
+        [SIGNING.thumbprint],
+    )
     assert act(there, state="absent", force=True)["removed"] == ["bbbb-2222"]
     assert there.containers() == []
 
@@ -414,11 +502,14 @@ def test_absent_without_proof() -> None:
 
 def test_absent_says_when_the_file_stays() -> None:
     there = host().with_container("bbbb-2222", SIGNING)
-    there.overrides["remove"] = lambda step: failure("The process cannot access the file because it is being used by another process.", 32)
+    there.overrides["remove"] = lambda step: failure(
+        "The process cannot access the file because it is being used by another process.", 32
+    )
     assert "could not be removed: The process cannot access" in act(there, state="absent")["msg"]
 
 
-# Logins -----------------------------------------------------------------------------------------------------------------
+# Logins
+# -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("sdk", "logins"), [("5", 2), ("3", 2)])

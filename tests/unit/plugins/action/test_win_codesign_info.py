@@ -12,11 +12,23 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_codesign_info import ActionModule
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_container import FOLDER
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import certutil, cloudhsm_cli, cmd, cmdkey, configure, import_key, signtool
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins import documentation
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import FakeHost, Raw, ran, run_action
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import blob, make
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import (
+    certutil,
+    cmd,
+    cmdkey,
+    import_key,
+    signtool,
+)
+from tests.unit.plugins import documentation
+from tests.unit.plugins.action.fake_host import (
+    FakeHost,
+    Raw,
+    ran,
+    run_action,
+)
+from tests.unit.plugins.certificates import blob, make
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIBCustomerCA00\n-----END CERTIFICATE-----\n"
 ROOT, SIGNER = make("Test Root", is_ca=True, number=99), make("Signer", "Test Root", days=3650)
@@ -24,8 +36,18 @@ MY = f"HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\My\\Certificates\\{SIGNER.
 ROOTS = f"HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\Root\\Certificates\\{ROOT.thumbprint}|Blob"
 CONTAINER = "tq-3daacd89"
 CLI_FILE, KSP_FILE = (f"{configure.FOLDERS[0]}\\{name}" for name in (configure.CLI_FILE, configure.KSP_FILE))
-IDENTITY: Raw = {"name": "release", "certificate": SIGNER.pem, "chain": [{"certificate": ROOT.pem, "store": "Root"}]}
-WANTED: Raw = {"hsm_addresses": ["10.0.1.17"], "hsm_type": "hsm2m", "customer_ca": CA, "stored_credentials": True, "identities": [IDENTITY]}
+IDENTITY: Raw = {
+    "name": "release",
+    "certificate": SIGNER.pem,
+    "chain": [{"certificate": ROOT.pem, "store": "Root"}],
+}
+WANTED: Raw = {
+    "hsm_addresses": ["10.0.1.17"],
+    "hsm_type": "hsm2m",
+    "customer_ca": CA,
+    "stored_credentials": True,
+    "identities": [IDENTITY],
+}
 
 
 def binary(content: bytes) -> Raw:
@@ -33,22 +55,38 @@ def binary(content: bytes) -> Raw:
 
 
 def config(**changes: Any) -> bytes:
-    cluster = {"hsm_ca_file": configure.CUSTOMER_CA, "servers": [{"hostname": "10.0.1.17"}], "options": {"disable_key_availability_check": True}}
-    return json.dumps({"clusters": [{"type": "hsm2m", "cluster": cluster}], "sdk3_compatibility_mode": True, **changes}).encode()
+    cluster = {
+        "hsm_ca_file": configure.CUSTOMER_CA,
+        "servers": [{"hostname": "10.0.1.17"}],
+        "options": {"disable_key_availability_check": True},
+    }
+    return json.dumps(
+        {"clusters": [{"type": "hsm2m", "cluster": cluster}], "sdk3_compatibility_mode": True, **changes}
+    ).encode()
 
 
 @pytest.fixture
 def host() -> FakeHost:
     """A host with Client SDK 5 that is as WANTED says."""
     made = FakeHost(reachable={"10.0.1.17"})
-    made.versions = dict.fromkeys((configure.CONFIGURE_CLI, configure.CONFIGURE_KSP, cloudhsm_cli.WINDOWS_PROGRAM), "5.18.0.0")
+    made.versions = dict.fromkeys(
+        (configure.CONFIGURE_CLI, configure.CONFIGURE_KSP, cloudhsm_cli.WINDOWS_PROGRAM), "5.18.0.0"
+    )
     made.versions[signtool.PROGRAM] = "10.0.26100.7705"
-    made.files = {configure.CUSTOMER_CA: CA.encode(), CLI_FILE: config(), KSP_FILE: config(), f"{FOLDER}\\{CONTAINER}": b"reference"}
+    made.files = {
+        configure.CUSTOMER_CA: CA.encode(),
+        CLI_FILE: config(),
+        KSP_FILE: config(),
+        f"{FOLDER}\\{CONTAINER}": b"reference",
+    }
     made.registry = {MY: binary(blob(SIGNER, CONTAINER)), ROOTS: binary(blob(ROOT))}
     entry = "\r\nCurrently stored credentials for CLOUDHSM_PIN:\r\n\r\n    Target: CLOUDHSM_PIN\r\n    User: cu1\r\n"
     none = "\r\nCurrently stored credentials for x:\r\n\r\n* NONE *\r\n"
     made.tools = {
-        certutil.PROGRAM: lambda step: ran(0, "Provider Name: Cavium Key Storage Provider\r\nCertUtil: -csplist command completed successfully.\r\n"),
+        certutil.PROGRAM: lambda step: ran(
+            0,
+            "Provider Name: Cavium Key Storage Provider\r\nCertUtil: -csplist command completed successfully.\r\n",
+        ),
         cmdkey.PROGRAM: lambda step: ran(0, entry if step["arguments"].endswith("CLOUDHSM_PIN") else none),
         cmd.PROGRAM: lambda step: ran(4),
     }
@@ -65,7 +103,13 @@ def test_a_host_that_is_as_wanted_costs_one_call(host: FakeHost, check_mode: boo
             "name": "release",
             "thumbprint": SIGNER.thumbprint,
             "present": True,
-            "association": {"container": CONTAINER, "provider": "Cavium Key Storage Provider", "provider_type": 0, "flags": 0, "key_spec": 2},
+            "association": {
+                "container": CONTAINER,
+                "provider": "Cavium Key Storage Provider",
+                "provider_type": 0,
+                "flags": 0,
+                "key_spec": 2,
+            },
             "container": CONTAINER,
             "missing_readers": [],
         }
@@ -73,9 +117,22 @@ def test_a_host_that_is_as_wanted_costs_one_call(host: FakeHost, check_mode: boo
     found = [(item["subject"], item["store_name"], item["present"]) for item in result["certificates"]]
     assert found == [("CN=Test Root", "Root", True), ("CN=Signer", "My", True)]
     assert result["credentials"]["sdk5"] == {"credential_manager": "present", "environment": "absent"}
-    assert result["signtool"] == {"present": True, "path": signtool.PROGRAM, "version": "10.0.26100.7705", "architecture": "x64"}
-    assert result["host"] == {"account": "WINHOST\\Administrator", "powershell": "5.1.20348.1", "oem_code_page": 437}
-    assert (result["containers"], result["client"]["client_sdk"], result["client"]["connections"][0]["reachable"]) == ([CONTAINER], "5", True)
+    assert result["signtool"] == {
+        "present": True,
+        "path": signtool.PROGRAM,
+        "version": "10.0.26100.7705",
+        "architecture": "x64",
+    }
+    assert result["host"] == {
+        "account": "WINHOST\\Administrator",
+        "powershell": "5.1.20348.1",
+        "oem_code_page": 437,
+    }
+    assert (
+        result["containers"],
+        result["client"]["client_sdk"],
+        result["client"]["connections"][0]["reachable"],
+    ) == ([CONTAINER], "5", True)
 
 
 def damage(**fields: Any) -> Callable[[FakeHost], None]:
@@ -90,27 +147,56 @@ def damage(**fields: Any) -> Callable[[FakeHost], None]:
     ("apply", "findings"),
     [
         (damage(reachable=set()), [("cluster", "TCP connection to 10.0.1.17:2223", "no answer")]),
-        (damage(files={KSP_FILE: config(sdk3_compatibility_mode=False)}), [("client", "SDK 3 compatibility mode (ksp)", "off")]),
+        (
+            damage(files={KSP_FILE: config(sdk3_compatibility_mode=False)}),
+            [("client", "SDK 3 compatibility mode (ksp)", "off")],
+        ),
         (damage(files={CLI_FILE: b"{"}), [("client", CLI_FILE, "it is no JSON")]),
-        (damage(tools={cmdkey.PROGRAM: lambda step: ran(0, "x:\r\n\r\n* NONE *\r\n")}), [("credential", "credentials of the crypto user", "absent")]),
-        (damage(registry={ROOTS: {"exists": False}}), [("certificate", f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root", "missing")]),
-        (damage(registry={MY: {"exists": False}}), [("certificate", f"Signer ({SIGNER.thumbprint}) in LocalMachine\\My", "missing")]),
-        (damage(registry={MY: binary(blob(SIGNER))}), [("container", f"association of {SIGNER.thumbprint}", "none")]),
-        (damage(registry={MY: binary(blob(SIGNER, "gone"))}), [("container", f"key container of certificate {SIGNER.thumbprint}", "gone of Cavium")]),
-        (damage(registry={MY: binary(blob(SIGNER, CONTAINER, "Microsoft KSP"))}), [("provider", "provider in the association", "Microsoft KSP")]),
+        (
+            damage(tools={cmdkey.PROGRAM: lambda step: ran(0, "x:\r\n\r\n* NONE *\r\n")}),
+            [("credential", "credentials of the crypto user", "absent")],
+        ),
+        (
+            damage(registry={ROOTS: {"exists": False}}),
+            [("certificate", f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root", "missing")],
+        ),
+        (
+            damage(registry={MY: {"exists": False}}),
+            [("certificate", f"Signer ({SIGNER.thumbprint}) in LocalMachine\\My", "missing")],
+        ),
+        (
+            damage(registry={MY: binary(blob(SIGNER))}),
+            [("container", f"association of {SIGNER.thumbprint}", "none")],
+        ),
+        (
+            damage(registry={MY: binary(blob(SIGNER, "gone"))}),
+            [("container", f"key container of certificate {SIGNER.thumbprint}", "gone of Cavium")],
+        ),
+        (
+            damage(registry={MY: binary(blob(SIGNER, CONTAINER, "Microsoft KSP"))}),
+            [("provider", "provider in the association", "Microsoft KSP")],
+        ),
         (damage(versions={signtool.PROGRAM: None}), [("signtool", "SignTool", "missing")]),
         (
             damage(reachable=set(), versions={signtool.PROGRAM: None}, registry={ROOTS: {"exists": False}}),
-            [("cluster", "TCP", "no answer"), ("certificate", "Test Root", "missing"), ("signtool", "SignTool", "missing")],
+            [
+                ("cluster", "TCP", "no answer"),
+                ("certificate", "Test Root", "missing"),
+                ("signtool", "SignTool", "missing"),
+            ],
         ),
     ],
 )
-def test_one_damage_is_one_finding(host: FakeHost, apply: Callable[[FakeHost], None], findings: list[tuple[str, str, str]]) -> None:
+def test_one_damage_is_one_finding(
+    host: FakeHost, apply: Callable[[FakeHost], None], findings: list[tuple[str, str, str]]
+) -> None:
     apply(host)
     result = run_action(ActionModule, WANTED, host)
     found = [(finding["link"], finding["what"], finding["seen"]) for finding in result["findings"]]
     assert len(found) == len(findings), found
-    for (link, what, seen), (expected_link, expected_what, expected_seen) in zip(found, findings, strict=True):
+    for (link, what, seen), (expected_link, expected_what, expected_seen) in zip(
+        found, findings, strict=True
+    ):
         assert link == expected_link
         assert what.startswith(expected_what)
         assert seen.startswith(expected_seen)
@@ -126,11 +212,21 @@ def test_one_damage_is_one_finding(host: FakeHost, apply: Callable[[FakeHost], N
         ({"machine_keys": True}, "container", "machine keys in", "true", "false"),
         ({"friendly_name": "Release"}, "certificate", "friendly name of", "Release", "none"),
         ({"provider_type": 24}, "container", "provider type in", "24", "0"),
-        ({"provider": "CloudHSM Key Storage Provider"}, "provider", "provider in", "CloudHSM Key Storage Provider", "Cavium Key Storage Provider"),
+        (
+            {"provider": "CloudHSM Key Storage Provider"},
+            "provider",
+            "provider in",
+            "CloudHSM Key Storage Provider",
+            "Cavium Key Storage Provider",
+        ),
     ],
 )
-def test_the_association_is_compared_where_it_is_wanted(host: FakeHost, identity: Raw, link: str, what: str, expected: str, seen: str) -> None:
-    (finding,) = run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, **identity}]}, host)["findings"]
+def test_the_association_is_compared_where_it_is_wanted(
+    host: FakeHost, identity: Raw, link: str, what: str, expected: str, seen: str
+) -> None:
+    (finding,) = run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, **identity}]}, host)[
+        "findings"
+    ]
     assert (finding["link"], finding["expected"], finding["seen"]) == (link, expected, seen)
     assert finding["what"].startswith(what)
     # The role that is named is the one that ties.
@@ -140,10 +236,18 @@ def test_the_association_is_compared_where_it_is_wanted(host: FakeHost, identity
 
 def test_a_certificate_that_cannot_sign_is_a_finding(host: FakeHost) -> None:
     old = make("Old", "Test Root", days=30)
-    result = run_action(ActionModule, {"gather": ["identities"], "identities": [{"name": "old", "certificate": old.pem}]}, host)
+    result = run_action(
+        ActionModule,
+        {"gather": ["identities"], "identities": [{"name": "old", "certificate": old.pem}]},
+        host,
+    )
     assert [finding["seen"][:7] for finding in result["findings"]] == ["The cer", "missing"]
     host.registry[MY.replace(SIGNER.thumbprint, old.thumbprint)] = binary(blob(old, CONTAINER))
-    (finding,) = run_action(ActionModule, {"gather": ["identities"], "identities": [{"name": "old", "certificate": old.pem}]}, host)["findings"]
+    (finding,) = run_action(
+        ActionModule,
+        {"gather": ["identities"], "identities": [{"name": "old", "certificate": old.pem}]},
+        host,
+    )["findings"]
     assert "expired on 2026-01-31" in finding["seen"]
     assert "certificate of 'old' cannot sign: the certificate " in finding["text"]
     assert ".." not in finding["text"]
@@ -162,13 +266,21 @@ def test_only_what_is_asked_for_is_read(host: FakeHost, part: str) -> None:
 def test_identities_without_their_certificates_still_name_a_missing_one(host: FakeHost) -> None:
     del host.registry[MY]
     result = run_action(ActionModule, {**WANTED, "gather": ["identities"]}, host)
-    assert [(finding["link"], finding["seen"]) for finding in result["findings"]] == [("certificate", "missing")]
-    assert (result["identities"][0]["present"], result["identities"][0]["association"], result["identities"][0]["container"]) == (False, None, "")
+    assert [(finding["link"], finding["seen"]) for finding in result["findings"]] == [
+        ("certificate", "missing")
+    ]
+    assert (
+        result["identities"][0]["present"],
+        result["identities"][0]["association"],
+        result["identities"][0]["container"],
+    ) == (False, None, "")
 
 
 def test_nothing_is_compared_that_was_not_wanted(host: FakeHost) -> None:
     host.reachable = set()
-    host.files[KSP_FILE] = config(clusters=[{"type": "hsm1", "cluster": {"servers": [{"hostname": "10.9.9.9"}]}}])
+    host.files[KSP_FILE] = config(
+        clusters=[{"type": "hsm1", "cluster": {"servers": [{"hostname": "10.9.9.9"}]}}]
+    )
     host.tools[cmdkey.PROGRAM] = lambda step: ran(0, "* NONE *")
     assert run_action(ActionModule, {}, host)["findings"] == []
 
@@ -182,23 +294,50 @@ def test_readers_are_compared_by_account(host: FakeHost) -> None:
         return {"exists": True, "files": [file], "sids": [{"sid": sids[name]} for name in step["accounts"]]}
 
     host.overrides["access"] = access
-    result = run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["WINHOST\\agent"]}]}, host)
-    assert [(finding["what"], finding["seen"]) for finding in result["findings"]] == [("readers of the key container of 'release'", "WINHOST\\agent may not")]
-    assert result["findings"][0]["text"].startswith("container: WINHOST\\agent may not read the key container of 'release'. Run the module")
+    result = run_action(
+        ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["WINHOST\\agent"]}]}, host
+    )
+    assert [(finding["what"], finding["seen"]) for finding in result["findings"]] == [
+        ("readers of the key container of 'release'", "WINHOST\\agent may not")
+    ]
+    assert result["findings"][0]["text"].startswith(
+        "container: WINHOST\\agent may not read the key container of 'release'. Run the module"
+    )
     assert result["identities"][0]["missing_readers"] == ["WINHOST\\agent"]
     assert len(host.calls) == 1
     sids["WINHOST\\agent"] = "S-1-5-21-1-2-3-1002"
-    assert run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["WINHOST\\agent"]}]}, host)["findings"] == []
-    (finding,) = run_action(ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["nobody"]}]}, host)["findings"]
+    assert (
+        run_action(
+            ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["WINHOST\\agent"]}]}, host
+        )["findings"]
+        == []
+    )
+    (finding,) = run_action(
+        ActionModule, {**WANTED, "identities": [{**IDENTITY, "readers": ["nobody"]}]}, host
+    )["findings"]
     assert (finding["link"], finding["seen"]) == ("container", "There is no account 'nobody' on this host.")
 
 
 def test_credentials_of_the_sdk_that_is_installed(host: FakeHost) -> None:
-    host.versions = {configure.CONFIGURE_SDK3[1]: "3.4.4.0", import_key.PROGRAM: "3.4.4.0", signtool.PROGRAM: "10.0.26100.7705"}
-    for arguments in ({"stored_credentials": True, "gather": ["client", "credentials"]}, {"stored_credentials": True, "gather": ["identities", "credentials"]}):
-        findings = [finding for finding in run_action(ActionModule, arguments, host)["findings"] if finding["link"] == "credential"]
+    host.versions = {
+        configure.CONFIGURE_SDK3[1]: "3.4.4.0",
+        import_key.PROGRAM: "3.4.4.0",
+        signtool.PROGRAM: "10.0.26100.7705",
+    }
+    for arguments in (
+        {"stored_credentials": True, "gather": ["client", "credentials"]},
+        {"stored_credentials": True, "gather": ["identities", "credentials"]},
+    ):
+        findings = [
+            finding
+            for finding in run_action(ActionModule, arguments, host)["findings"]
+            if finding["link"] == "credential"
+        ]
         assert ["cloudhsm_client" in finding["what"] for finding in findings] == [True]
-    assert run_action(ActionModule, {"stored_credentials": True, "gather": ["credentials"]}, host)["findings"] == []
+    assert (
+        run_action(ActionModule, {"stored_credentials": True, "gather": ["credentials"]}, host)["findings"]
+        == []
+    )
 
 
 def test_known_faults_are_warned_of(host: FakeHost) -> None:
@@ -222,13 +361,22 @@ def test_bad_arguments(host: FakeHost, arguments: Raw, says: str) -> None:
 
 
 def test_the_result_is_the_documented_one(host: FakeHost) -> None:
-    assert set(run_action(ActionModule, WANTED, host)) - {"changed"} == documentation.returned("win_codesign_info")
+    assert set(run_action(ActionModule, WANTED, host)) - {"changed"} == documentation.returned(
+        "win_codesign_info"
+    )
 
 
 @pytest.mark.parametrize("task", documentation.examples("win_codesign_info"), ids=lambda task: task["name"])
 def test_the_examples_run(host: FakeHost, task: Raw) -> None:
     given = {"customer_ca": CA.rstrip(), "identities": [IDENTITY]}
-    arguments = {name: given.get(name, value) for name, value in (task["cloudhsm.codesign.win_codesign_info"] or {}).items()}
+    arguments = {
+        name: given.get(name, value)
+        for name, value in (task["cloudhsm.codesign.win_codesign_info"] or {}).items()
+    }
     host.reachable.add("10.0.2.23")
     result = run_action(ActionModule, arguments, host)
-    assert (result["changed"], result.get("failed"), result["host"]["account"]) == (False, None, "WINHOST\\Administrator")
+    assert (result["changed"], result.get("failed"), result["host"]["account"]) == (
+        False,
+        None,
+        "WINHOST\\Administrator",
+    )

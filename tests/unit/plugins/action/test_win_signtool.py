@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool as a user sees it: results, remote calls, files on the host, for every state and everything that goes wrong."""
+"""win_signtool as a user sees it: results, remote calls, files on the host, for every state and everything
+that goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ from fake_host import Raw, failure, run_action
 from fake_signtool import PROGRAM, SignToolHost, join, made, signed, split
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.formats.certificate_store import KeyProvInfo, StoredCertificate, write_blob
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    KeyProvInfo,
+    StoredCertificate,
+    write_blob,
+)
 
 URL = "http://tsa.example.com/ts"
 SECOND_URL = "http://tsa2.example.com/ts"
@@ -35,11 +41,22 @@ TOOL = r"C:\build\tool.exe"
 NO_CERTIFICATE = "No certificates were found that met all the given criteria."
 
 
-def certificate(name: str = "Example Code Signing", days: int = 365, usage: Any = ExtendedKeyUsageOID.CODE_SIGNING, size: int = 2048) -> x509.Certificate:
+def certificate(
+    name: str = "Example Code Signing",
+    days: int = 365,
+    usage: Any = ExtendedKeyUsageOID.CODE_SIGNING,
+    size: int = 2048,
+) -> x509.Certificate:
     key = rsa.generate_private_key(public_exponent=65537, key_size=size)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(timezone.utc)
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key()).serial_number(4711)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(4711)
+    )
     builder = builder.not_valid_before(now - timedelta(days=400)).not_valid_after(now + timedelta(days=days))
     if usage is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -61,13 +78,24 @@ def put_certificate(host: SignToolHost, of: x509.Certificate, linked: bool = Tru
     from cryptography.hazmat.primitives.serialization import Encoding
 
     blob = write_blob(StoredCertificate(of.public_bytes(Encoding.DER), key))
-    host.registry[f"{STORE}\\{thumbprint(of)}|Blob"] = {"exists": True, "kind": "Binary", "base64": base64.b64encode(blob).decode()}
+    host.registry[f"{STORE}\\{thumbprint(of)}|Blob"] = {
+        "exists": True,
+        "kind": "Binary",
+        "base64": base64.b64encode(blob).decode(),
+    }
     return thumbprint(of)
 
 
 @pytest.fixture
 def host() -> SignToolHost:
-    made_host = SignToolHost(files={APP: b"MZ app", TOOL: b"MZ tool", r"C:\build\notes.txt": b"text of a note", r"C:\logs\keep": b""})
+    made_host = SignToolHost(
+        files={
+            APP: b"MZ app",
+            TOOL: b"MZ tool",
+            r"C:\build\notes.txt": b"text of a note",
+            r"C:\logs\keep": b"",
+        }
+    )
     put_certificate(made_host, CERTIFICATE)
     return made_host
 
@@ -75,12 +103,22 @@ def host() -> SignToolHost:
 @pytest.fixture(autouse=True)
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
-    monkeypatch.setattr("ansible_collections.cloudhsm.codesign.plugins.action.win_signtool.time.sleep", slept.append)
+    monkeypatch.setattr(
+        "ansible_collections.cloudhsm.codesign.plugins.action.win_signtool.time.sleep", slept.append
+    )
     return slept
 
 
 def run(host: SignToolHost, check_mode: bool = False, **options: Any) -> Raw:
-    given = {"files": [APP], **({"thumbprint": OWN} if options.get("state", "signed") == "signed" and "subject" not in options else {}), **options}
+    given = {
+        "files": [APP],
+        **(
+            {"thumbprint": OWN}
+            if options.get("state", "signed") == "signed" and "subject" not in options
+            else {}
+        ),
+        **options,
+    }
     return run_action(ActionModule, given, host, check_mode=check_mode)
 
 
@@ -92,7 +130,8 @@ def signatures(host: SignToolHost, path: str = APP) -> list[dict[str, Any]]:
     return split(host.files[path])[1]
 
 
-# The good way ---------------------------------------------------------------------------------------------------------
+# The good way
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_signs_with_a_timestamp_in_three_calls_and_changes_nothing_again(host: SignToolHost) -> None:
@@ -103,7 +142,13 @@ def test_signs_with_a_timestamp_in_three_calls_and_changes_nothing_again(host: S
     assert [entry["state_after"] for entry in result["files"]] == ["timestamped", "timestamped"]
     assert result["signed"] == 2
     entry = result["files"][0]
-    assert (entry["path"], entry["state_before"], entry["signer"], entry["digest"], entry["signatures"]) == (APP, "unsigned", OWN, "sha256", 1)
+    assert (entry["path"], entry["state_before"], entry["signer"], entry["digest"], entry["signatures"]) == (
+        APP,
+        "unsigned",
+        OWN,
+        "sha256",
+        1,
+    )
     assert entry["timestamp"] == {"time": "2026-11-24T06:20:41", "authority": "Example Time Stamping"}
     assert entry["sha256_before"] != entry["sha256_after"]
     assert no_copies(host)
@@ -116,7 +161,9 @@ def test_signs_with_a_timestamp_in_three_calls_and_changes_nothing_again(host: S
     assert host.files == after
 
 
-def test_pattern_is_expanded_on_the_host_and_leaves_working_copies_of_a_dead_run_alone(host: SignToolHost) -> None:
+def test_pattern_is_expanded_on_the_host_and_leaves_working_copies_of_a_dead_run_alone(
+    host: SignToolHost,
+) -> None:
     host.files[r"C:\build\codesign-0123abcd.exe"] = b"MZ half"
     result = run(host, files=[r"C:\build\*.exe", APP])
     assert sorted(entry["path"] for entry in result["files"]) == [APP, TOOL]
@@ -155,7 +202,9 @@ def test_options_reach_signtool_before_the_file_names(host: SignToolHost) -> Non
         timestamp_urls=[URL],
     )
     (arguments,) = [arguments for _program, arguments in host.runs() if arguments.startswith("sign ")]
-    assert arguments.startswith(f"sign /v /debug /fd sha384 /sm /s My /sha1 {OWN} /tr {URL} /td sha256 /ac C:\\certs\\ca.cer /d ")
+    assert arguments.startswith(
+        f"sign /v /debug /fd sha384 /sm /s My /sha1 {OWN} /tr {URL} /td sha256 /ac C:\\certs\\ca.cer /d "
+    )
     assert '/d "Example Program" /du http://www.example.com/ /ph codesign-' in arguments
 
 
@@ -168,7 +217,8 @@ def test_credentials_reach_the_signing_process_only(host: SignToolHost) -> None:
     assert SECRET not in json.dumps(result)
 
 
-# Check mode and diff --------------------------------------------------------------------------------------------------
+# Check mode and diff
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -182,7 +232,9 @@ def test_credentials_reach_the_signing_process_only(host: SignToolHost) -> None:
         (signed(b"MZ app", OTHER), {"state": "timestamped", "timestamp_urls": [URL]}, "timestamped"),
     ],
 )
-def test_check_mode_predicts_what_happens(host: SignToolHost, content: bytes, options: dict[str, Any], state: str) -> None:
+def test_check_mode_predicts_what_happens(
+    host: SignToolHost, content: bytes, options: dict[str, Any], state: str
+) -> None:
     host.files[APP] = content
     predicted = run(host, check_mode=True, **options)
     assert host.files[APP] == content
@@ -190,14 +242,25 @@ def test_check_mode_predicts_what_happens(host: SignToolHost, content: bytes, op
     actual = run(host, **options)
     assert predicted["changed"]
     assert actual["changed"]
-    for key in ("path", "state_before", "state_after", "signatures", "action", "outcome", "changed", "sha256_before", "signer"):
+    for key in (
+        "path",
+        "state_before",
+        "state_after",
+        "signatures",
+        "action",
+        "outcome",
+        "changed",
+        "sha256_before",
+        "signer",
+    ):
         assert predicted["files"][0][key] == actual["files"][0][key], key
     assert actual["files"][0]["state_after"] == state
     assert predicted["diff"] == actual["diff"]
     assert not run(host, **options)["changed"]
 
 
-# What is there already ------------------------------------------------------------------------------------------------
+# What is there already
+# ------------------------------------------------------------------------------------------------
 
 
 def test_missing_timestamp_is_added_without_a_second_signature(host: SignToolHost) -> None:
@@ -205,7 +268,9 @@ def test_missing_timestamp_is_added_without_a_second_signature(host: SignToolHos
     result = run(host, timestamp_urls=[URL])
     assert result["files"][0]["action"] == "timestamp"
     assert [(one["signer"], one["stamped"]) for one in signatures(host)] == [(OTHER, False), (OWN, True)]
-    assert any("/tp 1 " in arguments for _program, arguments in host.runs() if arguments.startswith("timestamp"))
+    assert any(
+        "/tp 1 " in arguments for _program, arguments in host.runs() if arguments.startswith("timestamp")
+    )
 
 
 def test_append_adds_one_signature_once(host: SignToolHost) -> None:
@@ -260,7 +325,8 @@ def test_one_broken_signature_among_two_is_a_question_for_a_person(host: SignToo
     assert len(host.calls) == 1
 
 
-# The other states -----------------------------------------------------------------------------------------------------
+# The other states
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_verified_changes_nothing_and_names_what_is_not(host: SignToolHost) -> None:
@@ -300,7 +366,8 @@ def test_unsigned_takes_all_signatures_off(host: SignToolHost) -> None:
     assert not run(host, state="unsigned", files=[APP, r"C:\build\notes.txt"])["changed"]
 
 
-# What goes wrong ------------------------------------------------------------------------------------------------------
+# What goes wrong
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_second_authority_is_asked_when_the_first_is_dead(host: SignToolHost, sleeps: list[float]) -> None:
@@ -324,13 +391,17 @@ def test_all_authorities_dead_leaves_the_file_as_it_was(host: SignToolHost, slee
 
 
 @pytest.mark.parametrize("append", [False, True])
-def test_signature_left_without_its_timestamp_gets_it_and_no_second_signature(host: SignToolHost, append: bool) -> None:
+def test_signature_left_without_its_timestamp_gets_it_and_no_second_signature(
+    host: SignToolHost, append: bool
+) -> None:
     host.stamp_failure_leaves_signed = True
     host.dead_authorities = {URL: 1}
     host.files[APP] = signed(b"MZ app", OTHER) if append else b"MZ app"
     result = run(host, timestamp_urls=[URL], append=append)
     assert not result.get("failed"), result["msg"]
-    assert [(one["signer"], one["stamped"]) for one in signatures(host)] == ([(OTHER, False)] if append else []) + [(OWN, True)]
+    assert [(one["signer"], one["stamped"]) for one in signatures(host)] == (
+        [(OTHER, False)] if append else []
+    ) + [(OWN, True)]
     commands = [arguments.split()[0] for _program, arguments in host.runs()]
     assert commands.count("sign") == 1
     assert commands.count("timestamp") == 1
@@ -341,7 +412,14 @@ def test_key_failure_ends_a_run_and_the_files_behind_it_go_into_the_next(host: S
     host.files.update({name: b"MZ " + name.encode() for name in names})
     host.key_fails_at = {b"MZ " + names[2].encode()}
     result = run(host, files=names, jobs=1)
-    assert [entry["outcome"] for entry in result["files"]] == ["changed", "changed", "failed", "changed", "changed", "changed"]
+    assert [entry["outcome"] for entry in result["files"]] == [
+        "changed",
+        "changed",
+        "failed",
+        "changed",
+        "changed",
+        "changed",
+    ]
     assert result["failed"]
     assert result["failed_files"] == 1
     assert names[2] in result["msg"]
@@ -369,7 +447,13 @@ def test_different_errors_in_one_run_are_told_apart_by_running_alone(host: SignT
     host.dead_authorities = {URL: 1}
     host.key_fails_at = {b"MZ " + names[3].encode()}
     result = run(host, files=names, jobs=1, timestamp_urls=[URL])
-    assert [entry["outcome"] for entry in result["files"]] == ["changed", "changed", "changed", "failed", "changed"]
+    assert [entry["outcome"] for entry in result["files"]] == [
+        "changed",
+        "changed",
+        "changed",
+        "failed",
+        "changed",
+    ]
     assert result["files"][3]["error"]["link"] == "key"
 
 
@@ -384,16 +468,32 @@ def test_tool_that_hangs_is_stopped_and_says_where(host: SignToolHost) -> None:
 @pytest.mark.parametrize(
     ("sentence", "link", "words"),
     [
-        ("No certificates were found that met all the given criteria.", "certificate", "found no certificate"),
-        ("An error occurred while attempting to load the signing\r\n\tcertificate from: codesign-1.exe", "certificate", "tied to a key that is not its own"),
+        (
+            "No certificates were found that met all the given criteria.",
+            "certificate",
+            "found no certificate",
+        ),
+        (
+            "An error occurred while attempting to load the signing\r\n\tcertificate from: codesign-1.exe",
+            "certificate",
+            "tied to a key that is not its own",
+        ),
         (
             "An error occurred while attempting to load the signing\r\n\tcertificate from: C:\\certs\\gone.cer",
             "argument",
             "additional certificate C:\\certs\\gone.cer",
         ),
         ("No private key is available.", "key", "cannot be opened"),
-        (f"{NO_CERTIFICATE}\r\nAfter Private Key filter, 0 certs were left.", "certificate", "the provider opens no key for the certificate"),
-        (f"{NO_CERTIFICATE}\r\nn3fips_password is not set\r\nAfter Private Key filter, 0 certs were left.", "credential", "has no credentials"),
+        (
+            f"{NO_CERTIFICATE}\r\nAfter Private Key filter, 0 certs were left.",
+            "certificate",
+            "the provider opens no key for the certificate",
+        ),
+        (
+            f"{NO_CERTIFICATE}\r\nn3fips_password is not set\r\nAfter Private Key filter, 0 certs were left.",
+            "credential",
+            "has no credentials",
+        ),
         ("Something nobody has seen before.", "signtool", "Something nobody has seen before."),
     ],
 )
@@ -418,7 +518,14 @@ def test_warning_exit_code_is_a_warning(host: SignToolHost) -> None:
 def test_bad_files_are_named_and_the_good_ones_signed(host: SignToolHost) -> None:
     host.files.update({r"C:\build\empty.exe": b"", r"C:\build\held.exe": b"MZ held"})
     host.locked = {r"c:\build\held.exe"}
-    files = [r"C:\build\empty.exe", r"C:\build\held.exe", r"C:\build\gone.exe", r"C:\build\notes.txt", r"C:\build\*.sys", APP]
+    files = [
+        r"C:\build\empty.exe",
+        r"C:\build\held.exe",
+        r"C:\build\gone.exe",
+        r"C:\build\notes.txt",
+        r"C:\build\*.sys",
+        APP,
+    ]
     result = run(host, files=files)
     by_path = {entry["path"]: entry for entry in result["files"]}
     assert result["failed"]
@@ -445,7 +552,9 @@ def test_file_that_gets_in_use_meanwhile_stays_as_it_was(host: SignToolHost) -> 
 
 
 def test_file_that_is_read_only_stays_as_it_was(host: SignToolHost) -> None:
-    host.overrides["move"] = lambda step: failure(f"Access to the path '{step['target']}' is denied.", -2147024891, "System.UnauthorizedAccessException")
+    host.overrides["move"] = lambda step: failure(
+        f"Access to the path '{step['target']}' is denied.", -2147024891, "System.UnauthorizedAccessException"
+    )
     result = run(host)
     assert "could not be replaced by its signed copy" in result["msg"]
     assert "Check that it is not read-only" in result["msg"]
@@ -455,7 +564,9 @@ def test_file_that_is_read_only_stays_as_it_was(host: SignToolHost) -> None:
 
 def test_file_that_cannot_be_copied_fails_alone(host: SignToolHost) -> None:
     host.overrides["copy"] = lambda step: (
-        failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException") if "app" in step["path"] else host._copy(step)
+        failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException")
+        if "app" in step["path"]
+        else host._copy(step)
     )
     result = run(host, files=[APP, TOOL], jobs=1)
     assert [entry["outcome"] for entry in result["files"]] == ["failed", "changed"]
@@ -481,7 +592,8 @@ def test_working_copies_are_removed_when_the_connection_breaks(host: SignToolHos
     assert host.files[APP] == b"MZ app"
 
 
-# Bad input ------------------------------------------------------------------------------------------------------------
+# Bad input
+# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -509,7 +621,9 @@ def test_working_copies_are_removed_when_the_connection_breaks(host: SignToolHos
         ({"ledger_path": r"C:\logs\*.json"}, "holds a wildcard"),
     ],
 )
-def test_bad_input_is_refused_before_any_remote_call(host: SignToolHost, options: dict[str, Any], words: str) -> None:
+def test_bad_input_is_refused_before_any_remote_call(
+    host: SignToolHost, options: dict[str, Any], words: str
+) -> None:
     result = run(host, **options)
     assert result["failed"]
     assert words in result["msg"]
@@ -555,7 +669,8 @@ def test_signtool_missing_and_x86(host: SignToolHost) -> None:
     assert "There is no SignTool" in result["msg"]
 
 
-# The ledger -----------------------------------------------------------------------------------------------------------
+# The ledger
+# -----------------------------------------------------------------------------------------------------------
 
 LEDGER = r"C:\logs\signed.jsonl"
 
@@ -585,17 +700,27 @@ def test_ledger_without_a_folder_stops_before_signing_and_a_full_disk_is_told(ho
     append = host._append
 
     def full(step: Raw) -> Raw:
-        return append(step) if not step["base64"] else failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException")
+        return (
+            append(step)
+            if not step["base64"]
+            else failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException")
+        )
 
     host.overrides["append"] = full
     result = run(host, ledger_path=LEDGER)
     # The signature is made and no line tells of it: the file is changed, and it counts as failed.
-    assert (result["failed"], result["link"], result["changed"], result["failed_files"]) == (True, "ledger", True, 1)
+    assert (result["failed"], result["link"], result["changed"], result["failed_files"]) == (
+        True,
+        "ledger",
+        True,
+        1,
+    )
     assert "is signed, but the ledger" in result["msg"]
     assert len(signatures(host)) == 1
 
 
-# The documentation ----------------------------------------------------------------------------------------------------
+# The documentation
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_examples_run_and_return_what_is_documented(host: SignToolHost) -> None:
@@ -643,7 +768,8 @@ def test_arguments_are_the_documented_options() -> None:
             assert option.get(key) == documented[name].get(key), (name, key)
 
 
-# What this host does not accept ----------------------------------------------------------------------------------------
+# What this host does not accept
+# ----------------------------------------------------------------------------------------
 
 
 def test_a_stamp_whose_authority_the_host_does_not_know_is_made_once(host: SignToolHost) -> None:
@@ -651,7 +777,12 @@ def test_a_stamp_whose_authority_the_host_does_not_know_is_made_once(host: SignT
     first = run(host, files=[APP, TOOL], timestamp_urls=[URL])
     assert not first.get("failed"), first.get("msg")
     for entry in first["files"]:
-        assert (entry["outcome"], entry["state_after"], entry["trusted"], entry["error"]) == ("changed", "timestamped", False, None)
+        assert (entry["outcome"], entry["state_after"], entry["trusted"], entry["error"]) == (
+            "changed",
+            "timestamped",
+            False,
+            None,
+        )
         assert entry["timestamp"] == {"time": None, "authority": None}
         assert entry["not_accepted"]["link"] == "timestamp"
     (warning,) = first["warnings"]
@@ -683,7 +814,11 @@ def test_a_signature_that_the_host_does_not_accept_is_made_once(host: SignToolHo
 def test_a_program_that_is_no_signtool_is_named_once_with_its_words(host: SignToolHost) -> None:
     host.says = b"Hello from another program\r\n"
     result = run(host, files=[APP, TOOL], signtool_path=PROGRAM)
-    assert (result["failed"], result["link"], result["words"]) == (True, "signtool", "Hello from another program")
+    assert (result["failed"], result["link"], result["words"]) == (
+        True,
+        "signtool",
+        "Hello from another program",
+    )
     assert result["msg"].count(PROGRAM) == 1
     assert "exit code 3 and said 'Hello from another program'" in result["msg"]
     assert "files" not in result
@@ -696,7 +831,8 @@ def test_the_words_that_a_message_points_to_are_in_the_result(host: SignToolHost
     assert "Something that nobody knows." in error["words"]
 
 
-# What another process holds ----------------------------------------------------------------------------------------------
+# What another process holds
+# ----------------------------------------------------------------------------------------------
 
 
 def test_a_ledger_that_cannot_be_written_is_found_before_anything_is_signed(host: SignToolHost) -> None:
@@ -704,17 +840,31 @@ def test_a_ledger_that_cannot_be_written_is_found_before_anything_is_signed(host
     host.files[LEDGER] = before[LEDGER] = b'{"earlier": 1}\n'
     host.held.add(LEDGER.lower())
     result = run(host, files=[APP, TOOL], ledger_path=LEDGER)
-    assert (result["failed"], result["link"], result["failed_files"], result["signed"]) == (True, "ledger", 2, 0)
+    assert (result["failed"], result["link"], result["failed_files"], result["signed"]) == (
+        True,
+        "ledger",
+        2,
+        0,
+    )
     assert "another process holds it open" in result["msg"]
     assert host.files == before
-    assert not any(arguments.startswith("sign ") for _program, arguments in host.runs() if host.environments and host.environments[-1])
+    assert not any(
+        arguments.startswith("sign ")
+        for _program, arguments in host.runs()
+        if host.environments and host.environments[-1]
+    )
     host.held.clear()
     assert run(host, files=[APP, TOOL], ledger_path=LEDGER)["signed"] == 2
     assert host.files[LEDGER].count(b"\n") == 3
 
 
 def copy_of(path: str, host: SignToolHost) -> str:
-    return next(step["target"] for call in host.calls for step in call if step["op"] == "copy" and step["path"] == path)
+    return next(
+        step["target"]
+        for call in host.calls
+        for step in call
+        if step["op"] == "copy" and step["path"] == path
+    )
 
 
 def test_a_working_copy_that_another_process_holds_is_in_nobodys_way(host: SignToolHost) -> None:
@@ -743,7 +893,12 @@ def test_working_copies_that_are_held_again_and_again_are_named(host: SignToolHo
         host.calls.clear()
         host.files[APP] = b"MZ app"
         result = run(host)
-        copies += [step["target"] for call in host.calls for step in call if step["op"] == "copy" and step["target"] not in copies]
+        copies += [
+            step["target"]
+            for call in host.calls
+            for step in call
+            if step["op"] == "copy" and step["target"] not in copies
+        ]
         host.files.update(dict.fromkeys(copies, b"MZ half"))
         if result.get("failed"):
             break
@@ -754,7 +909,14 @@ def test_working_copies_that_are_held_again_and_again_are_named(host: SignToolHo
 
 
 def test_one_file_under_several_spellings_is_one_file(host: SignToolHost) -> None:
-    spellings = [APP, r"C:\build\.\app.exe", r"C:\\build\app.exe", r"C:\build\x\..\app.exe", "c:/BUILD/APP.EXE", r"C:\build\..\build\*.exe"]
+    spellings = [
+        APP,
+        r"C:\build\.\app.exe",
+        r"C:\\build\app.exe",
+        r"C:\build\x\..\app.exe",
+        "c:/BUILD/APP.EXE",
+        r"C:\build\..\build\*.exe",
+    ]
     result = run(host, files=spellings, ledger_path=LEDGER)
     assert [entry["path"] for entry in result["files"]] == [APP, TOOL]
     assert (result["signed"], host.files[LEDGER].count(b"\n")) == (2, 2)
@@ -762,7 +924,8 @@ def test_one_file_under_several_spellings_is_one_file(host: SignToolHost) -> Non
     assert not run(host, files=spellings, ledger_path=LEDGER)["changed"]
 
 
-# Secrets ---------------------------------------------------------------------------------------------------------------
+# Secrets
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def test_masking_leaves_the_keys_alone(host: SignToolHost) -> None:

@@ -25,7 +25,13 @@ def certificate() -> x509.Certificate:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Müller & Söhne")])
     now = datetime.now(timezone.utc)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(0x00F3)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(0x00F3)
+    )
     return builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
 
 
@@ -37,15 +43,26 @@ def lookup() -> LookupModule:
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
-def test_reads_certificate_and_chain(tmp_path: Path, certificate: x509.Certificate, encoding: Encoding) -> None:
+def test_reads_certificate_and_chain(
+    tmp_path: Path, certificate: x509.Certificate, encoding: Encoding
+) -> None:
     file = tmp_path / "release.cer"
     file.write_bytes(certificate.public_bytes(encoding))
-    wanted = {"name": "release", "certificate": str(file), "readers": ["agent"], "chain": [{"certificate": str(file), "store": "Root"}]}
+    wanted = {
+        "name": "release",
+        "certificate": str(file),
+        "readers": ["agent"],
+        "chain": [{"certificate": str(file), "store": "Root"}],
+    }
     (identity,) = lookup().run([[wanted]], variables={})
     modulus = certificate.public_key().public_numbers().n  # type: ignore[union-attr]
     thumbprint = certificate.fingerprint(hashes.SHA1()).hex().upper()
     assert identity["certificate"].encode() == certificate.public_bytes(Encoding.PEM)
-    assert (identity["thumbprint"], identity["serial_number"], identity["modulus"]) == (thumbprint, "f3", f"{modulus:X}")
+    assert (identity["thumbprint"], identity["serial_number"], identity["modulus"]) == (
+        thumbprint,
+        "f3",
+        f"{modulus:X}",
+    )
     assert identity["readers"] == ["agent"]
     assert [(link["thumbprint"], link["store"]) for link in identity["chain"]] == [(thumbprint, "Root")]
 
@@ -55,7 +72,10 @@ def test_reads_certificate_and_chain(tmp_path: Path, certificate: x509.Certifica
     [
         ({"name": "x"}, "lacks 'certificate'"),
         ({"certificate": "x.cer"}, "lacks 'name'"),
-        ({"name": "x", "certificate": "no-such-file.cer"}, "'no-such-file.cer' was not found on the control node"),
+        (
+            {"name": "x", "certificate": "no-such-file.cer"},
+            "'no-such-file.cer' was not found on the control node",
+        ),
     ],
 )
 def test_says_what_is_missing(identity: dict[str, str], sentence: str) -> None:

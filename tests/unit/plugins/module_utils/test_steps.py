@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils import results, steps
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import _results as results
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import _steps as steps
 
 RUN = steps.Run("C:\\Tools\\tool.exe", ("-a", "b c"))
 NAMES: dict[str, Any] = {"secret_environment": {"P": "pin"}, "secret_stdin": "s"}
@@ -20,7 +21,9 @@ PLAIN = {"exit_code": 0, "stdout": "", "stderr": "", "timed_out": False, "millis
 
 
 def split_as_windows_does(line: str) -> list[str]:
-    """The C runtime's rules, written down independently of ``quote``: backslashes count only before a double quote."""
+    """The C runtime's rules, written down independently of ``quote``: backslashes count only before a double
+    quote.
+    """
     arguments: list[str] = []
     current: list[str] | None = None
     quoted, position = False, 0
@@ -100,10 +103,23 @@ def test_quote(arguments: list[str], line: str) -> None:
                 "only_if_previous_ok": True,
             },
         ),
-        (steps.Together((RUN, RUN), jobs=2), {"op": "together", "jobs": 2, "runs": [{"op": "run", **RUN.fields()}] * 2}),
+        (
+            steps.Together((RUN, RUN), jobs=2),
+            {"op": "together", "jobs": 2, "runs": [{"op": "run", **RUN.fields()}] * 2},
+        ),
         (
             steps.Each("C:\\f", "*", "t", "", leave_out=("a", "b"), most=1),
-            {"op": "each", "path": "C:\\f", "pattern": "*", "file": "t", "arguments": "", "jobs": 1, "timeout": 60, "leave_out": ["a", "b"], "most": 1},
+            {
+                "op": "each",
+                "path": "C:\\f",
+                "pattern": "*",
+                "file": "t",
+                "arguments": "",
+                "jobs": 1,
+                "timeout": 60,
+                "leave_out": ["a", "b"],
+                "most": 1,
+            },
         ),
         (
             steps.Each("C:\\f", "*.exe", "t", 'verify "{name}"', {"A": "1"}, jobs=3),
@@ -119,10 +135,16 @@ def test_quote(arguments: list[str], line: str) -> None:
             },
         ),
         (steps.ReadRegistry("HKLM\\A", "v"), {"op": "registry", "path": "HKLM\\A", "name": "v"}),
-        (steps.ReadRegistryChildren("HKLM\\A", "v"), {"op": "registry_children", "path": "HKLM\\A", "name": "v"}),
+        (
+            steps.ReadRegistryChildren("HKLM\\A", "v"),
+            {"op": "registry_children", "path": "HKLM\\A", "name": "v"},
+        ),
         (steps.ListFolder("C:\\f"), {"op": "list", "path": "C:\\f", "pattern": "*"}),
         (steps.ReadFile("C:\\f"), {"op": "read", "path": "C:\\f", "limit": 1_000_000}),
-        (steps.ReadFolder("C:\\f", "*.cer"), {"op": "read_folder", "path": "C:\\f", "pattern": "*.cer", "limit": 1_000_000}),
+        (
+            steps.ReadFolder("C:\\f", "*.cer"),
+            {"op": "read_folder", "path": "C:\\f", "pattern": "*.cer", "limit": 1_000_000},
+        ),
         (steps.WriteFile("C:\\f", b"\x00x"), {"op": "write", "path": "C:\\f", "base64": "AHg="}),
         (steps.AppendFile("C:\\f", b"x"), {"op": "append", "path": "C:\\f", "base64": "eA=="}),
         (steps.CopyFile("a", "b"), {"op": "copy", "path": "a", "target": "b"}),
@@ -151,31 +173,69 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
         (
             RUN,
             {**PLAIN, "exit_code": None, "timed_out": True, "file": "C:\\new\\tool.exe"},
-            results.RunResult(None, timed_out=True, milliseconds=1, encoding="cp850", file="C:\\new\\tool.exe"),
+            results.RunResult(
+                None, timed_out=True, milliseconds=1, encoding="cp850", file="C:\\new\\tool.exe"
+            ),
         ),
         (RUN, {"error": "gone", "error_type": "W", "error_code": 2}, results.Failure("gone", "W", 2)),
         (RUN, {"skipped": True}, results.Skipped()),
         (
             steps.Together((RUN, RUN)),
             {"results": [{"error": "gone"}, PLAIN]},
-            results.TogetherResult((results.Failure("gone"), results.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"))),
+            results.TogetherResult(
+                (
+                    results.Failure("gone"),
+                    results.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),
+                )
+            ),
         ),
         (
             steps.Together((RUN,)),
             {"results": PLAIN},
-            results.TogetherResult((results.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),)),
+            results.TogetherResult(
+                (results.RunResult(0, milliseconds=1, encoding="cp850", file="C:\\Tools\\tool.exe"),)
+            ),
         ),
         (
             steps.Each("p", "*", "t", ""),
-            {"exists": True, "files": [{"name": "a", "size": 2, "digest": {"exists": True, "size": 2, "sha256": "ff"}, "result": {"error": "gone"}}]},
-            results.EachResult(True, (results.FileRun("a", 2, results.DigestResult(True, 2, "ff"), results.Failure("gone")),)),
+            {
+                "exists": True,
+                "files": [
+                    {
+                        "name": "a",
+                        "size": 2,
+                        "digest": {"exists": True, "size": 2, "sha256": "ff"},
+                        "result": {"error": "gone"},
+                    }
+                ],
+            },
+            results.EachResult(
+                True, (results.FileRun("a", 2, results.DigestResult(True, 2, "ff"), results.Failure("gone")),)
+            ),
         ),
         (
             steps.Each("p", "*", "t", ""),
-            {"exists": True, "files": [{"name": "a", "size": 2, "digest": {"error": "held", "error_code": -2147024864}, "result": {"error": "gone"}}]},
-            results.EachResult(True, (results.FileRun("a", 2, results.Failure("held", "", -2147024864), results.Failure("gone")),)),
+            {
+                "exists": True,
+                "files": [
+                    {
+                        "name": "a",
+                        "size": 2,
+                        "digest": {"error": "held", "error_code": -2147024864},
+                        "result": {"error": "gone"},
+                    }
+                ],
+            },
+            results.EachResult(
+                True,
+                (results.FileRun("a", 2, results.Failure("held", "", -2147024864), results.Failure("gone")),),
+            ),
         ),
-        (steps.ReadRegistry("k", "v"), {"exists": True, "kind": "Binary", "base64": "AQI="}, results.RegistryResult(True, "Binary", None, b"\x01\x02")),
+        (
+            steps.ReadRegistry("k", "v"),
+            {"exists": True, "kind": "Binary", "base64": "AQI="},
+            results.RegistryResult(True, "Binary", None, b"\x01\x02"),
+        ),
         (steps.ReadRegistry("k", "v"), {"exists": False}, results.RegistryResult(False)),
         (
             steps.ReadRegistryChildren("k", "v"),
@@ -188,14 +248,22 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
             results.FolderResult(True, (results.FolderFile("a", 1, "2026-01-01T00:00:00Z"),)),
         ),
         (steps.ReadFile("f"), {"exists": True, "base64": "YQ=="}, results.FileContent(True, b"a")),
-        (steps.ReadFolder("f"), {"exists": True, "files": [{"name": "a", "base64": "YQ=="}]}, results.FolderContents(True, {"a": b"a"})),
+        (
+            steps.ReadFolder("f"),
+            {"exists": True, "files": [{"name": "a", "base64": "YQ=="}]},
+            results.FolderContents(True, {"a": b"a"}),
+        ),
         (steps.WriteFile("f", b""), {}, results.Done()),
         (steps.AppendFile("f", b""), {}, results.Done()),
         (steps.CopyFile("f", "g"), {}, results.Done()),
         (steps.MoveFile("f", "g"), {}, results.Done()),
         (steps.RemoveFile("f"), {"existed": True}, results.RemoveResult(True)),
         (steps.Digest("f"), {"exists": True, "size": 1, "sha256": "aa"}, results.DigestResult(True, 1, "aa")),
-        (steps.Version("f"), {"exists": True, "version": "1.2.3.4", "product_version": "1.2"}, results.VersionResult(True, "1.2.3.4", "1.2", "f")),
+        (
+            steps.Version("f"),
+            {"exists": True, "version": "1.2.3.4", "product_version": "1.2"},
+            results.VersionResult(True, "1.2.3.4", "1.2", "f"),
+        ),
         (
             steps.ReadAccess("f", ("u",)),
             {"exists": True, "files": {"name": "k", "sddl": "D:"}, "sids": {"sid": "S-1-5-18"}},
@@ -203,15 +271,31 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
         ),
         (
             steps.ReadAccess("f", ("u", "v")),
-            {"exists": True, "files": [{"name": "k", "error": "denied", "error_code": 5}], "sids": [{"sid": ""}, {"error": "no domain"}]},
-            results.AccessResult(True, {"k": results.Failure("denied", "", 5)}, {"u": "", "v": results.Failure("no domain")}),
+            {
+                "exists": True,
+                "files": [{"name": "k", "error": "denied", "error_code": 5}],
+                "sids": [{"sid": ""}, {"error": "no domain"}],
+            },
+            results.AccessResult(
+                True, {"k": results.Failure("denied", "", 5)}, {"u": "", "v": results.Failure("no domain")}
+            ),
         ),
-        (steps.Service("s"), {"exists": True, "status": "Running", "start_type": "Automatic"}, results.ServiceResult(True, "Running", "Automatic")),
-        (steps.Connect("h", 1), {"reachable": False, "error": "refused", "error_code": 10061}, results.ConnectResult(False, False, "refused", 10061)),
+        (
+            steps.Service("s"),
+            {"exists": True, "status": "Running", "start_type": "Automatic"},
+            results.ServiceResult(True, "Running", "Automatic"),
+        ),
+        (
+            steps.Connect("h", 1),
+            {"reachable": False, "error": "refused", "error_code": 10061},
+            results.ConnectResult(False, False, "refused", 10061),
+        ),
     ],
 )
 def test_what_is_read(step: steps.Step, raw: dict[str, Any], result: results.Result) -> None:
-    answer = steps.read_answer([step], json.dumps({"results": [raw], "account": "H\\a", "powershell": "5.1", "oem_code_page": 850}))
+    answer = steps.read_answer(
+        [step], json.dumps({"results": [raw], "account": "H\\a", "powershell": "5.1", "oem_code_page": 850})
+    )
     assert answer.results == (result,)
     assert answer.host == steps.HostFacts("H\\a", "5.1", 850)
 
@@ -238,10 +322,21 @@ def test_together_must_answer_every_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code_page", "raw", "text"), [(850, b"Schl\x81ssel", "Schlüssel"), (936, "证书".encode("gbk"), "证书"), (0, "é".encode(), "é"), (65001, "é".encode(), "é")]
+    ("code_page", "raw", "text"),
+    [
+        (850, b"Schl\x81ssel", "Schlüssel"),
+        (936, "证书".encode("gbk"), "证书"),
+        (0, "é".encode(), "é"),
+        (65001, "é".encode(), "é"),
+    ],
 )
 def test_text_is_decoded_by_the_hosts_code_page(code_page: int, raw: bytes, text: str) -> None:
-    data = {"results": [{**PLAIN, "stdout": base64.b64encode(raw).decode(), "stderr": base64.b64encode(raw).decode()}], "oem_code_page": code_page}
+    data = {
+        "results": [
+            {**PLAIN, "stdout": base64.b64encode(raw).decode(), "stderr": base64.b64encode(raw).decode()}
+        ],
+        "oem_code_page": code_page,
+    }
     result = steps.read_answer([RUN], json.dumps(data)).results[0]
     assert isinstance(result, results.RunResult)
     assert (result.stdout, result.stderr) == (text, text)
@@ -255,7 +350,12 @@ def test_a_code_page_that_python_does_not_know_is_read_as_utf8() -> None:
 
 @pytest.mark.parametrize(
     ("result", "well"),
-    [(results.RunResult(0), True), (results.RunResult(1), False), (results.RunResult(0, timed_out=True), False), (results.RunResult(None), False)],
+    [
+        (results.RunResult(0), True),
+        (results.RunResult(1), False),
+        (results.RunResult(0, timed_out=True), False),
+        (results.RunResult(None), False),
+    ],
 )
 def test_a_run_is_well_when_it_ended_by_itself_with_0(result: results.RunResult, well: bool) -> None:
     assert result.ok is well

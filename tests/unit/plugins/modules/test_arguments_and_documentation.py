@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each module's arguments and its documentation say the same, both ways; and every action has a module that documents it."""
+"""Each module's arguments and its documentation say the same, both ways; and every action has a module that
+documents it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.base import Arguments
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins import documentation
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._arguments.base import Arguments
+from tests.unit.plugins import documentation
 
 
 def arguments(module: str) -> Arguments:
-    found: Arguments = importlib.import_module(f"{documentation.PLUGINS}.module_utils.arguments.{module}").ARGUMENTS
+    found: Arguments = importlib.import_module(
+        f"{documentation.PLUGINS}.{'plugin_utils' if module.startswith('win_') else 'module_utils'}._arguments.{module}"
+    ).ARGUMENTS
     return found
 
 
@@ -42,7 +46,9 @@ def test_arguments_are_documented_and_documented_options_exist(module: str) -> N
 
 @pytest.mark.parametrize("module", documentation.MODULES)
 def test_passwords_are_secret_and_nothing_else_is(module: str) -> None:
-    assert set(arguments(module).secret_names()) == {name for name in arguments(module).argument_spec if "password" in name}
+    assert set(arguments(module).secret_names()) == {
+        name for name in arguments(module).argument_spec if "password" in name
+    }
 
 
 @pytest.mark.parametrize("module", documentation.MODULES)
@@ -55,7 +61,11 @@ def test_three_examples_each_with_a_name_and_options_that_exist(module: str) -> 
 
 
 def test_actions_and_modules_belong_together() -> None:
-    actions = {path.stem for path in (Path(__file__).parents[4] / "plugins" / "action").glob("*.py") if path.stem != "__init__"}
+    actions = {
+        path.stem
+        for path in (Path(__file__).parents[4] / "plugins" / "action").glob("*.py")
+        if path.stem != "__init__"
+    }
     assert actions <= set(documentation.MODULES)
     assert {name for name in documentation.MODULES if name.startswith("win_")} <= actions
 

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""cloudhsm_cluster_info against moto's CloudHSM and botocore's Stubber: what it returns, and one sentence for each thing that goes wrong."""
+"""cloudhsm_cluster_info against moto's CloudHSM and botocore's Stubber: what it returns, and one sentence for
+each thing that goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +23,26 @@ from cryptography.x509.oid import NameOID
 from moto import mock_aws
 from moto.cloudhsmv2.models import cloudhsmv2_backends
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils import cluster_api
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import _cluster_api as cluster_api
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.modules import cloudhsm_cluster_info
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins import documentation
+from tests.unit.plugins import documentation
 
 REGION = "eu-central-1"
-NOTHING: dict[str, Any] = dict.fromkeys(("cluster_id", "tags", "region", "profile", "endpoint_url", "customer_ca"))
+NOTHING: dict[str, Any] = dict.fromkeys(
+    ("cluster_id", "tags", "region", "profile", "endpoint_url", "customer_ca")
+)
 
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+    for name in (
+        "AWS_PROFILE",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -47,8 +57,18 @@ def name(text: str) -> x509.Name:
 
 def certificate(subject: str, key: rsa.RSAPrivateKey, issuer: str, issuer_key: rsa.RSAPrivateKey) -> str:
     now = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-    builder = x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(issuer)).public_key(key.public_key()).serial_number(7)
-    made = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=3650)).sign(issuer_key, hashes.SHA256())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(key.public_key())
+        .serial_number(7)
+    )
+    made = (
+        builder.not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=3650))
+        .sign(issuer_key, hashes.SHA256())
+    )
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -61,12 +81,28 @@ def keys() -> tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]:
 def cluster(keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]) -> str:
     """A cluster with one active HSM and one that is being made; moto makes no HSMs itself."""
     client = boto3.client("cloudhsmv2", region_name=REGION)
-    made = client.create_cluster(HsmType="hsm2m.medium", SubnetIds=["subnet-1"], TagList=[{"Key": "purpose", "Value": "code-signing"}])["Cluster"]
+    made = client.create_cluster(
+        HsmType="hsm2m.medium", SubnetIds=["subnet-1"], TagList=[{"Key": "purpose", "Value": "code-signing"}]
+    )["Cluster"]
     seeded = cloudhsmv2_backends["123456789012"][REGION].clusters[made["ClusterId"]]
     seeded.hsms.append(
-        {"HsmId": "hsm-1", "State": "ACTIVE", "EniIp": "10.0.1.17", "EniId": "eni-1", "AvailabilityZone": "eu-central-1a", "SubnetId": "subnet-1"}
+        {
+            "HsmId": "hsm-1",
+            "State": "ACTIVE",
+            "EniIp": "10.0.1.17",
+            "EniId": "eni-1",
+            "AvailabilityZone": "eu-central-1a",
+            "SubnetId": "subnet-1",
+        }
     )
-    seeded.hsms.append({"HsmId": "hsm-2", "State": "CREATE_IN_PROGRESS", "EniIp": "10.0.2.23", "AvailabilityZone": "eu-central-1b"})
+    seeded.hsms.append(
+        {
+            "HsmId": "hsm-2",
+            "State": "CREATE_IN_PROGRESS",
+            "EniIp": "10.0.2.23",
+            "AvailabilityZone": "eu-central-1b",
+        }
+    )
     seeded.hsms.append({"HsmId": "hsm-3", "State": "ACTIVE"})
     seeded.certificates["ClusterCertificate"] = certificate("cluster", keys[1], "customer CA", keys[0])
     cluster_id: str = made["ClusterId"]
@@ -109,8 +145,13 @@ def test_a_cluster(cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_by_tags_and_all(cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
-    other = boto3.client("cloudhsmv2", region_name=REGION).create_cluster(HsmType="hsm1.medium", SubnetIds=["subnet-1"])["Cluster"]["ClusterId"]
-    assert [item["cluster_id"] for item in run(capsys, tags={"purpose": "code-signing"}, region=REGION)["clusters"]] == [cluster]
+    other = boto3.client("cloudhsmv2", region_name=REGION).create_cluster(
+        HsmType="hsm1.medium", SubnetIds=["subnet-1"]
+    )["Cluster"]["ClusterId"]
+    assert [
+        item["cluster_id"]
+        for item in run(capsys, tags={"purpose": "code-signing"}, region=REGION)["clusters"]
+    ] == [cluster]
     every = run(capsys, region=REGION)["clusters"]
     assert [item["cluster_id"] for item in every] == sorted([cluster, other])
     assert next(item["client_sdks"] for item in every if item["cluster_id"] == other) == ["3", "5"]
@@ -120,7 +161,9 @@ def test_by_tags_and_all(cluster: str, capsys: pytest.CaptureFixture[str]) -> No
     assert cluster in result["msg"]
 
 
-def test_the_region_comes_from_the_environment_too(cluster: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_comes_from_the_environment_too(
+    cluster: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert run(capsys)["clusters"] == []
     monkeypatch.setenv("AWS_REGION", REGION)
@@ -135,35 +178,64 @@ def test_no_such_cluster(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, region=REGION)["clusters"] == []
 
 
-def test_customer_ca(cluster: str, keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], capsys: pytest.CaptureFixture[str]) -> None:
+def test_customer_ca(
+    cluster: str, keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], capsys: pytest.CaptureFixture[str]
+) -> None:
     right, other = keys
     cases = [
         (certificate("customer CA", right, "customer CA", right), True, ""),
-        (certificate("customer CA", other, "customer CA", other), False, "the names agree, but the signature"),
-        (certificate("another CA", right, "another CA", right), False, "was issued by CN=customer CA, customer_ca is CN=another CA"),
+        (
+            certificate("customer CA", other, "customer CA", other),
+            False,
+            "the names agree, but the signature",
+        ),
+        (
+            certificate("another CA", right, "another CA", right),
+            False,
+            "was issued by CN=customer CA, customer_ca is CN=another CA",
+        ),
     ]
     for customer_ca, issued, reason in cases:
         (found,) = run(capsys, cluster_id=cluster, region=REGION, customer_ca=customer_ca)["clusters"]
         assert found["customer_ca_issued"] is issued
         assert reason in found["customer_ca_reason"]
     result = run(capsys, cluster_id=cluster, region=REGION, customer_ca="customerCA.crt")
-    assert (result["link"], result["msg"][:49]) == ("argument", "customer_ca is not a certificate in PEM form. Giv")
+    assert (result["link"], result["msg"][:49]) == (
+        "argument",
+        "customer_ca is not a certificate in PEM form. Giv",
+    )
 
 
-def test_a_cluster_without_or_with_a_damaged_certificate(keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]) -> None:
+def test_a_cluster_without_or_with_a_damaged_certificate(
+    keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey],
+) -> None:
     authority = certificate("customer CA", keys[0], "customer CA", keys[0])
-    assert cluster_api.issued_by("", authority) == (None, "the cluster has no certificate: it is not initialized")
-    assert cluster_api.issued_by("-----BEGIN", authority) == (False, "the cluster's certificate cannot be read")
+    assert cluster_api.issued_by("", authority) == (
+        None,
+        "the cluster has no certificate: it is not initialized",
+    )
+    assert cluster_api.issued_by("-----BEGIN", authority) == (
+        False,
+        "the cluster's certificate cannot be read",
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "link", "says"),
     [
-        ("CloudHsmAccessDeniedException", "cluster", "may not describe CloudHSM clusters. AWS answered CloudHsmAccessDeniedException: told. Allow the action"),
+        (
+            "CloudHsmAccessDeniedException",
+            "cluster",
+            "may not describe CloudHSM clusters. AWS answered CloudHsmAccessDeniedException: told. Allow the action",
+        ),
         ("AccessDeniedException", "cluster", "may not describe CloudHSM clusters"),
         ("UnrecognizedClientException", "credential", "AWS does not accept these credentials"),
         ("ThrottlingException", "cluster", "AWS limits the number of requests"),
-        ("CloudHsmServiceException", "cluster", "could not be described. AWS answered CloudHsmServiceException: told."),
+        (
+            "CloudHsmServiceException",
+            "cluster",
+            "could not be described. AWS answered CloudHsmServiceException: told.",
+        ),
     ],
 )
 def test_api_errors(monkeypatch: pytest.MonkeyPatch, code: str, link: str, says: str) -> None:
@@ -179,17 +251,30 @@ def test_api_errors(monkeypatch: pytest.MonkeyPatch, code: str, link: str, says:
 def test_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     client = cloudhsm_cluster_info.connect({**NOTHING, "region": REGION})
     stubber = Stubber(client)
-    stubber.add_response("describe_clusters", {"Clusters": [{"ClusterId": "cluster-b"}], "NextToken": "next"}, {})
-    stubber.add_response("describe_clusters", {"Clusters": [{"ClusterId": "cluster-a", "HsmType": "hsm3x.large"}]}, {"NextToken": "next"})
+    stubber.add_response(
+        "describe_clusters", {"Clusters": [{"ClusterId": "cluster-b"}], "NextToken": "next"}, {}
+    )
+    stubber.add_response(
+        "describe_clusters",
+        {"Clusters": [{"ClusterId": "cluster-a", "HsmType": "hsm3x.large"}]},
+        {"NextToken": "next"},
+    )
     monkeypatch.setattr(cloudhsm_cluster_info, "connect", lambda params: client)
     with stubber:
         found = cloudhsm_cluster_info.story(NOTHING)
-    assert [(item["cluster_id"], item["client_sdks"]) for item in found] == [("cluster-a", []), ("cluster-b", [])]
+    assert [(item["cluster_id"], item["client_sdks"]) for item in found] == [
+        ("cluster-a", []),
+        ("cluster-b", []),
+    ]
 
 
 def test_no_credentials_no_region_no_profile_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     cases: list[tuple[dict[str, Any], str, str]] = [
-        ({"profile": "absent", "region": REGION}, "credential", "no usable AWS credentials on this host: The config profile .absent. could not be found"),
+        (
+            {"profile": "absent", "region": REGION},
+            "credential",
+            "no usable AWS credentials on this host: The config profile .absent. could not be found",
+        ),
         ({}, "argument", "No AWS region is set. Give the option region"),
     ]
     for params, link, says in cases:
@@ -200,7 +285,9 @@ def test_no_credentials_no_region_no_profile_no_endpoint(monkeypatch: pytest.Mon
 
 def test_without_any_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.credentials.CredentialResolver.load_credentials", lambda self: None)
-    with pytest.raises(BrokenLink, match="no usable AWS credentials on this host: Unable to locate credentials") as raised:
+    with pytest.raises(
+        BrokenLink, match="no usable AWS credentials on this host: Unable to locate credentials"
+    ) as raised:
         cloudhsm_cluster_info.story({**NOTHING, "region": REGION})
     assert raised.value.link == "credential"
 
@@ -208,23 +295,36 @@ def test_without_any_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_endpoint_that_nothing_listens_on(monkeypatch: pytest.MonkeyPatch) -> None:
     class Unreachable:
         def get_paginator(self, operation: str) -> Any:
-            raise cloudhsm_cluster_info.botocore.exceptions.EndpointConnectionError(endpoint_url="https://cloudhsm.example")
+            raise cloudhsm_cluster_info.botocore.exceptions.EndpointConnectionError(
+                endpoint_url="https://cloudhsm.example"
+            )
 
     monkeypatch.setattr(cloudhsm_cluster_info, "connect", lambda params: Unreachable())
     with pytest.raises(BrokenLink, match="The CloudHSM API cannot be reached: Could not connect"):
         cloudhsm_cluster_info.story(NOTHING)
 
 
-@pytest.mark.parametrize(("flag", "text"), [("HAS_BOTO3", "boto3"), ("HAS_CRYPTOGRAPHY", "cryptography >= 40")])
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("flag", "text"), [("HAS_BOTO3", "boto3"), ("HAS_CRYPTOGRAPHY", "cryptography >= 40")]
+)
+def test_a_missing_library_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: str, text: str
+) -> None:
     monkeypatch.setattr(cloudhsm_cluster_info if flag == "HAS_BOTO3" else cluster_api, flag, False)
     result = run(capsys, region=REGION, customer_ca="x")
     assert result["failed"] is True
     assert text in result["msg"]
 
 
-def test_the_result_is_the_documented_one(cluster: str, keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], capsys: pytest.CaptureFixture[str]) -> None:
-    result = run(capsys, cluster_id=cluster, region=REGION, customer_ca=certificate("customer CA", keys[0], "customer CA", keys[0]))
+def test_the_result_is_the_documented_one(
+    cluster: str, keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(
+        capsys,
+        cluster_id=cluster,
+        region=REGION,
+        customer_ca=certificate("customer CA", keys[0], "customer CA", keys[0]),
+    )
     # ansible-core before 2.21 adds the invocation.
     assert set(result) - {"changed", "invocation"} == documentation.returned("cloudhsm_cluster_info")
     documented = yaml.safe_load(cloudhsm_cluster_info.RETURN)["clusters"]["contains"]
@@ -234,9 +334,22 @@ def test_the_result_is_the_documented_one(cluster: str, keys: tuple[rsa.RSAPriva
         assert set(found[0] if isinstance(found, list) else found) == set(documented[name]["contains"])
 
 
-@pytest.mark.parametrize("task", documentation.examples("cloudhsm_cluster_info"), ids=lambda task: task["name"])
-def test_the_examples_run(task: dict[str, Any], cluster: str, keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], capsys: pytest.CaptureFixture[str]) -> None:
-    given = {"cluster_id": cluster, "customer_ca": certificate("customer CA", keys[0], "customer CA", keys[0])}
-    arguments = {name: given.get(name, value) for name, value in (task["cloudhsm.codesign.cloudhsm_cluster_info"] or {}).items()}
+@pytest.mark.parametrize(
+    "task", documentation.examples("cloudhsm_cluster_info"), ids=lambda task: task["name"]
+)
+def test_the_examples_run(
+    task: dict[str, Any],
+    cluster: str,
+    keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = {
+        "cluster_id": cluster,
+        "customer_ca": certificate("customer CA", keys[0], "customer CA", keys[0]),
+    }
+    arguments = {
+        name: given.get(name, value)
+        for name, value in (task["cloudhsm.codesign.cloudhsm_cluster_info"] or {}).items()
+    }
     result = run(capsys, **{"region": REGION, **arguments})
     assert [item["cluster_id"] for item in result["clusters"]] == [cluster]

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""cloudhsm_find_key_by_modulus as a module on Linux: tools as processes, files, time limits, and SoftHSM by PKCS#11."""
+"""cloudhsm_find_key_by_modulus as a module on Linux: tools as processes, files, time limits, and SoftHSM by
+PKCS#11.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,12 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from cryptography.hazmat.primitives import serialization
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.state.key_pair import WantedKey, judge
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Connect
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import pkcs11_token
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.pair import WantedKey, judge
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Connect
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import pkcs11_token
 from ansible_collections.cloudhsm.codesign.plugins.modules import cloudhsm_find_key_by_modulus as module
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.certificates import key, make
+from tests.unit.plugins.certificates import key, make
 
 Raw = dict[str, Any]
 SIGNING = make("signing")
@@ -118,13 +120,27 @@ def program(folder: Path, name: str, text: str) -> str:
 
 def test_cloudhsm_cli(run: Any, tmp_path: Path) -> None:
     result = run(modulus=SIGNING.modulus, tool_path=program(tmp_path, "cloudhsm-cli", CLI), **LOGIN)
-    assert (result["key"]["private"]["handle"], result["key"]["public"]["handle"], result["key"]["backend"]) == (9, 8, "cloudhsm_cli")
+    assert (
+        result["key"]["private"]["handle"],
+        result["key"]["public"]["handle"],
+        result["key"]["backend"],
+    ) == (9, 8, "cloudhsm_cli")
     assert result["key"]["private"]["label"] == "grün"
 
 
 def test_key_mgmt_util(run: Any, tmp_path: Path) -> None:
-    result = run(certificate_content=SIGNING.pem, tool_path=program(tmp_path, "key_mgmt_util", KMU), public_key="required", _ansible_check_mode=True, **LOGIN)
-    assert (result["key"]["private"]["handle"], result["key"]["public"]["handle"], result["key"]["backend"]) == (9, 8, "key_mgmt_util")
+    result = run(
+        certificate_content=SIGNING.pem,
+        tool_path=program(tmp_path, "key_mgmt_util", KMU),
+        public_key="required",
+        _ansible_check_mode=True,
+        **LOGIN,
+    )
+    assert (
+        result["key"]["private"]["handle"],
+        result["key"]["public"]["handle"],
+        result["key"]["backend"],
+    ) == (9, 8, "key_mgmt_util")
     assert result["key"]["private"]["owners"] == ["3"]
 
 
@@ -147,9 +163,21 @@ def test_a_tool_that_hangs_is_ended_with_its_children(run: Any, tmp_path: Path) 
         ({"thumbprint": SIGNING.thumbprint}, "argument", "no Windows host"),
         ({"certificate_path": "/nowhere/signing.pem"}, "certificate", "cannot be read: No such file"),
         ({"certificate_path": __file__}, "certificate", "is not a certificate"),
-        ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": "/nowhere/lib.so"}, "client", "is not there"),
-        ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": ""}, "argument", "pkcs11_module is empty"),
-        ({"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": __file__}, "client", "cannot be loaded"),
+        (
+            {"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": "/nowhere/lib.so"},
+            "client",
+            "is not there",
+        ),
+        (
+            {"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": ""},
+            "argument",
+            "pkcs11_module is empty",
+        ),
+        (
+            {"modulus": SIGNING.modulus, "backend": "pkcs11", "pkcs11_module": __file__},
+            "client",
+            "cannot be loaded",
+        ),
     ],
 )
 def test_bad_input_gets_a_sentence(run: Any, arguments: Raw, link: str, words: str) -> None:
@@ -159,7 +187,11 @@ def test_bad_input_gets_a_sentence(run: Any, arguments: Raw, link: str, words: s
 
 
 def test_a_wrong_password(run: Any, tmp_path: Path) -> None:
-    result = run(modulus=SIGNING.modulus, tool_path=program(tmp_path, "cloudhsm-cli", CLI), **{**LOGIN, "crypto_password": "wrong"})
+    result = run(
+        modulus=SIGNING.modulus,
+        tool_path=program(tmp_path, "cloudhsm-cli", CLI),
+        **{**LOGIN, "crypto_password": "wrong"},
+    )
     assert result["link"] == "credential"
 
 
@@ -174,29 +206,52 @@ def test_a_lookup_asks_for_nothing_else() -> None:
 
 
 def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
-    from ansible_collections.cloudhsm.codesign.plugins.module_utils.steps import Failure, ReadFile, RemoveFile, Run, Skipped, WriteFile
+    from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
+        Failure,
+        ReadFile,
+        RemoveFile,
+        Run,
+        Skipped,
+        WriteFile,
+    )
 
     path = tmp_path / "there"
     path.write_bytes(b"1")
     written, ran, read, gone = module.run_locally(
-        [WriteFile(str(path), b"2"), Run("/bin/true", only_if_previous_ok=True), ReadFile(str(tmp_path / "none")), RemoveFile(str(path))], {}
+        [
+            WriteFile(str(path), b"2"),
+            Run("/bin/true", only_if_previous_ok=True),
+            ReadFile(str(tmp_path / "none")),
+            RemoveFile(str(path)),
+        ],
+        {},
     )
     assert isinstance(written, Failure)
     assert isinstance(ran, Skipped)
-    assert (getattr(read, "exists", None), getattr(gone, "existed", None), path.exists()) == (False, True, False)
+    assert (getattr(read, "exists", None), getattr(gone, "existed", None), path.exists()) == (
+        False,
+        True,
+        False,
+    )
 
 
-# PKCS#11 --------------------------------------------------------------------------------------------------------------
+# PKCS#11
+# --------------------------------------------------------------------------------------------------------------
 
 LIBRARIES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm.so", "/usr/lib/libsofthsm2.so")
 SOFTHSM = next((path for path in LIBRARIES if os.path.exists(path)), "")
-softhsm = pytest.mark.skipif(not SOFTHSM or not shutil.which("softhsm2-util") or not pkcs11_token.HAS_PKCS11, reason="needs softhsm2 and python-pkcs11")
+softhsm = pytest.mark.skipif(
+    not SOFTHSM or not shutil.which("softhsm2-util") or not pkcs11_token.HAS_PKCS11,
+    reason="needs softhsm2 and python-pkcs11",
+)
 
 PIN = "1234"
 
 
 class Token:
-    """A SoftHSM token with keys. It is asked through a copy of the library, as one library knows one set of tokens a process."""
+    """A SoftHSM token with keys. It is asked through a copy of the library, as one library knows one set of
+    tokens a process.
+    """
 
     def __init__(self, folder: Path) -> None:
         (folder / "tokens").mkdir()
@@ -215,11 +270,19 @@ class Token:
 
     def put(self, private: Any, label: str, identifier: str) -> None:
         path = self.folder / f"{label}.pem"
-        path.write_bytes(private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-        self.tool("--import", str(path), "--token", "signing", "--label", label, "--id", identifier, "--pin", PIN)
+        path.write_bytes(
+            private.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        self.tool(
+            "--import", str(path), "--token", "signing", "--label", label, "--id", identifier, "--pin", PIN
+        )
         path.unlink()
 
-    def ask(self, modulus: str = "", point: str = "", label: str = "", pin: str | None = PIN) -> tuple[pkcs11_token.SeenKey, ...]:
+    def ask(
+        self, modulus: str = "", point: str = "", label: str = "", pin: str | None = PIN
+    ) -> tuple[pkcs11_token.SeenKey, ...]:
         import pkcs11
 
         with pytest.MonkeyPatch.context() as patch:
@@ -241,7 +304,9 @@ def test_pkcs11_finds_an_rsa_pair_by_its_modulus(token: Token) -> None:
     token.put(key(1), "other", "a2")
     found = token.ask(SIGNING.modulus)
     assert sorted(item.key_class for item in found) == ["private", "public"]
-    assert {(item.modulus, item.point, item.key_size, item.label, item.key_id) for item in found} == {(SIGNING.modulus, "", 2048, "signing", "0xa1")}
+    assert {(item.modulus, item.point, item.key_size, item.label, item.key_id) for item in found} == {
+        (SIGNING.modulus, "", 2048, "signing", "0xa1")
+    }
     assert judge(WantedKey(SIGNING.modulus), found, "required").private.handle > 0
     assert token.ask("F" + SIGNING.modulus[1:-1] + "1") == ()
 
@@ -253,9 +318,17 @@ def test_pkcs11_pairs_an_ec_key_by_its_point_and_identifier(token: Token) -> Non
     private, other = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     token.put(private, "curve", "b1")
     token.put(other, "other", "b2")
-    point = private.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint).hex().upper()
+    point = (
+        private.public_key()
+        .public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        .hex()
+        .upper()
+    )
     found = token.ask(point=point)
-    assert sorted((item.key_class, item.label) for item in found) == [("private", "curve"), ("public", "curve")]
+    assert sorted((item.key_class, item.label) for item in found) == [
+        ("private", "curve"),
+        ("public", "curve"),
+    ]
     assert {item.point for item in found} == {point}
 
 
@@ -270,7 +343,9 @@ def test_pkcs11_says_what_is_wrong(token: Token) -> None:
     with pytest.raises(BrokenLink, match="labelled 'none'"):
         token.ask(SIGNING.modulus, label="none")
     token.make("second")
-    with pytest.raises(BrokenLink, match=r"has 2 tokens, where exactly one is needed \(it has: 'second', 'signing'\)"):
+    with pytest.raises(
+        BrokenLink, match=r"has 2 tokens, where exactly one is needed \(it has: 'second', 'signing'\)"
+    ):
         token.ask(SIGNING.modulus)
     assert token.ask(SIGNING.modulus, label="signing") == ()
 
@@ -281,9 +356,15 @@ def test_the_module_by_pkcs11(token: Token, run: Any, monkeypatch: pytest.Monkey
 
     token.put(key(0), "signing", "a1")
     monkeypatch.setenv("SOFTHSM2_CONF", token.environment["SOFTHSM2_CONF"])
-    result = run(modulus=SIGNING.modulus, pkcs11_module=str(token.library), public_key="required", crypto_password=PIN)
+    result = run(
+        modulus=SIGNING.modulus, pkcs11_module=str(token.library), public_key="required", crypto_password=PIN
+    )
     pkcs11.unload(str(token.library))
-    assert (result["key"]["backend"], result["key"]["private"]["label"], result["key"]["key_size"]) == ("pkcs11", "signing", 2048)
+    assert (result["key"]["backend"], result["key"]["private"]["label"], result["key"]["key_size"]) == (
+        "pkcs11",
+        "signing",
+        2048,
+    )
     assert result["key"]["private"]["handle"] != result["key"]["public"]["handle"]
 
 

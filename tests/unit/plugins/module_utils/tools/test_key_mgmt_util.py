@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools import key_mgmt_util as kmu
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import key_mgmt_util as kmu
 
 LOGIN = """Command:  \tCfm3LoginHSM returned: 0x00 : HSM Return: SUCCESS
 
@@ -24,8 +24,16 @@ def new_form(handles: list[int], nodes: tuple[int, ...] = (0, 1)) -> str:
     text = f"Command:  \tTotal number of keys present: {len(handles)}\n\n"
     if handles:
         lines = [", ".join(map(str, handles[at : at + 15])) for at in range(0, len(handles), 15)]
-        text += f"\tNumber of matching keys from start index 0::{len(handles) - 1}\n\n\tHandles of matching keys:\n\t" + ", \n\t".join(lines) + "\n\n"
-        text += "\tCluster Status:\n" + "".join(f"\tNode id {node} status: 0x00000000 : HSM Return: SUCCESS\n" for node in nodes) + "\n"
+        text += (
+            f"\tNumber of matching keys from start index 0::{len(handles) - 1}\n\n\tHandles of matching keys:\n\t"
+            + ", \n\t".join(lines)
+            + "\n\n"
+        )
+        text += (
+            "\tCluster Status:\n"
+            + "".join(f"\tNode id {node} status: 0x00000000 : HSM Return: SUCCESS\n" for node in nodes)
+            + "\n"
+        )
     return text + "\tCfm3FindKey returned: 0x00 : HSM Return: SUCCESS\n\n"
 
 
@@ -65,7 +73,9 @@ def test_find_key_in_both_grammars(text: str, handles: tuple[int, ...], nodes: i
     assert (answer.total, answer.handles, len(answer.nodes), answer.code) == (len(handles), handles, nodes, 0)
 
 
-@pytest.mark.parametrize("text", [new_form(list(range(100, 147))), new_form([786440]), old_form([262154, 262162]), RUN_TOGETHER])
+@pytest.mark.parametrize(
+    "text", [new_form(list(range(100, 147))), new_form([786440]), old_form([262154, 262162]), RUN_TOGETHER]
+)
 def test_a_text_cut_off_anywhere_gives_the_facts_or_a_refusal(text: str) -> None:
     whole = kmu.parse_find_key(text)
     readable = 0
@@ -82,11 +92,17 @@ def test_a_text_cut_off_anywhere_gives_the_facts_or_a_refusal(text: str) -> None
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (new_form([6, 7, 8]).replace("present: 3", "present: 4"), "4 keys are announced and 3 handles listed"),
+        (
+            new_form([6, 7, 8]).replace("present: 3", "present: 4"),
+            "4 keys are announced and 3 handles listed",
+        ),
         (new_form([6, 7, 8]).replace("6, 7, 8", "6, 7, ..."), "cut off"),
         (new_form([6, 7, 8]).replace("6, 7, 8", "6, 7, 7"), "listed twice"),
         (new_form([6, 7]).replace("6, 7", "<private key handle>"), "missing"),
-        (new_form([6]).replace("Cfm3FindKey returned: 0x00", "Cfm3FindKey"), "no line 'Cfm3FindKey returned'"),
+        (
+            new_form([6]).replace("Cfm3FindKey returned: 0x00", "Cfm3FindKey"),
+            "no line 'Cfm3FindKey returned'",
+        ),
         ('Command:  WARNING: Failed to read from the file "C:\\x.txt".\n\n', "0 answers of findKey"),
         ("Command:  \tCfm3FindKey returned: 0x00 : HSM Return: SUCCESS\n", "the number of keys is missing"),
         (new_form([6]) + new_form([7]), "2 answers"),
@@ -101,9 +117,27 @@ def test_a_damaged_answer_is_refused(text: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("text", "command", "code", "message", "link"),
     [
-        ("\tCfm3LoginHSM returned: 0xa3 \n\n\tHSM Error: RET_USER_LOGIN_FAILURE\n", "LoginHSM", 0xA3, "HSM Error: RET_USER_LOGIN_FAILURE", "credential"),
-        ("Cfm2LoginHSM returned 206  HSM Error: This user doesn't exist", "LoginHSM", 206, "HSM Error: This user doesn't exist", "credential"),
-        ("\tCfm3FindKey returned: 0xc6 : HSM Error: Key Access is denied\n", "FindKey", 0xC6, "HSM Error: Key Access is denied", "key"),
+        (
+            "\tCfm3LoginHSM returned: 0xa3 \n\n\tHSM Error: RET_USER_LOGIN_FAILURE\n",
+            "LoginHSM",
+            0xA3,
+            "HSM Error: RET_USER_LOGIN_FAILURE",
+            "credential",
+        ),
+        (
+            "Cfm2LoginHSM returned 206  HSM Error: This user doesn't exist",
+            "LoginHSM",
+            206,
+            "HSM Error: This user doesn't exist",
+            "credential",
+        ),
+        (
+            "\tCfm3FindKey returned: 0xc6 : HSM Error: Key Access is denied\n",
+            "FindKey",
+            0xC6,
+            "HSM Error: Key Access is denied",
+            "key",
+        ),
         (
             "deleteKey -k 9 Cfm3DeleteKey returned: <0xc6> : HSM Error: Key Access is denied Cluster Error Status",
             "DeleteKey",
@@ -119,7 +153,13 @@ def test_a_damaged_answer_is_refused(text: str, reason: str) -> None:
             "service",
         ),
         ("\tCfm3GetAttribute returned: 0xa8 \n", "GetAttribute", 0xA8, "", "key"),
-        ("\tCfm3FindKey returned: 0x1234 : HSM Error: something new\n", "FindKey", 0x1234, "HSM Error: something new", "key"),
+        (
+            "\tCfm3FindKey returned: 0x1234 : HSM Error: something new\n",
+            "FindKey",
+            0x1234,
+            "HSM Error: something new",
+            "key",
+        ),
     ],
 )
 def test_codes_and_their_links(text: str, command: str, code: int, message: str, link: str) -> None:
@@ -133,7 +173,9 @@ def test_a_code_that_is_cut_off_is_no_code() -> None:
 
 
 def test_the_application_id_is_no_code() -> None:
-    (answer,) = kmu.parse("Cfm3Initialize() returned app id : 01000000\n    session_handle 1000000\nCfm3LoginHSM returned: 0x00 : HSM Return: SUCCESS\n")
+    (answer,) = kmu.parse(
+        "Cfm3Initialize() returned app id : 01000000\n    session_handle 1000000\nCfm3LoginHSM returned: 0x00 : HSM Return: SUCCESS\n"
+    )
     assert (answer.command, answer.code) == ("LoginHSM", 0)
 
 
@@ -153,22 +195,52 @@ def test_a_session() -> None:
 @pytest.mark.parametrize(
     ("text", "exit_code", "timed_out", "link", "words"),
     [
-        (LOGIN.replace("0x00 : HSM Return: SUCCESS\n\n", "0xa3 : HSM Error: RET_USER_LOGIN_FAILURE\n\n", 1), 0, False, "credential", "0xa3"),
-        ("Cfm3Initialize() returned 0x40000040 : Daemon socket connection error\n", 0xFFFFFFFF, False, "service", "daemon"),
-        ("\tLIQUIDSECURITY: Daemon socket connection error\n", 0xFFFFFFFF, False, "service", "could not start"),
+        (
+            LOGIN.replace(
+                "0x00 : HSM Return: SUCCESS\n\n", "0xa3 : HSM Error: RET_USER_LOGIN_FAILURE\n\n", 1
+            ),
+            0,
+            False,
+            "credential",
+            "0xa3",
+        ),
+        (
+            "Cfm3Initialize() returned 0x40000040 : Daemon socket connection error\n",
+            0xFFFFFFFF,
+            False,
+            "service",
+            "daemon",
+        ),
+        (
+            "\tLIQUIDSECURITY: Daemon socket connection error\n",
+            0xFFFFFFFF,
+            False,
+            "service",
+            "could not start",
+        ),
         ("", 0xFFFFFFFF, False, "service", "before the login"),
         ("", 0, False, "key", "answer to the login is missing"),
         (LOGIN, None, True, "service", "time limit"),
     ],
 )
-def test_a_session_that_does_not_come_about(text: str, exit_code: int | None, timed_out: bool, link: str, words: str) -> None:
+def test_a_session_that_does_not_come_about(
+    text: str, exit_code: int | None, timed_out: bool, link: str, words: str
+) -> None:
     with pytest.raises(BrokenLink, match=words) as caught:
         kmu.check_session(text, exit_code, timed_out)
     assert caught.value.link == link
 
 
 def test_the_script_of_a_session() -> None:
-    script = kmu.session("signer", "pass%word", [kmu.find_key("private", "C:\\Windows\\Temp\\m.txt"), kmu.get_key_info(9), kmu.get_attributes(9, "C:\\a.txt")])
+    script = kmu.session(
+        "signer",
+        "pass%word",
+        [
+            kmu.find_key("private", "C:\\Windows\\Temp\\m.txt"),
+            kmu.get_key_info(9),
+            kmu.get_attributes(9, "C:\\a.txt"),
+        ],
+    )
     assert script.splitlines() == [
         "loginHSM -u CU -s signer -p pass%word",
         "findKey -c 3 -m C:\\Windows\\Temp\\m.txt",
@@ -244,7 +316,12 @@ def test_a_dump_that_is_none_is_refused(dump: bytes) -> None:
     ("body", "owner", "shared", "quorum"),
     [
         ("\tOwned by user 3\n\n\talso, shared to following 2 user(s):\n\n\t 4\n\t 7\n", 3, (4, 7), 0),
-        ("\tOwned by user: 3\n\tShared with following 1 user(s): 4\n\t 2 Users need to approve to use/manage this key\n", 3, (4,), 2),
+        (
+            "\tOwned by user: 3\n\tShared with following 1 user(s): 4\n\t 2 Users need to approve to use/manage this key\n",
+            3,
+            (4,),
+            2,
+        ),
         ("\tOwned by user 3\n", 3, (), 0),
         ("\n", None, (), 0),
     ],
@@ -255,7 +332,9 @@ def test_key_info(body: str, owner: int | None, shared: tuple[int, ...], quorum:
 
 
 def test_key_info_that_is_cut_off_or_failed() -> None:
-    (answer,) = kmu.parse("Command:  \tCfm3GetKey returned: 0x00 : SUCCESS\n\talso, shared to following 3 user(s):\n\t 4\n")
+    (answer,) = kmu.parse(
+        "Command:  \tCfm3GetKey returned: 0x00 : SUCCESS\n\talso, shared to following 3 user(s):\n\t 4\n"
+    )
     with pytest.raises(BrokenLink, match="cut off"):
         kmu.parse_key_info(answer)
     (answer,) = kmu.parse("Command:  \tCfm3GetKey returned: 0xa8 : HSM Error: Invalid object handle\n")
@@ -281,7 +360,8 @@ def test_a_command_without_an_answer_is_a_failure() -> None:
             {"code": "0x00", "nodes": 1},
         ),
         (
-            LOGIN + "Command:  genRSAKeyPair -m 2048 -e 65537 -l example\n\n\tCfm3GenerateKeyPair: returned: 0x00 : HSM Return: SUCCESS\n\n"
+            LOGIN
+            + "Command:  genRSAKeyPair -m 2048 -e 65537 -l example\n\n\tCfm3GenerateKeyPair: returned: 0x00 : HSM Return: SUCCESS\n\n"
             "\tCfm3GenerateKeyPair:    public key handle: 262151    private key handle: 262152\n\n" + LOGOUT,
             {"code": "0x00", "nodes": 0, "public_handle": 262151, "private_handle": 262152},
         ),
@@ -289,8 +369,14 @@ def test_a_command_without_an_answer_is_a_failure() -> None:
             "Command:  getKeyInfo -k 9\n\tCfm3GetKey returned: 0x00 : SUCCESS\n\n\tOwned by user 3\n\n\talso, shared to following 2 user(s):\n\n\t 4\n\t 7\n",
             {"code": "0x00", "nodes": 0, "owner": 3, "shared": [4, 7]},
         ),
-        ("\tCfm3LoginHSM returned: 0xa3 \n\n\tHSM Error: RET_USER_LOGIN_FAILURE\n", {"code": "0xa3", "nodes": 0}),
-        ("Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error", {"code": "0x40000040", "nodes": 0}),
+        (
+            "\tCfm3LoginHSM returned: 0xa3 \n\n\tHSM Error: RET_USER_LOGIN_FAILURE\n",
+            {"code": "0xa3", "nodes": 0},
+        ),
+        (
+            "Cfm3Initialize() returned 0x40000040 : LIQUIDSECURITY: Daemon socket connection error",
+            {"code": "0x40000040", "nodes": 0},
+        ),
     ],
 )
 def test_all_that_a_text_says(text: str, facts: dict[str, object]) -> None:

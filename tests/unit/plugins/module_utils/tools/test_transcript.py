@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cloudhsm.codesign.plugins.module_utils.tools.transcript import without_escapes, without_prefixes
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools.transcript import (
+    without_escapes,
+    without_prefixes,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +26,11 @@ def test_escapes(text: str, plain: str) -> None:
 
 
 def test_two_prefixes_one_after_the_other_keep_the_indentation() -> None:
-    assert without_prefixes(["[job] 12:00:01   indented", "[job] 12:00:02 plain", "[job] 12:00:03"]) == ["  indented", "plain", ""]
+    assert without_prefixes(["[job] 12:00:01   indented", "[job] 12:00:02 plain", "[job] 12:00:03"]) == [
+        "  indented",
+        "plain",
+        "",
+    ]
 
 
 def test_a_prefix_of_a_minority_stays() -> None:

@@ -1,0 +1,334 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A signing certificate, read from the forms in which people have it, and what it is good for.
+
+PEM (with any text round it), DER, base64 of DER, and PKCS#7 with exactly one end-entity certificate.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import List, Optional, Sequence, Tuple
+
+from ._findings import quoted
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
+    from cryptography.utils import CryptographyDeprecationWarning
+
+    HAS_CRYPTOGRAPHY = True
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
+
+CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
+ANY_USAGE = "2.5.29.37.0"
+SMALLEST_KEY = 2048
+"""RSA keys with fewer bits are not accepted for code signing (CA/Browser Forum; Windows warns about them)."""
+
+
+class CertificateError(ValueError):
+    """The input is not the one certificate that was asked for: one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the collection needs to know of a certificate.
+
+    ``thumbprint`` is the SHA-1 in upper case; ``serial`` lower case as certutil prints it; ``modulus`` upper
+    case without prefix or leading zeros ("" for EC keys); ``point`` the uncompressed public point of an EC
+    key in lower case ("" for RSA);
+    ``public_key`` the PKCS#1 bytes of an RSA key, which are also what certutil -v -key dumps.
+    """
+
+    der: bytes
+    thumbprint: str
+    serial: str
+    common_name: str
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    key_type: str
+    key_size: int
+    modulus: str
+    point: str
+    public_key: bytes
+    usages: Tuple[str, ...]
+    is_ca: bool
+    self_issued: bool
+
+    @property
+    def is_code_signing(self) -> bool:
+        """A certificate without the extension may be used for everything (RFC 5280), and SignTool takes it
+        too.
+        """
+        return not self.usages or CODE_SIGNING in self.usages or ANY_USAGE in self.usages
+
+    @property
+    def pem(self) -> str:
+        text = base64.b64encode(self.der).decode("ascii")
+        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+        return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
+
+
+# Reading
+# --------------------------------------------------------------------------------------------------------------
+
+
+def read_certificate(data: bytes, what: str = "the certificate") -> Certificate:
+    """The one end-entity certificate in ``data``. ``what`` names the input in an error."""
+    found = read_certificates(data, what)
+    if len(found) == 1:
+        return found[0]
+    ends = [certificate for certificate in found if not certificate.is_ca]
+    if len(ends) == 1:
+        return ends[0]
+    if not ends:
+        raise CertificateError(
+            f"{what} holds {len(found)} CA certificates and no end-entity certificate: give the signing certificate alone."
+        )
+    names = ", ".join(sorted(certificate.common_name or certificate.thumbprint for certificate in ends))
+    raise CertificateError(
+        f"{what} holds {len(ends)} end-entity certificates ({names}): give a file with exactly one."
+    )
+
+
+def read_certificates(data: bytes, what: str = "the certificate") -> List[Certificate]:
+    """All certificates in ``data``, in their order, each once."""
+    if not HAS_CRYPTOGRAPHY:
+        raise CertificateError(
+            "reading certificates needs the Python package cryptography where Ansible runs."
+        )
+    if not data.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
+        raise CertificateError(f"{what} is empty.")
+    blocks = _pem_blocks(data, what)
+    certificates: List[Certificate] = []
+    for block in blocks or [_der(data, what)]:
+        certificates.extend(_from_der(block, what))
+    unique = {certificate.der: certificate for certificate in certificates}
+    return list(unique.values())
+
+
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_PEM_CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE", b"PKCS7", b"CMS")
+
+
+def _pem_blocks(data: bytes, what: str) -> List[bytes]:
+    text = _without_utf16(data)
+    if b"-----BEGIN " not in text:
+        return []
+    blocks = []
+    kinds = []
+    for match in _PEM.finditer(text):
+        kinds.append(match.group(1).decode("ascii"))
+        if match.group(1) in _PEM_CERTIFICATES:
+            blocks.append(_base64(match.group(2), what))
+    if not blocks:
+        if not kinds:
+            raise CertificateError(f"{what} is cut off: a PEM block begins in it and does not end.")
+        raise CertificateError(f"{what} is not a certificate: it holds {_listed(kinds)}.")
+    return blocks
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return ", ".join(f"a PEM block '{kind}'" for kind in dict.fromkeys(kinds))
+
+
+def _without_utf16(data: bytes) -> bytes:
+    # Windows PowerShell's redirection writes text files as UTF-16 with a byte order mark.
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace").encode("utf-8")
+    return data
+
+
+def _base64(text: bytes, what: str) -> bytes:
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except binascii.Error as error:
+        raise CertificateError(
+            f"{what} is not a certificate: its base64 text is damaged ({error})."
+        ) from error
+
+
+def _der(data: bytes, what: str) -> bytes:
+    if data[:1] == b"\x30":
+        return data
+    text = b"".join(_without_utf16(data).lstrip(b"\xef\xbb\xbf").split())
+    if re.fullmatch(rb"[A-Za-z0-9+/]+={0,2}", text) and text[:1] == b"M":
+        return _base64(text, what)
+    raise CertificateError(f"{what} is not a certificate: it is neither PEM nor DER nor base64.")
+
+
+def _from_der(der: bytes, what: str) -> List[Certificate]:
+    try:
+        return [_read(x509.load_der_x509_certificate(der), der)]
+    except ValueError as error:
+        first = error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            members = load_der_pkcs7_certificates(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise CertificateError(
+            f"{what} is not a certificate: it cannot be read as X.509 or PKCS#7 ({_short(first)})."
+        ) from first
+    if not members:
+        raise CertificateError(f"{what} is a PKCS#7 file without a certificate.")
+    return [_read(member, member.public_bytes(Encoding.DER)) for member in members]
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("\n", maxsplit=1)[0].rstrip(".") or type(error).__name__
+
+
+def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        key = certificate.public_key()
+        serial = certificate.serial_number
+        not_before, not_after = _validity(certificate)
+    key_type, key_size, modulus, point, public_key = "other", 0, "", "", b""
+    if isinstance(key, rsa.RSAPublicKey):
+        key_type, key_size = "RSA", key.key_size
+        modulus = f"{key.public_numbers().n:X}"
+        public_key = key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        key_type, key_size = "EC", key.key_size
+        public_key = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        point = public_key.hex()
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    name = names[-1].value if names else ""
+    return Certificate(
+        der=der,
+        thumbprint=hashlib.sha1(der).hexdigest().upper(),  # what Windows names certificates by
+        serial=serial_text(serial),
+        common_name=name if isinstance(name, str) else name.decode("utf-8", errors="replace"),
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        not_before=not_before,
+        not_after=not_after,
+        key_type=key_type,
+        key_size=key_size,
+        modulus=modulus,
+        point=point,
+        public_key=public_key,
+        usages=_usages(certificate),
+        is_ca=_is_ca(certificate),
+        self_issued=certificate.subject == certificate.issuer,
+    )
+
+
+def serial_text(serial: int) -> str:
+    """A serial number as certutil prints it: lower case, whole bytes, without the sign byte of DER."""
+    digits = f"{serial:x}"
+    return digits if len(digits) % 2 == 0 else "0" + digits
+
+
+def _validity(certificate: x509.Certificate) -> Tuple[datetime, datetime]:
+    # cryptography before 42 knows only the names without _utc.
+    before = getattr(certificate, "not_valid_before_utc", None) or certificate.not_valid_before.replace(
+        tzinfo=timezone.utc
+    )
+    after = getattr(certificate, "not_valid_after_utc", None) or certificate.not_valid_after.replace(
+        tzinfo=timezone.utc
+    )
+    return before, after
+
+
+def _usages(certificate: x509.Certificate) -> Tuple[str, ...]:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    return tuple(oid.dotted_string for oid in extension.value)
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+# What users type
+# ------------------------------------------------------------------------------------------------------
+
+_INVISIBLE = dict.fromkeys(map(ord, "\u200e\u200f\u200b\u202a\u202c\ufeff"))
+
+
+def normalize_thumbprint(text: str) -> str:
+    """40 upper-case hex digits from what a user copied (blanks, colons, the invisible U+200E of the MMC)."""
+    digits = re.sub(r"[\s:\-]", "", text.translate(_INVISIBLE)).upper()
+    if re.fullmatch(r"[0-9A-F]{40}", digits):
+        return digits
+    if re.fullmatch(r"[0-9A-F]{64}", digits):
+        raise CertificateError(
+            "the thumbprint has 64 digits, which is a SHA-256: Windows finds certificates by the SHA-1 thumbprint (40 digits)."
+        )
+    bad = sorted(set(re.sub(r"[0-9A-F]", "", digits)))
+    if bad:
+        raise CertificateError(
+            f"the thumbprint {quoted(text)} is not one: it holds {', '.join(quoted(char) for char in bad)}, which are no hex digits."
+        )
+    raise CertificateError(
+        f"the thumbprint {quoted(text)} is not one: it has {len(digits)} hex digits, not 40."
+    )
+
+
+def normalize_serial(text: str) -> str:
+    """A serial number in certutil's form from what a user copied (blanks, colons, 0x, upper case, leading
+    00).
+    """
+    digits = re.sub(r"[\s:\-]", "", text.translate(_INVISIBLE)).lower()
+    digits = digits.removeprefix("0x")
+    if not re.fullmatch(r"[0-9a-f]{1,42}", digits):
+        raise CertificateError(
+            f"the serial number {quoted(text)} is not one: it must be hex digits, at most 20 bytes."
+        )
+    return serial_text(int(digits, 16))
+
+
+LAST_YEAR = 3000
+"""The last year of which the C runtime, and so SignTool, knows dates."""
+
+
+# What it is good for
+# --------------------------------------------------------------------------------------------------
+
+
+def check_for_signing(certificate: Certificate, now: datetime) -> Optional[str]:
+    """What keeps Windows from signing with this certificate, in one sentence; None when nothing does."""
+    name = f"The certificate {certificate.thumbprint} ({certificate.common_name or certificate.subject})"
+    if now > certificate.not_after:
+        return f"{name} expired on {_day(certificate.not_after)}: renew it."
+    if now < certificate.not_before:
+        return f"{name} is not valid before {_day(certificate.not_before)}: wait, or check the clock."
+    if certificate.not_after.year > LAST_YEAR:
+        return f"{name} ends in the year {certificate.not_after.year}: SignTool drops a certificate that ends after {LAST_YEAR}, without a word. Use another one."
+    if not certificate.is_code_signing:
+        return f"{name} is not made for code signing: it lacks the extended key usage {CODE_SIGNING}."
+    if certificate.key_type == "RSA" and certificate.key_size < SMALLEST_KEY:
+        return f"{name} has an RSA key of {certificate.key_size} bits: code signing needs {SMALLEST_KEY} or more."
+    return None
+
+
+def check_rsa(certificate: Certificate, purpose: str) -> Optional[str]:
+    """Why ``purpose`` cannot work with this key; None for an RSA key."""
+    if certificate.key_type == "RSA":
+        return None
+    kind = "an EC key" if certificate.key_type == "EC" else "a key that is not RSA"
+    return f"The certificate {certificate.thumbprint} has {kind}: {purpose} needs an RSA key."
+
+
+def _day(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,102 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is not as it should be: findings, and the one kind of error that a user sees."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Tuple, Type, TypeVar
+
+from ._results import Failure, Result, StepError
+
+T = TypeVar("T")
+
+LINKS: Tuple[str, ...] = (
+    "host",
+    "client",
+    "cluster",
+    "service",
+    "provider",
+    "credential",
+    "certificate",
+    "key",
+    "container",
+    "signtool",
+    "file",
+    "timestamp",
+    "ledger",
+    "argument",
+)
+"""The links of the chain from a host to a signed file. A finding or an error names exactly one."""
+
+
+def quoted(text: str) -> str:
+    """``text`` as it was written, in quotes. Only what nobody could see is written as its number."""
+    return (
+        "'"
+        + "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+            for char in str(text)
+        )
+        + "'"
+    )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that differs from the wanted state.
+
+    ``link`` is one of LINKS, ``what`` the property in a few words, ``expected`` and ``seen`` its values as
+    text, ``repair`` what puts it right (the role or module that does, or what a person has to do). ``role``
+    is the role of this collection that repairs it; "" where none does. ``said`` is the whole statement, for
+    what "should be, is" makes no sentence of.
+    """
+
+    link: str
+    what: str
+    expected: str
+    seen: str
+    repair: str
+    role: str = ""
+    said: str = ""
+
+    @property
+    def text(self) -> str:
+        """The finding as one line for a person."""
+        said = self.said or f"{self.what} should be {self.expected}, is {self.seen}"
+        return f"{self.link}: {said.rstrip('. ')}. {self.repair}"
+
+    def as_dict(self) -> Dict[str, str]:
+        data = {**asdict(self), "text": self.text}
+        data.pop("said")
+        return data
+
+
+class BrokenLink(Exception):
+    """Something that keeps a module from doing its work, said for the user.
+
+    ``link`` is one of LINKS, ``problem`` one sentence that names the thing and what is wrong with it,
+    ``advice`` what to do. ``details`` are further result keys (numbers, codes, the tool's own words), never a
+    secret.
+    """
+
+    def __init__(self, link: str, problem: str, advice: str = "", **details: Any) -> None:
+        if link not in LINKS:
+            raise ValueError(f"unknown link {link!r}")
+        super().__init__(f"{problem} {advice}".strip())
+        self.link = link
+        self.problem = problem
+        self.advice = advice
+        self.details = details
+
+
+def found(result: Result, kind: Type[T], link: str, what: str) -> T:
+    """``result`` as the kind that was asked for. BrokenLink where the host could not read ``what``: what
+    cannot be read is not absent.
+    """
+    if isinstance(result, kind):
+        return result
+    if isinstance(result, Failure):
+        problem = f"{what} cannot be read: {result.message.rstrip('. ')}."
+        raise BrokenLink(link, problem, "Check the account's rights on this host.", code=result.code)
+    raise StepError(f"expected {kind.__name__}, the host answered {type(result).__name__}")

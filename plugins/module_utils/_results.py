@@ -1,0 +1,228 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What comes back from a Windows host: one typed result for each kind of step (see steps.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Tuple, Type, TypeVar, Union
+
+
+class StepError(Exception):
+    """The host's answer is not what run_steps.ps1 gives: the text says what is wrong."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The step itself could not be done (a missing program, a locked file, an access that was denied).
+
+    ``code`` is the Win32 error where Windows gave one, else the .NET HRESULT; ``kind`` the .NET exception
+    type.
+    """
+
+    message: str
+    kind: str = ""
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The step was not tried, because the one before it had failed."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A process that ran. ``exit_code`` is unsigned, 32 bit; None when it outlived even its own end.
+
+    ``file`` is the program that ran, which differs from the step's where that had a ``*`` in it.
+    """
+
+    exit_code: Optional[int]
+    stdout_bytes: bytes = b""
+    stderr_bytes: bytes = b""
+    timed_out: bool = False
+    milliseconds: int = 0
+    encoding: str = "utf-8"
+    file: str = ""
+
+    @property
+    def stdout(self) -> str:
+        """Standard output, decoded by the host's OEM code page; what does not fit becomes U+FFFD."""
+        return self.stdout_bytes.decode(self.encoding, errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        """Standard error, decoded like stdout."""
+        return self.stderr_bytes.decode(self.encoding, errors="replace")
+
+    @property
+    def ok(self) -> bool:
+        """The process ended by itself and with 0. For tools whose exit code says nothing, read their text
+        instead.
+        """
+        return self.exit_code == 0 and not self.timed_out
+
+
+@dataclass(frozen=True)
+class TogetherResult:
+    """One result a run, in their order."""
+
+    results: Tuple[Union[RunResult, Failure], ...]
+
+
+@dataclass(frozen=True)
+class DigestResult:
+    exists: bool
+    size: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class FileRun:
+    """One file that a pattern found, its digest after the run (or why there is none), and the run that was
+    made for it.
+    """
+
+    name: str
+    size: int
+    digest: Union[DigestResult, Failure]
+    result: Union[RunResult, Failure]
+
+
+@dataclass(frozen=True)
+class EachResult:
+    """The files that a pattern found in a folder, each with its run. ``exists`` speaks of the folder."""
+
+    exists: bool
+    files: Tuple[FileRun, ...] = ()
+
+
+@dataclass(frozen=True)
+class RegistryResult:
+    """A registry value. Binary values are in ``content``, all others in ``value`` (str, int or list of str)."""
+
+    exists: bool
+    kind: str = ""
+    value: Any = None
+    content: bytes = b""
+
+
+@dataclass(frozen=True)
+class RegistryChildrenResult:
+    """The same value of every sub-key of a key, by the sub-key's name. ``exists`` speaks of the key."""
+
+    exists: bool
+    children: Mapping[str, RegistryResult] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FolderFile:
+    name: str
+    size: int
+    modified: str
+    """UTC, ISO 8601"""
+
+
+@dataclass(frozen=True)
+class FolderResult:
+    exists: bool
+    files: Tuple[FolderFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileContent:
+    exists: bool
+    content: bytes = b""
+
+
+@dataclass(frozen=True)
+class FolderContents:
+    """The files that a pattern found, with their bytes."""
+
+    exists: bool
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that has nothing to tell but that it was done."""
+
+
+@dataclass(frozen=True)
+class RemoveResult:
+    existed: bool
+
+
+@dataclass(frozen=True)
+class VersionResult:
+    """``version``: the four fixed numbers. ``file``: the file looked at, where the step had a ``*``."""
+
+    exists: bool
+    version: str = ""
+    product_version: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class AccessResult:
+    """The access rights of a folder's files, by file name, as SDDL, or why a file's could not be read.
+
+    ``sids``: the SIDs of the accounts asked for, "" for an account that does not exist, or why it could not
+    be looked up.
+    ``exists`` speaks of the folder.
+    """
+
+    exists: bool
+    files: Mapping[str, Union[str, Failure]] = field(default_factory=dict)
+    sids: Mapping[str, Union[str, Failure]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServiceResult:
+    """``status``: Running, Stopped, ...; ``start_type``: Automatic, Manual, Disabled (the .NET names, never
+    localised).
+    """
+
+    exists: bool
+    status: str = ""
+    start_type: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectResult:
+    reachable: bool
+    timed_out: bool = False
+    error: str = ""
+    code: int = 0
+
+
+Result = Union[
+    Failure,
+    Skipped,
+    RunResult,
+    TogetherResult,
+    EachResult,
+    RegistryResult,
+    RegistryChildrenResult,
+    FolderResult,
+    FileContent,
+    FolderContents,
+    Done,
+    RemoveResult,
+    DigestResult,
+    VersionResult,
+    AccessResult,
+    ServiceResult,
+    ConnectResult,
+]
+
+T = TypeVar("T")
+
+
+def expect(result: Result, kind: Type[T]) -> Union[T, Failure, Skipped]:
+    """``result`` if it is what the step promises, a failure or a skip; anything else is a fault of ours
+    (StepError).
+    """
+    if isinstance(result, (kind, Failure, Skipped)):
+        return result
+    raise StepError(f"expected {kind.__name__}, the host answered {type(result).__name__}")

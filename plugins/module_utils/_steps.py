@@ -1,0 +1,629 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be asked of a Windows host, as data (what comes back: results.py).
+
+A step is one thing that ``run_steps.ps1`` does on the host. ``to_json`` gives the form that the script reads,
+``read`` turns the script's raw answer into a typed result. Nothing here runs anything:
+``plugin_utils/_host/windows.py`` does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Dict, List, Mapping, Sequence, Tuple, Union
+
+from ._results import (
+    AccessResult,
+    ConnectResult,
+    DigestResult,
+    Done,
+    EachResult,
+    Failure,
+    FileContent,
+    FileRun,
+    FolderContents,
+    FolderFile,
+    FolderResult,
+    RegistryChildrenResult,
+    RegistryResult,
+    RemoveResult,
+    Result,
+    RunResult,
+    ServiceResult,
+    Skipped,
+    StepError,
+    TogetherResult,
+    VersionResult,
+)
+
+DEFAULT_TIMEOUT = 60
+"""Seconds that a tool may run before its process tree is ended, where the step says nothing else."""
+
+
+# The steps
+# -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """What all steps share. ``only_if_previous_ok``: leave it out when the step before it failed (or was left
+    out).
+    """
+
+    op: ClassVar[str] = ""
+    writes: ClassVar[bool] = False
+    """Whether the step always changes the host. A run may or may not: its maker says so by ``changes``."""
+
+    def fields(self) -> Dict[str, Any]:
+        raise NotImplementedError
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        raise NotImplementedError
+
+    def to_json(self) -> Dict[str, Any]:
+        data = {"op": self.op, **self.fields()}
+        if getattr(self, "only_if_previous_ok", False):
+            data["only_if_previous_ok"] = True
+        return data
+
+
+def quote(arguments: Sequence[str]) -> str:
+    """One command line that CommandLineToArgvW and the C runtime of Windows split into ``arguments`` again.
+
+    The rules are those of Microsoft's "Parsing C command-line arguments": backslashes count only before a
+    double quote.
+    """
+    quoted = []
+    for argument in arguments:
+        if argument and not any(c in ' \t\n\v"' for c in argument):
+            quoted.append(argument)
+            continue
+        text, backslashes = '"', 0
+        for char in argument:
+            if char == "\\":
+                backslashes += 1
+                continue
+            text += "\\" * (backslashes * 2 + 1 if char == '"' else backslashes) + char
+            backslashes = 0
+        quoted.append(text + "\\" * (backslashes * 2) + '"')
+    return " ".join(quoted)
+
+
+@dataclass(frozen=True)
+class Run(Step):
+    """Runs a program and waits for it, ``timeout`` seconds at most; then its whole process tree is ended.
+
+    ``file`` is a full path. One of its folders may be ``*``: the host takes the folder whose name is the
+    highest version number and that holds the rest of the path. ``secret_stdin`` and the values of
+    ``secret_environment`` are names of secrets that travel beside the steps, never the secrets themselves.
+    ``changes`` says that the program changes the host or the HSM: such a run is never sent in check mode.
+    """
+
+    op: ClassVar[str] = "run"
+    file: str
+    arguments: Tuple[str, ...] = ()
+    stdin: str = ""
+    secret_stdin: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secret_environment: Mapping[str, str] = field(default_factory=dict)
+    directory: str = ""
+    timeout: int = DEFAULT_TIMEOUT
+    changes: bool = False
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        data: Dict[str, Any] = {
+            "file": self.file,
+            "arguments": quote(self.arguments),
+            "timeout": self.timeout,
+        }
+        for name in ("stdin", "secret_stdin", "directory"):
+            if getattr(self, name):
+                data[name] = getattr(self, name)
+        for name in ("environment", "secret_environment"):
+            if getattr(self, name):
+                data[name] = dict(getattr(self, name))
+        return data
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return _read_run(raw, encoding, self.file)
+
+
+@dataclass(frozen=True)
+class Together(Step):
+    """Several runs side by side, ``jobs`` at a time. A run that cannot be started fails alone."""
+
+    op: ClassVar[str] = "together"
+    runs: Tuple[Run, ...]
+    jobs: int = 1
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"jobs": self.jobs, "runs": [{"op": "run", **run.fields()} for run in self.runs]}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        results = _list(raw, "results")
+        if len(results) != len(self.runs):
+            raise StepError(f"{len(self.runs)} runs were asked for, {len(results)} results came back")
+        return TogetherResult(
+            tuple(_read_run_or_failure(item, encoding, run.file) for run, item in zip(self.runs, results))
+        )
+
+
+@dataclass(frozen=True)
+class Each(Step):
+    """Makes one run for each file that ``pattern`` finds in the folder ``path``, ``jobs`` at a time.
+
+    ``{name}`` in the run's arguments becomes the file's name, and the folder is the working directory. The
+    arguments are the command line as it stands, not a list: the quotes round ``{name}`` are the maker's, as
+    no file name of Windows holds a double quote. The host also gives each file's size and SHA-256.
+
+    ``leave_out`` names files to pass over, in any case. With ``most``, nothing is run where more files than
+    that are left. ``changes`` as in Run.
+    """
+
+    op: ClassVar[str] = "each"
+    path: str
+    pattern: str
+    file: str
+    arguments: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    jobs: int = 1
+    timeout: int = DEFAULT_TIMEOUT
+    leave_out: Tuple[str, ...] = ()
+    most: int = 0
+    changes: bool = False
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        data: Dict[str, Any] = {
+            "path": self.path,
+            "pattern": self.pattern,
+            "file": self.file,
+            "arguments": self.arguments,
+            "jobs": self.jobs,
+            "timeout": self.timeout,
+        }
+        if self.environment:
+            data["environment"] = dict(self.environment)
+        if self.leave_out:
+            data["leave_out"] = list(self.leave_out)
+        if self.most:
+            data["most"] = self.most
+        return data
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return EachResult(
+            bool(raw.get("exists")),
+            tuple(
+                FileRun(
+                    str(item["name"]),
+                    int(item["size"]),
+                    _read_digest(item["digest"]),
+                    _read_run_or_failure(item["result"], encoding, self.file),
+                )
+                for item in _list(raw, "files")
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ReadRegistry(Step):
+    """Reads one value. ``path`` begins with HKLM, HKCU or HKU; the 64-bit view is read."""
+
+    op: ClassVar[str] = "registry"
+    path: str
+    name: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "name": self.name}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return _read_registry(raw)
+
+
+@dataclass(frozen=True)
+class ReadRegistryChildren(Step):
+    """Reads the value ``name`` of every sub-key of ``path``; sub-keys without that value are left out."""
+
+    op: ClassVar[str] = "registry_children"
+    path: str
+    name: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "name": self.name}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return RegistryChildrenResult(
+            bool(raw.get("exists")),
+            {str(item["key"]): _read_registry(item) for item in _list(raw, "children")},
+        )
+
+
+@dataclass(frozen=True)
+class ListFolder(Step):
+    """The files of a folder, without its sub-folders. ``pattern`` as Windows takes it: look at the names
+    again.
+    """
+
+    op: ClassVar[str] = "list"
+    path: str
+    pattern: str = "*"
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "pattern": self.pattern}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        files = tuple(
+            FolderFile(str(item["name"]), int(item["size"]), str(item["modified"]))
+            for item in _list(raw, "files")
+        )
+        return FolderResult(bool(raw.get("exists")), files)
+
+
+@dataclass(frozen=True)
+class ReadFile(Step):
+    """A file's bytes; a file of more than ``limit`` bytes is a failure."""
+
+    op: ClassVar[str] = "read"
+    path: str
+    limit: int = 1_000_000
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "limit": self.limit}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return FileContent(bool(raw.get("exists")), _bytes(raw, "base64"))
+
+
+@dataclass(frozen=True)
+class ReadFolder(Step):
+    """The bytes of all files that ``pattern`` finds in a folder. Environment variables (%APPDATA%) in
+    ``path`` are those of the account that the host runs the steps as.
+    """
+
+    op: ClassVar[str] = "read_folder"
+    path: str
+    pattern: str = "*"
+    limit: int = 1_000_000
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "pattern": self.pattern, "limit": self.limit}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return FolderContents(
+            bool(raw.get("exists")),
+            {str(item["name"]): _bytes(item, "base64") for item in _list(raw, "files")},
+        )
+
+
+@dataclass(frozen=True)
+class WriteFile(Step):
+    """Writes a file under a temporary name beside it and then puts it in its place in one stroke.
+
+    ``temporary``: a file that a reading tool needs and that the same call removes again. It is no change of
+    the host, so check mode writes it too.
+    """
+
+    op: ClassVar[str] = "write"
+    writes: ClassVar[bool] = True
+    path: str
+    content: bytes
+    temporary: bool = False
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return Done()
+
+
+@dataclass(frozen=True)
+class AppendFile(Step):
+    """Adds bytes to the end of a file (or makes it) and waits for the disk. What is there already is not
+    touched; if it does not end with a line end, it gets one first.
+    """
+
+    op: ClassVar[str] = "append"
+    writes: ClassVar[bool] = True
+    path: str
+    content: bytes
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return Done()
+
+
+@dataclass(frozen=True)
+class CopyFile(Step):
+    """Copies a file; a target that exists is a failure. The copy of a read-only file can be written."""
+
+    op: ClassVar[str] = "copy"
+    writes: ClassVar[bool] = True
+    path: str
+    target: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "target": self.target}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return Done()
+
+
+@dataclass(frozen=True)
+class MoveFile(Step):
+    """Moves a file to a new name or over another file, in one stroke; the target keeps its own access rights."""
+
+    op: ClassVar[str] = "move"
+    writes: ClassVar[bool] = True
+    path: str
+    target: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "target": self.target}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return Done()
+
+
+@dataclass(frozen=True)
+class RemoveFile(Step):
+    """Removes a file; one that is not there is no failure. ``temporary`` as in WriteFile."""
+
+    op: ClassVar[str] = "remove"
+    writes: ClassVar[bool] = True
+    path: str
+    temporary: bool = False
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return RemoveResult(bool(raw.get("existed")))
+
+
+@dataclass(frozen=True)
+class Digest(Step):
+    """A file's size and SHA-256 (lower case hex)."""
+
+    op: ClassVar[str] = "digest"
+    path: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return _read_digest_of_file(raw)
+
+
+@dataclass(frozen=True)
+class Version(Step):
+    """A program's version. One folder of ``path`` may be ``*``, as in Run."""
+
+    op: ClassVar[str] = "version"
+    path: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return VersionResult(
+            bool(raw.get("exists")),
+            str(raw.get("version") or ""),
+            str(raw.get("product_version") or ""),
+            str(raw.get("file") or self.path),
+        )
+
+
+@dataclass(frozen=True)
+class ReadAccess(Step):
+    """The access rights of all files that ``pattern`` finds in a folder, and the SIDs of ``accounts``."""
+
+    op: ClassVar[str] = "access"
+    path: str
+    accounts: Tuple[str, ...] = ()
+    pattern: str = "*"
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "pattern": self.pattern, "accounts": list(self.accounts)}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        files = {str(item["name"]): _read_text_or_failure(item, "sddl") for item in _list(raw, "files")}
+        sids = [_read_text_or_failure(item, "sid") for item in _list(raw, "sids")]
+        if len(sids) != len(self.accounts):
+            raise StepError(f"{len(self.accounts)} accounts were asked for, {len(sids)} came back")
+        return AccessResult(bool(raw.get("exists")), files, dict(zip(self.accounts, sids)))
+
+
+@dataclass(frozen=True)
+class Service(Step):
+    op: ClassVar[str] = "service"
+    name: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"name": self.name}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return ServiceResult(
+            bool(raw.get("exists")), str(raw.get("status") or ""), str(raw.get("start_type") or "")
+        )
+
+
+@dataclass(frozen=True)
+class Connect(Step):
+    """Opens a TCP connection and closes it again."""
+
+    op: ClassVar[str] = "connect"
+    address: str
+    port: int
+    timeout: int = 5
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"address": self.address, "port": self.port, "timeout": self.timeout}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return ConnectResult(
+            bool(raw.get("reachable")),
+            bool(raw.get("timed_out")),
+            str(raw.get("error") or ""),
+            int(raw.get("error_code") or 0),
+        )
+
+
+# The whole answer
+# -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What the host tells once a call. ``oem_code_page`` is 0 where it did not say."""
+
+    account: str = ""
+    powershell: str = ""
+    oem_code_page: int = 0
+
+    @property
+    def encoding(self) -> str:
+        """The Python codec of the OEM code page; UTF-8 for 65001 and for a host that did not say."""
+        return f"cp{self.oem_code_page}" if self.oem_code_page not in (0, 65001) else "utf-8"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All results of one call, in the order of its steps."""
+
+    results: Tuple[Result, ...]
+    host: HostFacts
+
+
+def changes_host(step: Step) -> bool:
+    """Whether ``step`` may change anything: check mode sends no such step."""
+    if isinstance(step, (Run, Each)):
+        return step.changes
+    if isinstance(step, Together):
+        return any(run.changes for run in step.runs)
+    if isinstance(step, (WriteFile, RemoveFile)) and step.temporary:
+        return False
+    return step.writes
+
+
+def to_json(steps: Sequence[Step]) -> str:
+    """The one JSON text that run_steps.ps1 takes."""
+    return json.dumps([step.to_json() for step in steps])
+
+
+def read_answer(steps: Sequence[Step], text: str) -> Answer:
+    """Reads the JSON text that run_steps.ps1 gave for ``steps``. Raises StepError if it is not one."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise StepError(f"the host's answer is no JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise StepError("the host's answer is not the script's")
+    host = HostFacts(
+        str(data.get("account") or ""), str(data.get("powershell") or ""), int(data.get("oem_code_page") or 0)
+    )
+    raw = _list(data, "results")
+    if len(raw) != len(steps):
+        raise StepError(f"{len(steps)} steps were sent, {len(raw)} results came back")
+    return Answer(
+        tuple(_read_result(step, item, _known_encoding(host.encoding)) for step, item in zip(steps, raw)),
+        host,
+    )
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        return "utf-8"
+    return name
+
+
+def _read_result(step: Step, raw: Any, encoding: str) -> Result:
+    if not isinstance(raw, dict):
+        raise StepError(f"the result of a step '{step.op}' is no object")
+    if raw.get("skipped"):
+        return Skipped()
+    if raw.get("error") is not None and "reachable" not in raw:
+        return _read_failure(raw)
+    try:
+        return step.read(raw, encoding)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StepError(f"the result of a step '{step.op}' cannot be read ({error!r})") from error
+
+
+def _read_failure(raw: Mapping[str, Any]) -> Failure:
+    return Failure(
+        str(raw.get("error") or ""), str(raw.get("error_type") or ""), int(raw.get("error_code") or 0)
+    )
+
+
+def _read_run(raw: Mapping[str, Any], encoding: str, file: str) -> RunResult:
+    code = raw.get("exit_code")
+    return RunResult(
+        None if code is None else int(code) & 0xFFFFFFFF,
+        _bytes(raw, "stdout"),
+        _bytes(raw, "stderr"),
+        bool(raw.get("timed_out")),
+        int(raw.get("milliseconds") or 0),
+        encoding,
+        str(raw.get("file") or file),
+    )
+
+
+def _read_run_or_failure(raw: Mapping[str, Any], encoding: str, file: str) -> Union[RunResult, Failure]:
+    return _read_failure(raw) if raw.get("error") is not None else _read_run(raw, encoding, file)
+
+
+def _read_digest_of_file(raw: Mapping[str, Any]) -> DigestResult:
+    return DigestResult(bool(raw.get("exists")), int(raw.get("size") or 0), str(raw.get("sha256") or ""))
+
+
+def _read_digest(raw: Mapping[str, Any]) -> Union[DigestResult, Failure]:
+    return _read_failure(raw) if raw.get("error") is not None else _read_digest_of_file(raw)
+
+
+def _read_text_or_failure(raw: Mapping[str, Any], name: str) -> Union[str, Failure]:
+    return _read_failure(raw) if raw.get("error") is not None else str(raw[name])
+
+
+def _read_registry(raw: Mapping[str, Any]) -> RegistryResult:
+    return RegistryResult(
+        bool(raw.get("exists")), str(raw.get("kind") or ""), raw.get("value"), _bytes(raw, "base64")
+    )
+
+
+def _bytes(raw: Mapping[str, Any], name: str) -> bytes:
+    try:
+        return base64.b64decode(str(raw.get(name) or ""), validate=True)
+    except binascii.Error as error:
+        raise StepError(f"the field '{name}' of a result is no base64") from error
+
+
+def _list(raw: Mapping[str, Any], name: str) -> List[Any]:
+    value = raw.get(name)
+    if value is None:
+        return []
+    # ConvertTo-Json may hand on a list of one as the one.
+    return value if isinstance(value, list) else [value]

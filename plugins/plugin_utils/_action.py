@@ -1,0 +1,109 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base of all actions: arguments, check mode, diff, secrets, result.
+
+An action of ours gives its ``ARGUMENTS`` and tells its ``story``; everything that all of them do alike stands
+here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Mapping
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._arguments.base import Arguments
+from ..module_utils._findings import BrokenLink
+from ._host.windows import Host
+
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+SHORTEST_SECRET = 4
+"""Characters that a secret must have: a shorter one stands in too many texts to be masked there."""
+
+
+def _register_nothing(value: str) -> None:
+    """ansible-core before 2.22 masks nothing of an action by itself: ``masked`` does it for our results."""
+
+
+try:
+    from ansible.module_utils.secrets import register_secret
+except ImportError:
+    register_secret = _register_nothing
+
+
+def masked(value: Any, secrets: list[str]) -> Any:
+    """``value`` with every occurrence of a secret in its texts replaced. Keys are ours: they hold no secret,
+    and a caller needs them.
+    """
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, MASK)
+        return value
+    if isinstance(value, Mapping):
+        return {key: masked(item, secrets) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(item, secrets) for item in value]
+    return value
+
+
+class CodesignAction(ActionBase):
+    """Subclasses set ARGUMENTS and write ``story``.
+
+    While a story is told: ``params`` (checked arguments), ``host``, ``task_vars``, ``check_mode``,
+    ``diff_mode``, ``warn(text)``.
+    """
+
+    ARGUMENTS: ClassVar[Arguments]
+    _requires_connection = True
+    _supports_check_mode = True
+    _supports_async = False
+
+    params: dict[str, Any]
+    host: Host
+
+    def story(self) -> dict[str, Any]:
+        """Does the module's work and returns its result; ``changed`` is required. Raises BrokenLink to fail."""
+        raise NotImplementedError
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = dict(super().run(tmp, task_vars))
+        given = {
+            name: str(value) for name in self.ARGUMENTS.secret_names() if (value := self._task.args.get(name))
+        }
+        short = [name for name, value in given.items() if len(value) < SHORTEST_SECRET]
+        if short:
+            msg = f"{short[0]} has less than {SHORTEST_SECRET} characters: it would stand in every second text, and could not be masked. Give a longer one."
+            return {**result, "changed": False, "failed": True, "msg": msg, "link": "argument"}
+        secrets = list(given.values())
+        for secret in secrets:
+            register_secret(secret)
+        self._warnings: list[str] = []
+        self.params = self.validate_argument_spec(**self.ARGUMENTS.as_keywords())[1]
+        self.task_vars: Mapping[str, Any] = task_vars or {}
+        self.host = Host(self, self.task_vars)
+        try:
+            result.update(self.story())
+        except BrokenLink as broken:
+            result.update(
+                {"changed": False, **broken.details, "failed": True, "msg": str(broken), "link": broken.link}
+            )
+        if self._warnings:
+            result["warnings"] = [*result.get("warnings", []), *self._warnings]
+        if not self.diff_mode:
+            result.pop("diff", None)
+        # The longest first, so that a secret inside another one leaves nothing of it.
+        answer: dict[str, Any] = masked(result, sorted(secrets, key=len, reverse=True))
+        return answer
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._task.check_mode)
+
+    @property
+    def diff_mode(self) -> bool:
+        return bool(self._task.diff)
+
+    def warn(self, text: str) -> None:
+        """Shows ``text`` as a warning of this task."""
+        self._warnings.append(text)

@@ -1,0 +1,32 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments of win_codesign_info: the wanted state that the host is compared with."""
+
+from __future__ import annotations
+
+from ...module_utils._arguments.base import (
+    CLIENT_SDK,
+    PROVIDER,
+    STORE,
+    Arguments,
+    timeout,
+)
+from .._tools.signtool import PROGRAM
+from .win_cloudhsm_client import CLUSTER
+
+PARTS = ("client", "credentials", "certificates", "identities", "signtool")
+
+ARGUMENTS = Arguments(
+    {
+        "gather": {"type": "list", "elements": "str", "choices": list(PARTS), "default": list(PARTS)},
+        **CLIENT_SDK,
+        **CLUSTER,
+        "stored_credentials": {"type": "bool", "default": False},
+        **PROVIDER,
+        **STORE,
+        "identities": {"type": "list", "elements": "dict", "default": []},
+        "signtool_path": {"type": "str", "default": PROGRAM},
+        "signtool_minimum_version": {"type": "str"},
+        **timeout(60),
+    },
+)

@@ -1,0 +1,150 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments of win_signtool, and what they mean together."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ...module_utils._arguments.base import (
+    CLIENT_SDK,
+    CREDENTIALS,
+    CREDENTIALS_TOGETHER,
+    STORE,
+    Arguments,
+    timeout,
+)
+from ...module_utils._findings import BrokenLink
+from .._client.stored_login import VARIABLES
+from .._signing import certificate as signing_certificate
+from .._signing import signature
+from .._signing.jobs import Settings
+from .._tools import signtool
+
+PIN = "pin"
+"""Name under which the crypto user's name and password travel beside the steps."""
+
+ARGUMENTS = Arguments(
+    argument_spec={
+        "state": {"type": "str", "choices": list(signature.STATES), "default": "signed"},
+        "files": {"type": "list", "elements": "str", "required": True},
+        "thumbprint": {"type": "str"},
+        "subject": {"type": "str"},
+        "issuer": {"type": "str"},
+        **STORE,
+        "digest": {"type": "str", "choices": list(signtool.DIGESTS), "default": "sha256"},
+        "timestamp_urls": {"type": "list", "elements": "str", "default": []},
+        "timestamp_digest": {"type": "str", "choices": list(signtool.DIGESTS), "default": "sha256"},
+        "timestamp_attempts": {"type": "int", "default": 3},
+        "timestamp_delay": {"type": "int", "default": 5},
+        "description": {"type": "str"},
+        "url": {"type": "str"},
+        "additional_certificates": {"type": "list", "elements": "str", "default": []},
+        "append": {"type": "bool", "default": False},
+        "page_hashes": {"type": "bool"},
+        "signtool_path": {"type": "str"},
+        "batch": {"type": "int", "default": 32},
+        "jobs": {"type": "int", "default": 4},
+        "ledger_path": {"type": "str"},
+        **CREDENTIALS,
+        **CLIENT_SDK,
+        **timeout(600),
+    },
+    mutually_exclusive=(("thumbprint", "subject"), ("thumbprint", "issuer")),
+    required_together=CREDENTIALS_TOGETHER,
+    required_if=(
+        ("state", "signed", ("thumbprint", "subject", "issuer"), True),
+        ("state", "timestamped", ("timestamp_urls",)),
+    ),
+)
+
+
+def check(params: Mapping[str, Any]) -> None:
+    """BrokenLink for values that no SignTool takes, before anything runs on the host."""
+    if not params["files"]:
+        raise BrokenLink("argument", "The list files is empty.", "Name at least one file or pattern.")
+    for name, smallest in (
+        ("batch", 1),
+        ("jobs", 1),
+        ("timeout", 1),
+        ("timestamp_attempts", 1),
+        ("timestamp_delay", 0),
+    ):
+        if params[name] < smallest:
+            raise BrokenLink("argument", f"{name} is {params[name]}; it must be at least {smallest}.")
+    if params["state"] == "timestamped" and not params["timestamp_urls"]:
+        raise BrokenLink(
+            "argument",
+            "state is timestamped, but timestamp_urls is empty.",
+            "Name at least one timestamp authority.",
+        )
+    try:
+        for url in params["timestamp_urls"]:
+            signtool.check_timestamp_url(url)
+    except signtool.RefusedArgument as error:
+        advice = "Give the authority's http address; its answer is signed, so nothing is lost."
+        raise BrokenLink("timestamp", f"A timestamp cannot be asked for: {error}.", advice) from error
+    if len(params["additional_certificates"]) > 1 or "" in params["additional_certificates"]:
+        advice = "Put further ones into the host's store of intermediate certificates (LocalMachine\\CA)."
+        raise BrokenLink(
+            "argument", "SignTool takes the name of one additional certificate and no more.", advice
+        )
+    for name in ("description", "url"):
+        if any(ord(char) < 32 for char in params.get(name) or ""):
+            raise BrokenLink(
+                "argument",
+                f"{name} holds a line break or another control character.",
+                "Write it in one line.",
+            )
+
+
+def certificate(params: Mapping[str, Any]) -> signing_certificate.Wanted:
+    return signing_certificate.wanted(
+        params.get("thumbprint"),
+        params.get("subject"),
+        params.get("issuer"),
+        params["store_name"],
+        params["store_location"],
+    )
+
+
+def wanted(params: Mapping[str, Any], thumbprint: str) -> signature.Wanted:
+    return signature.Wanted(
+        params["state"], thumbprint, params["digest"], bool(params["timestamp_urls"]), params["append"]
+    )
+
+
+def secrets(params: Mapping[str, Any]) -> dict[str, str]:
+    """What travels beside the steps: the crypto user's name and password, where they were given."""
+    return {PIN: f"{params['crypto_user']}:{params['crypto_password']}"} if params.get("crypto_user") else {}
+
+
+def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settings:
+    """How SignTool is run. With ``client_sdk`` auto both SDKs' variables are set: each provider reads its
+    own.
+    """
+    sdks: tuple[str, ...] = ("3", "5") if params["client_sdk"] == "auto" else (params["client_sdk"],)
+    options = signtool.SignOptions(
+        thumbprint=thumbprint,
+        store_name=params["store_name"],
+        machine_store=params["store_location"] == "LocalMachine",
+        digest=params["digest"],
+        timestamp_digest=params["timestamp_digest"],
+        description=params.get("description") or "",
+        url=params.get("url") or "",
+        additional_certificates=tuple(params["additional_certificates"]),
+        append=params["append"],
+        page_hashes=params.get("page_hashes"),
+    )
+    return Settings(
+        program=program,
+        wanted=wanted(params, thumbprint),
+        sign=options,
+        timestamp_urls=tuple(params["timestamp_urls"]),
+        attempts=params["timestamp_attempts"],
+        delay=params["timestamp_delay"],
+        batch=params["batch"],
+        jobs=params["jobs"],
+        timeout=params["timeout"],
+        secret_environment={VARIABLES[sdk]: PIN for sdk in sdks} if params.get("crypto_user") else {},
+    )

@@ -1,0 +1,286 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What to do about a CloudHSM client that is not as wanted, what the host looks like afterwards, and what is
+said when it does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Container, Sequence
+
+from ...module_utils._findings import BrokenLink
+from ...module_utils._results import (
+    Failure,
+    Result,
+    RunResult,
+    ServiceResult,
+)
+from ...module_utils._steps import Run, Step, WriteFile
+from ...module_utils._tools import configure
+from .._formats.client_config import ClientConfig, ClusterConfig, with_hsm_type
+from .._tools import ksp_config, net
+from .state import (
+    PORT,
+    REINSTALL,
+    ROLE,
+    SDK3_ON_HSM2M,
+    Component,
+    Seen,
+    Wanted,
+    compare,
+    customer_ca_differs,
+    drift,
+    missing_providers,
+    unreachable_advice,
+)
+
+START_TIMEOUT = 120
+
+
+def check(want: Wanted, seen: Seen) -> None:
+    """Raises BrokenLink for what no configuring can put right."""
+    if want.hsm_type == "hsm2m" and "3" in (seen.client_sdk, want.client_sdk):
+        raise BrokenLink(
+            "client",
+            SDK3_ON_HSM2M,
+            "Install Client SDK 5 with the role cloudhsm.codesign.client and set client_sdk to 5.",
+        )
+    if want.key_availability_check and len(want.hsm_addresses) == 1 and seen.client_sdk == "5":
+        raise BrokenLink(
+            "argument",
+            "With one HSM no key is on two of them, and the key availability check would refuse every key.",
+            "Leave key_availability_check out, or name all HSMs of the cluster in hsm_addresses.",
+        )
+    if seen.client_sdk == "5" and missing_providers(seen):
+        raise BrokenLink(
+            "provider", "The key storage provider of Client SDK 5 is not registered on this host.", REINSTALL
+        )
+    for component in seen.components:
+        if component.problem:
+            advice = "Move the file away and run this again: the configure tool then writes a new one."
+            raise BrokenLink(
+                "client", f"The configuration file {component.file} is damaged: {component.problem}.", advice
+            )
+
+
+def check_installed(want: Wanted, seen: Seen) -> None:
+    """Raises BrokenLink where a part of the client is missing."""
+    if seen.missing:
+        sdk = seen.client_sdk or (want.client_sdk if want.client_sdk != "auto" else "5")
+        names = {
+            "cli": configure.CONFIGURE_CLI,
+            "ksp": configure.CONFIGURE_KSP,
+            "client": configure.CONFIGURE_SDK3[0],
+        }
+        files = " and ".join(names[name] for name in seen.missing)
+        verb = "do" if len(seen.missing) > 1 else "does"
+        how = "not" if len(seen.missing) == len(seen.components) else "not wholly"
+        raise BrokenLink(
+            "client",
+            f"CloudHSM Client SDK {sdk} is {how} installed on this host: {files} {verb} not exist.",
+            ROLE,
+        )
+
+
+def plan(want: Wanted, seen: Seen) -> list[Step]:
+    """The steps that bring ``seen`` to ``want``; none where nothing differs.
+
+    A cluster's type that differs beside something else is left for a second plan: the configure tool writes
+    the file anew.
+    """
+    steps: list[Step] = []
+    if customer_ca_differs(want, seen):
+        steps.append(WriteFile(configure.CUSTOMER_CA, want.customer_ca))
+    if seen.client_sdk == "3":
+        return _plan_sdk3(want, seen, steps)
+    for component in seen.components:
+        differs = drift(want, component)
+        if set(differs) - {"HSM type"}:
+            steps.append(_configure_sdk5(want, component, differs))
+        elif differs and want.hsm_type:
+            steps.append(_set_hsm_type(want, component, want.hsm_type))
+    return steps
+
+
+def second_pass(want: Wanted, seen: Seen) -> list[Step]:
+    """What a first pass leaves when all went well: the cluster's type in files that the configure tool has
+    just written.
+    """
+    steps = (
+        []
+        if seen.client_sdk == "3" or any(component.problem for component in seen.components)
+        else plan(want, seen)
+    )
+    return steps if all(isinstance(step, WriteFile) for step in steps) else []
+
+
+def _configure_sdk5(want: Wanted, component: Component, differs: Container[str]) -> Run:
+    """Gives the tool what differs and no more: with ``-a`` it may write the cluster anew, and its type with
+    it.
+    """
+    if component.config is not None and len(component.config.clusters) > 1:
+        raise BrokenLink(
+            "client",
+            f"{component.file} names {len(component.config.clusters)} clusters, and which of them {component.program} -a would change is not documented.",
+            "Change that cluster with the tool's add-cluster and remove-cluster; a file that is as wanted is left alone.",
+        )
+    if not want.hsm_addresses and component.content is None:
+        raise BrokenLink(
+            "argument",
+            f"{component.file} does not exist yet, and without hsm_addresses it cannot be written.",
+            "Give hsm_addresses.",
+        )
+    arguments = configure.sdk5_argv(
+        want.hsm_addresses if "HSM addresses" in differs else (),
+        configure.CUSTOMER_CA if _sets_customer_ca(want, component, differs) else "",
+        want.key_availability if "key availability check" in differs else None,
+        want.sdk3_compatibility_mode if "SDK 3 compatibility mode" in differs else None,
+    )
+    return Run(component.program, arguments, timeout=want.timeout, changes=True)
+
+
+def _sets_customer_ca(want: Wanted, component: Component, differs: Container[str]) -> bool:
+    return bool(want.customer_ca) and (component.content is None or "customer CA file" in differs)
+
+
+def _set_hsm_type(want: Wanted, component: Component, hsm_type: str) -> WriteFile:
+    index = component.config.cluster_of(want.hsm_addresses) if component.config else None
+    if index is None or component.content is None:
+        raise BrokenLink(
+            "client",
+            f"{component.file} has no cluster with the addresses {', '.join(want.hsm_addresses)}.",
+            "Look at its list of clusters.",
+        )
+    return WriteFile(component.file, with_hsm_type(component.content, index, hsm_type))
+
+
+def _plan_sdk3(want: Wanted, seen: Seen, steps: list[Step]) -> list[Step]:
+    component = seen.components[0]
+    service = seen.service or ServiceResult(False)
+    configuring = bool(drift(want, component))
+    restart = configuring or bool(steps)
+    running = service.status == "Running"
+    if restart and running:
+        # The daemon reads its files at its start, and the documentation has it stopped while they change.
+        steps.insert(0, Run(net.NET, net.stop_argv(configure.SERVICE), timeout=START_TIMEOUT, changes=True))
+    if configuring:
+        steps.append(
+            Run(
+                component.program,
+                configure.sdk3_argv(want.hsm_addresses[0]),
+                timeout=want.timeout,
+                changes=True,
+            )
+        )
+    steps += [
+        Run(ksp_config.PROGRAMS[name], ksp_config.register_argv(), timeout=want.timeout, changes=True)
+        for name in missing_providers(seen)
+    ]
+    if service.exists and not service.start_type.startswith("Automatic"):
+        steps.append(Run(net.SC, net.automatic_argv(configure.SERVICE), timeout=want.timeout, changes=True))
+    if restart or not running:
+        # After a failed step too: a daemon that ran before is not left stopped.
+        steps.append(Run(net.NET, net.start_argv(configure.SERVICE), timeout=START_TIMEOUT, changes=True))
+    return steps
+
+
+def predict(want: Wanted, seen: Seen) -> Seen:
+    """What is there once the plan was done: for check mode and its diff."""
+    after = replace(
+        seen, components=tuple(_predict_component(want, component) for component in seen.components)
+    )
+    if customer_ca_differs(want, seen):
+        after = replace(after, customer_ca=want.customer_ca)
+    if seen.service is not None:
+        start_type = seen.service.start_type
+        after = replace(
+            after,
+            service=ServiceResult(
+                True, "Running", start_type if start_type.startswith("Automatic") else "Automatic"
+            ),
+        )
+    if seen.client_sdk == "3" and seen.providers is not None:
+        after = replace(after, providers=seen.providers | frozenset(ksp_config.PROGRAMS))
+    return after
+
+
+def _predict_component(want: Wanted, component: Component) -> Component:
+    differs = drift(want, component)
+    if not differs:
+        return component
+    cluster = component.cluster(want.hsm_addresses)
+    if component.name == "client":
+        return replace(component, config=ClientConfig((ClusterConfig(want.hsm_addresses[:1]),)))
+    availability = want.key_availability
+    changed = ClusterConfig(
+        want.hsm_addresses if "HSM addresses" in differs else cluster.addresses,
+        want.hsm_type or cluster.hsm_type,
+        configure.CUSTOMER_CA if _sets_customer_ca(want, component, differs) else cluster.customer_ca_file,
+        cluster.key_availability_check if availability is None else availability,
+    )
+    config = component.config or ClientConfig()
+    index = config.cluster_of(want.hsm_addresses) or 0
+    clusters = tuple(changed if number == index else item for number, item in enumerate(config.clusters)) or (
+        changed,
+    )
+    mode: bool | None = (
+        want.sdk3_compatibility_mode
+        if "SDK 3 compatibility mode" in differs
+        else config.sdk3_compatibility_mode
+    )
+    return replace(component, config=ClientConfig(clusters, mode))
+
+
+def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Result]) -> tuple[str, ...]:
+    """Warnings about what was done. Raises BrokenLink where the host is not as wanted after it, with the
+    tools' own words.
+    """
+    said = tuple(
+        text
+        for step, result in zip(steps, results, strict=False)
+        for text in [_trouble(step, result)]
+        if text
+    )
+    left = [finding for finding in compare(want, seen) if finding.link != "cluster"]
+    if left:
+        first = left[0]
+        problem = (
+            f"After configuring, {first.what} is still '{first.seen}' where '{first.expected}' is wanted"
+        )
+        raise BrokenLink(
+            first.link,
+            f"{problem}: {'; '.join(said)}." if said else f"{problem}, and no tool reported a failure.",
+            f"Look at the tool's log under {configure.DATA}.",
+            changed=True,
+            findings=[finding.as_dict() for finding in left],
+        )
+    return said
+
+
+def check_connections(want: Wanted, seen: Seen) -> tuple[str, ...]:
+    """A warning for each HSM that does not answer. Raises BrokenLink where none does."""
+    down = [item for item in seen.connections if not item.reachable]
+    if down and len(down) == len(seen.connections):
+        reasons = "; ".join(f"{item.address}: {item.error or 'no answer'}" for item in down)
+        raise BrokenLink(
+            "cluster",
+            f"This host reaches no HSM of the cluster on TCP {PORT} ({reasons}).",
+            unreachable_advice(),
+        )
+    return tuple(
+        f"The HSM {item.address} does not answer on TCP {PORT} ({item.error or 'no answer'}). {unreachable_advice()}"
+        for item in down
+    )
+
+
+def _trouble(step: Step, result: Result) -> str:
+    name = step.file.rsplit("\\", 1)[-1] if isinstance(step, Run) else getattr(step, "path", step.op)
+    if isinstance(result, Failure):
+        return f"{name}: {result.message.rstrip('.')}"
+    if not isinstance(result, RunResult) or result.ok:
+        return ""
+    if result.timed_out:
+        return f"{name} did not end in time and was stopped"
+    lines = [line.strip() for line in (result.stderr + "\n" + result.stdout).splitlines() if line.strip()]
+    return f"{name} exited with {result.exit_code}" + (f" ({lines[0][:300]})" if lines else "")

@@ -1,0 +1,89 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which credentials of the crypto user this account has on the host: present, absent or unknown, never their
+value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+from ...module_utils._findings import Finding
+from ...module_utils._results import Result, RunResult
+from ...module_utils._steps import Run, Step
+from .._tools import cmd, cmdkey
+
+VARIABLES = {"3": "n3fips_password", "5": "CLOUDHSM_PIN"}
+"""The environment variable that each client SDK reads."""
+
+PLACES = ("credential_manager", "environment")
+TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class Seen:
+    """By client SDK: place -> ``present``, ``absent`` or ``unknown``."""
+
+    by_sdk: Mapping[str, Mapping[str, str]]
+
+    def has(self, sdk: str) -> str:
+        """Whether the SDK's tools find credentials in any place."""
+        values = set(self.by_sdk.get(sdk, {}).values())
+        return next((value for value in ("present", "unknown", "absent") if value in values), "unknown")
+
+    def as_dict(self) -> dict[str, dict[str, str]]:
+        return {f"sdk{sdk}": dict(places) for sdk, places in self.by_sdk.items()}
+
+
+def observe(client_sdk: str = "auto") -> list[Step]:
+    """Two questions an SDK: its entry in the Credential Manager of the account that runs this, and its
+    environment variable.
+    """
+    steps: list[Step] = []
+    for sdk in _sdks(client_sdk):
+        steps.append(Run(cmdkey.PROGRAM, cmdkey.list_argv(cmdkey.TARGETS[sdk]), timeout=TIMEOUT))
+        steps.append(Run(cmd.PROGRAM, cmd.is_defined_argv(VARIABLES[sdk]), timeout=TIMEOUT))
+    return steps
+
+
+def read(results: Sequence[Result], client_sdk: str = "auto") -> Seen:
+    found = {}
+    for number, sdk in enumerate(_sdks(client_sdk)):
+        listed, asked = results[2 * number : 2 * number + 2]
+        entry = (
+            cmdkey.parse_list(listed.stdout, cmdkey.TARGETS[sdk])
+            if isinstance(listed, RunResult) and listed.ok
+            else None
+        )
+        variable = (
+            cmd.parse_is_defined(asked.exit_code)
+            if isinstance(asked, RunResult) and not asked.timed_out
+            else None
+        )
+        found[sdk] = dict(zip(PLACES, (_word(entry), _word(variable)), strict=True))
+    return Seen(found)
+
+
+def compare(client_sdk: str, seen: Seen, account: str) -> list[Finding]:
+    """A finding where the tools of ``client_sdk`` would find no credentials under ``account``."""
+    has = seen.has(client_sdk)
+    if has == "present":
+        return []
+    places = (
+        f"entry {cmdkey.TARGETS[client_sdk]} of the Credential Manager, or variable {VARIABLES[client_sdk]}"
+    )
+    what = f"credentials of the crypto user for {account or 'this account'} ({places})"
+    advice = (
+        "Run the role cloudhsm.codesign.credentials for the account that signs, or give crypto_user and crypto_password to the modules. "
+        "A network logon (plain WinRM) sees no Credential Manager: use become with runas, or CredSSP."
+    )
+    return [Finding("credential", what, "present", has, advice)]
+
+
+def _sdks(client_sdk: str) -> tuple[str, ...]:
+    return ("3", "5") if client_sdk == "auto" else (client_sdk,)
+
+
+def _word(known: bool | None) -> str:
+    return "unknown" if known is None else "present" if known else "absent"

@@ -1,0 +1,124 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only place of the collection that runs anything on a Windows host.
+
+One call of ``Host.run`` is one remote call: ``ansible.windows.win_powershell`` with ``run_steps.ps1`` and a
+list of steps.
+"""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+from typing import Any, Mapping, Sequence
+
+from ansible.plugins.action import ActionBase
+
+from ...module_utils._findings import BrokenLink
+from ...module_utils._results import Failure, StepError
+from ...module_utils._steps import (
+    Answer,
+    Step,
+    changes_host,
+    read_answer,
+    to_json,
+)
+
+WITHOUT_WINDOWS = (
+    "System.PlatformNotSupportedException",
+    "System.Management.Automation.CommandNotFoundException",
+)
+"""What .NET and PowerShell answer elsewhere when they are asked for the registry and for services."""
+
+
+def step_script() -> str:
+    """The text of run_steps.ps1 as it lies in the collection."""
+    content = pkgutil.get_data(__package__, "run_steps.ps1")
+    if content is None:
+        raise RuntimeError("run_steps.ps1 is missing from the collection")
+    return content.decode("ascii")
+
+
+class Host:
+    """The host of one task. ``calls`` counts the remote calls made."""
+
+    def __init__(self, action: ActionBase, task_vars: Mapping[str, Any]) -> None:
+        self._action = action
+        self._task_vars = task_vars
+        self.calls = 0
+
+    def run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None) -> Answer:
+        """Does ``steps`` in their order and gives one typed result a step.
+
+        ``secrets``: name -> value; a step refers to a secret by its name. They travel as a sensitive
+        parameter only. Raises BrokenLink("host") when the script could not be run there, and
+        AnsibleConnectionFailure when the host could not be reached. A tool that fails is no exception: its
+        result says so.
+        """
+        if self._action._task.check_mode and any(changes_host(step) for step in steps):
+            raise AssertionError("a step that changes the host was about to be sent in check mode")
+        arguments: dict[str, Any] = {"script": step_script(), "parameters": {"Steps": to_json(steps)}}
+        if secrets:
+            arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]
+        self.calls += 1
+        raw = self._execute(arguments)
+        if raw.get("failed") or not isinstance(raw.get("result"), str):
+            raise self._script_failure(raw)
+        try:
+            answer = read_answer(steps, raw["result"])
+        except StepError as error:
+            raise BrokenLink(
+                "host",
+                f"The host's answer to the step script cannot be read: {error}.",
+                "Run the task again with -vvv.",
+            ) from error
+        self._need_windows(answer)
+        return answer
+
+    def _execute(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        task = self._action._task
+        before = task.no_log
+        # Without no_log every call writes its parameters into the host's Application event log.
+        task.no_log = True
+        try:
+            return dict(
+                self._action._execute_module(
+                    module_name="ansible.windows.win_powershell",
+                    module_args=dict(arguments),
+                    task_vars=dict(self._task_vars),
+                )
+            )
+        finally:
+            task.no_log = before
+
+    @staticmethod
+    def _need_windows(answer: Answer) -> None:
+        """BrokenLink when something of Windows was asked for where there is none: a missing registry is no
+        empty one.
+        """
+        if answer.host.oem_code_page == 0 and any(
+            isinstance(result, Failure) and result.kind in WITHOUT_WINDOWS for result in answer.results
+        ):
+            raise BrokenLink(
+                "host",
+                f"PowerShell {answer.host.powershell} answers there, but the host is not Windows: it has no registry and no Windows services.",
+                "Give this task to the Windows hosts only.",
+            )
+
+    @staticmethod
+    def _script_failure(raw: Mapping[str, Any]) -> BrokenLink:
+        errors = [error for error in raw.get("error") or [] if isinstance(error, Mapping)]
+        identifiers = " ".join(str(error.get("fully_qualified_error_id", "")) for error in errors)
+        if "ConstrainedLanguage" in identifiers:
+            return BrokenLink(
+                "host",
+                "This host enforces an application control policy (WDAC), under which the collection's step script may not run unsigned.",
+                "Sign plugins/plugin_utils/_host/run_steps.ps1 with a publisher that the policy trusts.",
+            )
+        texts = [str((error.get("exception") or {}).get("message", "")) for error in errors]
+        text = next((text for text in reversed(texts) if text), str(raw.get("msg") or "no reason was given"))
+        return BrokenLink(
+            "host",
+            f"The step script failed on the host: {text.rstrip('.')}.",
+            "Check that win_powershell works there (ansible.windows.win_ping, then -vvv).",
+        )

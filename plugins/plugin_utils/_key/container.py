@@ -1,0 +1,435 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The key container of a certificate: which containers a host has, and which of them is proven to hold the
+certificate's key.
+
+A container is a file in one folder of the whole machine. Its name proves nothing. Proof is the certificate's
+own association, or the public key that certutil reads out of the container.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
+
+from ...module_utils._findings import BrokenLink, Finding, found
+from ...module_utils._key.pair import WantedKey
+from ...module_utils._results import (
+    AccessResult,
+    Failure,
+    FileContent,
+    FolderResult,
+    Result,
+    ServiceResult,
+    VersionResult,
+)
+from ...module_utils._steps import (
+    ListFolder,
+    ReadAccess,
+    ReadFile,
+    Service,
+    Step,
+    Version,
+)
+from ...module_utils._tools import cloudhsm_cli, configure
+from .._formats.client_config import ConfigError, read_sdk3_address, read_sdk5
+from .._formats.store_blob import StoreBlobError, read_blob
+from .._store import entry as store_entry
+from .._tools import certutil, import_key
+
+FOLDER = "C:\\Users\\Default\\AppData\\Roaming\\Microsoft\\Crypto\\CaviumKSP\\GlobalPartition"
+"""One file a container, the file's name is the container's (AWS user guide, migration of the KSP to SDK 5).
+"""
+
+FIRST_FAULTY, LAST_FAULTY = (5, 14), (5, 16, 0)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A certificate's key container. ``thumbprint`` may be "" where only the key is known.
+
+    ``certificate_path`` is a certificate on the host that is read along; ``password`` shows in no repr.
+    """
+
+    key: WantedKey = field(default_factory=WantedKey)
+    thumbprint: str = ""
+    certificate_path: str = ""
+    store_name: str = "My"
+    store_location: str = "LocalMachine"
+    provider: str = "Cavium Key Storage Provider"
+    client_sdk: str = "auto"
+    private_handle: int | None = None
+    public_handle: int | None = None
+    readers: tuple[str, ...] = ()
+    force: bool = False
+    cluster_id: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    timeout: int = 120
+    scratch: str = ""
+
+    @property
+    def store(self) -> tuple[str, str]:
+        return self.store_name, self.store_location
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A host, as far as containers go. Versions are "" for what is not installed; ``blobs`` the store's
+    entries by thumbprint.
+    """
+
+    cli_version: str = ""
+    ksp_version: str = ""
+    import_key: bool = False
+    service: ServiceResult | None = None
+    containers: tuple[str, ...] = ()
+    blobs: Mapping[str, bytes] = field(default_factory=dict)
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The HSMs that the client's configuration names, by client SDK."""
+    certificate: bytes | None = None
+    access: AccessResult | None = None
+    """Who may read the containers' files, and who the wanted readers are; None unless there are any."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For win_codesign_info."""
+        return {"containers": list(self.containers), "folder": FOLDER}
+
+
+# Asking
+# ---------------------------------------------------------------------------------------------------------------
+
+_SDK5_FILES = (configure.CLI_FILE, configure.KSP_FILE)
+
+
+def observe(wanted: Wanted) -> list[Step]:
+    """What one look at the host takes; it opens no key."""
+    steps: list[Step] = [
+        Version(cloudhsm_cli.WINDOWS_PROGRAM),
+        Version(configure.CONFIGURE_KSP),
+        Version(import_key.PROGRAM),
+        Service(configure.SERVICE),
+        ListFolder(FOLDER),
+        store_entry.observe(*wanted.store),
+    ]
+    steps += [
+        ReadFile(f"{folder}\\{name}")
+        for folder in configure.FOLDERS
+        for name in (*_SDK5_FILES, configure.SDK3_FILE)
+    ]
+    if wanted.certificate_path:
+        steps.append(ReadFile(wanted.certificate_path))
+    if wanted.readers:
+        steps.append(access_step(wanted.readers))
+    return steps
+
+
+def read(results: Sequence[Result], wanted: Wanted) -> Seen:
+    """What the steps of ``observe`` found."""
+    cli, ksp, importer, service, folder, store, *files = results
+    paths = [
+        f"{folder}\\{name}" for folder in configure.FOLDERS for name in (*_SDK5_FILES, configure.SDK3_FILE)
+    ]
+    names = [path.rpartition("\\")[2] for path in paths]
+    certificate: bytes | None = None
+    access = (
+        found(files.pop(), AccessResult, "container", f"The access rights in {FOLDER}")
+        if wanted.readers
+        else None
+    )
+    if wanted.certificate_path:
+        last = files[-1]
+        if not isinstance(last, FileContent) or not last.exists:
+            raise BrokenLink(
+                "certificate",
+                f"The certificate {wanted.certificate_path} cannot be read on the host.",
+                "Check the path and the account's access to it.",
+            )
+        certificate = last.content
+    contents = [
+        found(result, FileContent, "client", path) for path, result in zip(paths, files, strict=False)
+    ]
+    return Seen(
+        cli_version=_version(cli, cloudhsm_cli.WINDOWS_PROGRAM),
+        ksp_version=_version(ksp, configure.CONFIGURE_KSP),
+        import_key=found(importer, VersionResult, "client", import_key.PROGRAM).exists,
+        service=found(service, ServiceResult, "service", f"The service {configure.SERVICE}"),
+        containers=read_containers(folder),
+        blobs=store_entry.read(store, *wanted.store),
+        addresses=_addresses(
+            [(name, file.content) for name, file in zip(names, contents, strict=True) if file.exists]
+        ),
+        certificate=certificate,
+        access=access,
+    )
+
+
+def access_step(readers: Sequence[str]) -> ReadAccess:
+    """Who may read the containers' files, and the SIDs of the readers."""
+    return ReadAccess(FOLDER, tuple(readers))
+
+
+def read_containers(result: Result) -> tuple[str, ...]:
+    """The names of the containers, from a listing of the folder."""
+    return tuple(
+        sorted(
+            file.name
+            for file in found(
+                result, FolderResult, "container", f"The folder of the key containers ({FOLDER})"
+            ).files
+        )
+    )
+
+
+def _version(result: Result, program: str) -> str:
+    version = found(result, VersionResult, "client", program)
+    if not version.exists:
+        return ""
+    return next((text for text in (version.product_version, version.version) if version_of(text)), "unknown")
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Three numbers of a version; () for a text that is none and for a file without a version."""
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    numbers = tuple(int(group or 0) for group in match.groups()) if match else ()
+    return numbers if any(numbers) else ()
+
+
+def _addresses(files: Sequence[tuple[str, bytes]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {"3": [], "5": []}
+    for name, content in files:
+        try:
+            if name == configure.SDK3_FILE:
+                address = read_sdk3_address(content)
+                found["3"] += [address] if address else []
+            else:
+                found["5"] += [
+                    address for cluster in read_sdk5(content).clusters for address in cluster.addresses
+                ]
+        except ConfigError:
+            # A damaged configuration is win_cloudhsm_client's to report; here it names no address.
+            continue
+    return {sdk: tuple(dict.fromkeys(addresses)) for sdk, addresses in found.items()}
+
+
+# What it means
+# --------------------------------------------------------------------------------------------------------
+
+
+def client_sdk(wanted: Wanted, seen: Seen) -> str:
+    """The client SDK to work with. BrokenLink where it is not installed."""
+    installed = [sdk for sdk, there in (("5", bool(seen.cli_version)), ("3", seen.import_key)) if there]
+    if wanted.client_sdk == "auto" and installed:
+        return installed[0]
+    if wanted.client_sdk in installed:
+        return wanted.client_sdk
+    asked = (
+        "No client of CloudHSM is"
+        if wanted.client_sdk == "auto"
+        else f"Client SDK {wanted.client_sdk} is not"
+    )
+    programs = {"5": cloudhsm_cli.WINDOWS_PROGRAM, "3": import_key.PROGRAM}
+    one = programs.get(wanted.client_sdk)
+    missing = f"{one} is not there" if one else f"neither {' nor '.join(programs.values())} is there"
+    raise BrokenLink(
+        "client",
+        f"{asked} installed on this host: {missing}.",
+        "Install it first (the role cloudhsm.codesign.client does).",
+    )
+
+
+def known_faults(seen: Seen, sdk: str) -> tuple[str, ...]:
+    """Warnings for versions of Client SDK 5 with known faults on this path."""
+    if sdk != "5":
+        return ()
+    warnings = []
+    for part, text in (("cloudhsm-cli", seen.cli_version), ("the key storage provider", seen.ksp_version)):
+        version = version_of(text)
+        if not version or version[:2] < FIRST_FAULTY or version > LAST_FAULTY:
+            continue
+        if version == LAST_FAULTY:
+            fault = "names the container's file otherwise than the container ('Container name inconsistent')"
+        else:
+            fault = "makes certutil report 'Could not verify certificate public key against private key' for keys that are right"
+        warnings.append(f"Version {text} of {part} {fault}: update it to 5.16.1 or newer.")
+    return tuple(warnings)
+
+
+def check_generate_file(seen: Seen) -> None:
+    """BrokenLink where cloudhsm-cli is too old to write key reference files."""
+    version = version_of(seen.cli_version)
+    if version and version < cloudhsm_cli.OLDEST_WITH_KEY_REFERENCES:
+        raise BrokenLink(
+            "client",
+            f"cloudhsm-cli {seen.cli_version} cannot make key containers: it does not know the encoding ksp-key-reference.",
+            "Update Client SDK 5 to 5.16.1 or newer.",
+        )
+
+
+def associated(wanted: Wanted, seen: Seen) -> str:
+    """The container that the certificate in the store is tied to, if its file exists; "" otherwise."""
+    blob = seen.blobs.get(wanted.thumbprint) if wanted.thumbprint else None
+    if blob is None:
+        return ""
+    try:
+        key = read_blob(blob).key
+    except StoreBlobError:
+        return ""
+    if key is None or not store_entry.same_provider(key.provider, wanted.provider):
+        return ""
+    return existing(key.container, seen.containers)
+
+
+def existing(name: str, containers: Sequence[str]) -> str:
+    """``name`` as its file is called; "" where there is no such file. Windows compares file names without
+    case.
+    """
+    return next((container for container in containers if container.lower() == name.lower()), "")
+
+
+def matching(
+    wanted: Wanted, keys: Sequence[certutil.KeyContainer], containers: Sequence[str]
+) -> tuple[str, ...]:
+    """The containers whose public key is the certificate's, named as their files where certutil's name is
+    one.
+    """
+    names = []
+    for key in keys:
+        if not is_key(wanted.key, key):
+            continue
+        names.append(
+            next(
+                (
+                    file
+                    for name in (key.name, key.unique_name)
+                    if name
+                    for file in [existing(name, containers)]
+                    if file
+                ),
+                key.name,
+            )
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def is_key(wanted: WantedKey, key: certutil.KeyContainer) -> bool:
+    """Whether certutil's listing shows the wanted public key."""
+    return (
+        bool(key.modulus) and key.modulus == wanted.modulus
+        if wanted.is_rsa
+        else bool(key.point) and key.point.upper() == wanted.point
+    )
+
+
+def says_nothing(key: certutil.KeyContainer) -> bool:
+    """Whether the listing shows no public key for a container."""
+    return not key.modulus and not key.point
+
+
+def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
+    """A finding where the certificate is tied to no container that exists. For a report that opens no key."""
+    if associated(wanted, seen):
+        return []
+    blob = seen.blobs.get(wanted.thumbprint)
+    tied = "none"
+    if blob is not None:
+        try:
+            key = read_blob(blob).key
+            tied = f"{key.container} of {key.provider}, which has no file" if key else "none"
+        except StoreBlobError as error:
+            tied = f"unreadable ({error})"
+    return [
+        Finding(
+            "container",
+            f"key container of certificate {wanted.thumbprint}",
+            f"a container of {wanted.provider}",
+            tied,
+            "Run the role cloudhsm.codesign.key_container.",
+        ),
+    ]
+
+
+# Access
+# ---------------------------------------------------------------------------------------------------------------
+
+_ALIASES: Mapping[str, str] = {
+    "SY": "S-1-5-18",
+    "LS": "S-1-5-19",
+    "NS": "S-1-5-20",
+    "BA": "S-1-5-32-544",
+    "BU": "S-1-5-32-545",
+    "BG": "S-1-5-32-546",
+    "PU": "S-1-5-32-547",
+    "WD": "S-1-1-0",
+    "AU": "S-1-5-11",
+    "IU": "S-1-5-4",
+    "NU": "S-1-5-2",
+    "SU": "S-1-5-6",
+}
+"""The short names of well-known accounts in SDDL (Microsoft, SID strings)."""
+
+_READS = ("FA", "FR", "GA", "GR")
+_FILE_READ_DATA = 0x1
+_GENERIC_READS = 0x90000000
+
+
+def readers_of(sddl: str) -> tuple[str, ...]:
+    """The SIDs that a file's access list allows to read, without those that it denies."""
+    allowed, denied = [], set()
+    for kind, flags, rights, _object, _inherited, account in re.findall(
+        r"\((\w+);([^;]*);([^;]*);([^;]*);([^;]*);([^;)]*)[^)]*\)", sddl.partition("D:")[2]
+    ):
+        if kind not in ("A", "D") or "IO" in flags or not _reads(rights):
+            continue
+        sid = _ALIASES.get(account, account)
+        if kind == "A":
+            allowed.append(sid)
+        else:
+            denied.add(sid)
+    return tuple(sid for sid in dict.fromkeys(allowed) if sid not in denied)
+
+
+def _reads(rights: str) -> bool:
+    if rights.lower().startswith("0x"):
+        mask = int(rights, 16)
+        return bool(mask & _FILE_READ_DATA or mask & _GENERIC_READS)
+    return any(rights[at : at + 2] in (*_READS, "CC") for at in range(0, len(rights), 2))
+
+
+def check_accounts(access: AccessResult | None, readers: Sequence[str]) -> None:
+    """BrokenLink for an account that the host does not know."""
+    for name in readers:
+        if not sid_of(name, access):
+            raise BrokenLink(
+                "argument",
+                f"There is no account '{name}' on this host.",
+                "Give readers as DOMAIN\\name or HOST\\name, a group by its name in the host's language, or any of them by its SID.",
+            )
+
+
+def sid_of(name: str, access: AccessResult | None) -> str:
+    """The SID of a reader: what the host found, or the name itself where that is one; "" for an unknown
+    account.
+
+    BrokenLink("host") when the host could not look the account up (a domain controller that does not answer,
+    for example).
+    """
+    if re.fullmatch(r"S-1(?:-\d+)+", name):
+        return name
+    sid = access.sids.get(name, "") if access else ""
+    if isinstance(sid, Failure):
+        problem = f"The account '{name}' cannot be looked up on this host: {sid.message.rstrip('.')}."
+        raise BrokenLink("host", problem, "Give it in readers by its SID (S-1-...).", code=sid.code)
+    return sid
+
+
+def may_read(sid: str, readers: Sequence[str]) -> bool:
+    """Whether the access list names the account itself (LA and LG are the machine's own accounts 500 and
+    501).
+    """
+    return (
+        sid in readers
+        or ("LA" in readers and sid.endswith("-500"))
+        or ("LG" in readers and sid.endswith("-501"))
+    )

@@ -1,0 +1,539 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making, proving, opening and removing the key container of a certificate: the steps, and what their results
+mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+from ...module_utils._findings import BrokenLink
+from ...module_utils._key import lookup as key_lookup
+from ...module_utils._key.pair import judge as judge_pair
+from ...module_utils._key.pair import only_private, only_public
+from ...module_utils._results import (
+    AccessResult,
+    Failure,
+    Result,
+    RunResult,
+)
+from ...module_utils._steps import (
+    Each,
+    ListFolder,
+    RemoveFile,
+    Run,
+    Step,
+)
+from ...module_utils._tools import cloudhsm_cli, configure
+from .._client import provider_log as provider_words
+from .._formats import codes as hresult
+from .._store import entry as store_entry
+from .._tools import certutil, import_key
+from .container import (
+    FOLDER,
+    Seen,
+    Wanted,
+    access_step,
+    associated,
+    check_accounts,
+    check_generate_file,
+    client_sdk,
+    existing,
+    is_key,
+    matching,
+    may_read,
+    read_containers,
+    readers_of,
+    says_nothing,
+    sid_of,
+)
+
+ICACLS = "C:\\Windows\\System32\\icacls.exe"
+
+PIN_VARIABLES: Mapping[str, str] = {"3": import_key.PIN_VARIABLE, "5": cloudhsm_cli.PIN_VARIABLE}
+
+
+def secrets(wanted: Wanted) -> Mapping[str, str]:
+    """user:password, if the crypto user was given; otherwise the tools take what the account has."""
+    return {key_lookup.PIN: f"{wanted.user}:{wanted.password}"} if wanted.user else {}
+
+
+def lookup(wanted: Wanted, sdk: str) -> key_lookup.Lookup:
+    """How the key pair is looked up where its handles were not given."""
+    return key_lookup.Lookup(
+        windows=True,
+        backend="cloudhsm_cli" if sdk == "5" else "key_mgmt_util",
+        cluster_id=wanted.cluster_id,
+        public_key="ignored" if sdk == "5" else "required",
+        user=wanted.user,
+        password=wanted.password,
+        timeout=wanted.timeout,
+        scratch=wanted.scratch,
+    )
+
+
+def needs_lookup(wanted: Wanted, sdk: str) -> bool:
+    """Whether handles must be looked up first: import_key takes nothing else, cloudhsm-cli finds an RSA key
+    by its modulus.
+    """
+    if sdk == "3":
+        return wanted.private_handle is None or wanted.public_handle is None
+    return wanted.private_handle is None and not wanted.key.is_rsa
+
+
+# Proof
+# ----------------------------------------------------------------------------------------------------------------
+
+
+def prove_steps(wanted: Wanted, sdk: str, only_if_previous_ok: bool = False) -> list[Step]:
+    """Lists the containers with their public keys. It opens every one of them, for which the provider logs
+    in.
+    """
+    return [
+        Run(
+            certutil.PROGRAM,
+            certutil.key_argv(wanted.provider),
+            secret_environment={PIN_VARIABLES[sdk]: key_lookup.PIN} if wanted.user else {},
+            timeout=wanted.timeout,
+            only_if_previous_ok=only_if_previous_ok,
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """``keys`` is None where certutil could not list them; ``problem`` says why."""
+
+    keys: tuple[certutil.KeyContainer, ...] | None = None
+    problem: str = ""
+    code: int | None = None
+    said: tuple[str, str, str] | None = None
+    """The provider's own words for it: link, sentence and advice."""
+
+    def matches(self, wanted: Wanted, containers: Sequence[str]) -> tuple[str, ...]:
+        return matching(wanted, self.keys or (), containers)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The containers for which no public key is shown."""
+        return tuple(key.name for key in self.keys or () if says_nothing(key))
+
+
+def read_proof(result: Result) -> Proof:
+    """What certutil -v -key said. Success is its exit code."""
+    if isinstance(result, Failure):
+        return Proof(None, f"certutil could not be started: {result.message.rstrip('.')}")
+    if not isinstance(result, RunResult):
+        return Proof(None, "certutil was not run")
+    if result.timed_out:
+        return Proof(None, "certutil did not end within its time limit")
+    if result.exit_code:
+        known = hresult.lookup(result.exit_code)
+        meaning = f", {known.symbol}: {known.meaning.rstrip('.')}" if known else ""
+        return Proof(
+            None,
+            f"certutil -key failed with {hresult.as_text(result.exit_code)}{meaning}",
+            result.exit_code,
+            provider_words.words(result),
+        )
+    try:
+        listing = certutil.parse_keys(result.stdout)
+    except certutil.ParseError as error:
+        return Proof(None, f"certutil's list of containers cannot be read: {error}")
+    if listing.damaged:
+        return Proof(None, "certutil's list of containers is damaged")
+    return Proof(listing.keys)
+
+
+class ListingFailedError(BrokenLink):
+    """certutil could not list the containers, so that nothing can be proven."""
+
+
+def listing_failed(proof: Proof) -> BrokenLink:
+    """certutil could not list the containers, so that nothing can be proven."""
+    code = None if proof.code is None else hresult.as_text(proof.code)
+    if proof.said:
+        return ListingFailedError(*proof.said, code=code, reported=proof.problem)
+    known = hresult.lookup(proof.code)
+    advice = (
+        known.advice
+        if known
+        else "Check the crypto user's credentials for this account, the client's service and the way to the HSM."
+    )
+    return ListingFailedError(
+        known.link if known else "container",
+        f"The containers of the provider cannot be read: {proof.problem}.",
+        advice,
+        code=code,
+    )
+
+
+# Making
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def check_ready(wanted: Wanted, seen: Seen, sdk: str) -> None:
+    """BrokenLink for what makes an import pointless from the start."""
+    if sdk == "5":
+        check_generate_file(seen)
+    elif seen.service is None or seen.service.status != "Running":
+        state = (
+            "is not installed"
+            if seen.service is None or not seen.service.exists
+            else f"is {seen.service.status.lower()}"
+        )
+        raise BrokenLink(
+            "service",
+            f"The service {configure.SERVICE} {state}: the provider and import_key need it.",
+            "Start it (win_cloudhsm_client does).",
+        )
+    elif (wanted.private_handle is None) != (wanted.public_handle is None):
+        raise BrokenLink(
+            "argument",
+            "Client SDK 3 needs the handles of both keys.",
+            "Give private_handle and public_handle, or neither.",
+        )
+
+
+def plan(wanted: Wanted, seen: Seen, sdk: str, handles: tuple[int | None, int | None]) -> list[Step]:
+    """Makes the container, reads all containers' public keys, and lists their files again; lets the readers
+    in.
+
+    After a failed import nothing logs in once more: five wrong logins lock the crypto user.
+    """
+    steps = [
+        _import_step(wanted, sdk, handles),
+        *prove_steps(wanted, sdk, only_if_previous_ok=True),
+        ListFolder(FOLDER),
+    ]
+    if not wanted.readers:
+        return steps
+    # The new file's name is known on the host only. More than one new file is no case to give rights away in.
+    sids = [sid_of(name, seen.access) for name in wanted.readers]
+    grant = Each(
+        FOLDER,
+        "*",
+        ICACLS,
+        f'"{{name}}" /grant {_rights(sids)}',
+        leave_out=seen.containers,
+        most=1,
+        changes=True,
+        only_if_previous_ok=True,
+    )
+    return [steps[0], grant, *steps[1:], access_step(wanted.readers)]
+
+
+def made_results(wanted: Wanted, results: Sequence[Result]) -> Sequence[Result]:
+    """The results of ``plan`` that ``judge`` takes: without those of the readers' steps."""
+    return [results[0], *results[2:-1]] if wanted.readers else results
+
+
+def _import_step(wanted: Wanted, sdk: str, handles: tuple[int | None, int | None]) -> Run:
+    private, public = handles
+    pin = {PIN_VARIABLES[sdk]: key_lookup.PIN} if wanted.user else {}
+    if sdk == "3":
+        if private is None or public is None:
+            raise ValueError("import_key needs both handles")
+        return Run(
+            import_key.PROGRAM,
+            import_key.from_hsm(private, public),
+            secret_environment=pin,
+            timeout=wanted.timeout,
+            changes=True,
+        )
+    key = (
+        (cloudhsm_cli.reference_filter(private),)
+        if private is not None
+        else (cloudhsm_cli.modulus_filter(wanted.key.modulus),)
+    )
+    return Run(
+        cloudhsm_cli.WINDOWS_PROGRAM,
+        cloudhsm_cli.generate_file((cloudhsm_cli.class_filter("private"), *key), wanted.cluster_id),
+        environment=dict(cloudhsm_cli.ROLE_ENVIRONMENT),
+        secret_environment=pin,
+        timeout=wanted.timeout,
+        changes=True,
+    )
+
+
+def looked_up(
+    wanted: Wanted, sdk: str, results: Sequence[Result], run: key_lookup.Runner
+) -> tuple[int | None, int | None]:
+    """The handles: with Client SDK 3 from the results of key_lookup's steps, with Client SDK 5 from calls of
+    its own.
+    """
+    if sdk == "5":
+        keys = key_lookup.list_with_cli(run, wanted.key, lookup(wanted, sdk))
+        return judge_pair(wanted.key, keys, "ignored").private.handle, None
+    handles = key_lookup.read_handles(results, lookup(wanted, sdk))
+    return only_private(handles.private, handles.public, wanted.key), only_public(
+        handles.public, "required", wanted.key
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    """The container that holds the key now, and how that is known. ``others`` are further containers of the
+    same key.
+    """
+
+    container: str
+    proof: str
+    others: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    doubt: BrokenLink | None = None
+    """Why certutil could not list the containers: worth a diagnosis, but no failure by itself."""
+
+
+def tied(wanted: Wanted, seen: Seen) -> Made | None:
+    """The container that the certificate is tied to already."""
+    name = associated(wanted, seen)
+    return Made(name, "association") if name else None
+
+
+def judge(wanted: Wanted, sdk: str, before: Seen, results: Sequence[Result]) -> Made:
+    """What came of ``plan``'s steps. BrokenLink unless there is a container now that is known to hold the
+    key.
+    """
+    ran, listed, folder = results
+    check_import(ran, sdk, wanted.timeout)
+    after = read_containers(folder)
+    new = tuple(name for name in after if not existing(name, before.containers))
+    proof = read_proof(listed)
+    matches = proof.matches(wanted, after)
+    unproven = proof.problem or "no public key matches"
+    fresh = [name for name in matches if existing(name, new)]
+    if len(matches) == 1 and len(new) == 1 and not existing(matches[0], after):
+        # cloudhsm-cli 5.16.0: the file's name counts, certutil knows the container by another one.
+        return Made(
+            new[0],
+            "public_key",
+            (),
+            (
+                f"The file of the container is {new[0]}, its own name {matches[0]}: update cloudhsm-cli to 5.16.1 or newer.",
+            ),
+        )
+    if matches:
+        chosen = fresh[0] if fresh else matches[0]
+        return Made(chosen, "public_key", tuple(name for name in matches if name != chosen))
+    if len(new) == 1:
+        wrong = [
+            key
+            for key in proof.keys or ()
+            if not says_nothing(key)
+            and not is_key(wanted.key, key)
+            and existing(new[0], [key.name, key.unique_name or ""])
+        ]
+        if wrong:
+            raise BrokenLink(
+                "container",
+                f"The new container {new[0]} holds another public key than the certificate.",
+                "Check private_handle and public_handle.",
+                container=new[0],
+            )
+        reason = proof.problem or "certutil shows no public key for it"
+        doubt = listing_failed(proof) if proof.problem else None
+        if doubt is not None:
+            doubt.details["changed"] = True
+        return Made(
+            new[0],
+            "new_file",
+            (),
+            (
+                f"The container {new[0]} is known by its new file only: {reason}. A test signature is the proof (win_cert_repairstore, test_key).",
+            ),
+            doubt,
+        )
+    if not new:
+        raise BrokenLink(
+            "container",
+            f"The import reported success, but there is no new container in {FOLDER} and none that is proven to hold the key ({unproven}).",
+            "With Client SDK 5 check that the SDK 3 compatibility mode is on (win_cloudhsm_client); then look at the provider's log.",
+        )
+    raise BrokenLink(
+        "container",
+        f"{len(new)} new containers appeared at once ({', '.join(new)}), and which of them holds the key cannot be proven ({unproven}).",
+        "Run the task again when nothing else makes containers on this host.",
+        containers=list(new),
+    )
+
+
+def new_containers(before: Seen, results: Sequence[Result]) -> bool:
+    """Whether ``plan``'s steps changed the host, whatever else came of them."""
+    return bool(set(read_containers(results[-1])) - set(before.containers))
+
+
+def check_import(result: Result, sdk: str, timeout: int) -> None:
+    """BrokenLink unless the import tool reported success."""
+    program = "cloudhsm-cli" if sdk == "5" else "import_key"
+    try:
+        ran = key_lookup.checked_run(result, program)
+    except key_lookup.NotInstalledError as error:
+        raise BrokenLink(
+            "client",
+            f"{program} is not there any more.",
+            "Install the client again (the role cloudhsm.codesign.client does).",
+        ) from error
+    if ran.timed_out:
+        raise BrokenLink(
+            "cluster", f"{program} did not end within {timeout} seconds.", cloudhsm_cli.CONNECTION_ADVICE
+        )
+    if sdk == "5":
+        cloudhsm_cli.parse_generate_file(
+            key_lookup.utf8(ran.stdout_bytes), key_lookup.utf8(ran.stderr_bytes), ran.exit_code
+        )
+    else:
+        import_key.parse(ran.stdout, ran.stderr, ran.exit_code)
+
+
+# Readers
+# --------------------------------------------------------------------------------------------------------------
+
+
+def missing_readers(access: Result | None, container: str, readers: Sequence[str]) -> dict[str, str]:
+    """The accounts that the container's file does not let read: name -> SID. BrokenLink for an account that
+    does not exist.
+    """
+    files = access.files if isinstance(access, AccessResult) else {}
+    sddl = access if isinstance(access, Failure) else files.get(existing(container, tuple(files)), "")
+    if not isinstance(access, AccessResult) or isinstance(sddl, Failure) or not sddl:
+        words = sddl.message.rstrip(".") if isinstance(sddl, Failure) else "its file is not there"
+        raise BrokenLink(
+            "container",
+            f"The access rights of container {container} cannot be read: {words}.",
+            "Run the task as an administrator.",
+        )
+    check_accounts(access, readers)
+    sids = {name: sid_of(name, access) for name in readers}
+    return {name: sid for name, sid in sids.items() if not may_read(sid, readers_of(sddl))}
+
+
+def _rights(sids: Sequence[str]) -> str:
+    """icacls' words for the right to read. SIDs do not depend on the host's language."""
+    return " ".join(f"*{sid}:R" for sid in sids)
+
+
+def grant_steps(container: str, missing: Mapping[str, str], readers: Sequence[str]) -> list[Step]:
+    """Lets the accounts read the file, and reads its rights again."""
+    return [
+        Run(
+            ICACLS,
+            (f"{FOLDER}\\{container}", "/grant", *_rights(list(missing.values())).split()),
+            changes=True,
+        ),
+        access_step(readers),
+    ]
+
+
+def check_granted(result: Result, container: str, missing: Mapping[str, str], changed: bool) -> None:
+    """BrokenLink unless those who were missing may read now. ``changed``: whether the host was changed
+    before.
+    """
+    still = missing_readers(result, container, tuple(missing))
+    if still:
+        raise BrokenLink(
+            "container",
+            f"icacls did not let {', '.join(still)} read the container {container}.",
+            "Run the task as an administrator.",
+            changed=changed or len(still) < len(missing),
+        )
+
+
+# Removing
+# -------------------------------------------------------------------------------------------------------------
+
+
+def check_removal(wanted: Wanted, seen: Seen, containers: Sequence[str]) -> None:
+    """BrokenLink while a certificate of the store still points to one of them, unless forced."""
+    for container in containers:
+        users = sorted(store_entry.pointing_to(seen.blobs, container, wanted.provider))
+        if users and not wanted.force:
+            raise BrokenLink(
+                "container",
+                f"The container {container} is still in use: certificate {', '.join(users)} in {wanted.store_location}\\{wanted.store_name} points to it.",
+                "Remove the association first (win_cert_repairstore, state=absent), or set force=true.",
+                container=container,
+                thumbprints=users,
+            )
+
+
+def remove_steps(containers: Sequence[str]) -> list[Step]:
+    """Removes the containers' files. Not certutil -delkey: it asks the provider to delete the key, and the
+    key stays on the HSM.
+    """
+    return [*(RemoveFile(f"{FOLDER}\\{container}") for container in containers), ListFolder(FOLDER)]
+
+
+def check_removed(results: Sequence[Result], containers: Sequence[str]) -> tuple[str, ...]:
+    """The containers that are left on the host. BrokenLink where one could not be removed."""
+    left = read_containers(results[-1])
+    for container, result in zip(containers, results, strict=False):
+        if existing(container, left):
+            words = result.message.rstrip(".") if isinstance(result, Failure) else "it is still there"
+            raise BrokenLink(
+                "container",
+                f"The container {container} could not be removed: {words}.",
+                "Run the task as an administrator; stop what uses the key.",
+            )
+    return left
+
+
+# The result
+# -----------------------------------------------------------------------------------------------------------
+
+
+def comes_with_the_play(broken: BrokenLink) -> bool:
+    """Whether what is missing is put there by tasks before this one, which check mode did not do."""
+    return broken.link in ("client", "service") or isinstance(broken, store_entry.NotInStoreError)
+
+
+def sdk_or_newest(wanted: Wanted, seen: Seen) -> str:
+    """The client SDK whose credentials the provider takes; for removing it matters no more than that."""
+    return installed_sdk(wanted, seen) or (wanted.client_sdk if wanted.client_sdk != "auto" else "5")
+
+
+def installed_sdk(wanted: Wanted, seen: Seen) -> str:
+    """The client SDK to work with, "" where it is not installed."""
+    try:
+        return client_sdk(wanted, seen)
+    except BrokenLink:
+        return ""
+
+
+def warnings(made: Made) -> tuple[str, ...]:
+    """What a user should know of a container that is there now."""
+    if not made.others:
+        return made.warnings
+    return (
+        *made.warnings,
+        f"The key has {len(made.others) + 1} containers: {made.container} is used, {', '.join(made.others)} could be removed.",
+    )
+
+
+def result(
+    wanted: Wanted,
+    sdk: str,
+    made: Made | None,
+    before: Sequence[str],
+    after: Sequence[str],
+    removed: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The module's result, without ``changed``."""
+    held_before = (
+        made.container if made and existing(made.container, before) else (removed[0] if removed else None)
+    )
+    return {
+        "container": made.container if made else None,
+        "provider": wanted.provider,
+        "containers": [made.container, *made.others] if made else [],
+        "removed": list(removed),
+        "proof": made.proof if made else None,
+        "client_sdk": sdk or None,
+        "thumbprint": wanted.thumbprint,
+        "diff": {
+            "before": {"container": held_before, "containers_of_the_host": list(before)},
+            "after": {"container": made.container if made else None, "containers_of_the_host": list(after)},
+        },
+    }

@@ -1,0 +1,237 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a signing task: paths and patterns as the user gives them, expanded and looked at on the host
+in one call.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Sequence
+
+from ...module_utils._findings import BrokenLink, quoted
+from ...module_utils._results import (
+    EachResult,
+    Failure,
+    Result,
+    RunResult,
+    Skipped,
+    TogetherResult,
+)
+from ...module_utils._steps import (
+    Digest,
+    Each,
+    Run,
+    Step,
+    Together,
+)
+from .._tools.signtool import verify_argv, verify_each_arguments
+from .signature import Problem, SeenFile, read_file
+
+PATH_LIMIT = 259
+"""Characters of a path that Windows' classic functions take (MAX_PATH without the closing zero)."""
+VERIFY_TIMEOUT = 120
+
+_FULL = re.compile(r"(?:[A-Za-z]:\\|\\\\[^\\?.][^\\]*\\[^\\]+\\)")
+_FORBIDDEN = re.compile(r'[<>"|\x00-\x1f]')
+_COPY = re.compile(r"codesign-[0-9a-f]{8,}(?:\.[^.]*)?", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\ufeff]")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file, or a pattern for files, in one folder."""
+
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return self.folder.rstrip("\\") + "\\" + self.name
+
+    @property
+    def is_pattern(self) -> bool:
+        return any(char in self.name for char in "*?")
+
+
+def plain(path: str) -> str:
+    """A full path as Windows reads it: without doubled backslashes, ``.`` and ``..`` (which at the root stays
+    there).
+    """
+    root = _FULL.match(path)
+    if not root:
+        return path
+    parts: list[str] = []
+    for part in path[root.end() :].split("\\"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    end = "\\" if parts and (path.endswith(("\\", "\\.", "\\.."))) else ""
+    return root.group(0) + "\\".join(parts) + end
+
+
+def locate(text: str) -> Location:
+    """What a user wrote for a file: all spellings of one path become one. BrokenLink names what is wrong with
+    it.
+    """
+    path = text.replace("/", "\\")
+    shown = quoted(text)
+    if not text.strip():
+        raise BrokenLink("argument", "A file's path is empty.", "Take it off the list files.")
+    if path != path.strip() or (path.endswith(".") and not path.endswith(("\\.", "\\.."))):
+        raise BrokenLink(
+            "argument",
+            f"The path {shown} begins or ends with a blank or a dot, which Windows would drop.",
+            "Write the path without it.",
+        )
+    if path[0] in "\"'" or path[-1] in "\"'":
+        raise BrokenLink(
+            "argument",
+            f"The path {shown} stands in quotes.",
+            "Write the path without quotes; blanks in it do no harm.",
+        )
+    if _INVISIBLE.search(path):
+        raise BrokenLink(
+            "argument",
+            f"The path {shown} holds an invisible character.",
+            "Type it anew instead of copying it.",
+        )
+    start = "\\\\" if path.startswith("\\\\") else ""
+    path = start + re.sub(r"\\{2,}", r"\\", path.lstrip("\\") if start else path)
+    if not _FULL.match(path):
+        raise BrokenLink(
+            "argument",
+            f"The path {shown} is no full path.",
+            "Give drive and folder, for example C:\\build\\app.exe.",
+        )
+    path = plain(path)
+    if path.endswith("\\"):
+        raise BrokenLink(
+            "argument", f"{text} is a folder.", f"Give files or a pattern, for example {path}*.exe."
+        )
+    if _FORBIDDEN.search(path) or ":" in path[2:]:
+        raise BrokenLink(
+            "argument", f"The path {shown} holds a character that no file name has.", "Correct the path."
+        )
+    if len(path) > PATH_LIMIT:
+        raise BrokenLink(
+            "argument",
+            f"The path {text} has {len(path)} characters; SignTool takes {PATH_LIMIT} at the most.",
+            "Sign the file in a folder with a shorter path.",
+        )
+    folder, name = path.rsplit("\\", 1)
+    if any(part != part.rstrip(". ") for part in folder.split("\\")):
+        raise BrokenLink(
+            "argument",
+            f"A folder in the path {shown} ends with a blank or a dot, which Windows would drop.",
+            "Write the path without it.",
+        )
+    if any(char in folder for char in "*?"):
+        raise BrokenLink(
+            "argument",
+            f"The pattern {text} has a wildcard in a folder's name.",
+            "Wildcards are allowed in the last part only.",
+        )
+    return Location(folder + "\\" if folder.endswith(":") else folder, name)
+
+
+def locate_all(texts: Sequence[str]) -> list[Location]:
+    """All of a list, each once."""
+    found: dict[str, Location] = {}
+    for text in texts:
+        location = locate(text)
+        found.setdefault(location.path.lower(), location)
+    return list(found.values())
+
+
+def observe(
+    locations: Sequence[Location], program: str, jobs: int, timeout: int = VERIFY_TIMEOUT
+) -> list[Step]:
+    """Digests of all files named, their verifications side by side, then one step for each pattern."""
+    named = [location for location in locations if not location.is_pattern]
+    steps: list[Step] = [Digest(location.path) for location in named]
+    if named:
+        runs = tuple(
+            Run(program, verify_argv([".\\" + location.name]), directory=location.folder, timeout=timeout)
+            for location in named
+        )
+        steps.append(Together(runs, jobs))
+    steps += [
+        Each(location.folder, location.name, program, verify_each_arguments(), jobs=jobs, timeout=timeout)
+        for location in locations
+        if location.is_pattern
+    ]
+    return steps
+
+
+def read(
+    locations: Sequence[Location], results: Sequence[Result]
+) -> tuple[list[SeenFile], dict[str, Problem]]:
+    """All files, each once, and the patterns that found none with the reason."""
+    named = [location for location in locations if not location.is_pattern]
+    together = results[len(named)] if named else None
+    seen: dict[str, SeenFile] = {}
+    for number, location in enumerate(named):
+        run: RunResult | Failure | Skipped = Failure("no result")
+        if isinstance(together, TogetherResult):
+            run = together.results[number]
+        elif isinstance(together, Failure):
+            run = together
+        seen[location.path.lower()] = read_file(location.path, results[number], run)
+    problems: dict[str, Problem] = {}
+    patterns = [location for location in locations if location.is_pattern]
+    for location, result in zip(patterns, results[len(named) + bool(named) :], strict=True):
+        found = _read_pattern(location, result)
+        if isinstance(found, Problem):
+            problems[location.path] = found
+            continue
+        for file in found:
+            seen.setdefault(file.path.lower(), file)
+    return list(seen.values()), problems
+
+
+def check_tool(seen: Sequence[SeenFile], program: str) -> None:
+    """BrokenLink where no file got an answer of SignTool's: then it is the program that is at fault, and no
+    file.
+    """
+    failed = [file for file in seen if file.tool_failed]
+    if failed and not any(file.words and not file.tool_failed for file in seen):
+        raise BrokenLink(
+            "signtool",
+            f"{program} is not SignTool, or cannot run on this host: {failed[0].tool_failed}.",
+            "Give the path of a signtool.exe (signtool_path), or install one (role cloudhsm.codesign.signtool).",
+            words=failed[0].words or None,
+        )
+
+
+def _read_pattern(location: Location, result: Result) -> Problem | list[SeenFile]:
+    if not isinstance(result, EachResult):
+        reason = result.message if isinstance(result, Failure) else "no result"
+        return Problem("file", f"The folder {location.folder} cannot be read: {reason}.")
+    if not result.exists:
+        return Problem("file", f"The folder {location.folder} does not exist.")
+    # Windows' own patterns find more than they say (*.exe also finds x.exe_old), and working copies of a run
+    # that was cut off are no files of the user's.
+    files = [
+        file for file in result.files if fits(location.name, file.name) and not _COPY.fullmatch(file.name)
+    ]
+    if not files:
+        return Problem("file", f"No file fits {location.path}.")
+    return [
+        read_file(
+            Location(location.folder, file.name).path,
+            file.digest,
+            file.result,
+        )
+        for file in files
+    ]
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether a file's name fits a pattern with ``*`` and ``?``; ``*.*`` fits everything, as in Windows."""
+    if pattern == "*.*":
+        return True
+    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    return re.fullmatch(expression, name, re.IGNORECASE | re.DOTALL) is not None

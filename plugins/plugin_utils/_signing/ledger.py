@@ -1,0 +1,77 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The signing ledger of a host: one JSON line for each signature made, appended and never rewritten.
+
+The step ``append`` writes a line at the end of the file and waits for the disk. A line that a crash cut off
+stays one bad line: the next one begins on a line of its own, and no earlier line is touched.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any, Sequence
+
+from ...module_utils._findings import BrokenLink
+from ...module_utils._results import Failure, FolderResult, Result
+from ...module_utils._steps import ListFolder, Step
+from .files import locate
+from .signature import SeenFile, Wanted, signature_facts
+
+
+def observe(path: str) -> list[Step]:
+    """Whether the ledger's folder is there: a signature that cannot be written down is not made."""
+    if not path:
+        return []
+    location = locate(path)
+    if location.is_pattern:
+        raise BrokenLink("argument", f"The ledger's path {path} holds a wildcard.", "Give one file.")
+    return [ListFolder(location.folder, location.name)]
+
+
+def check(path: str, results: Sequence[Result]) -> None:
+    """BrokenLink when the ledger has no folder to be in."""
+    if results and isinstance(results[0], Failure):
+        said = results[0].message.rstrip(". ")
+        raise BrokenLink(
+            "ledger",
+            f"The folder of the ledger {path} cannot be looked into: {said}.",
+            "Check the account's rights on this host.",
+        )
+    if results and not (isinstance(results[0], FolderResult) and results[0].exists):
+        raise BrokenLink(
+            "ledger",
+            f"The folder of the ledger {path} does not exist.",
+            "Make it first (ansible.windows.win_file).",
+        )
+
+
+def line(now: datetime, host: str, account: str, wanted: Wanted, before: SeenFile, after: SeenFile) -> bytes:
+    """The line of one signature. Keys keep their order; everything outside ASCII is escaped."""
+    facts = signature_facts(wanted, after)
+    entry: dict[str, Any] = {
+        "time": now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "host": host,
+        "account": account,
+        "file": before.path,
+        "sha256_before": before.sha256,
+        "sha256_after": after.sha256,
+        "certificate": facts["signer"],
+        "digest": facts["digest"],
+        "timestamp": facts["timestamp"],
+        "signatures": facts["signatures"],
+    }
+    return (json.dumps(entry) + "\n").encode("ascii")
+
+
+def read_lines(content: bytes) -> list[dict[str, Any]]:
+    """All whole lines of a ledger; a line that a crash cut off is left out."""
+    entries = []
+    for text in content.split(b"\n"):
+        try:
+            entry = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            entries.append(entry)
+    return entries

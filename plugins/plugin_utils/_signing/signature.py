@@ -1,0 +1,482 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file's signatures: what is wanted, what is there, and what has to be done.
+
+SignTool's verification is the only witness. What it says is read for one file at a time, so that nothing
+depends on a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...module_utils._findings import Finding
+from ...module_utils._results import (
+    DigestResult,
+    Failure,
+    Result,
+    RunResult,
+    Skipped,
+)
+from .._formats import codes as hresult
+from .._tools.signtool import reasons
+from .._tools.signtool.output import Complaint, Signature, read_verification
+from .._tools.signtool.text import (
+    Unreadable,
+    decode,
+    speaks,
+    words,
+)
+
+STATES: tuple[str, ...] = ("signed", "verified", "timestamped", "unsigned")
+SHARING_VIOLATIONS = (32, 33)
+"""Win32 errors of a file that another process holds open."""
+
+LEAVE, SIGN, APPEND, TIMESTAMP, REMOVE, REFUSE = "leave", "sign", "append", "timestamp", "remove", "refuse"
+ONE_SIGNATURE_ONLY: tuple[str, ...] = (".msi", ".msp", ".mst")
+"""Kinds of files to which SignTool adds no second signature (it refuses /as for them even while they are
+unsigned).
+"""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file is not as wanted: ``link`` is one of findings.LINKS, ``msg`` says what and what to do.
+
+    ``code`` and ``words`` are SignTool's own, where it gave any.
+    """
+
+    link: str
+    msg: str
+    code: int | None = None
+    words: str = ""
+
+    def as_dict(self) -> dict[str, str | None]:
+        code = None if self.code is None else hresult.as_text(self.code)
+        return {"link": self.link, "msg": self.msg, "code": code, "words": self.words or None}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``thumbprint`` "": any certificate (for all states but ``signed``). ``timestamped``: a signature must
+    have a timestamp.
+    """
+
+    state: str = "signed"
+    thumbprint: str = ""
+    digest: str = "sha256"
+    timestamped: bool = False
+    append: bool = False
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """``kind``: missing, empty, in_use, unreadable, not_signable, unsigned or signed.
+
+    ``valid``: all signatures verify under the default Authenticode policy, and so do their timestamps.
+    ``complaints`` say why not; which signature each belongs to is known only where all fail (``all_bad``), as
+    SignTool does not say.
+    ``tool_failed``: it was no answer of SignTool's that came, and why.
+    """
+
+    path: str
+    kind: str
+    size: int = 0
+    sha256: str = ""
+    signatures: tuple[Signature, ...] = ()
+    valid: bool = False
+    all_bad: bool = False
+    complaints: tuple[Complaint, ...] = ()
+    note: str = ""
+    tool_failed: str = ""
+    words: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """The file was changed after it was signed. All other codes judge certificates, stamps or the host,
+        not the file.
+        """
+        return self.kind == "signed" and any(
+            complaint.reason.key == reasons.BAD_DIGEST.key for complaint in self.complaints
+        )
+
+    @property
+    def trusted(self) -> bool | None:
+        """Whether this host trusts the signatures; None for a file without any."""
+        return self.valid if self.kind == "signed" else None
+
+    def by(self, thumbprint: str, digest: str = "") -> tuple[Signature, ...]:
+        """The signatures of a certificate ("": of any), with a digest ("": any)."""
+        return tuple(
+            one
+            for one in self.signatures
+            if (not thumbprint or one.signer == thumbprint) and (not digest or one.algorithm == digest)
+        )
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What has to be done with a file. ``index``: the signature to be timestamped. ``note``: what a user
+    should know.
+    """
+
+    action: str
+    index: int = 0
+    problem: Problem | None = None
+    note: str = ""
+
+    @property
+    def changes(self) -> bool:
+        return self.action in (SIGN, APPEND, TIMESTAMP, REMOVE)
+
+
+# Reading
+# --------------------------------------------------------------------------------------------------------------
+
+
+def read_file(path: str, digest: Result, run: RunResult | Failure | Skipped) -> SeenFile:
+    """One file, from its digest and from the run of SignTool that verified it."""
+    if isinstance(digest, Failure):
+        kind = "in_use" if is_sharing_violation(digest) else "unreadable"
+        return SeenFile(path, kind, note=digest.message)
+    if not isinstance(digest, DigestResult):
+        return SeenFile(path, "unreadable", note="the file was not read")
+    if not digest.exists:
+        return SeenFile(path, "missing")
+    if digest.size == 0:
+        return SeenFile(path, "empty", sha256=digest.sha256)
+    seen = SeenFile(path, "unreadable", digest.size, digest.sha256)
+    if isinstance(run, Failure):
+        note = f"SignTool could not be started: {run.message}"
+        return replace(seen, note=note, tool_failed=f"it could not be started: {run.message.rstrip('.')}")
+    if isinstance(run, Skipped):
+        return replace(seen, note="SignTool was not run")
+    if run.timed_out or run.exit_code is None:
+        return replace(seen, note="SignTool's verification did not end in time")
+    return read_verified(seen, decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code)
+
+
+def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> SeenFile:
+    """``seen`` with what ``signtool verify /pa /all /v`` said of this one file."""
+    said = words(f"{stdout}\n{stderr}")
+    if not speaks(f"{stdout}\n{stderr}"):
+        code = str(exit_code) if exit_code < 0x10000 else hresult.describe(exit_code)
+        shown = f"'{said}'" if said else "nothing"
+        failed = f"it ended with exit code {code} and said {shown}"
+        return replace(
+            seen,
+            note=f"what ran is not SignTool, or SignTool cannot run: {failed}",
+            tool_failed=failed,
+            words=said,
+        )
+    try:
+        facts = read_verification(stdout, stderr, exit_code, own=True)
+    except Unreadable as error:
+        return replace(seen, note=str(error), words=said)
+    seen = replace(seen, words=said)
+    keys = {complaint.reason.key for complaint in facts.complaints}
+    signatures = facts.files[0].signatures if len(facts.files) == 1 else ()
+    if not signatures:
+        if keys == {"no_signature"}:
+            return replace(seen, kind="unsigned")
+        if keys == {"not_recognized"}:
+            return replace(seen, kind="not_signable")
+        if "in_use" in keys:
+            return replace(seen, kind="in_use")
+        if keys == {reasons.BAD_DIGEST.key}:
+            # What does not match has been signed, whatever else is not shown of it.
+            return replace(seen, kind="signed", all_bad=True, complaints=facts.complaints)
+        note = (
+            "; ".join(complaint.text for complaint in facts.complaints)
+            or "its output names no signature (a name that SignTool cannot print?)"
+        )
+        return replace(seen, note=note, complaints=facts.complaints)
+    errors = facts.errors if facts.errors is not None else len(facts.complaints)
+    # What cannot be verified may have no chain to show: then the code is the whole answer.
+    judged = facts.verified is False and bool(facts.complaints)
+    changed = facts.count == 0 and keys == {reasons.BAD_DIGEST.key}
+    if not changed and any(
+        not one.algorithm
+        or one.index is None
+        or not (_whole(one) or (judged and not one.chain and one.whole_chain))
+        for one in signatures
+    ):
+        said = "; ".join(complaint.text for complaint in facts.complaints)
+        note = "SignTool's output about a signature is not whole" + (f" (it says: {said})" if said else "")
+        return replace(seen, note=note, complaints=facts.complaints)
+    if facts.count is None or facts.count + errors != len(signatures):
+        return replace(
+            seen,
+            note=f"SignTool counts {facts.count} good and {errors} bad signatures, but shows {len(signatures)}",
+        )
+    return replace(
+        seen,
+        kind="signed",
+        signatures=signatures,
+        valid=bool(facts.verified) and not any(one.stamp_trouble for one in signatures),
+        all_bad=facts.count == 0,
+        complaints=facts.complaints,
+    )
+
+
+def _whole(one: Signature) -> bool:
+    return one.complete and bool(one.signer)
+
+
+def is_sharing_violation(failure: Failure) -> bool:
+    """Whether the failure says that another process holds the file: Win32 code or its HRESULT, signed or not."""
+    return failure.code & 0xFFFF in SHARING_VIOLATIONS and (failure.code & 0xFFFFFFFF) >> 16 in (0, 0x8007)
+
+
+# Deciding
+# -------------------------------------------------------------------------------------------------------------
+
+
+def decide(wanted: Wanted, seen: SeenFile) -> Decision:
+    """What brings a file into the wanted state."""
+    problem = _unusable(wanted, seen)
+    if problem:
+        return Decision(REFUSE, problem=problem)
+    return {
+        "signed": _for_signed,
+        "verified": _for_verified,
+        "timestamped": _for_timestamped,
+        "unsigned": _for_unsigned,
+    }[wanted.state](wanted, seen)
+
+
+def _unusable(wanted: Wanted, seen: SeenFile) -> Problem | None:
+    if seen.kind == "missing":
+        return Problem("file", f"{seen.path} does not exist (or is a folder).")
+    if seen.kind == "empty":
+        return Problem("file", f"{seen.path} is empty: there is nothing to sign in it.")
+    if seen.kind == "in_use":
+        return Problem("file", f"{seen.path} is in use: another process holds it open. End what uses it.")
+    if seen.kind == "unreadable":
+        code = next((complaint.code for complaint in seen.complaints if complaint.code is not None), None)
+        link = (
+            seen.complaints[0].reason.link if seen.complaints else "signtool" if seen.tool_failed else "file"
+        )
+        return Problem(
+            link, f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.", code, seen.words
+        )
+    if seen.kind == "not_signable" and wanted.state != "unsigned":
+        return Problem(
+            "file", f"{seen.path} is no file that SignTool can sign: its format is not recognized."
+        )
+    return None
+
+
+def _for_signed(wanted: Wanted, seen: SeenFile) -> Decision:
+    if seen.kind == "unsigned":
+        return Decision(SIGN)
+    own = seen.by(wanted.thumbprint, wanted.digest)
+    if seen.broken and not seen.all_bad:
+        return Decision(
+            REFUSE,
+            problem=Problem(
+                "file",
+                (
+                    f"{seen.path} has {len(seen.signatures)} signatures, of which one is broken, and SignTool does not tell which. "
+                    "Take them off (state: unsigned), then sign again."
+                ),
+            ),
+        )
+    if seen.broken:
+        if wanted.append:
+            return Decision(
+                REFUSE,
+                problem=Problem(
+                    "file",
+                    f"{seen.path} was changed after it was signed: a signature beside the broken one helps nobody. Sign it without append.",
+                ),
+            )
+        return Decision(SIGN, note="the file was changed after it was signed: the signature is replaced")
+    if own:
+        if wanted.timestamped and not any(one.timestamped for one in own):
+            return Decision(TIMESTAMP, index=own[0].index or 0)
+        if wanted.timestamped and all(_stamp_is_bad(seen, one) for one in own):
+            return Decision(TIMESTAMP, index=own[0].index or 0, note=untrusted_note(seen))
+        return Decision(LEAVE, note=untrusted_note(seen))
+    if not wanted.append:
+        return Decision(SIGN)
+    if seen.path.lower().endswith(ONE_SIGNATURE_ONLY):
+        return Decision(
+            REFUSE,
+            problem=Problem(
+                "file",
+                f"{seen.path} carries another signature, and this kind of file can hold one only. Leave append out to replace it.",
+            ),
+        )
+    return Decision(APPEND)
+
+
+def _for_verified(wanted: Wanted, seen: SeenFile) -> Decision:
+    if seen.kind == "unsigned":
+        return Decision(REFUSE, problem=Problem("file", f"{seen.path} is not signed."))
+    if not seen.valid:
+        return Decision(REFUSE, problem=invalid(seen))
+    own = seen.by(wanted.thumbprint)
+    if not own:
+        return Decision(
+            REFUSE,
+            problem=Problem(
+                "certificate", f"{seen.path} is signed, but not by {wanted.thumbprint} (by {_signers(seen)})."
+            ),
+        )
+    if wanted.timestamped and not all(one.timestamped for one in own):
+        return Decision(REFUSE, problem=Problem("timestamp", f"{seen.path} is signed without a timestamp."))
+    return Decision(LEAVE)
+
+
+def _for_timestamped(wanted: Wanted, seen: SeenFile) -> Decision:
+    if seen.kind == "unsigned":
+        return Decision(
+            REFUSE,
+            problem=Problem(
+                "file",
+                f"{seen.path} is not signed, so it cannot be timestamped. Sign it first (state: signed).",
+            ),
+        )
+    if seen.broken:
+        return Decision(REFUSE, problem=invalid(seen))
+    own = seen.by(wanted.thumbprint)
+    if not own:
+        return Decision(
+            REFUSE,
+            problem=Problem(
+                "certificate", f"{seen.path} is not signed by {wanted.thumbprint} (but by {_signers(seen)})."
+            ),
+        )
+    for one in own:
+        if not one.timestamped or _stamp_is_bad(seen, one):
+            return Decision(TIMESTAMP, index=one.index or 0)
+    return Decision(LEAVE, note=untrusted_note(seen))
+
+
+def _stamp_is_bad(seen: SeenFile, one: Signature) -> bool:
+    """Whether a signature's stamp fails the verification for a reason that another stamp would not have.
+
+    A stamp whose authority the host does not know is no bad stamp: the next one would be as unknown. Where a
+    good signature stands beside, it is not known whose stamp it is.
+    """
+    if not one.timestamped or not seen.all_bad or (one.stamp_status or 0) & reasons.STAMP_OF_THE_HOST:
+        return False
+    return any(complaint.reason.key == "timestamp_invalid" for complaint in seen.complaints)
+
+
+def _for_unsigned(wanted: Wanted, seen: SeenFile) -> Decision:
+    return Decision(REMOVE) if seen.kind == "signed" else Decision(LEAVE)
+
+
+def _signers(seen: SeenFile) -> str:
+    return ", ".join(one.signer for one in seen.signatures)
+
+
+def invalid(seen: SeenFile) -> Problem:
+    """Why SignTool does not accept the file's signatures: the worst reason, with its code."""
+    reason, code, said = _why_not(seen)
+    if reason is None:
+        return Problem("file", f"SignTool does not accept the signature of {seen.path}.", None, seen.words)
+    shown = (
+        f" ({hresult.as_text(code)})"
+        if code is not None and hresult.as_text(code) not in reason.meaning
+        else ""
+    )
+    return Problem(
+        reason.link,
+        f"{seen.path} is signed, but {_not_accepted(reason)}{shown}. {reason.advice}".strip(),
+        code,
+        said,
+    )
+
+
+def _not_accepted(reason: reasons.Reason) -> str:
+    if reason.key in (reasons.BAD_DIGEST.key, "timestamp_not_trusted"):
+        return reason.meaning
+    return f"this host does not accept the signature: {reason.meaning}"
+
+
+def _why_not(seen: SeenFile) -> tuple[reasons.Reason | None, int | None, str]:
+    """The reason, its code and SignTool's words. That the file was changed goes before everything else."""
+    complaints = sorted(seen.complaints, key=lambda one: one.reason.key != reasons.BAD_DIGEST.key)
+    troubled = next((one for one in seen.signatures if one.stamp_trouble), None)
+    if complaints and not (troubled and complaints[0].reason.key == "timestamp_invalid"):
+        return complaints[0].reason, complaints[0].code, complaints[0].text
+    if troubled is None:
+        return None, None, ""
+    # The status of the stamp's chain tells more than the code of the whole verification.
+    return (
+        reasons.of_stamp_status(troubled.stamp_status, troubled.stamp_trouble),
+        complaints[0].code if complaints else None,
+        troubled.stamp_trouble,
+    )
+
+
+def untrusted(seen: SeenFile) -> Problem | None:
+    """Why this host does not trust a file's signatures or their timestamps; None where it does, or there are
+    none.
+    """
+    return invalid(seen) if seen.kind == "signed" and not seen.valid else None
+
+
+def untrusted_note(seen: SeenFile) -> str:
+    """What a user should know of a file that is signed as wanted, but that this host does not trust."""
+    problem = untrusted(seen)
+    return problem.msg if problem else ""
+
+
+# Saying
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def state_word(wanted: Wanted, seen: SeenFile) -> str:
+    """The file's state in one word, as the wanted certificate sees it."""
+    if seen.kind != "signed":
+        return seen.kind
+    if seen.broken:
+        return "changed_after_signing"
+    own = seen.by(wanted.thumbprint, wanted.digest if wanted.state == "signed" else "")
+    if not own:
+        return "signed_by_others"
+    return "timestamped" if any(one.timestamped for one in own) else "signed"
+
+
+def compare(wanted: Wanted, seen: SeenFile) -> list[Finding]:
+    """How a file differs from the wanted state."""
+    decision = decide(wanted, seen)
+    if decision.action == LEAVE:
+        return []
+    link = (
+        decision.problem.link if decision.problem else "timestamp" if decision.action == TIMESTAMP else "file"
+    )
+    repair = decision.problem.msg if decision.problem else "Run win_signtool (role cloudhsm.codesign.sign)."
+    return [Finding(link, f"signature of {seen.path}", wanted.state, state_word(wanted, seen), repair)]
+
+
+def signature_facts(wanted: Wanted, seen: SeenFile) -> dict[str, Any]:
+    """The result keys about the signature that counts: the wanted certificate's, else the primary one."""
+    own = (
+        seen.by(wanted.thumbprint, wanted.digest if wanted.state == "signed" else "")
+        or seen.by(wanted.thumbprint)
+        or seen.signatures
+    )
+    if not own:
+        return {"signer": None, "digest": None, "timestamp": None, "signatures": 0, "trusted": None}
+    best = next((one for one in own if one.timestamped), own[0])
+    stamp = (
+        {
+            "time": best.timestamp_time.isoformat() if best.timestamp_time else None,
+            "authority": best.authority or None,
+        }
+        if best.timestamped
+        else None
+    )
+    return {
+        "signer": best.signer,
+        "digest": best.algorithm,
+        "timestamp": stamp,
+        "signatures": len(seen.signatures),
+        "trusted": seen.trusted,
+    }

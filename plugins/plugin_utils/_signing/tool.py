@@ -1,0 +1,110 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SignTool on a host: which one it is, and whether it can sign with a key storage provider of 64 bit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Sequence
+
+from ...module_utils._findings import BrokenLink, Finding
+from ...module_utils._results import Failure, Result, VersionResult
+from ...module_utils._steps import Step, Version
+from .._tools.signtool import PROGRAM
+
+ARCHITECTURES: tuple[str, ...] = ("x64", "x86", "arm64", "arm")
+UNREAD = "Check the account's rights on this host."
+REPAIR = "Install the Windows SDK's signing tools (role cloudhsm.codesign.signtool), or give signtool_path."
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``path`` may have one folder ``*``, which stands for the newest version. ``minimum_version`` "" takes
+    any.
+    """
+
+    path: str = PROGRAM
+    minimum_version: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """``version``: the four fixed numbers (the text FileVersion of SignTool is 4.00, whatever it is).
+    ``problem``: why it could not be looked for.
+    """
+
+    exists: bool
+    path: str = ""
+    version: str = ""
+    problem: str = ""
+
+    @property
+    def architecture(self) -> str:
+        """By the folder, as the SDK lays it out; "" where no folder says."""
+        folders = [folder.lower() for folder in re.split(r"[\\/]", self.path)[:-1]]
+        return next((folder for folder in reversed(folders) if folder in ARCHITECTURES), "")
+
+
+def observe(wanted: Wanted) -> list[Step]:
+    return [Version(wanted.path)]
+
+
+def read(results: Sequence[Result]) -> Seen:
+    result = results[0]
+    if isinstance(result, Failure):
+        return Seen(False, problem=result.message.rstrip(". "))
+    if not isinstance(result, VersionResult) or not result.exists:
+        return Seen(False)
+    return Seen(True, result.file, result.version)
+
+
+def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
+    if seen.problem:
+        said = f"whether SignTool is at {wanted.path} is not known: {seen.problem}"
+        return [Finding("signtool", "SignTool", wanted.path, seen.problem, UNREAD, said=said)]
+    if not seen.exists:
+        return [Finding("signtool", "SignTool", wanted.path, "missing", REPAIR)]
+    found = []
+    if seen.architecture == "x86":
+        found.append(
+            Finding(
+                "signtool",
+                "SignTool's architecture",
+                "x64",
+                "x86",
+                "Use the x64 SignTool: the CloudHSM key storage provider exists for 64 bit only.",
+            )
+        )
+    if wanted.minimum_version and numbers(seen.version) < numbers(wanted.minimum_version):
+        found.append(
+            Finding(
+                "signtool", "SignTool's version", f"{wanted.minimum_version} or newer", seen.version, REPAIR
+            )
+        )
+    return found
+
+
+def check(wanted: Wanted, seen: Seen) -> None:
+    """BrokenLink when this SignTool cannot do the work."""
+    if seen.problem:
+        raise BrokenLink("signtool", f"{wanted.path} cannot be looked for: {seen.problem}.", UNREAD)
+    if not seen.exists:
+        raise BrokenLink("signtool", f"There is no SignTool at {wanted.path}.", REPAIR)
+    if seen.architecture == "x86":
+        raise BrokenLink(
+            "signtool",
+            f"{seen.path} is the x86 SignTool, to which the 64-bit key storage provider of CloudHSM is invisible.",
+            "Use the x64 one, in the folder beside it.",
+        )
+    if wanted.minimum_version and numbers(seen.version) < numbers(wanted.minimum_version):
+        raise BrokenLink(
+            "signtool",
+            f"{seen.path} has the version {seen.version}, older than {wanted.minimum_version}.",
+            REPAIR,
+        )
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """``version`` for comparing; what is no number counts as 0."""
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))

@@ -1,0 +1,215 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The association of a certificate in a store with its private key: which container of which provider belongs
+to it.
+
+Windows keeps it as a property of the store's entry. It is read from there: that opens no key, needs no
+credentials and knows no language. What is compared, and what is not:
+
+- The provider, where an association is wanted at all. - Container, provider type, key specification and the
+machine-keys flag only where they are asked for: a provider may ignore them, and
+  what certutil's search writes is as good as what a person writes.
+- The friendly name only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+from ...module_utils._certificate import CertificateError, read_certificate
+from ...module_utils._findings import BrokenLink, Finding
+from ...module_utils._results import FileContent, RegistryChildrenResult, Result
+from ...module_utils._steps import ReadFile, Step
+from .._formats.store_blob import KeyProvInfo, StoreBlobError, read_blob
+from . import entry as store_entry
+
+REPAIR = "Run the role cloudhsm.codesign.key_container, which ties it, or the module win_cert_repairstore."
+USUAL_STORES = (
+    "my",
+    "root",
+    "ca",
+    "trustedpublisher",
+    "trustedpeople",
+    "authroot",
+    "disallowed",
+    "addressbook",
+)
+"""Stores that every Windows has, even where nothing was ever put into them."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One certificate (by exactly one of thumbprint, serial and certificate_path) and the association it
+    should have.
+
+    What is None or "" is not compared. ``present`` False: it should have none.
+    """
+
+    thumbprint: str = ""
+    serial: str = ""
+    certificate_path: str = ""
+    store_name: str = "My"
+    store_location: str = "LocalMachine"
+    present: bool = True
+    provider: str = "Cavium Key Storage Provider"
+    container: str = ""
+    provider_type: int | None = None
+    machine_keys: bool | None = None
+    key_spec: int | None = None
+    friendly_name: str | None = None
+    method: str = "auto"
+
+    @property
+    def store(self) -> str:
+        return f"{self.store_location}\\{self.store_name}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The certificate's entry in the store; ``key`` is None where the certificate has no association."""
+
+    thumbprint: str
+    der: bytes
+    key: KeyProvInfo | None = None
+    friendly_name: str | None = None
+
+
+def observe(wanted: Wanted) -> list[Step]:
+    """The store's entries, and the certificate's file where it is named by one."""
+    steps: list[Step] = [store_entry.observe(wanted.store_name, wanted.store_location)]
+    if wanted.certificate_path:
+        steps.append(ReadFile(wanted.certificate_path))
+    return steps
+
+
+def read(results: Sequence[Result], wanted: Wanted) -> Seen:
+    """What the steps of ``observe`` found. BrokenLink where the store or the certificate in it cannot be
+    found or read.
+    """
+    _check_store(results[0], wanted)
+    blobs = store_entry.read(results[0], wanted.store_name, wanted.store_location)
+    thumbprint = wanted.thumbprint
+    if wanted.certificate_path:
+        thumbprint = _from_file(results[1], wanted.certificate_path)
+    elif wanted.serial:
+        thumbprint = _by_serial(blobs, wanted)
+    stored = store_entry.certificate(blobs, thumbprint, wanted.store_name, wanted.store_location)
+    return Seen(thumbprint, stored.der, stored.key, stored.friendly_name)
+
+
+def _check_store(result: Result, wanted: Wanted) -> None:
+    if (
+        isinstance(result, RegistryChildrenResult)
+        and not result.exists
+        and wanted.store_name.lower() not in USUAL_STORES
+    ):
+        raise BrokenLink(
+            "certificate",
+            f"There is no certificate store {wanted.store}.",
+            "Check store_name and store_location.",
+        )
+
+
+def _from_file(result: Result, path: str) -> str:
+    if not isinstance(result, FileContent) or not result.exists:
+        raise BrokenLink(
+            "certificate",
+            f"The certificate {path} cannot be read on the host.",
+            "Check the path and the account's access to it.",
+        )
+    try:
+        return read_certificate(result.content, path).thumbprint
+    except CertificateError as error:
+        sentence = str(error)
+        raise BrokenLink("certificate", sentence[:1].upper() + sentence[1:], "") from error
+
+
+def _by_serial(blobs: Mapping[str, bytes], wanted: Wanted) -> str:
+    found = []
+    for thumbprint, blob in blobs.items():
+        try:
+            if read_certificate(read_blob(blob).der).serial == wanted.serial:
+                found.append(thumbprint)
+        except (StoreBlobError, CertificateError):
+            continue
+    if len(found) > 1:
+        raise BrokenLink(
+            "certificate",
+            f"{len(found)} certificates in the store {wanted.store} have the serial number {wanted.serial}.",
+            f"Name the one that is meant by its thumbprint: {', '.join(sorted(found))}.",
+        )
+    if not found:
+        raise store_entry.NotInStoreError(
+            "certificate",
+            f"There is no certificate with the serial number {wanted.serial} in the store {wanted.store}.",
+            "Import it first (ansible.windows.win_certificate_store, or the role cloudhsm.codesign.certificates).",
+        )
+    return found[0]
+
+
+def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
+    """A finding for each property of the association that differs."""
+    what = f"association of {seen.thumbprint} in {wanted.store}"
+    if not wanted.present:
+        return [Finding("container", what, "none", describe(seen.key), REPAIR)] if seen.key else []
+    if seen.key is None:
+        wish = (
+            f"{wanted.container} of {wanted.provider}"
+            if wanted.container
+            else f"a container of {wanted.provider}"
+        )
+        return [Finding("container", what, wish, "none", REPAIR), *_compare_name(wanted, seen)]
+    key = seen.key
+    findings = []
+    if key.provider.lower() != wanted.provider.lower():
+        findings.append(
+            Finding("provider", f"provider in the {what}", wanted.provider, key.provider or "none", REPAIR)
+        )
+    if wanted.container and key.container != wanted.container:
+        findings.append(
+            Finding(
+                "container", f"container in the {what}", wanted.container, key.container or "none", REPAIR
+            )
+        )
+    numbers: tuple[tuple[str, int | None, int], ...] = (
+        ("provider type", wanted.provider_type, key.provider_type),
+        ("machine keys", wanted.machine_keys, key.machine_keys),
+        ("key specification", wanted.key_spec, key.key_spec),
+    )
+    for name, asked, number in numbers:
+        if asked is not None and asked != number:
+            findings.append(
+                Finding("container", f"{name} in the {what}", str(asked).lower(), str(number).lower(), REPAIR)
+            )
+    return [*findings, *_compare_name(wanted, seen)]
+
+
+def _compare_name(wanted: Wanted, seen: Seen) -> list[Finding]:
+    if wanted.friendly_name is None or (seen.friendly_name or "") == wanted.friendly_name:
+        return []
+    what = f"friendly name of {seen.thumbprint} in {wanted.store}"
+    return [
+        Finding("certificate", what, wanted.friendly_name or "none", seen.friendly_name or "none", REPAIR)
+    ]
+
+
+def describe(key: KeyProvInfo | None) -> str:
+    """One line for a person."""
+    if key is None:
+        return "no association"
+    names = f"container {key.container or '(none)'}, provider {key.provider or '(none)'}"
+    return f"{names}, type {key.provider_type}, flags 0x{key.flags:x}, key specification {key.key_spec}"
+
+
+def as_dict(key: KeyProvInfo | None) -> dict[str, Any] | None:
+    """The association as a module returns it; None where there is none."""
+    if key is None:
+        return None
+    return {
+        "container": key.container,
+        "provider": key.provider,
+        "provider_type": key.provider_type,
+        "flags": key.flags,
+        "key_spec": key.key_spec,
+    }

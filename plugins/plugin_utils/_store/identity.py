@@ -1,0 +1,136 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A signing identity as a user describes it: a certificate, the certificates above it, and what its key
+container has to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from ...module_utils._certificate import Certificate, CertificateError, read_certificate
+from ...module_utils._findings import BrokenLink
+from .._formats.store_blob import check_store_name
+
+CHAIN_LOCATION = "LocalMachine"
+"""A chain belongs to the machine: adding a root for a user opens a window that nobody sees."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A certificate and the store that it belongs into."""
+
+    certificate: Certificate
+    store_name: str
+    store_location: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is None or empty is not compared."""
+
+    name: str
+    signing: Placed
+    chain: tuple[Placed, ...] = ()
+    provider: str = ""
+    container: str = ""
+    key_spec: int | None = None
+    provider_type: int | None = None
+    machine_keys: bool | None = None
+    friendly_name: str | None = None
+    readers: tuple[str, ...] = ()
+
+    @property
+    def thumbprint(self) -> str:
+        return self.signing.certificate.thumbprint
+
+    @property
+    def certificates(self) -> tuple[Placed, ...]:
+        """The whole chain, the root first where it was given last."""
+        return (*reversed(self.chain), self.signing)
+
+
+def identities(params: Mapping[str, Any]) -> tuple[Identity, ...]:
+    """The wanted identities from a module's arguments. BrokenLink for one that cannot be read."""
+    found = [_identity(number, item, params) for number, item in enumerate(params.get("identities") or [], 1)]
+    names = [identity.name for identity in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BrokenLink(
+            "argument", f"Two identities have the name '{twice[0]}'.", "Give each identity a name of its own."
+        )
+    return tuple(found)
+
+
+def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -> Identity:
+    name = str(item.get("name") or f"identity {number}")
+    signing = _placed(
+        item.get("certificate"),
+        str(params["store_name"]),
+        str(params["store_location"]),
+        f"the certificate of '{name}'",
+    )
+    chain: list[Placed] = []
+    links = item.get("chain") or []
+    if not isinstance(links, (list, tuple)) or not all(isinstance(link, Mapping) for link in links):
+        raise BrokenLink(
+            "argument",
+            f"The chain of '{name}' is no list of dictionaries.",
+            "Each needs the key certificate, and store unless it is CA.",
+        )
+    for place, link in enumerate(links, 1):
+        chain.append(
+            _placed(
+                link.get("certificate"),
+                str(link.get("store") or "CA"),
+                CHAIN_LOCATION,
+                f"certificate {place} in the chain of '{name}'",
+            )
+        )
+    readers = item.get("readers") or []
+    return Identity(
+        name,
+        signing,
+        tuple(chain),
+        str(item.get("provider") or params["provider"]),
+        str(item.get("container") or ""),
+        _number(item, "key_spec", name),
+        _number(item, "provider_type", name),
+        None if item.get("machine_keys") is None else bool(item["machine_keys"]),
+        None if item.get("friendly_name") is None else str(item["friendly_name"]),
+        tuple(str(reader) for reader in ([readers] if isinstance(readers, str) else readers)),
+    )
+
+
+def _number(item: Mapping[str, Any], key: str, name: str) -> int | None:
+    value = item.get(key)
+    if value is None or value == "":
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise BrokenLink(
+            "argument", f"{key} of '{name}' is no number.", f"Give {key} as a number, or leave it out."
+        ) from error
+
+
+def _placed(content: Any, store_name: str, store_location: str, what: str) -> Placed:
+    problem = check_store_name(store_name)
+    if problem:
+        raise BrokenLink("argument", problem)
+    if not content:
+        raise BrokenLink(
+            "argument",
+            f"{what[:1].upper()}{what[1:]} is missing.",
+            "Give it in the key certificate, as PEM text.",
+        )
+    try:
+        return Placed(read_certificate(str(content).encode("utf-8"), what), store_name, store_location)
+    except CertificateError as error:
+        sentence = str(error)
+        raise BrokenLink(
+            "argument",
+            f"{sentence[:1].upper()}{sentence[1:]}",
+            "The lookup cloudhsm.codesign.identities reads certificate files.",
+        ) from error

@@ -1,0 +1,29 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""cmdkey.exe: whether this account's Credential Manager holds an entry, never what is in it.
+
+``cmdkey /list:TARGET`` exits with 0 either way and repeats the target in its heading. An entry is an indented
+line whose value is the target, bare or as ``LegacyGeneric:target=TARGET``; where there is none a line between
+asterisks says so (``* NONE *``). Both are told by their shape, as the words around them are in the language
+of Windows.
+"""
+
+from __future__ import annotations
+
+import re
+
+PROGRAM = "C:\\Windows\\System32\\cmdkey.exe"
+
+TARGETS = {"3": "cloudhsm_client", "5": "CLOUDHSM_PIN"}
+"""The generic credential that each client SDK looks for."""
+
+
+def list_argv(target: str) -> tuple[str, ...]:
+    return (f"/list:{target}",)
+
+
+def parse_list(text: str, target: str) -> bool | None:
+    """Whether there is an entry for ``target``; None where the text says neither."""
+    if re.search(r"(?im)^[ \t]+\S.*?(?:[:\uff1a][ \t]*|target=)" + re.escape(target) + r"[ \t\r]*$", text):
+        return True
+    return False if re.search(r"(?m)^[ \t]*\*.*\*[ \t\r]*$", text) else None

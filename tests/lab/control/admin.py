@@ -1,0 +1,264 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's own door on loopback: JSON over HTTP for the record, faults, damages and files. ``lab.control``
+is its client.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from ..windows.errors import LabOSError
+from ..windows.filesystem import normalize
+from ..windows.host import Host
+from .damage import UnknownDamage, damage
+from .faults import KNOWN
+from .fleet import DescriptionError, Fleet
+
+Question = Mapping[str, Any]
+
+
+class _Refused(Exception):
+    """The question cannot be answered; the text says why."""
+
+
+class Admin:
+    """Answers questions about a fleet until ``stop``. ``stopping`` is set when somebody asks the lab to end."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self.stopping = threading.Event()
+        self._answers: dict[str, Callable[[Question], Any]] = {
+            "status": self._status,
+            "record": self._record,
+            "search": self._search,
+            "leaks": self._leaks,
+            "fault": self._fault,
+            "clear": self._clear,
+            "damage": self._damage,
+            "read": self._read,
+            "write": self._write,
+            "remove": self._remove,
+            "list": self._list,
+            "registry": self._registry,
+            "stop": self._stop,
+        }
+        owner = self
+
+        class Handler(_Handler):
+            admin = owner
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="admin", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, name: str, question: Question) -> tuple[int, Any]:
+        """HTTP status and answer."""
+        if name not in self._answers:
+            return 404, {"error": f"the lab has no '{name}'; it has {', '.join(self._answers)}"}
+        try:
+            return 200, self._answers[name](question)
+        except (_Refused, DescriptionError, UnknownDamage, LabOSError) as error:
+            return 400, {"error": str(error)}
+        except (KeyError, TypeError, ValueError) as error:
+            return 400, {"error": f"the question lacks or misuses {error}"}
+
+    def _host(self, question: Question) -> Host:
+        name = str(question.get("host") or "")
+        member = self._fleet.members.get(name)
+        if member is None:
+            raise _Refused(f"the fleet has no host '{name}'; it has {', '.join(self._fleet.members)}")
+        return member.host
+
+    def _hosts(self, question: Question) -> list[Host]:
+        return (
+            [self._host(question)]
+            if question.get("host")
+            else [member.host for member in self._fleet.members.values()]
+        )
+
+    def _status(self, question: Question) -> Any:
+        fleet = self._fleet
+        return {
+            "pid": os.getpid(),
+            "last": fleet.record.last,
+            "tsa": fleet.tsa.url,
+            "tsa_requests": fleet.tsa.count,
+            "web": fleet.web.url,
+            "cluster": {
+                "hsm_type": fleet.cluster.hsm_type,
+                "addresses": fleet.cluster.addresses,
+                "users": list(fleet.cluster.users),
+                "operations": len(fleet.cluster.operations),
+            },
+            "hosts": {
+                name: {
+                    "port": member.endpoint.port,
+                    "language": member.host.language,
+                    "oem_code_page": member.host.oem_code_page,
+                    "client_sdk": member.host.client_sdk,
+                    "calls": len(fleet.record.entries("call", name)),
+                    "faults": member.host.faults.to_list(),
+                }
+                for name, member in fleet.members.items()
+            },
+        }
+
+    def _record(self, question: Question) -> Any:
+        record = self._fleet.record
+        return {
+            "last": record.last,
+            "entries": record.entries(
+                str(question.get("kind") or ""),
+                str(question.get("host") or ""),
+                int(question.get("since") or 0),
+            ),
+        }
+
+    def _search(self, question: Question) -> Any:
+        """Where a text stands: in the record, in the hosts' files and in their registries."""
+        text = _wanted(question)
+        return {
+            "record": self._fleet.record.search(text, str(question.get("host") or "")),
+            **self._at_rest(text, question),
+        }
+
+    def _leaks(self, question: Question) -> Any:
+        """Where a secret stands and does not belong: as ``search``, without the ways in which it has to
+        travel.
+        """
+        text = _wanted(question)
+        return {
+            "record": self._fleet.record.leaks(text, str(question.get("host") or "")),
+            **self._at_rest(text, question),
+        }
+
+    def _at_rest(self, text: str, question: Question) -> dict[str, list[dict[str, str]]]:
+        files, registry = [], []
+        for host in self._hosts(question):
+            for file in sorted((host.folder / "C").rglob("*")):
+                data = file.read_bytes() if file.is_file() else b""
+                if text.encode() in data or text.encode("utf-16-le") in data:
+                    files.append({"host": host.name, "path": host.files.windows_path(file)})
+            registry += [{"host": host.name, "path": path} for path in host.registry.search(text)]
+        return {"files": files, "registry": registry}
+
+    def _fault(self, question: Question) -> Any:
+        text, count = str(question["fault"]), question.get("count")
+        if question.get("host"):
+            if text.partition(":")[0] not in KNOWN:
+                raise _Refused(f"a host knows no fault '{text}'; there are {', '.join(KNOWN)}")
+            self._host(question).faults.set(text, None if count is None else int(count))
+        else:
+            self._fleet.set_fault(text, None if count is None else int(count))
+        return {}
+
+    def _clear(self, question: Question) -> Any:
+        for host in self._hosts(question):
+            host.faults.clear(str(question.get("fault") or ""))
+        if not question.get("host"):
+            self._fleet.clear_faults()
+        return {}
+
+    def _damage(self, question: Question) -> Any:
+        return {"broken": damage(self._host(question), str(question["name"]))}
+
+    def _read(self, question: Question) -> Any:
+        files, path = self._host(question).files, str(question["path"])
+        return (
+            {"base64": base64.b64encode(files.read(path)).decode()}
+            if files.is_file(path)
+            else {"base64": None}
+        )
+
+    def _write(self, question: Question) -> Any:
+        files, path = self._host(question).files, normalize(str(question["path"]))
+        files.makedirs(path.rpartition("\\")[0])
+        files.write(path, base64.b64decode(str(question["base64"])), by="admin")
+        return {}
+
+    def _remove(self, question: Question) -> Any:
+        self._host(question).files.remove_tree(str(question["path"]))
+        return {}
+
+    def _list(self, question: Question) -> Any:
+        files, path = self._host(question).files, str(question["path"])
+        return (
+            {"files": files.list(path), "folders": files.folders(path)}
+            if files.is_dir(path)
+            else {"files": [], "folders": []}
+        )
+
+    def _registry(self, question: Question) -> Any:
+        host = self._host(question)
+        registry = host.registry_of(str(question["account"])) if question.get("account") else host.registry
+        value = registry.get(str(question["path"]), str(question.get("name") or ""))
+        data = (
+            base64.b64encode(value.data).decode()
+            if value and isinstance(value.data, bytes)
+            else value.data
+            if value
+            else None
+        )
+        return {
+            "keys": registry.subkeys(str(question["path"])),
+            "value": None if value is None else {"kind": value.kind, "data": data},
+        }
+
+    def _stop(self, question: Question) -> Any:
+        self.stopping.set()
+        return {}
+
+
+def _wanted(question: Question) -> str:
+    text = str(question["text"])
+    if not text:
+        raise _Refused("the text to search for is empty")
+    return text
+
+
+class _Handler(BaseHTTPRequestHandler):
+    admin: Admin
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        try:
+            question = json.loads(body or b"{}")
+        except ValueError:
+            question = None
+        status, answer = (
+            self.admin.answer(self.path.strip("/"), question)
+            if isinstance(question, dict)
+            else (400, {"error": "no JSON object"})
+        )
+        data = json.dumps(answer, ensure_ascii=False, default=str).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Questions of tests are no part of the record."""

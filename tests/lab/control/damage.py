@@ -1,0 +1,113 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Damages a host on purpose, each by a name: what somebody or something breaks in real life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..windows.certstore import CertificateStores
+from ..windows.client import CONFIGURATIONS
+from ..windows.filesystem import join
+from ..windows.host import Host
+from ..windows.ksp import PROVIDERS, registered
+
+_CONTAINERS = r"C:\Users\Default\AppData\Roaming\Microsoft\Crypto\CaviumKSP\GlobalPartition"
+_SERVICE = "AWSCloudHSMClient"
+
+
+class UnknownDamage(Exception):
+    """There is no damage of that name; the text lists them."""
+
+
+def association(host: Host) -> int:
+    """Takes the key away from every certificate in LocalMachine\\My."""
+    stores, done = CertificateStores(host), 0
+    for stored in stores.certificates("My"):
+        if stored.key_provider_info is not None:
+            stores.set_key_provider_info(stored.thumbprint, None, "My")
+            done += 1
+    return done
+
+
+def container(host: Host) -> int:
+    """Deletes the key containers' files."""
+    names = host.files.list(_CONTAINERS) if host.files.is_dir(_CONTAINERS) else []
+    for name in names:
+        host.files.remove(join(_CONTAINERS, name))
+    return len(names)
+
+
+def certificate(host: Host) -> int:
+    """Removes all certificates from LocalMachine\\My."""
+    return _empty(host, "My")
+
+
+def chain(host: Host) -> int:
+    """Removes all certificates from the store of the intermediate authorities."""
+    return _empty(host, "CA")
+
+
+def root(host: Host) -> int:
+    """Removes all certificates from the store of the root authorities."""
+    return _empty(host, "Root")
+
+
+def _empty(host: Host, store: str) -> int:
+    stores = CertificateStores(host)
+    found = stores.certificates(store)
+    for stored in found:
+        stores.remove(stored.thumbprint, store)
+    return len(found)
+
+
+def service(host: Host) -> int:
+    """Stops the client's service (SDK 3)."""
+    found = host.services.get(_SERVICE)
+    if found is None or found.status != "Running":
+        return 0
+    host.services.stop(_SERVICE)
+    return 1
+
+
+def client_configuration(host: Host) -> int:
+    """Deletes the client's configuration files."""
+    there = [path for path in CONFIGURATIONS.values() if host.files.is_file(path)]
+    for path in there:
+        host.files.remove(path)
+    return len(there)
+
+
+def provider(host: Host) -> int:
+    """Takes CloudHSM's providers out of the registry."""
+    return sum(int(host.registry.delete(f"{PROVIDERS}\\{name}")) for name in registered(host))
+
+
+def credential(host: Host) -> int:
+    """Empties every account's Credential Manager."""
+    done = 0
+    for account in host.accounts.users():
+        for one in host.credentials.all(account.name, "interactive"):
+            host.credentials.delete(account.name, "interactive", one.target, one.kind)
+            done += 1
+    return done
+
+
+DAMAGES: Mapping[str, Callable[[Host], int]] = {
+    "association": association,
+    "container": container,
+    "certificate": certificate,
+    "chain": chain,
+    "root": root,
+    "service": service,
+    "client_configuration": client_configuration,
+    "provider": provider,
+    "credential": credential,
+}
+
+
+def damage(host: Host, name: str) -> int:
+    """Does the damage and says how many things it broke (0: there was nothing to break)."""
+    if name not in DAMAGES:
+        raise UnknownDamage(f"no damage '{name}'; there are {', '.join(DAMAGES)}")
+    return DAMAGES[name](host)

@@ -1,0 +1,358 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet: hosts, an HSM cluster, certificates, a timestamp authority and a web server, made from a
+description.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..hsm.cluster import WRONG_LOGINS, Cluster, KeyObject
+from ..hsm.pki import Pki
+from ..network.fileserver import FileServer
+from ..network.remote import Remote
+from ..network.tsa import Tsa
+from ..network.wsman import Endpoint
+from ..windows import packages
+from ..windows.certstore import CertificateStores
+from ..windows.host import OEM_CODE_PAGES, Host
+from .record import Record
+
+_REPOSITORY = Path(__file__).resolve().parents[3]
+ADMINISTRATOR = "Administrator"
+STRANGER = "somebody else"
+"""Who owns the signing keys while the fault ``key_foreign`` is there"""
+FLEET_FAULTS = (
+    *("tsa_down", "tsa_slow", "tsa_garbage", "tsa_http_500", "tsa_http_404", "tsa_reject"),
+    *("user_locked", "hsm_down", "key_unavailable", "key_foreign", "key_twice"),
+)
+
+
+class DescriptionError(Exception):
+    """A fleet's description cannot be used; the text says what is wrong and where."""
+
+
+@dataclass(frozen=True)
+class HostDescription:
+    name: str
+    language: str = "en"
+    oem_code_page: int | None = None
+    client_sdk: int = 5
+    powershell: str = "5.1.20348.2849"
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a fleet is made of. ``certificates``: signing (one certificate) or all (also the broken kinds)."""
+
+    hosts: tuple[HostDescription, ...]
+    hsm_type: str = "hsm1"
+    hsms: int = 2
+    crypto_user: str = "codesigner"
+    crypto_password: str = ""
+    certificates: str = "signing"
+    noise: bool = True
+    collections: Path = _REPOSITORY / "build" / "collections"
+    script: Path | None = None
+
+    def step_script(self) -> Path | None:
+        """The run_steps.ps1 that hosts accept: the one given, else the checkout's."""
+        return self.script or _REPOSITORY / "plugins" / "plugin_utils" / "_host" / "run_steps.ps1"
+
+
+# A mixed fleet: Client SDK 3 works on hsm1 clusters only.
+DEMO = Description(
+    (
+        HostDescription("win-sdk5-a"),
+        HostDescription("win-sdk5-de", language="de"),
+        HostDescription("win-sdk3", client_sdk=3),
+    )
+)
+
+
+def read_description(text: str) -> Description:
+    """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, powershell, faults),
+    ``cluster`` (hsm_type, hsms), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
+    """
+    data = yaml.safe_load(text)
+    if not isinstance(data, dict) or not isinstance(data.get("hosts"), dict) or not data["hosts"]:
+        raise DescriptionError("a fleet's description needs 'hosts': a mapping of host names")
+    _known(
+        data,
+        {
+            "hosts",
+            "cluster",
+            "crypto_user",
+            "crypto_password",
+            "certificates",
+            "noise",
+            "collections",
+            "run_steps",
+        },
+        "the description",
+    )
+    hosts = []
+    for name, fields in data["hosts"].items():
+        fields = fields or {}
+        _known(
+            fields, {"language", "oem_code_page", "client_sdk", "powershell", "faults"}, f"the host {name}"
+        )
+        host = HostDescription(str(name), **{**fields, "faults": tuple(fields.get("faults") or ())})
+        if host.language not in OEM_CODE_PAGES:
+            raise DescriptionError(
+                f"the host {name} has the language '{host.language}'; the lab knows {', '.join(OEM_CODE_PAGES)}"
+            )
+        if host.client_sdk not in (3, 5):
+            raise DescriptionError(f"the host {name} has client_sdk {host.client_sdk}; it is 3 or 5")
+        hosts.append(host)
+    cluster = data.get("cluster") or {}
+    _known(cluster, {"hsm_type", "hsms"}, "the cluster")
+    values: dict[str, Any] = {
+        key: data[key] for key in ("crypto_user", "crypto_password", "certificates", "noise") if key in data
+    }
+    if "collections" in data:
+        values["collections"] = Path(data["collections"])
+    if "run_steps" in data:
+        values["script"] = Path(data["run_steps"])
+    return Description(tuple(hosts), **cluster, **values)
+
+
+def _known(data: Mapping[str, Any], names: set[str], where: str) -> None:
+    unknown = sorted(set(data) - names)
+    if unknown:
+        raise DescriptionError(
+            f"{where} has the unknown entry '{unknown[0]}'; known are {', '.join(sorted(names))}"
+        )
+
+
+@dataclass
+class Member:
+    """A host of a running fleet: its endpoint and the password of its administrator."""
+
+    host: Host
+    remote: Remote
+    endpoint: Endpoint
+    password: str
+
+
+@dataclass
+class Fleet:
+    """A running fleet. Make one with ``start``."""
+
+    state: Path
+    description: Description
+    record: Record
+    cluster: Cluster
+    pki: Pki
+    tsa: Tsa
+    web: FileServer
+    crypto_password: str
+    members: dict[str, Member] = field(default_factory=dict)
+    _doubled: list[tuple[int, int]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, description: Description, state: Path) -> Fleet:
+        """Starts everything; when it returns, every endpoint answers."""
+        state.mkdir(parents=True, exist_ok=True)
+        password = description.crypto_password or "Cu-" + secrets.token_urlsafe(12)
+        cluster = Cluster.create(state, description.hsm_type, description.hsms, noise=description.noise)
+        cluster.add_user(description.crypto_user, password)
+        _unused, public = cluster.generate_rsa("codesign-key", owner=description.crypto_user)
+        pki = Pki.create()
+        if description.certificates == "all":
+            _unused, second = cluster.generate_rsa("codesign-second", owner=description.crypto_user)
+            _unused, curve = cluster.generate_ec("codesign-ec", owner=description.crypto_user)
+            pki.variants(public.public_key, second.public_key, curve.public_key)
+        else:
+            pki.code_signing("signing", public.public_key)
+        pki.write(state / "pki")
+        (state / "pki" / "customerCA.crt").write_text(cluster.customer_ca_pem, encoding="ascii")
+        web = state / "www"
+        web.mkdir(exist_ok=True)
+        for package in packages.ALL:
+            (web / package.file).write_bytes(package.content())
+        fleet = cls(
+            state,
+            description,
+            Record(state / "record.jsonl"),
+            cluster,
+            pki,
+            Tsa.start(state, pki),
+            FileServer(web),
+            password,
+        )
+        for host in description.hosts:
+            fleet._add(host)
+        return fleet
+
+    def _add(self, wanted: HostDescription) -> None:
+        host = Host(
+            wanted.name,
+            self.state / "hosts" / wanted.name,
+            language=wanted.language,
+            oem_code_page=wanted.oem_code_page,
+            client_sdk=wanted.client_sdk,
+            powershell=wanted.powershell,
+            record=self.record,
+            fleet=self,
+            cluster=self.cluster,
+        )
+        # Windows knows the roots of public authorities by itself.
+        CertificateStores(host).add(self.pki.tsa_root.der, "AuthRoot")
+        password = "Lab-" + secrets.token_urlsafe(12)
+        host.administrator.password = password
+        remote = Remote(host, self.description.collections, self.description.step_script())
+        endpoint = Endpoint(
+            remote.run,
+            ADMINISTRATOR,
+            password,
+            lambda operation: (
+                host.faults.take("connection_drop", operation) is not None
+                or (operation == "Command" and host.faults.take("connection_drop", "") is not None)
+            ),
+        )
+        endpoint.start()
+        for fault in wanted.faults:
+            host.faults.set(fault)
+        self.members[wanted.name] = Member(host, remote, endpoint, password)
+
+    def stop(self) -> None:
+        for member in self.members.values():
+            member.endpoint.stop()
+        self.web.stop()
+        self.tsa.stop()
+        self.cluster.close()
+        self.record.save()
+
+    # Faults of what all hosts share
+    # -----------------------------------------------------------------------------------------
+
+    def set_fault(self, text: str, count: int | None = None) -> None:
+        """A fault of the timestamp authority, the crypto user or the HSMs."""
+        name, _unused, argument = text.partition(":")
+        if name.startswith("tsa_"):
+            if name == "tsa_slow" and argument:
+                self.tsa.delay = float(argument)
+            self.tsa.set_fault(name.removeprefix("tsa_"), count)
+        elif name == "user_locked":
+            self.cluster.users[argument or self.description.crypto_user].wrong = WRONG_LOGINS
+        elif name == "hsm_down":
+            self.cluster.down.update([argument] if argument else self.cluster.addresses)
+        elif name == "key_unavailable":
+            self._copies(1)
+        elif name == "key_foreign":
+            self._own(self.description.crypto_user, STRANGER)
+        elif name == "key_twice":
+            self._doubled += [
+                self.cluster.double(key.handle) for key in self._signing_keys() if key.cls == "private"
+            ]
+        else:
+            raise DescriptionError(
+                f"no fault '{name}' for the whole fleet; there are {', '.join(FLEET_FAULTS)}"
+            )
+
+    def clear_faults(self) -> None:
+        self.tsa.set_fault("")
+        self.cluster.users[self.description.crypto_user].wrong = 0
+        self.cluster.down.clear()
+        self._own(STRANGER, self.description.crypto_user)
+        for pair in self._doubled:
+            for handle in pair:
+                self.cluster.delete_key(handle)
+        self._doubled = []
+        self._copies(len(self.cluster.addresses))
+
+    def _signing_keys(self) -> list[KeyObject]:
+        return [key for key in self.cluster.all_keys() if key.owner == self.description.crypto_user]
+
+    def _own(self, old: str, new: str) -> None:
+        for key in self.cluster.all_keys():
+            if key.owner == old:
+                self.cluster.give(key.handle, new)
+
+    def _copies(self, hsms: int) -> None:
+        """On how many HSMs the crypto user's keys lie; with one, Client SDK 5 refuses to use them by default."""
+        for key in self._signing_keys():
+            self.cluster.set_copies(key.handle, hsms)
+
+    # What a user needs
+    # -----------------------------------------------------------------------------------------------------
+
+    def inventory(self) -> dict[str, Any]:
+        """An Ansible inventory: how the hosts are reached, and what somebody who signs there would set."""
+        folder = self.state.resolve() / "pki"
+        hosts = {
+            name: {
+                "ansible_host": "127.0.0.1",
+                "ansible_port": member.endpoint.port,
+                "ansible_password": member.password,
+                "codesign_client_sdk": str(member.host.client_sdk),
+                "lab_sdk": member.host.client_sdk,
+                "lab_language": member.host.language,
+                "codesign_client_packages": [
+                    self._package(package) for package in packages.for_sdk(member.host.client_sdk)
+                ],
+            }
+            for name, member in self.members.items()
+        }
+        signtool = packages.SIGNTOOL
+        shared = {
+            "ansible_connection": "winrm",
+            "ansible_user": ADMINISTRATOR,
+            "ansible_winrm_scheme": "http",
+            "ansible_winrm_transport": "basic",
+            "codesign_hsm_addresses": self.cluster.addresses,
+            "codesign_hsm_type": self.cluster.hsm_type,
+            "codesign_customer_ca": str(folder / "customerCA.crt"),
+            "codesign_client_package_url": self.web.url,
+            "codesign_signtool_accept_license": True,
+            "codesign_signtool_package_url": f"{self.web.url}/{signtool.file}",
+            "codesign_signtool_package_sha256": hashlib.sha256(signtool.content()).hexdigest(),
+            "codesign_sign_timestamp_urls": [self.tsa.url],
+            "codesign_identities": [
+                {
+                    "name": "lab",
+                    "certificate": str(folder / "signing.pem"),
+                    "chain": [
+                        {"certificate": str(folder / "intermediate.pem"), "store": "CA"},
+                        {"certificate": str(folder / "root.pem"), "store": "Root"},
+                    ],
+                }
+            ],
+        }
+        return {"all": {"children": {"windows": {"hosts": hosts, "vars": shared}}}}
+
+    def _package(self, package: packages.Package) -> dict[str, str]:
+        return {
+            "file": package.file,
+            "sha256": hashlib.sha256(package.content()).hexdigest(),
+            "creates": package.creates,
+        }
+
+    def secret_variables(self) -> dict[str, Any]:
+        """What belongs into a vault."""
+        return {
+            "codesign_crypto_user": self.description.crypto_user,
+            "codesign_crypto_password": self.crypto_password,
+        }
+
+    def write_inventory(self) -> None:
+        """Writes inventory.yml and, readable by the owner alone, secrets.yml."""
+        (self.state / "inventory.yml").write_text(
+            yaml.safe_dump(self.inventory(), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+        secret = self.state / "secrets.yml"
+        with os.fdopen(
+            os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as stream:
+            yaml.safe_dump(self.secret_variables(), stream)

@@ -1,0 +1,184 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts, asks and stops a lab that runs in another process. Its folder holds lab.json: process id and admin
+address.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+
+class LabError(Exception):
+    """The lab does not run or refuses; the text says what to do."""
+
+
+class Control:
+    """A running lab, by its folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        file = state / "lab.json"
+        if not file.is_file():
+            raise LabError(f"no lab runs in {state}: start one with 'python -m lab start --state {state}'")
+        self.info: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+
+    def ask(self, door: str, /, **question: Any) -> Any:
+        """The answer of the lab's admin door."""
+        body, headers = json.dumps(question).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.info['admin']}/{door}", body, headers, method="POST")  # noqa: S310 - the lab wrote the address
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise LabError(str(json.load(error).get("error"))) from error
+        except (urllib.error.URLError, ConnectionError) as error:
+            raise LabError(
+                f"the lab in {self.state} does not answer any more: delete {self.state / 'lab.json'} and start it again"
+            ) from error
+
+    @property
+    def inventory(self) -> Path:
+        return self.state / "inventory.yml"
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets.yml"
+
+    def status(self) -> dict[str, Any]:
+        return dict(self.ask("status"))
+
+    def last(self) -> int:
+        """The number of the newest entry of the record."""
+        return int(self.ask("status")["last"])
+
+    def record(self, kind: str = "", host: str = "", since: int = 0) -> list[dict[str, Any]]:
+        return list(self.ask("record", kind=kind, host=host, since=since)["entries"])
+
+    def calls(self, host: str = "", since: int = 0) -> list[dict[str, Any]]:
+        """The remote calls, in their order."""
+        return self.record("call", host, since)
+
+    def search(self, text: str, host: str = "") -> dict[str, Any]:
+        """Where a text stands: entries of the record, files and registries of the hosts."""
+        return dict(self.ask("search", text=text, host=host))
+
+    def leaks(self, secret: str, host: str = "") -> dict[str, Any]:
+        """Where a secret stands and does not belong; three empty lists when it has not leaked."""
+        return dict(self.ask("leaks", text=secret, host=host))
+
+    def fault(self, host: str, fault: str, count: int | None = None) -> None:
+        """Injects a fault into a host, or with host "" into what all share (timestamp authority, crypto user,
+        HSMs).
+        """
+        self.ask("fault", host=host, fault=fault, count=count)
+
+    def clear(self, host: str = "", fault: str = "") -> None:
+        """Takes faults away: of one host or everywhere, one fault or all."""
+        self.ask("clear", host=host, fault=fault)
+
+    def damage(self, host: str, name: str) -> int:
+        return int(self.ask("damage", host=host, name=name)["broken"])
+
+    def read(self, host: str, path: str) -> bytes | None:
+        """A file of a host, None for a missing one."""
+        text = self.ask("read", host=host, path=path)["base64"]
+        return None if text is None else base64.b64decode(text)
+
+    def write(self, host: str, path: str, data: bytes) -> None:
+        self.ask("write", host=host, path=path, base64=base64.b64encode(data).decode())
+
+    def remove(self, host: str, path: str) -> None:
+        self.ask("remove", host=host, path=path)
+
+    def files(self, host: str, path: str) -> list[str]:
+        return list(self.ask("list", host=host, path=path)["files"])
+
+    def registry(self, host: str, path: str, name: str = "", account: str = "") -> dict[str, Any]:
+        """Sub-keys of a key and one of its values."""
+        return dict(self.ask("registry", host=host, path=path, name=name, account=account))
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """Ends the lab's process and waits for its end."""
+        pid = int(self.info["pid"])
+        if int(self.status()["pid"]) != pid:
+            raise LabError(
+                f"the process that answers for the lab in {self.state} is not the one that was started: end it by hand"
+            )
+        self.ask("stop")
+        if not _gone(pid, seconds):
+            os.kill(pid, signal.SIGTERM)
+            if not _gone(pid, 5):
+                raise LabError(f"the lab's process {pid} does not end")
+        (self.state / "lab.json").unlink(missing_ok=True)
+
+
+def start(state: Path, fleet: str = "demo", seconds: float = 120.0) -> Control:
+    """Starts a lab in a process of its own and waits until it answers. ``fleet``: demo, or a description's
+    file.
+    """
+    state = state.resolve()
+    file = state / "lab.json"
+    if file.is_file():
+        try:
+            Control(state).status()
+        except LabError:
+            file.unlink()
+        else:
+            raise LabError(
+                f"a lab runs in {state} already: stop it with 'python -m lab stop --state {state}'"
+            )
+    state.mkdir(parents=True, exist_ok=True)
+    log = state / "lab.log"
+    package = str(Path(__file__).resolve().parents[2])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH", "")) if part),
+    }
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab", "serve", "--fleet", fleet, "--state", str(state)],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            env=environment,
+            start_new_session=True,
+        )
+    end = time.monotonic() + seconds
+    while not file.is_file():
+        if process.poll() is not None:
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise LabError(
+                f"the lab did not start: {lines[-1] if lines else 'it said nothing'} (all of it: {log})"
+            )
+        if time.monotonic() > end:
+            process.terminate()
+            raise LabError(f"the lab was not ready after {seconds:.0f} seconds; see {log}")
+        time.sleep(0.05)
+    return Control(state)
+
+
+def _gone(pid: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                return True
+        except ChildProcessError:
+            pass  # not our child: somebody else started it
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,227 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An RFC 3161 time stamp authority over HTTP on loopback, whose answers ``openssl ts`` makes.
+
+Only the HTTP part is the lab's own; the token, its policy, serial number and signature are OpenSSL's. Faults
+that real authorities show can be switched on, for the next few requests or until they are switched off.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from asn1crypto import tsp
+
+from ..hsm.pki import Pki
+from ..hsm.softhsm import MissingPartError
+
+POLICY = "1.3.6.1.4.1.99999.1.1"
+DIGESTS = ("sha256", "sha384", "sha512")
+FAULTS = ("down", "slow", "garbage", "http_500", "http_404", "reject")
+"""down: the connection is reset. slow: the answer comes late. garbage: HTTP 200 with something that is no
+time stamp. reject: a well-formed answer whose status says that the request was refused.
+"""
+REFUSAL = bytes.fromhex("300a30080201020303000001")
+"""An RFC 3161 answer in DER: status 2 (rejection), failure unacceptedPolicy, no token"""
+QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
+
+CONFIGURATION = """\
+[tsa]
+default_tsa = tsa_lab
+
+[tsa_lab]
+serial = {folder}/serial
+crypto_device = builtin
+signer_cert = {folder}/tsa.pem
+signer_key = {folder}/tsa.key
+certs = {folder}/tsa-chain.pem
+signer_digest = sha256
+default_policy = {policy}
+digests = {digests}
+accuracy = secs:1
+ordering = no
+tsa_name = yes
+ess_cert_id_chain = no
+ess_cert_id_alg = sha256
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request that came in. ``digest``: the algorithm asked for, "" where the request could not be read."""
+
+    digest: str
+    fault: str
+    status: int
+    """HTTP status of the answer, 0 where the connection was reset"""
+
+
+class Tsa:
+    """A running authority. Make one with ``Tsa.start``; ``url`` is where it listens, ``requests`` what came
+    in.
+    """
+
+    def __init__(self, folder: Path, openssl: str) -> None:
+        self.folder = folder
+        self.requests: list[Request] = []
+        self.delay = 5.0
+        """Seconds that the fault "slow" takes"""
+        self._openssl = openssl
+        self._fault = ""
+        self._times: int | None = None
+        self._lock = threading.Lock()
+        self._server = _Server(self)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    @classmethod
+    def start(cls, state_dir: Path, pki: Pki) -> Tsa:
+        """An authority that stamps with the TSA certificate of ``pki``; its files lie in ``state_dir``/tsa."""
+        openssl = shutil.which("openssl")
+        if not openssl:
+            raise MissingPartError(
+                "openssl was not found: install it (Debian and Ubuntu: apt-get install openssl)"
+            )
+        folder = state_dir / "tsa"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tsa.key").touch(mode=0o600)
+        (folder / "tsa.key").write_bytes(pki.tsa.key_pem)
+        (folder / "tsa.pem").write_text(pki.tsa.pem, encoding="ascii")
+        (folder / "tsa-chain.pem").write_text(pki.tsa.pem + pki.tsa_root.pem, encoding="ascii")
+        (folder / "serial").write_text("1000\n", encoding="ascii")
+        text = CONFIGURATION.format(folder=folder, policy=POLICY, digests=", ".join(DIGESTS))
+        (folder / "openssl.cnf").write_text(text, encoding="utf-8")
+        tsa = cls(folder, openssl)
+        tsa._thread.start()
+        return tsa
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}/timestamp"
+
+    @property
+    def count(self) -> int:
+        """How many requests came in, whatever became of them."""
+        return len(self.requests)
+
+    def set_fault(self, name: str, times: int | None = None) -> None:
+        """Answers so for the next ``times`` requests, or until the next call; "" ends a fault."""
+        if name and name not in FAULTS:
+            raise ValueError(f"the authority knows no fault {name!r}, only {', '.join(FAULTS)}")
+        with self._lock:
+            self._fault, self._times = name, times
+
+    def take_fault(self) -> str:
+        """The fault of the request that is being answered."""
+        with self._lock:
+            fault = self._fault
+            if fault and self._times is not None:
+                self._times -= 1
+                if self._times <= 0:
+                    self._fault, self._times = "", None
+            return fault
+
+    def reply(self, query: bytes) -> bytes:
+        """OpenSSL's answer to an RFC 3161 request; a refusal is an answer too. b"" for what is no request."""
+        # One at a time: openssl reads, raises and writes the file of the serial number.
+        with self._lock:
+            request, answer = self.folder / "request.tsq", self.folder / "answer.tsr"
+            request.write_bytes(query)
+            answer.unlink(missing_ok=True)
+            subprocess.run(
+                [
+                    self._openssl,
+                    "ts",
+                    "-reply",
+                    "-config",
+                    str(self.folder / "openssl.cnf"),
+                    "-queryfile",
+                    str(request),
+                    "-out",
+                    str(answer),
+                ],
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+            return answer.read_bytes() if answer.exists() else b""
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, tsa: Tsa) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.tsa = tsa
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """The requests are kept in ``Tsa.requests``; the terminal stays quiet."""
+
+    def do_GET(self) -> None:
+        self._answer(405, "text/plain", b"time stamp requests are sent by POST\n")
+
+    def do_POST(self) -> None:
+        tsa = self.server.tsa
+        query = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault, digest = tsa.take_fault(), _digest_of(query)
+        status = 0 if fault == "down" else {"http_500": 500, "http_404": 404}.get(fault, 200)
+        if status == 200 and (
+            not digest or self.headers.get("Content-Type", "").split(";")[0].strip().lower() != QUERY_TYPE
+        ):
+            status = 400
+        tsa.requests.append(Request(digest, fault, status))
+        if fault == "down":
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        elif status != 200:
+            self._answer(status, "text/plain", b"no time stamp\n")
+        elif fault == "garbage":
+            self._answer(200, "text/html", b"<html><body>Welcome</body></html>")
+        elif fault == "reject":
+            self._answer(200, REPLY_TYPE, REFUSAL)
+        else:
+            if fault == "slow":
+                time.sleep(tsa.delay)
+            self._answer(200, REPLY_TYPE, tsa.reply(query))
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client did not wait
+
+
+def _digest_of(query: bytes) -> str:
+    try:
+        return str(
+            tsp.TimeStampReq.load(query, strict=True)["message_imprint"]["hash_algorithm"]["algorithm"].native
+        )
+    except (ValueError, TypeError, KeyError):
+        return ""

@@ -1,0 +1,327 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A WS-Man endpoint on loopback: the six operations of a WinRM shell, with basic authentication."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import socket
+import threading
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.sax.saxutils import escape
+
+from ..windows.process import Completed
+
+_NS = {
+    "s": "http://www.w3.org/2003/05/soap-envelope",
+    "a": "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    "w": "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd",
+    "x": "http://schemas.xmlsoap.org/ws/2004/09/transfer",
+    "rsp": "http://schemas.microsoft.com/wbem/wsman/1/windows/shell",
+}
+_DECLARED = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _NS.items())
+_SHELL = _NS["rsp"]
+_SHELL_URI = _SHELL + "/cmd"
+_TIMED_OUT = 2150858793
+_SHELL_NOT_FOUND = 2150858843
+_UNSUPPORTED = 2150858819
+_CHUNK = 90_000
+"""Bytes of output in one answer: base64 and envelope stay below the 153,600 that clients ask for."""
+
+
+@dataclass
+class Command:
+    """A command in a shell. It starts when its input is complete and runs in a thread of its own."""
+
+    line: str
+    environment: dict[str, str]
+    reads_stdin: bool
+    stdin: bytearray = field(default_factory=bytearray)
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set when the client ends the command before its time."""
+    done: threading.Event = field(default_factory=threading.Event)
+    result: Completed = field(default_factory=lambda: Completed(0))
+    sent: dict[str, int] = field(default_factory=lambda: {"stdout": 0, "stderr": 0})
+
+
+Runner = Callable[[Command], Completed]
+
+
+class _Fault(Exception):
+    """An answer of the endpoint that is a SOAP fault."""
+
+    def __init__(self, code: int, subcode: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.subcode, self.reason = code, subcode, reason
+
+
+class _Dropped(Exception):
+    """The connection is to be closed without an answer."""
+
+
+class Endpoint:
+    """One host's endpoint. ``runner`` does what a command asks for; ``user`` and ``password`` are asked from
+    the client.
+
+    ``drops`` is asked at each operation (its name) whether the connection breaks there.
+    """
+
+    def __init__(
+        self, runner: Runner, user: str, password: str, drops: Callable[[str], bool] = lambda operation: False
+    ) -> None:
+        self._runner = runner
+        self._drops = drops
+        self._authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._shells: dict[str, dict[str, Command]] = {}
+        self._environments: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+        endpoint = self
+
+        class Handler(_Handler):
+            owner = endpoint
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="wsman", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def authorized(self, header: str) -> bool:
+        return header == self._authorization
+
+    def answer(self, request: bytes) -> tuple[int, str]:
+        """HTTP status and envelope for one request."""
+        try:
+            envelope = ET.fromstring(request)
+        except ET.ParseError:
+            return 400, ""
+        header = envelope.find("s:Header", _NS)
+        body = envelope.find("s:Body", _NS)
+        if header is None or body is None:
+            return 400, ""
+        action, message = (header.findtext(f"a:{name}", "", _NS) for name in ("Action", "MessageID"))
+        operation = action.rpartition("/")[2]
+        if self._drops(operation):
+            raise _Dropped
+        try:
+            if header.findtext("w:ResourceURI", "", _NS) != _SHELL_URI:
+                raise _Fault(
+                    _UNSUPPORTED, "w:InvalidOptions", "The WS-Management service does not know this resource."
+                )
+            handlers = {
+                "Create": self._create,
+                "Command": self._command,
+                "Send": self._send,
+                "Receive": self._receive,
+                "Signal": self._signal,
+                "Delete": self._delete,
+            }
+            handler = handlers.get(operation)
+            if handler is None:
+                raise _Fault(
+                    _UNSUPPORTED, "w:UnsupportedFeature", f"The operation {action} is not supported."
+                )
+            return 200, _envelope(action + "Response", message, handler(header, body))
+        except _Fault as fault:
+            detail = (
+                f'<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="{fault.code}" Machine="localhost">'
+                f"<f:Message>{escape(fault.reason)}</f:Message></f:WSManFault>"
+            )
+            text = (
+                f"<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>{fault.subcode}</s:Value></s:Subcode></s:Code>"
+                f'<s:Reason><s:Text xml:lang="en-US">{escape(fault.reason)}</s:Text></s:Reason><s:Detail>{detail}</s:Detail></s:Fault>'
+            )
+            return 500, _envelope("http://schemas.dmtf.org/wbem/wsman/1/wsman/fault", message, text)
+
+    # The operations
+    # -----------------------------------------------------------------------------------------------------
+
+    def _create(self, header: ET.Element, body: ET.Element) -> str:
+        shell = str(uuid.uuid4()).upper()
+        variables = {str(item.get("Name")): item.text or "" for item in body.iterfind(".//rsp:Variable", _NS)}
+        with self._lock:
+            self._shells[shell] = {}
+            self._environments[shell] = variables
+        return (
+            f"<x:ResourceCreated><a:Address>http://127.0.0.1/wsman</a:Address><a:ReferenceParameters><w:ResourceURI>{_SHELL_URI}</w:ResourceURI>"
+            f'<w:SelectorSet><w:Selector Name="ShellId">{shell}</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>'
+            f"<rsp:Shell><rsp:ShellId>{shell}</rsp:ShellId></rsp:Shell>"
+        )
+
+    def _command(self, header: ET.Element, body: ET.Element) -> str:
+        shell = self._shell(header)
+        line = " ".join(
+            [
+                body.findtext(".//rsp:Command", "", _NS),
+                *(item.text or "" for item in body.iterfind(".//rsp:Arguments", _NS)),
+            ]
+        )
+        console = (
+            header.findtext("w:OptionSet/w:Option[@Name='WINRS_CONSOLEMODE_STDIN']", "TRUE", _NS).upper()
+            == "TRUE"
+        )
+        identifier = str(uuid.uuid4()).upper()
+        command = Command(line, self._environments[shell], reads_stdin=not console)
+        with self._lock:
+            self._shells[shell][identifier] = command
+        if not command.reads_stdin:
+            self._begin(command)
+        return f"<rsp:CommandResponse><rsp:CommandId>{identifier}</rsp:CommandId></rsp:CommandResponse>"
+
+    def _send(self, header: ET.Element, body: ET.Element) -> str:
+        stream = body.find(".//rsp:Stream", _NS)
+        if stream is None:
+            raise _Fault(_UNSUPPORTED, "w:InvalidParameter", "A Send without a stream.")
+        command = self._find(header, stream.get("CommandId", ""))
+        try:
+            command.stdin += base64.b64decode(stream.text or "", validate=True)
+        except binascii.Error:
+            raise _Fault(_UNSUPPORTED, "w:InvalidParameter", "The stream's content is no base64.") from None
+        if stream.get("End", "").lower() in ("true", "1") and command.reads_stdin:
+            command.reads_stdin = False
+            self._begin(command)
+        return "<rsp:SendResponse/>"
+
+    def _receive(self, header: ET.Element, body: ET.Element) -> str:
+        desired = body.find(".//rsp:DesiredStream", _NS)
+        identifier = desired.get("CommandId", "") if desired is not None else ""
+        command = self._find(header, identifier)
+        limit = re.fullmatch(r"PT([0-9.]+)S", header.findtext("w:OperationTimeout", "PT60S", _NS))
+        if not command.done.wait(float(limit[1]) if limit else 60.0):
+            raise _Fault(
+                _TIMED_OUT,
+                "w:TimedOut",
+                "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.",
+            )
+        parts = []
+        left = False
+        for name, data in (("stdout", command.result.stdout), ("stderr", command.result.stderr)):
+            start = command.sent[name]
+            chunk = data[start : start + _CHUNK]
+            if chunk:
+                parts.append(
+                    f'<rsp:Stream Name="{name}" CommandId="{identifier}">{base64.b64encode(chunk).decode()}</rsp:Stream>'
+                )
+            command.sent[name] = start + len(chunk)
+            left = left or command.sent[name] < len(data)
+        if left:
+            state = f'<rsp:CommandState CommandId="{identifier}" State="{_SHELL}/CommandState/Running"/>'
+        else:
+            state = (
+                f'<rsp:CommandState CommandId="{identifier}" State="{_SHELL}/CommandState/Done">'
+                f"<rsp:ExitCode>{command.result.exit_code}</rsp:ExitCode></rsp:CommandState>"
+            )
+        return f"<rsp:ReceiveResponse>{''.join(parts)}{state}</rsp:ReceiveResponse>"
+
+    def _signal(self, header: ET.Element, body: ET.Element) -> str:
+        signal = body.find(".//rsp:Signal", _NS)
+        identifier = signal.get("CommandId", "") if signal is not None else ""
+        command = self._find(header, identifier)
+        command.ended.set()
+        with self._lock:
+            self._shells[self._shell(header)].pop(identifier, None)
+        return "<rsp:SignalResponse/>"
+
+    def _delete(self, header: ET.Element, body: ET.Element) -> str:
+        shell = self._shell(header)
+        with self._lock:
+            for command in self._shells.pop(shell).values():
+                command.ended.set()
+            self._environments.pop(shell)
+        return ""
+
+    # Help
+    # ---------------------------------------------------------------------------------------------------------------
+
+    def _shell(self, header: ET.Element) -> str:
+        shell = header.findtext("w:SelectorSet/w:Selector[@Name='ShellId']", "", _NS)
+        if shell not in self._shells:
+            raise _Fault(
+                _SHELL_NOT_FOUND,
+                "w:InvalidSelectors",
+                "The request for the Windows Remote Shell failed: there is no such shell.",
+            )
+        return shell
+
+    def _find(self, header: ET.Element, identifier: str) -> Command:
+        command = self._shells[self._shell(header)].get(identifier)
+        if command is None:
+            raise _Fault(
+                _SHELL_NOT_FOUND,
+                "w:InvalidSelectors",
+                "The request for the Windows Remote Shell failed: there is no such command.",
+            )
+        return command
+
+    def _begin(self, command: Command) -> None:
+        def work() -> None:
+            try:
+                command.result = self._runner(command)
+            finally:
+                command.done.set()
+
+        threading.Thread(target=work, name="command", daemon=True).start()
+
+
+def _envelope(action: str, relates_to: str, body: str) -> str:
+    return (
+        f"<s:Envelope {_DECLARED}><s:Header><a:Action>{escape(action)}</a:Action><a:MessageID>uuid:{uuid.uuid4()}</a:MessageID>"
+        f"<a:RelatesTo>{escape(relates_to)}</a:RelatesTo></s:Header><s:Body>{body}</s:Body></s:Envelope>"
+    )
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+class _Handler(BaseHTTPRequestHandler):
+    owner: Endpoint
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    """Status line, headers and body go out in one write: with more, each answer would wait for a delayed
+    acknowledgement.
+    """
+
+    def do_POST(self) -> None:
+        request = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if not self.owner.authorized(self.headers.get("Authorization", "")):
+            self._reply(401, "", [("WWW-Authenticate", 'Basic realm="WSMAN"')])
+            return
+        if self.path.split("?")[0] != "/wsman":
+            self._reply(404, "")
+            return
+        try:
+            self._reply(*self.owner.answer(request))
+        except _Dropped:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _reply(self, status: int, text: str, headers: list[tuple[str, str]] | None = None) -> None:
+        data = text.encode()
+        self.send_response(status)
+        for name, value in headers or []:
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/soap+xml;charset=UTF-8")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """The record has what happened; a web server's log would only repeat it."""

@@ -1,0 +1,379 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file system of a simulated host: Windows paths, without regard to case, in a real folder of the lab."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .access import Ace, Acl
+from .errors import (
+    ACCESS_DENIED,
+    ALREADY_EXISTS,
+    BAD_NETWORK_PATH,
+    DIRECTORY,
+    DIRECTORY_NOT_EMPTY,
+    FILE_EXISTS,
+    FILE_NOT_FOUND,
+    INVALID_NAME,
+    PATH_NOT_FOUND,
+    SHARING_VIOLATION,
+    LabOSError,
+)
+
+Watcher = Callable[[str, bytes, str], None]
+Names = list[str]
+Entries = list[Ace]
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """``name`` and ``path`` in the case in which they were made. Times are UTC."""
+
+    path: str
+    name: str
+    is_dir: bool
+    size: int
+    modified: datetime
+    accessed: datetime
+    created: datetime
+    read_only: bool
+
+
+def normalize(path: str, directory: str = "C:\\") -> str:
+    """The absolute form of a Windows path: back slashes, no '.' and '..', no trailing blanks and dots."""
+    text = path.replace("/", "\\")
+    if text.startswith(("\\\\?\\", "\\\\.\\")):
+        text = text[4:]
+    if text.startswith("\\\\"):
+        raise LabOSError(BAD_NETWORK_PATH, path)
+    if not re.match(r"[A-Za-z]:", text):
+        text = directory[:2] + text if text.startswith("\\") else directory.rstrip("\\") + "\\" + text
+    elif len(text) == 2 or text[2] != "\\":
+        text = text[:2] + "\\" + text[2:]
+    parts: list[str] = []
+    for part in text[3:].split("\\"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            if re.search(r'[<>:"|?*\x00-\x1f]', part):
+                raise LabOSError(INVALID_NAME, path)
+            parts.append(part.rstrip(" .") or part)
+    return text[0].upper() + ":\\" + "\\".join(parts)
+
+
+def split(path: str) -> tuple[str, str]:
+    """Folder and name of a path."""
+    folder, _unused, name = path.rpartition("\\")
+    return (folder + "\\" if re.fullmatch(r"[A-Za-z]:", folder) else folder), name
+
+
+def join(folder: str, name: str) -> str:
+    return folder.rstrip("\\") + "\\" + name
+
+
+class FileSystem:
+    """The drive C:. Every operation raises LabOSError with the Windows error number when it cannot be done.
+
+    ``root`` is the real folder that stands for C:\\. Access rights are kept beside, by path.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        locked: Callable[[str], bool] = lambda path: False,
+        watcher: Watcher = lambda path, data, by: None,
+        held: Callable[[str], bool] = lambda path: False,
+    ) -> None:
+        self._root = root
+        self._root.mkdir(parents=True, exist_ok=True)
+        self._locked = locked
+        self._held = held
+        self._watcher = watcher
+        self._acls: dict[str, Acl] = {}
+        self._lock = threading.RLock()
+
+    # Where a path really is
+    # --------------------------------------------------------------------------------------------
+
+    def _lookup(self, path: str) -> tuple[Path, str] | None:
+        """The real path of an existing file or folder and its Windows path in its own case."""
+        full = normalize(path)
+        if full[0] != "C":
+            return None
+        real, names = self._root, ["C:"]
+        for part in full[3:].split("\\") if len(full) > 3 else []:
+            child = real / part
+            if not os.path.lexists(child):
+                try:
+                    name = next((name for name in os.listdir(real) if name.lower() == part.lower()), None)
+                except (NotADirectoryError, FileNotFoundError):
+                    name = None
+                if name is None:
+                    return None
+                child = real / name
+            real, names = child, [*names, child.name]
+        return real, "\\".join(names) if len(names) > 1 else "C:\\"
+
+    def real_path(self, path: str) -> Path:
+        """The real file behind an existing path, for real programs of the lab to work on."""
+        found = self._lookup(path)
+        if found is None:
+            raise LabOSError(FILE_NOT_FOUND if self._parent_exists(path) else PATH_NOT_FOUND, path)
+        return found[0]
+
+    def true_path(self, path: str) -> str:
+        """An existing path in the case in which it was made."""
+        found = self._lookup(path)
+        if found is None:
+            raise LabOSError(FILE_NOT_FOUND if self._parent_exists(path) else PATH_NOT_FOUND, path)
+        return found[1]
+
+    def _parent_exists(self, path: str) -> bool:
+        found = self._lookup(split(normalize(path))[0])
+        return found is not None and found[0].is_dir()
+
+    def _target(self, path: str) -> Path:
+        """The real path of a file that is to be made or written over."""
+        full = normalize(path)
+        found = self._lookup(full)
+        if found:
+            return found[0]
+        folder, name = split(full)
+        above = self._lookup(folder)
+        if above is None or not above[0].is_dir():
+            raise LabOSError(PATH_NOT_FOUND, path)
+        return above[0] / name
+
+    def _unlocked(self, path: str) -> None:
+        if self._locked(normalize(path)):
+            raise LabOSError(SHARING_VIOLATION, path)
+
+    def _writable(self, path: str) -> None:
+        """Windows removes, replaces and overwrites no file that is marked as read-only, or that another
+        process holds without letting others write.
+        """
+        if self._held(normalize(path)):
+            raise LabOSError(SHARING_VIOLATION, path)
+        if self.is_file(path) and self.stat(path).read_only:
+            raise LabOSError(ACCESS_DENIED, path)
+
+    # Looking
+    # ------------------------------------------------------------------------------------------------------------
+
+    def exists(self, path: str) -> bool:
+        try:
+            return self._lookup(path) is not None
+        except LabOSError:
+            return False
+
+    def is_file(self, path: str) -> bool:
+        try:
+            found = self._lookup(path)
+        except LabOSError:
+            return False
+        return found is not None and found[0].is_file()
+
+    def is_dir(self, path: str) -> bool:
+        try:
+            found = self._lookup(path)
+        except LabOSError:
+            return False
+        return found is not None and found[0].is_dir()
+
+    def read(self, path: str) -> bytes:
+        with self._lock:
+            real = self.real_path(path)
+            if real.is_dir():
+                raise LabOSError(ACCESS_DENIED, path)
+            self._unlocked(path)
+            return real.read_bytes()
+
+    def stat(self, path: str) -> FileInfo:
+        real, true = self.real_path(path), self.true_path(path)
+        status = real.stat()
+        modified, accessed = (
+            datetime.fromtimestamp(stamp, UTC) for stamp in (status.st_mtime, status.st_atime)
+        )
+        return FileInfo(
+            path=true,
+            name=split(true)[1],
+            is_dir=real.is_dir(),
+            size=0 if real.is_dir() else status.st_size,
+            modified=modified,
+            accessed=accessed,
+            created=min(modified, datetime.fromtimestamp(status.st_ctime, UTC)),
+            read_only=not status.st_mode & 0o200,
+        )
+
+    def list(self, path: str, pattern: str = "*") -> Names:
+        """The names of the files of a folder that fit a pattern, sorted."""
+        return self._names(path, pattern, folders=False)
+
+    def folders(self, path: str, pattern: str = "*") -> Names:
+        """The names of the folders of a folder that fit a pattern, sorted."""
+        return self._names(path, pattern, folders=True)
+
+    def _names(self, path: str, pattern: str, folders: bool) -> Names:
+        with self._lock:
+            real = self.real_path(path)
+            if not real.is_dir():
+                raise LabOSError(DIRECTORY, path)
+            wanted = "*" if pattern in ("*.*", "") else pattern.lower().replace("[", "[[]")
+            return sorted(
+                (
+                    child.name
+                    for child in real.iterdir()
+                    if child.is_dir() is folders and fnmatch.fnmatchcase(child.name.lower(), wanted)
+                ),
+                key=str.lower,
+            )
+
+    # Changing
+    # -----------------------------------------------------------------------------------------------------------
+
+    def write(self, path: str, data: bytes, *, by: str = "") -> None:
+        """Makes a file or writes over one; ``by`` says who, for the record."""
+        with self._lock:
+            real = self._target(path)
+            if real.is_dir():
+                raise LabOSError(ACCESS_DENIED, path)
+            self._unlocked(path)
+            self._writable(path)
+            real.write_bytes(data)
+        self._watcher(normalize(path), data, by)
+
+    def makedirs(self, path: str) -> None:
+        """Makes a folder with all above it; one that is there is no error."""
+        with self._lock:
+            full = normalize(path)
+            if full[0] != "C":
+                raise LabOSError(PATH_NOT_FOUND, path)
+            folder = "C:\\"
+            for part in full[3:].split("\\") if len(full) > 3 else []:
+                folder = join(folder, part)
+                found = self._lookup(folder)
+                if found is None:
+                    self._target(folder).mkdir()
+                elif not found[0].is_dir():
+                    raise LabOSError(ALREADY_EXISTS, path)
+
+    def remove(self, path: str) -> None:
+        """Removes a file or an empty folder."""
+        with self._lock:
+            real = self.real_path(path)
+            self._unlocked(path)
+            self._writable(path)
+            if real.is_dir():
+                if any(real.iterdir()):
+                    raise LabOSError(DIRECTORY_NOT_EMPTY, path)
+                real.rmdir()
+            else:
+                real.unlink()
+            self._forget_access(path)
+
+    def remove_tree(self, path: str) -> None:
+        """Removes a file or a folder with all below it."""
+        with self._lock:
+            real = self.real_path(path)
+            if real.is_dir():
+                for folder, _unused, names in os.walk(real):
+                    for name in names:
+                        self._unlocked(join(self.windows_path(Path(folder)), name))
+                shutil.rmtree(real)
+            else:
+                self._unlocked(path)
+                real.unlink()
+            self._forget_access(path)
+
+    def windows_path(self, real: Path) -> str:
+        """The Windows path of a real file of this file system."""
+        return join("C:", "\\".join(real.relative_to(self._root).parts))
+
+    def move(self, path: str, target: str, *, replace: bool = False) -> None:
+        """Gives a file or folder a new name. With ``replace`` an existing file gives way and its access
+        rights stay.
+        """
+        with self._lock:
+            real, there = self.real_path(path), self._lookup(target)
+            self._unlocked(path)
+            self._unlocked(target)
+            if there and there[0] != real and not (replace and there[0].is_file()):
+                raise LabOSError(ALREADY_EXISTS, target)
+            if there and there[0] != real:
+                self._writable(target)
+            new = (
+                there[0].with_name(split(normalize(target))[1])
+                if there and there[0] == real
+                else self._target(target)
+            )
+            kept = (
+                self._acls.get(normalize(target).lower())
+                if there
+                else self._acls.get(normalize(path).lower())
+            )
+            real.rename(new)
+            self._forget_access(path)
+            if kept:
+                self._acls[normalize(target).lower()] = kept
+        if new.is_file():
+            self._watcher(normalize(target), new.read_bytes(), "move")
+
+    def copy(self, path: str, target: str, *, replace: bool = False, by: str = "copy") -> None:
+        """Copies a file with its times of change; an existing target is error 80 without ``replace``."""
+        with self._lock:
+            data, source = self.read(path), self.real_path(path)
+            if self.exists(target) and not replace:
+                raise LabOSError(FILE_EXISTS, target)
+            self.write(target, data, by=by)
+            shutil.copystat(source, self.real_path(target))
+
+    def set_read_only(self, path: str, read_only: bool) -> None:
+        self.real_path(path).chmod(0o444 if read_only else 0o644)
+
+    # Access rights
+    # ------------------------------------------------------------------------------------------------------
+
+    def access(self, path: str) -> Acl:
+        """The access rights that a path has of its own; an inheriting one without entries where nobody set
+        any.
+        """
+        return self._acls.get(normalize(path).lower(), Acl())
+
+    def set_access(self, path: str, acl: Acl) -> None:
+        self.real_path(path)
+        with self._lock:
+            self._acls[normalize(path).lower()] = acl
+
+    def acl(self, path: str) -> Entries:
+        """All entries in force: the path's own, then those it inherits."""
+        own = self.access(path)
+        entries = list(own.entries)
+        if own.inherits and len(normalize(path)) > 3:
+            folder = self.is_dir(path)
+            entries += [
+                entry.inherited_by(folder)
+                for entry in self.acl(split(normalize(path))[0])
+                if entry.reaches(folder)
+            ]
+        return entries
+
+    def set_acl(self, path: str, entries: Entries) -> None:
+        """Replaces the path's own entries and leaves inheritance as it is."""
+        old = self.access(path)
+        self.set_access(
+            path, Acl(tuple(entry for entry in entries if not entry.inherited), old.inherits, old.owner)
+        )
+
+    def _forget_access(self, path: str) -> None:
+        prefix = normalize(path).lower()
+        for key in [key for key in self._acls if key == prefix or key.startswith(prefix + "\\")]:
+            del self._acls[key]

@@ -1,0 +1,487 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does what the collection's run_steps.ps1 does on a Windows host, with the same results in the same form."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from . import client, errors
+from .errors import LabOSError
+from .filesystem import join, normalize
+from .host import Host
+
+Answer = dict[str, Any]
+_RUNTIME = -2146233087
+
+
+class StepFailed(Exception):
+    """A step that throws on the host: message, .NET type and the number that the script reports."""
+
+    def __init__(
+        self, message: str, kind: str = "System.Management.Automation.RuntimeException", code: int = _RUNTIME
+    ) -> None:
+        super().__init__(message)
+        self.message, self.kind, self.code = message, kind, code
+
+
+def hresult(code: int) -> int:
+    """The HRESULT that .NET makes of a Win32 error number, signed."""
+    return (0x80070000 | code) - (1 << 32)
+
+
+def io_failure(error: LabOSError) -> StepFailed:
+    """A file operation's failure as .NET tells it."""
+    path = error.path
+    kinds = {
+        errors.FILE_NOT_FOUND: ("System.IO.FileNotFoundException", f"Could not find file '{path}'."),
+        errors.PATH_NOT_FOUND: (
+            "System.IO.DirectoryNotFoundException",
+            f"Could not find a part of the path '{path}'.",
+        ),
+        errors.ACCESS_DENIED: (
+            "System.UnauthorizedAccessException",
+            f"Access to the path '{path}' is denied.",
+        ),
+        errors.SHARING_VIOLATION: (
+            "System.IO.IOException",
+            f"The process cannot access the file '{path}' because it is being used by another process.",
+        ),
+        errors.FILE_EXISTS: ("System.IO.IOException", f"The file '{path}' already exists."),
+        errors.ALREADY_EXISTS: (
+            "System.IO.IOException",
+            "Cannot create a file when that file already exists.",
+        ),
+        errors.INVALID_NAME: ("System.ArgumentException", "Illegal characters in path."),
+    }
+    kind, message = kinds.get(error.code, ("System.IO.IOException", error.message))
+    return StepFailed(
+        message, kind, -2147024809 if error.code == errors.INVALID_NAME else hresult(error.code)
+    )
+
+
+class StepRunner:
+    """The steps of one call. ``environment``: that of the process; ``secrets``: name -> value."""
+
+    def __init__(
+        self, host: Host, account: str, logon: str, environment: Mapping[str, str], secrets: Mapping[str, str]
+    ) -> None:
+        self._host = host
+        self._files = host.files
+        self._registry = host.registry_of(account)
+        self._account = account
+        self._logon = logon
+        self._environment = dict(environment)
+        self._secrets = secrets
+        self.ops: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+            "run": self._run,
+            "together": self._together,
+            "each": self._each,
+            "registry": self._value,
+            "registry_children": self._children,
+            "list": self._list,
+            "read": self._read,
+            "read_folder": self._read_folder,
+            "write": self._write,
+            "append": self._append,
+            "copy": self._copy,
+            "move": self._move,
+            "remove": self._remove,
+            "digest": self._digest,
+            "version": self._version,
+            "access": self._access,
+            "service": self._service,
+            "connect": self._connect,
+        }
+        """What does each step kind."""
+
+    def answer(self, steps: Sequence[Mapping[str, Any]]) -> str:
+        """The JSON text that the script gives for ``steps``."""
+        results: list[Answer] = []
+        ok = True
+        for step in steps:
+            if step.get("only_if_previous_ok") and not ok:
+                results.append({"skipped": True})
+                continue
+            try:
+                result = self._step(step)
+                ok = not (
+                    result.get("timed_out")
+                    or result.get("exit_code")
+                    or result.get("failed")
+                    or result.get("error")
+                )
+            except StepFailed as failure:
+                result = _failure(failure)
+                ok = False
+            results.append(result)
+        code_page = self._host.registry.get(r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage", "OEMCP")
+        return json.dumps(
+            {
+                "results": results,
+                "powershell": self._host.powershell,
+                "account": self._host.accounts.full_name(self._account),
+                "oem_code_page": code_page.data if code_page else None,
+            }
+        )
+
+    def _step(self, step: Mapping[str, Any]) -> Answer:
+        do = self.ops.get(str(step.get("op")))
+        if do is None:
+            raise StepFailed(f"unknown step '{step.get('op')}'")
+        try:
+            return do(step)
+        except LabOSError as error:
+            raise io_failure(error) from error
+
+    # Programs
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _newest(self, path: str) -> str | None:
+        """The path with its '*' replaced by the highest version number's folder that holds the rest."""
+        before, star, after = (
+            re.split(r"([\\/]\*[\\/])", path, maxsplit=1)
+            if re.search(r"[\\/]\*[\\/]", path)
+            else (path, "", "")
+        )
+        if not star:
+            return path
+        found: list[tuple[tuple[int, ...], str]] = []
+        for name in self._files.folders(before) if self._files.is_dir(before) else []:
+            file = join(join(before, name), after)
+            if re.fullmatch(r"\d+(\.\d+){1,3}", name) and self._files.is_file(file):
+                found.append((tuple(int(part) for part in name.split(".")), file))
+        return max(found)[1] if found else None
+
+    def _secret(self, name: str) -> str:
+        if name not in self._secrets:
+            raise StepFailed(f"no secret named '{name}' came with these steps")
+        return self._secrets[name]
+
+    def _run(self, step: Mapping[str, Any]) -> Answer:
+        file = self._newest(str(step["file"]))
+        if file is None:
+            raise StepFailed(f"no file fits {step['file']}", "System.ComponentModel.Win32Exception", 2)
+        environment = dict(self._environment)
+        values = dict(step.get("environment") or {})
+        values.update(
+            {
+                name: self._secret(str(secret))
+                for name, secret in (step.get("secret_environment") or {}).items()
+            }
+        )
+        for name, value in values.items():
+            key = next((key for key in environment if key.lower() == name.lower()), name)
+            environment[key] = str(value)
+        text = (
+            self._secret(str(step["secret_stdin"]))
+            if step.get("secret_stdin")
+            else str(step.get("stdin") or "")
+        )
+        directory = str(step.get("directory") or self._host.profile(self._account))
+        try:
+            done = self._host.start(
+                file,
+                str(step.get("arguments") or ""),
+                text.encode("utf-8"),
+                environment,
+                directory,
+                self._account,
+                self._logon,
+                timeout=float(step["timeout"]),
+            )
+        except LabOSError as error:
+            text = self._host.error_text(error.code)
+            if self._host.powershell.startswith("7"):
+                text = f"An error occurred trying to start process '{file}' with working directory '{directory}'. {text}"
+            raise StepFailed(text.rstrip("."), "System.ComponentModel.Win32Exception", error.code) from error
+        return {
+            "exit_code": done.exit_code,
+            "file": file,
+            "timed_out": done.timed_out,
+            "milliseconds": done.milliseconds,
+            "stdout": _base64(done.stdout),
+            "stderr": _base64(done.stderr),
+        }
+
+    def _run_or_failure(self, step: Mapping[str, Any]) -> Answer:
+        try:
+            return self._run(step)
+        except StepFailed as failure:
+            return _failure(failure)
+
+    def _together(self, step: Mapping[str, Any]) -> Answer:
+        runs = list(step.get("runs") or [])
+        with ThreadPoolExecutor(max_workers=max(1, int(step["jobs"]))) as pool:
+            results = list(pool.map(self._run_or_failure, runs))
+        return {
+            "results": results,
+            "failed": any(
+                one.get("error") or one.get("timed_out") or one.get("exit_code") for one in results
+            ),
+        }
+
+    def _each(self, step: Mapping[str, Any]) -> Answer:
+        found = self._list(step)
+        names = step.get("leave_out") or []
+        left_out = {str(name).lower() for name in (names if isinstance(names, list) else [names])}
+        files = [file for file in found["files"] if file["name"].lower() not in left_out]
+        if step.get("most") and len(files) > int(step["most"]):
+            files = []
+        runs = [
+            {
+                "file": step["file"],
+                "arguments": str(step.get("arguments") or "").replace("{name}", file["name"]),
+                "directory": step["path"],
+                "environment": step.get("environment"),
+                "timeout": step["timeout"],
+            }
+            for file in files
+        ]
+        outcome = self._together({"runs": runs, "jobs": step["jobs"]})
+        for file, result in zip(files, outcome["results"], strict=True):
+            file["result"] = result
+            try:
+                file["digest"] = self._digest({"path": join(str(step["path"]), file["name"])})
+            except LabOSError as error:
+                file["digest"] = _failure(io_failure(error))
+        return {"exists": found["exists"], "files": files, "failed": outcome["failed"]}
+
+    def _version(self, step: Mapping[str, Any]) -> Answer:
+        file = self._newest(str(step["path"]))
+        if file is None or not self._files.is_file(file):
+            return {"exists": False}
+        info = self._host.program_info(file)
+        if info is None:
+            return {"exists": True, "version": "0.0.0.0", "product_version": None, "file": file}
+        numbers = (info["version"].split(".") + ["0"] * 4)[:4]
+        return {
+            "exists": True,
+            "version": ".".join(numbers),
+            "product_version": info["product_version"],
+            "file": file,
+        }
+
+    # Registry
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _value(self, step: Mapping[str, Any]) -> Answer:
+        path, name = _hive(str(step["path"])), str(step.get("name") or "")
+        value = self._registry.get(path, name)
+        if value is None:
+            return {"exists": False}
+        if isinstance(value.data, bytes):
+            return {"exists": True, "kind": "Binary", "base64": _base64(value.data)}
+        data = value.data
+        if value.kind == "DWord" and isinstance(data, int):
+            data = data - (1 << 32) if data >= 1 << 31 else data
+        return {"exists": True, "kind": value.kind, "value": data}
+
+    def _children(self, step: Mapping[str, Any]) -> Answer:
+        path = _hive(str(step["path"]))
+        if not self._registry.exists(path):
+            return {"exists": False, "children": []}
+        children = []
+        for key in self._registry.subkeys(path):
+            child = self._value({"path": f"{path}\\{key}", "name": step.get("name")})
+            if child["exists"]:
+                children.append({**child, "key": key})
+        return {"exists": True, "children": children}
+
+    # Files
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _path(self, step: Mapping[str, Any], name: str = "path") -> str:
+        return normalize(str(step[name]))
+
+    def _list(self, step: Mapping[str, Any]) -> Answer:
+        path = str(step["path"])
+        if not self._files.is_dir(path):
+            return {"exists": False, "files": []}
+        pattern = str(step.get("pattern") or "*")
+        files = []
+        for name in self._files.list(path):
+            if self._fits(name, pattern):
+                info = self._files.stat(join(path, name))
+                files.append(
+                    {
+                        "name": name,
+                        "size": info.size,
+                        "modified": info.modified.strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
+                    }
+                )
+        return {"exists": True, "files": files}
+
+    def _fits(self, name: str, pattern: str) -> bool:
+        """Windows' patterns; .NET Framework also finds longer extensions for one of exactly three characters."""
+        if pattern == "*.*":
+            pattern = "*"
+        texts = [pattern]
+        if not self._host.powershell.startswith("7") and re.search(r"\*[^?*]*\.[^.?*]{3}$", pattern):
+            texts.append(pattern + "*")
+        return any(fnmatch.fnmatchcase(name.lower(), text.lower().replace("[", "[[]")) for text in texts)
+
+    def _read(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        if not self._files.is_file(path):
+            return {"exists": False}
+        size, limit = self._files.stat(path).size, int(step.get("limit") or 0)
+        if size > limit:
+            raise StepFailed(f"{step['path']} has {size} bytes, more than the limit of {limit}")
+        return {"exists": True, "base64": _base64(self._files.read(path))}
+
+    def _read_folder(self, step: Mapping[str, Any]) -> Answer:
+        folder = self._host.expand(str(step["path"]), self._account, self._environment)
+        found = self._list({"path": folder, "pattern": step.get("pattern")})
+        files = [
+            {
+                "name": file["name"],
+                "base64": self._read({"path": join(folder, file["name"]), "limit": step.get("limit")})[
+                    "base64"
+                ],
+            }
+            for file in found["files"]
+        ]
+        return {"exists": found["exists"], "files": files}
+
+    def _write(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        folder, _, name = path.rpartition("\\")
+        temporary = (
+            f"{folder}\\{hashlib.md5(f'{path}{time.time_ns()}'.encode()).hexdigest()[: min(12, len(name))]}"
+        )
+        try:
+            data = base64.b64decode(str(step.get("base64") or ""), validate=True)
+        except binascii.Error:
+            raise StepFailed(
+                "The input is not a valid Base-64 string.", "System.FormatException", -2146233033
+            ) from None
+        try:
+            self._files.write(temporary, data, by="run_steps")
+            self._files.move(temporary, path, replace=True)
+        finally:
+            if self._files.is_file(temporary):
+                self._files.remove(temporary)
+        return {}
+
+    def _append(self, step: Mapping[str, Any]) -> Answer:
+        path, data = self._path(step), base64.b64decode(str(step.get("base64") or ""))
+        old = self._files.read(path) if self._files.is_file(path) else b""
+        self._files.write(
+            path, old + (b"\n" if old and not old.endswith(b"\n") else b"") + data, by="run_steps"
+        )
+        return {}
+
+    def _copy(self, step: Mapping[str, Any]) -> Answer:
+        self._files.copy(self._path(step), self._path(step, "target"), by="run_steps")
+        self._files.set_read_only(self._path(step, "target"), False)
+        return {}
+
+    def _move(self, step: Mapping[str, Any]) -> Answer:
+        self._files.move(
+            self._path(step),
+            self._path(step, "target"),
+            replace=self._files.is_file(self._path(step, "target")),
+        )
+        return {}
+
+    def _remove(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        existed = self._files.is_file(path)
+        if existed:
+            self._files.remove(path)
+        elif self._files.is_dir(path):
+            raise LabOSError(errors.ACCESS_DENIED, path)
+        elif not self._files.is_dir(path.rpartition("\\")[0] + "\\"):
+            raise LabOSError(errors.PATH_NOT_FOUND, path)
+        return {"existed": existed}
+
+    def _digest(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        if not self._files.is_file(path):
+            return {"exists": False}
+        data = self._files.read(path)
+        return {"exists": True, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+    def _access(self, step: Mapping[str, Any]) -> Answer:
+        found = self._list(step)
+        files = [
+            {"name": file["name"], "sddl": self._host.sddl(join(str(step["path"]), file["name"]))}
+            for file in found["files"]
+        ]
+        accounts = step.get("accounts", [None])
+        sids = []
+        for name in accounts if isinstance(accounts, list) else [accounts]:
+            try:
+                sids.append({"sid": self._host.accounts.sid(str(name)) if name else ""})
+            except LabOSError:
+                sids.append({"sid": ""})
+        return {"exists": found["exists"], "files": files, "sids": sids}
+
+    # Services and network
+    # -------------------------------------------------------------------------------------------------
+
+    def _service(self, step: Mapping[str, Any]) -> Answer:
+        service = self._host.services.get(str(step["name"]))
+        if service is None:
+            return {"exists": False}
+        return {"exists": True, "status": service.status, "start_type": service.start_type}
+
+    def _connect(self, step: Mapping[str, Any]) -> Answer:
+        address, port, timeout = str(step["address"]), int(step["port"]), int(step["timeout"])
+        cluster = self._host.cluster
+        if cluster is not None and address in cluster.addresses:
+            if client.reachable(self._host, address, port):
+                return {"reachable": True}
+            return {"reachable": False, "timed_out": True}
+        try:
+            with socket.create_connection((address, port), timeout=timeout):
+                return {"reachable": True}
+        except TimeoutError:
+            return {"reachable": False, "timed_out": True}
+        except OSError as error:
+            code = _socket_error(error)
+            text = (
+                self._host.error_text(code)
+                if code != 10061
+                else f"{self._host.error_text(code)[:-1]} {address}:{port}"
+            )
+            return {
+                "reachable": False,
+                "error": text,
+                "error_type": "System.Net.Sockets.SocketException",
+                "error_code": code,
+            }
+
+
+def _socket_error(error: OSError) -> int:
+    """The number that Winsock gives for it."""
+    if isinstance(error, socket.gaierror):
+        return 11001
+    return 10061 if isinstance(error, ConnectionRefusedError) else 10065
+
+
+def _hive(path: str) -> str:
+    """The path, when it begins with a hive that the script knows."""
+    hive = path.partition("\\")[0]
+    if hive.upper() not in ("HKLM", "HKCU", "HKU"):
+        raise StepFailed(f"unknown registry hive '{hive}'")
+    return path
+
+
+def _failure(failure: StepFailed) -> Answer:
+    return {"error": failure.message, "error_type": failure.kind, "error_code": failure.code}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,274 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client of a host: what is compared, and what is planned for it, by table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
+    ConnectResult,
+    Failure,
+    FileContent,
+    Result,
+    RunResult,
+    ServiceResult,
+    VersionResult,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Run, changes_host
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import configure
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import plan as client_plan
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import state as client
+
+CA = b"-----BEGIN CERTIFICATE-----\nMIIBCustomerCA00\n-----END CERTIFICATE-----\n"
+ADDRESSES = ("10.0.1.17", "10.0.2.23")
+WANT = client.Wanted("5", ADDRESSES, "hsm2m", CA)
+ABSENT, INSTALLED = VersionResult(False), VersionResult(True, "5.18.0.0", "5.18.0.0", "C:\\x\\configure.exe")
+NO_FILE = FileContent(False)
+LISTED = RunResult(
+    0, b"Provider Name: Cavium Key Storage Provider\r\nCertUtil: -csplist command completed successfully.\r\n"
+)
+
+
+def file(
+    addresses: tuple[str, ...] = ADDRESSES,
+    hsm_type: str = "hsm2m",
+    ca: str = configure.CUSTOMER_CA,
+    disabled: bool = False,
+    mode: object = True,
+) -> FileContent:
+    servers = [{"hostname": address, "port": 2223, "enable": True} for address in addresses]
+    cluster = {"hsm_ca_file": ca, "servers": servers, "options": {"disable_key_availability_check": disabled}}
+    data = {"clusters": [{"type": hsm_type, "cluster": cluster}], "sdk3_compatibility_mode": mode}
+    return FileContent(True, json.dumps(data).encode())
+
+
+def sdk5(
+    cli: FileContent, ksp: FileContent, customer_ca: bytes = CA, want: client.Wanted = WANT
+) -> client.Seen:
+    results: list[Result] = [
+        FileContent(True, customer_ca),
+        INSTALLED,
+        cli,
+        NO_FILE,
+        INSTALLED,
+        ksp,
+        NO_FILE,
+        LISTED,
+    ]
+    return client.read([*results, *(ConnectResult(True) for _address in want.hsm_addresses)], want)
+
+
+def sdk3(
+    address: str,
+    status: str = "Running",
+    start_type: str = "Automatic",
+    listed: str = "Cavium Key Storage Provider",
+) -> client.Seen:
+    config = FileContent(True, json.dumps({"server": {"hostname": address}}).encode())
+    run = RunResult(0, f"{listed}\r\nCavium CNG Provider\r\n".encode())
+    results: list[Result] = [
+        FileContent(True, CA),
+        ABSENT,
+        INSTALLED,
+        config,
+        NO_FILE,
+        ServiceResult(True, status, start_type),
+        run,
+        run,
+    ]
+    want = client.Wanted("3", ("10.0.1.17",), "hsm1", CA, check_connection=False)
+    return client.read(results, want)
+
+
+def test_observing_changes_nothing_and_reads_every_answer() -> None:
+    for sdk, count in (("3", 8), ("5", 8), ("auto", 15)):
+        steps = client.observe(replace(WANT, client_sdk=sdk))
+        assert len(steps) == count + len(ADDRESSES)
+        assert not any(changes_host(step) for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("cli", "ksp", "differences"),
+    [
+        (file(), file(), []),
+        (file(mode=None), file(mode=None), []),
+        (file(("10.0.2.23", "10.0.1.17")), file(), []),
+        (file(("10.0.1.17",)), file(), [("HSM addresses (cli)", "10.0.1.17, 10.0.2.23", "10.0.1.17")]),
+        (file(), file(hsm_type="hsm1"), [("HSM type (ksp)", "hsm2m", "hsm1")]),
+        (
+            file(ca=configure.CUSTOMER_CA.upper()),
+            file(ca="D:\\ca.crt"),
+            [("customer CA file (ksp)", configure.CUSTOMER_CA, "D:\\ca.crt")],
+        ),
+        (file(disabled=True), file(), [("key availability check (cli)", "on", "off")]),
+        (file(), file(mode=False), [("SDK 3 compatibility mode (ksp)", "on", "off")]),
+    ],
+)
+def test_sdk5_differences(
+    cli: FileContent, ksp: FileContent, differences: list[tuple[str, str, str]]
+) -> None:
+    findings = client.compare(WANT, sdk5(cli, ksp))
+    assert [(finding.what, finding.expected, finding.seen) for finding in findings] == differences
+    assert {finding.link for finding in findings} <= {"client"}
+
+
+def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
+    seen = client.read(
+        [
+            NO_FILE,
+            ABSENT,
+            NO_FILE,
+            NO_FILE,
+            ABSENT,
+            NO_FILE,
+            NO_FILE,
+            LISTED,
+            ConnectResult(True),
+            ConnectResult(True),
+        ],
+        WANT,
+    )
+    findings = client.compare(WANT, seen)
+    assert [(finding.what, finding.seen) for finding in findings] == [
+        ("CloudHSM client (cli)", "not installed"),
+        ("CloudHSM client (ksp)", "not installed"),
+        (configure.CUSTOMER_CA, "no such file"),
+    ]
+    assert (seen.client_sdk, seen.missing) == ("", ("cli", "ksp"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "links"),
+    [
+        (sdk3("10.0.1.17"), []),
+        (sdk3("10.0.9.9"), ["client"]),
+        (sdk3("10.0.1.17", "Stopped"), ["service"]),
+        (sdk3("10.0.1.17", "Running", "Manual"), ["service"]),
+        (sdk3("10.0.1.17", "Running", "AutomaticDelayedStart"), []),
+        (sdk3("10.0.1.17", listed="x"), ["provider"]),
+    ],
+)
+def test_sdk3_differences(seen: client.Seen, links: list[str]) -> None:
+    want = client.Wanted("3", ("10.0.1.17",), "hsm1", CA)
+    assert [finding.link for finding in client.compare(want, seen)] == links
+    assert bool(client_plan.plan(want, seen)) == bool(links)
+    after = client_plan.predict(want, seen)
+    assert client.compare(want, after) == []
+    assert (after != seen) == bool(links)
+
+
+def test_a_service_that_does_not_exist_belongs_to_the_role() -> None:
+    seen = replace(sdk3("10.0.1.17"), service=ServiceResult(False), providers=None)
+    (finding,) = client.compare(client.Wanted("3", ("10.0.1.17",)), seen)
+    assert (finding.link, finding.seen, finding.repair) == ("service", "not installed", client.ROLE)
+
+
+@pytest.mark.parametrize("sdk", ["3", "auto"])
+def test_sdk3_on_the_newer_type_is_a_finding_and_a_refusal(sdk: str) -> None:
+    want = client.Wanted(sdk, ("10.0.1.17",), "hsm2m")
+    findings = client.compare(want, sdk3("10.0.1.17"))
+    assert [(finding.what, finding.expected, finding.seen) for finding in findings] == [
+        ("client SDK", "5", "3")
+    ]
+    with pytest.raises(BrokenLink, match=r"hsm1\.medium only"):
+        client_plan.check(want, sdk3("10.0.1.17"))
+
+
+@pytest.mark.parametrize(
+    ("result", "error"),
+    [
+        (ConnectResult(False, True), "no answer"),
+        (ConnectResult(False, False, "refused", 10061), "refused"),
+        (Failure("bad address"), "bad address"),
+        (ConnectResult(False, False, "Connection refused", 10061), "Connection refused"),
+    ],
+)
+def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, error: str) -> None:
+    seen = client.read(
+        [
+            FileContent(True, CA),
+            INSTALLED,
+            file(),
+            NO_FILE,
+            INSTALLED,
+            file(),
+            NO_FILE,
+            LISTED,
+            ConnectResult(True),
+            result,
+        ],
+        WANT,
+    )
+    (finding,) = client.compare(WANT, seen)
+    assert (finding.link, finding.what, finding.seen) == (
+        "cluster",
+        "TCP connection to 10.0.2.23:2223",
+        error,
+    )
+    assert "security group (cloudhsm-<cluster id>-sg)" in finding.repair
+    assert finding.text.startswith(
+        f"cluster: this host cannot reach 10.0.2.23 on TCP port 2223: {error}. Make the instance"
+    )
+    assert "said" not in finding.as_dict()
+
+
+def test_only_what_differs_is_configured() -> None:
+    steps = client_plan.plan(WANT, sdk5(file(), file(disabled=True)))
+    assert [step.file for step in steps if isinstance(step, Run)] == ["C:\\x\\configure.exe"]
+    assert len(steps) == 1
+    assert client_plan.plan(WANT, sdk5(file(), file())) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", CA.replace(b"Customer", b"Another0")])
+def test_the_certificate_is_written_where_another_one_is(content: bytes) -> None:
+    seen = sdk5(file(), file(), content)
+    (step,) = client_plan.plan(WANT, seen)
+    assert step.to_json()["path"] == configure.CUSTOMER_CA
+    assert [finding.what for finding in client.compare(WANT, seen)] == [configure.CUSTOMER_CA]
+    assert client.compare(WANT, client_plan.predict(WANT, seen)) == []
+
+
+def test_nothing_wanted_is_nothing_compared() -> None:
+    want = client.Wanted("5", sdk3_compatibility_mode=False)
+    assert (
+        client.compare(
+            want, sdk5(file(("10.9.9.9",), "hsm1", "D:\\x", True, False), file(mode=None), b"", want)
+        )
+        == []
+    )
+
+
+def test_without_addresses_no_file_can_be_written() -> None:
+    want = client.Wanted("5")
+    seen = client.read([NO_FILE, INSTALLED, NO_FILE, NO_FILE, INSTALLED, NO_FILE, NO_FILE, LISTED], want)
+    with pytest.raises(BrokenLink, match="without hsm_addresses it cannot be written"):
+        client_plan.plan(want, seen)
+
+
+def test_a_type_for_a_cluster_that_is_not_in_the_file() -> None:
+    want = client.Wanted("5", (), "hsm2m", key_availability_check=None, sdk3_compatibility_mode=False)
+    empty = FileContent(True, b'{"clusters": []}')
+    with pytest.raises(BrokenLink, match="has no cluster with the addresses"):
+        client_plan.plan(want, sdk5(empty, empty, CA, want))
+
+
+def test_damage_is_a_finding() -> None:
+    damaged = FileContent(True, b"{")
+    findings = client.compare(WANT, sdk5(file(), damaged))
+    assert [(finding.what, finding.seen[:13]) for finding in findings] == [
+        (f"{configure.FOLDERS[0]}\\{configure.KSP_FILE}", "it is no JSON")
+    ]
+    assert client_plan.second_pass(WANT, sdk5(file(), damaged)) == []
+
+
+@pytest.mark.parametrize("error", ["Connection refused", "Connection refused.", "No such host is known. "])
+def test_a_finding_is_one_sentence_with_one_point(error: str) -> None:
+    seen = replace(sdk5(file(), file()), connections=(client.Connection("10.0.1.17", False, error),))
+    (finding,) = client.compare(WANT, seen)
+    assert f"TCP port 2223: {error.rstrip('. ')}. Make" in finding.text
+    assert ".." not in finding.text

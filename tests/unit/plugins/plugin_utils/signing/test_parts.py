@@ -1,0 +1,623 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of a signing task: SignTool on the host, files and patterns, certificate, working copies, ledger."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
+    DigestResult,
+    Done,
+    EachResult,
+    Failure,
+    FileRun,
+    FolderContents,
+    FolderResult,
+    RegistryResult,
+    RemoveResult,
+    RunResult,
+    TogetherResult,
+    VersionResult,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
+    AppendFile,
+    CopyFile,
+    Digest,
+    Each,
+    MoveFile,
+    ReadFolder,
+    ReadRegistry,
+    ReadRegistryChildren,
+    RemoveFile,
+    Together,
+    changes_host,
+    quote,
+    read_answer,
+    to_json,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import StoredCertificate
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
+    certificate as signing_certificate,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
+    files as signing_files,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
+    jobs as signing_jobs,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
+    ledger,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
+    rounds as signing_rounds,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
+    tool as signing_tool,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signature import (
+    Decision,
+    SeenFile,
+    Wanted,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import (
+    COMMAND_LINE_LIMIT,
+    SignOptions,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.output import (
+    ChainCertificate,
+    Signature,
+)
+
+OWN = "184EFBD18B376F996FFD3D79C2622334481D4409"
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=timezone.utc)
+KIT = r"C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0"
+
+
+# SignTool
+# -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("result", "wanted", "words"),
+    [
+        (VersionResult(True, "10.0.26100.9457", "", KIT + r"\x64\signtool.exe"), signing_tool.Wanted(), ""),
+        (VersionResult(True, "10.0.26100.9457", "", r"D:\tools\signtool.exe"), signing_tool.Wanted(), ""),
+        (VersionResult(False), signing_tool.Wanted(), "There is no SignTool"),
+        (Failure("denied."), signing_tool.Wanted(), "cannot be looked for: denied"),
+        (
+            VersionResult(True, "10.0.26100.9457", "", KIT + r"\x86\signtool.exe"),
+            signing_tool.Wanted(),
+            "x86 SignTool",
+        ),
+        (
+            VersionResult(True, "10.0.9.1", "", KIT + r"\x64\signtool.exe"),
+            signing_tool.Wanted(minimum_version="10.0.22000.0"),
+            "older than",
+        ),
+        (
+            VersionResult(True, "10.0.22000.0", "", KIT + r"\x64\signtool.exe"),
+            signing_tool.Wanted(minimum_version="10.0.22000.0"),
+            "",
+        ),
+    ],
+)
+def test_signtool_that_can_do_the_work(
+    result: VersionResult | Failure, wanted: signing_tool.Wanted, words: str
+) -> None:
+    assert [step.op for step in signing_tool.observe(wanted)] == ["version"]
+    seen = signing_tool.read([result])
+    assert bool(signing_tool.compare(wanted, seen)) is bool(words)
+    if not words:
+        signing_tool.check(wanted, seen)
+        return
+    with pytest.raises(BrokenLink, match=words):
+        signing_tool.check(wanted, seen)
+
+
+def test_architecture_is_the_folders() -> None:
+    assert signing_tool.Seen(True, KIT + r"\x64\signtool.exe").architecture == "x64"
+    assert signing_tool.Seen(True, KIT + r"\ARM64\signtool.exe").architecture == "arm64"
+    assert signing_tool.Seen(True, r"D:\x86 tools\signtool.exe").architecture == ""
+    assert signing_tool.numbers("10.0.x.1") == (10, 0, 0, 1)
+
+
+# Files
+# ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "folder", "name"),
+    [
+        (r"C:\build\app.exe", r"C:\build", "app.exe"),
+        ("C:/build/app.exe", r"C:\build", "app.exe"),
+        (r"C:\app.exe", "C:\\", "app.exe"),
+        (r"\\server\share\app.exe", r"\\server\share", "app.exe"),
+        (r"C:\build\*.exe", r"C:\build", "*.exe"),
+    ],
+)
+def test_locations(text: str, folder: str, name: str) -> None:
+    location = signing_files.locate(text)
+    assert (location.folder, location.name) == (folder, name)
+    assert location.path == text.replace("/", "\\")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (r"C:\d\.\a.exe", r"C:\d\a.exe"),
+        (r"C:\\d\\a.exe", r"C:\d\a.exe"),
+        (r"C:\d\x\..\a.exe", r"C:\d\a.exe"),
+        (r"C:\..\..\d\a.exe", r"C:\d\a.exe"),
+        ("C:/d//./a.exe", r"C:\d\a.exe"),
+        (r"C:\d\..\a.exe", r"C:\a.exe"),
+        (r"C:\d\.\*.exe", r"C:\d\*.exe"),
+        (r"\\server\share\..\..\a.exe", r"\\server\share\a.exe"),
+        (r"\\\\server\\share\\d\\a.exe", r"\\server\share\d\a.exe"),
+    ],
+)
+def test_every_spelling_of_a_path_becomes_the_plain_one(text: str, path: str) -> None:
+    assert signing_files.locate(text).path == path
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("build\\größe.exe", "'build\\größe.exe' is no full path"),
+        ("C:\\d.\\a.exe", "A folder in the path 'C:\\d.\\a.exe' ends with"),
+        ("C:\\d\\x\u200e.exe", "'C:\\d\\x\\u200e.exe' holds an invisible"),
+        ("C:\\d\\..", "is a folder"),
+        (r"\\?\C:\a.exe", "is no full path"),
+    ],
+)
+def test_a_refused_path_is_shown_as_it_was_written(text: str, words: str) -> None:
+    with pytest.raises(BrokenLink) as caught:
+        signing_files.locate(text)
+    assert words in str(caught.value)
+
+
+def test_same_file_twice_is_one() -> None:
+    assert len(signing_files.locate_all([r"C:\build\app.exe", r"c:\BUILD\APP.exe", "C:/build/app.exe"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("*.exe", "a.EXE", True),
+        ("*.exe", "a.exe_old", False),
+        ("a?.dll", "ab.dll", True),
+        ("a?.dll", "abc.dll", False),
+        ("*.*", "noextension", True),
+        ("a[1]*", "a[1].exe", True),
+    ],
+)
+def test_patterns(pattern: str, name: str, fits: bool) -> None:
+    assert signing_files.fits(pattern, name) is fits
+
+
+def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
+    locations = signing_files.locate_all([r"C:\a\one.exe", r"C:\b\*.dll", r"C:\gone\*.sys", r"C:\none\*.exe"])
+    steps = signing_files.observe(locations, "signtool.exe", 4)
+    assert [type(step) for step in steps] == [Digest, Together, Each, Each, Each]
+    assert not any(changes_host(step) for step in steps)
+    unsigned = RunResult(
+        1,
+        b"Verifying: x\r\n\r\nNumber of signatures successfully Verified: 0\r\nNumber of errors: 1\r\n",
+        b"SignTool Error: No signature found.\r\n",
+    )
+    results = [
+        DigestResult(True, 5, "aa"),
+        TogetherResult((unsigned,)),
+        EachResult(
+            True,
+            (
+                FileRun("x.dll", 3, DigestResult(True, 3, "bb"), unsigned),
+                FileRun("held.dll", 3, Failure("used by another process", "", -2147024864), unsigned),
+                FileRun("x.dll_old", 3, DigestResult(True, 3, "cc"), unsigned),
+            ),
+        ),
+        EachResult(False),
+        Failure("denied"),
+    ]
+    seen, problems = signing_files.read(locations, results)
+    assert [(file.path, file.kind) for file in seen] == [
+        (r"C:\a\one.exe", "unsigned"),
+        (r"C:\b\x.dll", "unsigned"),
+        (r"C:\b\held.dll", "in_use"),
+    ]
+    assert "does not exist" in problems[r"C:\gone\*.sys"].msg
+    assert "cannot be read: denied" in problems[r"C:\none\*.exe"].msg
+    seen, _problems = signing_files.read(locations[:1], [DigestResult(True, 5, "aa"), Failure("broken")])
+    assert seen[0].kind == "unreadable"
+    assert "broken" in seen[0].note
+
+
+# Certificate
+# ----------------------------------------------------------------------------------------------------------
+
+
+def test_where_the_certificate_is_looked_for() -> None:
+    assert signing_certificate.observe(signing_certificate.Wanted()) == []
+    (step,) = signing_certificate.observe(signing_certificate.Wanted(OWN))
+    assert isinstance(step, ReadRegistry)
+    assert step.path.endswith(OWN)
+    (children,) = signing_certificate.observe(signing_certificate.Wanted(subject="Example"))
+    assert isinstance(children, ReadRegistryChildren)
+    (folder,) = signing_certificate.observe(signing_certificate.Wanted(OWN, store_location="CurrentUser"))
+    assert isinstance(folder, ReadFolder)
+    assert folder.pattern == OWN
+
+
+def test_store_that_cannot_be_read() -> None:
+    seen = signing_certificate.read([Failure("Requested registry access is not allowed.")])
+    with pytest.raises(BrokenLink, match="cannot be read"):
+        signing_certificate.thumbprint(signing_certificate.Wanted(subject="x"), seen, NOW)
+    with pytest.raises(BrokenLink, match="cannot be read"):
+        signing_certificate.check(signing_certificate.Wanted(OWN), OWN, seen, NOW)
+
+
+def test_certificates_that_do_not_count() -> None:
+    archived = StoredCertificate(b"der", archived=True)
+    no_certificate = StoredCertificate(b"no DER at all")
+    seen = signing_certificate.Seen((archived, no_certificate))
+    with pytest.raises(BrokenLink, match="There is no certificate"):
+        signing_certificate.check(signing_certificate.Wanted(OWN), OWN, seen, NOW)
+    with pytest.raises(BrokenLink, match="No certificate"):
+        signing_certificate.thumbprint(signing_certificate.Wanted(subject="x", issuer="y"), seen, NOW)
+
+
+def test_damaged_entries_are_passed_over() -> None:
+    assert signing_certificate.read([FolderContents(True, {OWN: b"damaged"})]).found == ()
+    assert signing_certificate.read([RegistryResult(False)]).found == ()
+    assert (
+        "is damaged" in signing_certificate.read([RegistryResult(True, "Binary", content=b"damaged")]).problem
+    )
+    assert signing_certificate.read([]).found == ()
+
+
+# Working copies
+# -------------------------------------------------------------------------------------------------------
+
+
+def settings(**other: object) -> signing_jobs.Settings:
+    given: dict[str, object] = {
+        "program": "signtool.exe",
+        "wanted": Wanted("signed", OWN),
+        "sign": SignOptions(OWN),
+        **other,
+    }
+    return signing_jobs.Settings(**given)  # type: ignore[arg-type]
+
+
+def test_working_copies_lie_beside_the_file_have_short_ascii_names_and_keep_the_extension() -> None:
+    paths = [r"C:\build\日本.exe", r"C:\setup.msi", r"C:\build\noextension", r"C:\build\x.größe"]
+    jobs = signing_jobs.make_jobs([(SeenFile(path, "unsigned"), Decision("sign")) for path in paths])
+    assert [job.folder for job in jobs] == [r"C:\build", "C:\\", r"C:\build", r"C:\build"]
+    assert [job.copy[-4:] for job in jobs[:2]] == [".exe", ".msi"]
+    assert all(job.copy.isascii() and job.copy.startswith("codesign-") for job in jobs)
+    assert [job.copy for job in jobs] == [
+        job.copy for job in signing_jobs.make_jobs([(job.before, job.decision) for job in jobs])
+    ]
+    assert signing_jobs.make_jobs([(SeenFile(r"C:\a.exe", "signed"), Decision("leave"))]) == []
+
+
+def test_copies_never_share_a_name() -> None:
+    file = SeenFile(r"C:\build\a.exe", "unsigned")
+    jobs = signing_jobs.make_jobs([(file, Decision("sign")), (file, Decision("sign"))])
+    assert len({job.copy for job in jobs}) == 2
+
+
+def test_folder_too_deep_for_a_copy_is_said_before_anything_runs() -> None:
+    path = "C:\\" + "d" * 245 + "\\a.exe"
+    (job,) = signing_jobs.make_jobs([(SeenFile(path, "unsigned"), Decision("sign"))])
+    assert job.status == "failed"
+    assert job.problem is not None
+    assert "shorter folder" in job.problem.msg
+
+
+def test_round_copies_signs_verifies_and_digests() -> None:
+    jobs = signing_jobs.make_jobs(
+        [(SeenFile(rf"C:\build\{name}.exe", "unsigned"), Decision("sign")) for name in "abc"]
+    )
+    told = signing_jobs.next_round(settings(jobs=2), jobs)
+    assert [type(step) for step in told.steps] == [RemoveFile, CopyFile] * 3 + [Together, Together] + [
+        Digest
+    ] * 3
+    signing, verifying = told.steps[6], told.steps[7]
+    assert isinstance(signing, Together)
+    assert isinstance(verifying, Together)
+    assert [len(batch.members) for batch in told.batches] == [2, 1]
+    assert all(run.changes and run.directory == r"C:\build" for run in signing.runs)
+    assert not changes_host(verifying)
+    assert len(verifying.runs) == 3
+
+
+def test_long_lists_keep_within_a_command_line() -> None:
+    files = [(SeenFile(rf"C:\many\{number}.exe", "unsigned"), Decision("sign")) for number in range(3000)]
+    deep = settings(program="C:\\" + "p" * 200 + "\\signtool.exe", batch=100_000, jobs=1)
+    told = signing_jobs.next_round(deep, signing_jobs.make_jobs(files))
+    lengths = [len(f'"{batch.run.file}" {quote(batch.run.arguments)}') + 1 for batch in told.batches]
+    assert len(lengths) == 3
+    assert COMMAND_LINE_LIMIT - 30 < lengths[0] <= COMMAND_LINE_LIMIT
+    assert sorted(number for batch in told.batches for number in batch.members) == list(range(3000))
+
+
+def test_pause_grows_only_when_all_authorities_failed() -> None:
+    (job,) = signing_jobs.make_jobs([(SeenFile(r"C:\a.exe", "unsigned"), Decision("sign"))])
+    from dataclasses import replace
+
+    two = settings(timestamp_urls=("http://a/", "http://b/"), delay=5)
+    assert [signing_jobs.pause(two, [replace(job, tries=tries)]) for tries in range(7)] == [
+        0,
+        0,
+        5,
+        0,
+        10,
+        0,
+        20,
+    ]
+    assert signing_jobs.pause(settings(), [job]) == 0
+
+
+def test_end_moves_writes_and_removes() -> None:
+    from dataclasses import replace
+
+    before = SeenFile(r"C:\build\a.exe", "unsigned", 5, "aa")
+    (job,) = signing_jobs.make_jobs([(before, Decision("sign"))])
+    good = replace(job, status="good", now=SeenFile(before.path, "signed", 9, "bb"))
+    bad = replace(job, status="failed")
+    steps = signing_jobs.finish([good, bad], {0: b"line\n"}, r"C:\logs\l")
+    assert [type(step) for step in steps] == [MoveFile, AppendFile, Digest, RemoveFile, RemoveFile]
+    done = [Done(), Done(), DigestResult(True, 9, "bb"), RemoveResult(False), RemoveResult(False)]
+    assert [
+        one.status for one in signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
+    ] == ["done", "failed"]
+    done[2] = Failure("Access is denied.")
+    (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
+    assert first.problem is not None
+    assert "cannot be read now: Access is denied." in first.problem.msg
+    done[2] = DigestResult(True, 9, "cc")
+    (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
+    assert first.status == "failed"
+    assert first.problem is not None
+    assert "something else wrote it" in first.problem.msg
+
+
+DENIED = b"SignTool Error: Access is denied.\r\n"
+INTERNAL = b"SignTool Error: An unexpected internal error has occurred.\r\n"
+
+
+def counted(errors: int) -> bytes:
+    return f"Number of files successfully Signed: 0\r\nNumber of errors: {errors}\r\n".encode()
+
+
+def unsigned_run() -> RunResult:
+    counters = b"Number of signatures successfully Verified: 0\r\nNumber of errors: 1\r\n"
+    return RunResult(1, b"Verifying: x\r\n\r\n" + counters, b"SignTool Error: No signature found.\r\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "run", "outcomes"),
+    [
+        # Two files, one sentence: whose it is shows when each runs alone.
+        (2, RunResult(1, counted(1), DENIED), ["alone", "alone"]),
+        # Two files, two equal sentences: each has its own.
+        (2, RunResult(1, counted(2), DENIED * 2), ["failed", "failed"]),
+        # Ended early without a sentence: the first file is where it ended.
+        (2, RunResult(1, b"Done Adding Additional Store\r\n"), ["failed", "open"]),
+        # Two sentences and no counters: the last one ended the run, but at which file?
+        (3, RunResult(1, b"", DENIED + INTERNAL), ["alone", "alone", "alone"]),
+        (1, RunResult(None, timed_out=True), ["failed"]),
+    ],
+)
+def test_whose_reason_it_is(files: int, run: RunResult, outcomes: list[str]) -> None:
+    jobs = signing_jobs.make_jobs(
+        [(SeenFile(rf"C:\build\{number}.exe", "unsigned"), Decision("sign")) for number in range(files)]
+    )
+    told = signing_jobs.next_round(settings(jobs=1), jobs)
+    results = [RemoveResult(False), Done()] * files + [
+        TogetherResult((run,)),
+        TogetherResult((unsigned_run(),) * files),
+    ]
+    results += [DigestResult(True, 5, "aa")] * files
+    after, _warnings = signing_rounds.read_round(settings(jobs=1), jobs, told, results)
+    assert ["alone" if job.alone else job.status for job in after] == outcomes
+
+
+def test_copy_that_is_not_as_wanted_never_takes_the_files_place() -> None:
+    two = Signature(index=0, algorithm="sha256", chain=(ChainCertificate(OWN),), timestamped=False)
+    (job,) = signing_jobs.make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
+    now = SeenFile(job.before.path, "signed", 9, "bb", (two, two), True)
+    decision = signing_jobs.achieved(settings(), job, now)
+    assert decision.action == "refuse"
+    assert decision.problem is not None
+    assert "2 signatures instead of 1" in decision.problem.msg
+
+
+def test_signtool_that_cannot_be_started_and_verification_that_was_not_run() -> None:
+    jobs = signing_jobs.make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
+    told = signing_jobs.next_round(settings(), jobs)
+    results = [
+        RemoveResult(False),
+        Done(),
+        Failure("it went away"),
+        Failure("it went away"),
+        DigestResult(True, 5, "aa"),
+    ]
+    (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
+    assert job.status == "failed"
+    assert job.problem is not None
+    assert job.problem.link == "signtool"
+
+
+def test_tool_that_says_nothing_useful() -> None:
+    jobs = signing_jobs.make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
+    told = signing_jobs.next_round(settings(), jobs)
+    unsigned = RunResult(
+        1,
+        b"Verifying: x\r\n\r\nNumber of signatures successfully Verified: 0\r\nNumber of errors: 1\r\n",
+        b"SignTool Error: No signature found.\r\n",
+    )
+    for run, words in (
+        (RunResult(0, b"", b"Usage: signtool sign"), "SignTool's help"),
+        (RunResult(0xC0000142), "exit code 3221225794"),
+        (RunResult(0, b"Successfully signed: a\r\n"), "exit code 0 and gave no reason"),
+    ):
+        results = [
+            RemoveResult(False),
+            Done(),
+            TogetherResult((run,)),
+            TogetherResult((unsigned,)),
+            DigestResult(True, 5, "aa"),
+        ]
+        (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
+        assert job.status == "failed"
+        assert job.problem is not None
+        assert words in job.problem.msg
+
+
+# Ledger
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def test_ledger_lines_are_whole_and_read_back() -> None:
+    before, after = (
+        SeenFile(r"C:\größe.exe", "unsigned", 5, "aa"),
+        SeenFile(r"C:\größe.exe", "signed", 9, "bb"),
+    )
+    text = ledger.line(NOW, "win01", "WIN01\\signer", Wanted("signed", OWN), before, after)
+    assert text.endswith(b"\n")
+    assert text.count(b"\n") == 1
+    assert text.isascii()
+    (entry,) = ledger.read_lines(b'{"torn": tr\n' + text + b"3\n")
+    assert (entry["time"], entry["host"], entry["file"], entry["sha256_after"]) == (
+        "2026-11-24T08:00:00Z",
+        "win01",
+        r"C:\größe.exe",
+        "bb",
+    )
+
+
+def test_ledger_needs_its_folder() -> None:
+    assert ledger.observe("") == []
+    (step,) = ledger.observe(r"C:\logs\signed.jsonl")
+    assert not changes_host(step)
+    ledger.check(r"C:\logs\signed.jsonl", [FolderResult(True)])
+    for result in (FolderResult(False), Failure("denied")):
+        with pytest.raises(BrokenLink, match="folder of the ledger"):
+            ledger.check(r"C:\logs\signed.jsonl", [result])
+
+
+def test_append_is_a_writing_step_of_the_script() -> None:
+    step = AppendFile(r"C:\logs\l", b"line\n", only_if_previous_ok=True)
+    assert changes_host(step)
+    assert json.loads(to_json([step])) == [
+        {"op": "append", "path": r"C:\logs\l", "base64": "bGluZQo=", "only_if_previous_ok": True}
+    ]
+    assert read_answer([step], '{"results": [{}]}').results == (Done(),)
+
+
+# What SignTool says of all files alike
+# -----------------------------------------------------------------------------------
+
+
+def one_round(
+    files: int,
+    run: RunResult,
+    verified: RunResult | None = None,
+    digests: DigestResult | None = None,
+    **options: object,
+) -> list[signing_jobs.Job]:
+    jobs = signing_jobs.make_jobs(
+        [(SeenFile(rf"C:\build\{number}.exe", "unsigned"), Decision("sign")) for number in range(files)]
+    )
+    told = signing_jobs.next_round(settings(jobs=1, **options), jobs)
+    results = [RemoveResult(False), Done()] * files + [
+        TogetherResult((run,)),
+        TogetherResult((verified or unsigned_run(),) * files),
+    ]
+    results += [digests or DigestResult(True, 5, "aa")] * files
+    return signing_rounds.read_round(settings(jobs=1, **options), jobs, told, results)[0]
+
+
+def failed_run(error: str, out: str = "") -> RunResult:
+    return RunResult(1, out.encode(), f"SignTool Error: {error}\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("run", "link", "words"),
+    [
+        (failed_run("The specified CSP could not be found."), "provider", "key storage provider"),
+        (
+            failed_run("The specified private key container was not found."),
+            "container",
+            "does not exist for this account",
+        ),
+        (
+            failed_run("The provided cross certificate would not be present in the certificate chain."),
+            "argument",
+            "additional certificate",
+        ),
+        (
+            failed_run(r"File not found: codesign-01234567.exe"),
+            "key",
+            "the key, its provider or the certificate store",
+        ),
+        (failed_run("No private key is available."), "key", "cannot be opened"),
+        (
+            failed_run(
+                "An unexpected internal error has occurred.",
+                'Error information: "Error: SignerSign() failed." (-2146893799/0x80090019)',
+            ),
+            "provider",
+            "0x80090019",
+        ),
+    ],
+)
+def test_what_is_wrong_for_every_file_alike_ends_the_round(run: RunResult, link: str, words: str) -> None:
+    jobs = one_round(3, run)
+    assert [job.status for job in jobs] == ["failed"] * 3
+    for job in jobs:
+        assert job.problem is not None
+        assert job.problem.link == link
+        assert words in job.problem.msg
+        assert "Check the path" not in job.problem.msg
+        assert job.problem.words
+
+
+def test_a_file_that_is_not_there_is_still_one() -> None:
+    (job,) = one_round(
+        1,
+        RunResult(1, counted(1), b"SignTool Error: File not found: codesign-01234567.exe\r\n"),
+        digests=DigestResult(False),
+    )
+    assert job.problem is not None
+    assert (job.status, job.problem.link) == ("failed", "file")
+    assert "the file is missing" in job.problem.msg or "is gone" in job.problem.msg
+
+
+@pytest.mark.parametrize("code", ["0x80096005", "0x80072ee2", "0x80190191", "0x8009310b"])
+def test_an_answer_of_an_authority_that_ends_the_run_counts_as_a_try(code: str) -> None:
+    internal = failed_run(
+        "An unexpected internal error has occurred.",
+        f'Error information: "Error: SignerSign() failed." (-1/{code})',
+    )
+    jobs = one_round(3, internal, timestamp_urls=("http://a/", "http://b/"), attempts=2)
+    assert [(job.status, job.tries) for job in jobs] == [("open", 1), ("open", 0), ("open", 0)]
+    (last,) = one_round(1, internal, timestamp_urls=("http://a/",), attempts=1)
+    assert last.problem is not None
+    assert (last.status, last.problem.link, last.problem.code) == ("failed", "timestamp", int(code, 16))
+
+
+def test_a_certificate_that_ends_after_the_year_3000_is_said_to_be_dropped() -> None:
+    listed = f"    Issued to: A\n    Issued by: B\n    SHA1 hash: {OWN}\n\n"
+    filters = "After EKU filter, 1 certs were left.\nAfter expiry filter, 0 certs were left.\nAfter Hash filter, 0 certs were left.\n"
+    text = f"The following certificates were considered:\n{listed}{filters}"
+    (job,) = one_round(1, failed_run("No certificates were found that met all the given criteria.", text))
+    assert job.problem is not None
+    assert job.problem.link == "certificate"
+    assert "ends after the year 3000" in job.problem.msg

@@ -1,0 +1,632 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""association.py and association_plan.py by table: what is asked, found, compared, planned and judged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import read_certificate
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
+    Failure,
+    FileContent,
+    FolderContents,
+    RegistryChildrenResult,
+    RegistryResult,
+    Result,
+    RunResult,
+    ServiceResult,
+    Skipped,
+)
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
+    ReadFile,
+    ReadFolder,
+    ReadRegistryChildren,
+    RemoveFile,
+    Run,
+    WriteFile,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    KeyProvInfo,
+    StoredCertificate,
+    write_blob,
+)
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import association
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import repair as association_plan
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.association import Seen, Wanted
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import NotInStoreError
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.repair import Access, KeyTest
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
+
+KSP = "Cavium Key Storage Provider"
+PRIVATE = ec.generate_private_key(ec.SECP256R1())
+NOW = datetime.now(timezone.utc)
+
+
+def make(name: str, serial: int) -> bytes:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(
+        subject, subject, PRIVATE.public_key(), serial, NOW, NOW + timedelta(days=1)
+    )
+    return builder.sign(PRIVATE, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+DER = make("Example", 0xABCD)
+THUMBPRINT = read_certificate(DER).thumbprint
+KEY = KeyProvInfo("7e3c-b2f5", KSP, 0, 0, 2)
+
+
+def children(**blobs: bytes) -> RegistryChildrenResult:
+    return RegistryChildrenResult(
+        True, {name: RegistryResult(True, "Binary", None, blob) for name, blob in blobs.items()}
+    )
+
+
+def entry(der: bytes = DER, key: KeyProvInfo | None = None, name: str | None = None) -> dict[str, bytes]:
+    return {read_certificate(der).thumbprint: write_blob(StoredCertificate(der, key, name))}
+
+
+# Asking and reading
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked() -> None:
+    machine = "HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\My\\Certificates"
+    assert association.observe(Wanted("AB")) == [ReadRegistryChildren(machine, "Blob")]
+    assert association.observe(Wanted("AB", store_location="CurrentUser")) == [
+        ReadFolder("%APPDATA%\\Microsoft\\SystemCertificates\\My\\Certificates")
+    ]
+    assert association.observe(Wanted(certificate_path="C:\\x.cer"))[1:] == [ReadFile("C:\\x.cer")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "results"),
+    [
+        (Wanted(THUMBPRINT), [children(**entry(key=KEY, name="n"))]),
+        (
+            Wanted(THUMBPRINT),
+            [children(**{name.lower(): blob for name, blob in entry(key=KEY, name="n").items()})],
+        ),
+        (
+            Wanted(serial="abcd"),
+            [children(**entry(key=KEY, name="n"), **entry(make("Other", 0x99)), FF=b"damaged")],
+        ),
+        (Wanted(certificate_path="x.cer"), [children(**entry(key=KEY, name="n")), FileContent(True, DER)]),
+        (Wanted(THUMBPRINT, store_location="CurrentUser"), [FolderContents(True, entry(key=KEY, name="n"))]),
+    ],
+    ids=["thumbprint", "lower case", "serial number", "file", "user store"],
+)
+def test_the_certificate_is_found(wanted: Wanted, results: list[Result]) -> None:
+    assert association.read(results, wanted) == Seen(THUMBPRINT, DER, KEY, "n")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "results", "link", "problem"),
+    [
+        (
+            Wanted(THUMBPRINT),
+            [children()],
+            "certificate",
+            f"There is no certificate {THUMBPRINT} in the store LocalMachine\\My",
+        ),
+        (
+            Wanted(THUMBPRINT),
+            [RegistryChildrenResult(False)],
+            "certificate",
+            f"There is no certificate {THUMBPRINT} in the store LocalMachine\\My",
+        ),
+        (
+            Wanted(THUMBPRINT, store_name="Nowhere"),
+            [RegistryChildrenResult(False)],
+            "certificate",
+            "There is no certificate store LocalMachine\\Nowhere",
+        ),
+        (
+            Wanted(serial="ff"),
+            [children(**entry())],
+            "certificate",
+            "no certificate with the serial number ff in the store LocalMachine\\My",
+        ),
+        (
+            Wanted(serial="abcd"),
+            [children(**entry(), **entry(make("Twin", 0xABCD)))],
+            "certificate",
+            "2 certificates in the store LocalMachine\\My have",
+        ),
+        (
+            Wanted(certificate_path="x.cer"),
+            [children(), FileContent(False)],
+            "certificate",
+            "The certificate x.cer cannot be read on the host",
+        ),
+        (
+            Wanted(certificate_path="x.cer"),
+            [children(), FileContent(True, b"hello")],
+            "certificate",
+            "X.cer is not a certificate",
+        ),
+        (
+            Wanted(certificate_path="x.cer"),
+            [children(), FileContent(True, b"")],
+            "certificate",
+            "X.cer is empty",
+        ),
+        (
+            Wanted(THUMBPRINT),
+            [children(**{THUMBPRINT: b"\x01\x02"})],
+            "certificate",
+            "cannot be read: the store entry is cut off",
+        ),
+        (
+            Wanted(THUMBPRINT),
+            [Failure("Access is denied.", code=5)],
+            "certificate",
+            "The store LocalMachine\\My cannot be read: Access is denied.",
+        ),
+    ],
+    ids=[
+        "not there",
+        "no store My",
+        "no such store",
+        "no such serial",
+        "serial twice",
+        "no file",
+        "no certificate",
+        "empty file",
+        "damaged entry",
+        "denied",
+    ],
+)
+def test_why_it_is_not_found(wanted: Wanted, results: list[Result], link: str, problem: str) -> None:
+    with pytest.raises(BrokenLink) as caught:
+        association.read(results, wanted)
+    assert caught.value.link == link
+    assert problem in str(caught.value)
+
+
+def test_a_missing_certificate_can_be_told_from_everything_else() -> None:
+    with pytest.raises(NotInStoreError):
+        association.read([children()], Wanted(serial="ff"))
+
+
+# Comparing
+# ------------------------------------------------------------------------------------------------------------
+
+SEEN = Seen(THUMBPRINT, DER, KEY, "Build")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "key", "found"),
+    [
+        (Wanted(), KEY, []),
+        (Wanted(provider=KSP.upper()), KEY, []),
+        (
+            Wanted(
+                container="7e3c-b2f5", provider_type=0, machine_keys=False, key_spec=2, friendly_name="Build"
+            ),
+            KEY,
+            [],
+        ),
+        (
+            Wanted(provider_type=None, machine_keys=None, key_spec=None),
+            replace(KEY, provider_type=1, flags=0x20, key_spec=0),
+            [],
+        ),
+        (Wanted(), None, [("container", "a container of Cavium Key Storage Provider", "none")]),
+        (Wanted(container="c"), None, [("container", "c of Cavium Key Storage Provider", "none")]),
+        (Wanted(container="other"), KEY, [("container", "other", "7e3c-b2f5")]),
+        (
+            Wanted(provider="CloudHSM Key Storage Provider"),
+            KEY,
+            [("provider", "CloudHSM Key Storage Provider", KSP)],
+        ),
+        (Wanted(provider_type=1), KEY, [("container", "1", "0")]),
+        (Wanted(machine_keys=True), KEY, [("container", "true", "false")]),
+        (Wanted(machine_keys=False), replace(KEY, flags=0x60), [("container", "false", "true")]),
+        (Wanted(key_spec=0), KEY, [("container", "0", "2")]),
+        (Wanted(friendly_name="Other"), KEY, [("certificate", "Other", "Build")]),
+        (Wanted(present=False), KEY, [("container", "none", association.describe(KEY))]),
+        (Wanted(present=False), None, []),
+        (Wanted(present=False, friendly_name="Other"), None, []),
+    ],
+)
+def test_what_differs(wanted: Wanted, key: KeyProvInfo | None, found: list[tuple[str, str, str]]) -> None:
+    findings = association.compare(wanted, replace(SEEN, key=key))
+    assert [(finding.link, finding.expected, finding.seen) for finding in findings] == found
+
+
+# Planning
+# -------------------------------------------------------------------------------------------------------------
+
+ACCESS = Access("cu1", "secret", "auto", 30)
+NONE = replace(SEEN, key=None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "method", "wished"),
+    [
+        (Wanted(), SEEN, "none", KEY),
+        (Wanted(), NONE, "search", None),
+        (Wanted(container="c"), NONE, "property_file", KeyProvInfo("c", KSP, 0, 0, 2)),
+        (
+            Wanted(container="c", machine_keys=True, key_spec=0, provider_type=0),
+            NONE,
+            "property_file",
+            KeyProvInfo("c", KSP, 0, 0x20, 0),
+        ),
+        (Wanted(container="c"), SEEN, "property_file", KeyProvInfo("c", KSP, 0, 0, 2)),
+        (Wanted(key_spec=1), SEEN, "property_file", replace(KEY, key_spec=1)),
+        (
+            Wanted(machine_keys=True),
+            replace(SEEN, key=replace(KEY, flags=0x40)),
+            "property_file",
+            replace(KEY, flags=0x60),
+        ),
+        (
+            Wanted(machine_keys=False),
+            replace(SEEN, key=replace(KEY, flags=0x60)),
+            "property_file",
+            replace(KEY, flags=0x40),
+        ),
+        (
+            Wanted(provider="CloudHSM Key Storage Provider"),
+            SEEN,
+            "property_file",
+            replace(KEY, provider="CloudHSM Key Storage Provider"),
+        ),
+        (Wanted(provider="Other Provider"), SEEN, "search", None),
+        (Wanted(method="search", key_spec=1), SEEN, "search", replace(KEY, key_spec=1)),
+        (
+            Wanted(method="property_file", container="c"),
+            NONE,
+            "property_file",
+            KeyProvInfo("c", KSP, 0, 0, 2),
+        ),
+        (Wanted(present=False), SEEN, "property_file", KEY),
+        (Wanted(present=False), NONE, "none", None),
+    ],
+)
+def test_the_way_and_the_association_in_full(
+    wanted: Wanted, seen: Seen, method: str, wished: KeyProvInfo | None
+) -> None:
+    assert association_plan.method(wanted, seen) == method
+    assert association_plan.wished(wanted, seen) == wished
+
+
+@pytest.mark.parametrize(
+    ("sdk", "variables"),
+    [
+        ("auto", {"n3fips_password": "pin", "CLOUDHSM_PIN": "pin"}),
+        ("3", {"n3fips_password": "pin"}),
+        ("5", {"CLOUDHSM_PIN": "pin"}),
+    ],
+)
+def test_the_search(sdk: str, variables: dict[str, str]) -> None:
+    assert association_plan.plan(Wanted(), NONE, replace(ACCESS, client_sdk=sdk)) == [
+        Run(
+            certutil.PROGRAM,
+            ("-f", "-csp", KSP, "-repairstore", "My", THUMBPRINT),
+            secret_environment=variables,
+            timeout=30,
+            changes=True,
+        )
+    ]
+
+
+def test_without_a_crypto_user_nothing_is_given_to_certutil() -> None:
+    (run,) = association_plan.plan(Wanted(), NONE, Access())
+    assert isinstance(run, Run)
+    assert run.secret_environment == {}
+    assert Access().secrets == {}
+    assert ACCESS.secrets == {"pin": "cu1:secret"}
+    assert "secret" not in repr(ACCESS)
+
+
+def test_the_property_file_is_written_used_and_removed() -> None:
+    write, run, remove = association_plan.plan(Wanted(container="c"), NONE, ACCESS)
+    assert isinstance(write, WriteFile)
+    assert isinstance(run, Run)
+    assert write.content == certutil.property_file(KeyProvInfo("c", KSP, 0, 0, 2))
+    assert write.path.startswith(f"C:\\Windows\\Temp\\codesign-{THUMBPRINT}-")
+    assert run.arguments == ("-repairstore", "My", THUMBPRINT, write.path)
+    assert run.only_if_previous_ok
+    assert remove == RemoveFile(write.path)
+
+
+def test_a_friendly_name_alone_does_not_touch_the_association() -> None:
+    steps = association_plan.plan(Wanted(friendly_name="New"), SEEN, ACCESS)
+    assert isinstance(steps[0], WriteFile)
+    assert steps[0].content == certutil.property_file(friendly_name="New")
+
+
+def test_the_search_and_then_the_friendly_name() -> None:
+    search, write, run, _remove = association_plan.plan(Wanted(friendly_name="New"), NONE, ACCESS)
+    assert isinstance(search, Run)
+    assert isinstance(write, WriteFile)
+    assert isinstance(run, Run)
+    assert "-csp" in search.arguments
+    assert write.content == certutil.property_file(friendly_name="New")
+
+
+def test_an_association_is_taken_away_and_nothing_else() -> None:
+    write, _run, _remove = association_plan.plan(Wanted(present=False, friendly_name="New"), SEEN, ACCESS)
+    assert isinstance(write, WriteFile)
+    assert write.content == certutil.removal_file()
+
+
+def test_no_steps_where_nothing_differs() -> None:
+    assert association_plan.plan(Wanted(), SEEN, ACCESS) == []
+
+
+def test_a_property_file_needs_a_container() -> None:
+    with pytest.raises(BrokenLink, match="With method=property_file a container is needed"):
+        association_plan.plan(Wanted(method="property_file"), NONE, ACCESS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        (Wanted(container='a"b'), "The option container: 'a\"b' cannot be written"),
+        (Wanted(provider="a&b"), "The option provider"),
+        (Wanted(friendly_name="a\nb"), "The option friendly_name"),
+        (
+            Wanted(method="search", container="c"),
+            "With method=search certutil chooses the container by itself",
+        ),
+    ],
+)
+def test_a_wish_that_cannot_be_written(wanted: Wanted, problem: str) -> None:
+    with pytest.raises(BrokenLink, match=problem.replace('"', ".")) as caught:
+        association_plan.check_wanted(wanted)
+    assert caught.value.link == "argument"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "after"),
+    [
+        (Wanted(), SEEN, KEY),
+        (Wanted(present=False), SEEN, None),
+        (Wanted(container="c"), NONE, KeyProvInfo("c", KSP, 0, 0, 2)),
+        (Wanted(), NONE, KeyProvInfo("(the one that certutil finds)", KSP, 0, 0, 0)),
+    ],
+)
+def test_what_check_mode_predicts(wanted: Wanted, seen: Seen, after: KeyProvInfo | None) -> None:
+    assert association_plan.predicted(wanted, seen) == after
+
+
+# Judging
+# --------------------------------------------------------------------------------------------------------------
+
+
+def ran(code: int = 0, text: str = "", **more: Any) -> RunResult:
+    return RunResult(code & 0xFFFFFFFF, text.encode(), **more)
+
+
+def test_the_store_decides_and_not_the_exit_code() -> None:
+    association_plan.judge(Wanted(), NONE, SEEN, [ran(-2146893802)])
+
+
+@pytest.mark.parametrize(
+    ("result", "link", "problem"),
+    [
+        (ran(), "container", "ended without an error, but the association"),
+        (
+            ran(-2146893807),
+            "container",
+            f"found no container of {KSP} that holds the key of {THUMBPRINT} (0x80090011 NTE_NOT_FOUND)",
+        ),
+        (ran(-2146893802), "container", "found no container"),
+        (ran(-2146893799), "provider", "0x80090019 NTE_KEYSET_NOT_DEF: the provider is not registered"),
+        (ran(-2147024156), "host", "0x800702e4 ERROR_ELEVATION_REQUIRED"),
+        (ran(-2147024894), "certificate", "0x80070002 ERROR_FILE_NOT_FOUND"),
+        (ran(1), "container", "failed with 0x00000001"),
+        (ran(-1), "container", "failed with 0xffffffff"),
+        (
+            ran(-2146893802, "n3fips_password is not set\r\n"),
+            "credential",
+            "no credentials of the crypto user (n3fips_password is not set)",
+        ),
+        (
+            ran(-2146893792, "CLOUDHSM_PIN environment variable is not set"),
+            "credential",
+            "no credentials of the crypto user",
+        ),
+        (
+            ran(-2146893792, "Cfm3Initialize() returned 0x40000040"),
+            "service",
+            "cannot reach the service AWSCloudHSMClient",
+        ),
+        (ran(0, timed_out=True, milliseconds=30123), "provider", "did not answer within 30 seconds"),
+        (RunResult(None, timed_out=True, milliseconds=30123), "provider", "did not answer within 30 seconds"),
+        (
+            Failure("The system cannot find the file specified"),
+            "host",
+            "could not be repaired on the host: The system cannot find",
+        ),
+        (Skipped(), "container", "ended without an error"),
+    ],
+)
+def test_why_a_repair_failed(result: Result, link: str, problem: str) -> None:
+    with pytest.raises(BrokenLink) as caught:
+        association_plan.judge(Wanted(), NONE, NONE, [result])
+    assert caught.value.link == link
+    assert problem in str(caught.value)
+
+
+def test_a_repair_that_changed_nothing_says_both_states() -> None:
+    other = replace(SEEN, key=replace(KEY, container="other"))
+    with pytest.raises(BrokenLink) as caught:
+        association_plan.judge(Wanted(container="c"), NONE, other, [ran()])
+    assert (
+        "Before: no association. After: container other, provider Cavium Key Storage Provider, type 0, flags 0x0, key specification 2."
+        in str(caught.value)
+    )
+    assert "c is wanted, other is there" in str(caught.value)
+
+
+LISTED = f"Provider Name: Microsoft Software Key Storage Provider\n\nProvider Name: {KSP}\nCertUtil: -csplist command completed successfully.\n"
+BROKEN = BrokenLink("container", "It failed.", "Look.", code="0x80090016")
+
+
+@pytest.mark.parametrize(
+    ("listed", "service", "link", "problem"),
+    [
+        (ran(0, LISTED), ServiceResult(True, "Running", "Automatic"), "container", "It failed."),
+        (ran(0, LISTED), ServiceResult(False), "container", "It failed."),
+        (
+            ran(0, LISTED),
+            ServiceResult(True, "Stopped", "Manual"),
+            "service",
+            "The service AWSCloudHSMClient is stopped.",
+        ),
+        (
+            ran(0, LISTED.replace(KSP, "CloudHSM Key Storage Provider")),
+            ServiceResult(False),
+            "container",
+            "It failed.",
+        ),
+        (
+            ran(0, LISTED.replace(KSP, "Other Provider")),
+            ServiceResult(False),
+            "provider",
+            f"The provider {KSP} is not registered on this host.",
+        ),
+        (ran(0, "no list"), ServiceResult(False), "container", "It failed."),
+        (
+            Failure("gone"),
+            ServiceResult(True, "Stopped", ""),
+            "service",
+            "The service AWSCloudHSMClient is stopped.",
+        ),
+    ],
+)
+def test_what_a_second_look_shows(listed: Result, service: Result, link: str, problem: str) -> None:
+    with pytest.raises(BrokenLink) as caught:
+        association_plan.diagnose(Wanted(), Access(), [listed, service], BROKEN)
+    assert (caught.value.link, caught.value.problem, caught.value.details["code"]) == (
+        link,
+        problem,
+        "0x80090016",
+    )
+
+
+REFUSED = ran(
+    1,
+    '{"error_code": 1, "data": "Incorrect credentials are passed for this operation: Incorrect authentication credentials."}',
+)
+LOCKED = ran(
+    0,
+    '{"error_code": 0, "data": {"users": [{"username": "signer", "role": "crypto-user", "locked": "true"}]}}',
+)
+KEYS = ran(
+    0, '{"error_code": 0, "data": {"matched_keys": [], "total_key_count": 0, "returned_key_count": 0}}'
+)
+GONE = Failure("The system cannot find the file specified", code=2)
+KMU_REFUSED = ran(
+    0, "Command:  \tCfm3LoginHSM returned: 0xa3 \r\n\r\n\tHSM Error: RET_USER_LOGIN_FAILURE\r\nCommand:  "
+)
+
+
+@pytest.mark.parametrize(
+    ("logins", "link", "words"),
+    [
+        ([REFUSED, GONE, GONE], "credential", "refused the crypto user or the password"),
+        ([REFUSED, LOCKED, GONE], "credential", "The crypto user signer is locked"),
+        ([GONE, GONE, KMU_REFUSED], "credential", "0xa3"),
+        ([KEYS, GONE, GONE], "container", "It failed."),
+    ],
+)
+def test_a_login_that_certutil_does_not_tell_apart(logins: list[Result], link: str, words: str) -> None:
+    access = Access("signer", "correct-horse-7")
+    steps, secrets = association_plan.diagnose_steps(access)
+    assert len(steps) == 2 + len(logins)
+    assert sorted(secrets) == ["login", "pin"]
+    assert "correct-horse-7" not in str(steps)
+    with pytest.raises(BrokenLink) as caught:
+        association_plan.diagnose(Wanted(), access, [ran(0, LISTED), ServiceResult(False), *logins], BROKEN)
+    assert caught.value.link == link
+    assert words in str(caught.value)
+
+
+def test_when_a_second_look_is_worth_it() -> None:
+    assert association_plan.worth_diagnosis(BROKEN)
+    assert not association_plan.worth_diagnosis(BrokenLink("credential", "x", code="0x80090016"))
+    assert not association_plan.worth_diagnosis(BrokenLink("container", "x"))
+
+
+# Testing the key
+# ------------------------------------------------------------------------------------------------------
+
+
+def shown(tail: str, end: str = "CertUtil: -store command completed successfully.") -> str:
+    head = f"My\n================ Certificate 0 ================\nSerial Number: abcd\nIssuer: CN=x\nCert Hash(sha1): {THUMBPRINT.lower()}\n"
+    return f"{head}  Key Container = c\n  Provider = {KSP}\n{tail}\n{end}\n"
+
+
+@pytest.mark.parametrize(
+    ("result", "test"),
+    [
+        (ran(0, shown("Signature test passed")), KeyTest("usable")),
+        (
+            ran(0, shown("Signature test FAILED")),
+            KeyTest("unusable", "the key was found, and the test with it failed"),
+        ),
+        (
+            ran(0, shown("Missing stored keyset")),
+            KeyTest("linked", "the certificate is tied to a container, but this account finds no key in it"),
+        ),
+        (
+            ran(0, shown("weiß niemand")),
+            KeyTest("linked", "certutil's words on the test are in no language that this collection knows"),
+        ),
+        (
+            ran(0, shown("n3fips_password is not set\nMissing stored keyset")),
+            KeyTest(
+                "unusable", "The provider has no credentials of the crypto user (n3fips_password is not set)."
+            ),
+        ),
+        (
+            ran(0, "", timed_out=True, milliseconds=30000),
+            KeyTest("unusable", "certutil did not answer within 30 seconds"),
+        ),
+        (ran(-2146893807, "CertUtil: -store command FAILED: 0x80090011 (-2146893807 NTE_NOT_FOUND)"), None),
+        (
+            ran(0, shown("Signature test passed").replace(THUMBPRINT.lower(), "ab" * 20)),
+            KeyTest("untested", "certutil showed no such certificate"),
+        ),
+        (
+            ran(0, "hello"),
+            KeyTest(
+                "untested", "this is no output of certutil -store: it holds no certificate and no result"
+            ),
+        ),
+        (Failure("gone"), KeyTest("untested", "certutil could not be started")),
+    ],
+)
+def test_what_the_test_of_the_key_found(result: Result, test: KeyTest | None) -> None:
+    found = association_plan.read_test(result, THUMBPRINT)
+    if test is None:
+        assert found.key == "unusable"
+        assert found.problem.startswith("0x80090011 NTE_NOT_FOUND")
+    else:
+        assert found == test
+
+
+def test_the_test_changes_nothing_and_has_a_time_limit() -> None:
+    step = association_plan.test_step(Wanted(store_location="CurrentUser"), THUMBPRINT, ACCESS)
+    assert step == Run(
+        certutil.PROGRAM,
+        ("-v", "-user", "-store", "My", THUMBPRINT),
+        secret_environment={"n3fips_password": "pin", "CLOUDHSM_PIN": "pin"},
+        timeout=30,
+    )
