@@ -34,7 +34,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
     "win_cloudhsm_client": ("en5", {"hsm_addresses": []}),
     "win_cloudhsm_import_key": ("fr3", {"thumbprint": "{{ codesign_thumbprint }}", "state": "absent", **_LOGIN}),
     "win_codesign_info": ("en5", {"identities": [{"name": "release"}]}),
-    "win_signtool": ("en5", {"files": [r"C:\build\gone.exe", r"C:\build\app.exe"], "state": "verified"}),
+    "win_signtool": ("en5", {"files": [r"C:\build\gone.exe", r"C:\vendor\changed.exe", r"C:\build\app.exe"], "state": "verified"}),
 }
 
 
