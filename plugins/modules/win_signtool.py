@@ -362,7 +362,7 @@ signtool_version:
   sample: 10.0.26100.9457
 words:
   description: What was printed by a program that is not SignTool, null where it printed nothing.
-  returned: when O(signtool_path) is no SignTool that runs
+  returned: failure, where O(signtool_path) is no SignTool that runs
   type: str
   sample: This is not the program that you look for.
 link:

@@ -19,7 +19,7 @@ from lab.hsm.softhsm import module_path
 from support.cloudhsm_api import make_cluster
 from support.documentation import COLLECTION, PLUGINS, documentation
 from support.playbook import PlaybookRun, run_playbook
-from support.signable import Vendor, installer, programs, thumbprint
+from support.signable import Vendor, installer, programs, tampered, thumbprint
 
 from .conftest import COLLECTIONS, Bench
 
@@ -186,6 +186,7 @@ def host_files(bench: Bench, folder: Path) -> dict[tuple[str, str], bytes]:
         ("en5", r"C:\build\tool.exe"): program["setup32.exe"],
         ("en5", r"C:\build\setup.msi"): installer(folder),
         ("en5", r"C:\vendor\driver.dll"): Vendor(folder / "vendor").sign(program["library.dll"]),
+        ("en5", r"C:\vendor\changed.exe"): tampered(Vendor(folder / "changed").sign(program["setup64.exe"])),
         ("en5", r"C:\release\app.exe"): program["setup64.exe"],
         ("en5", r"C:\ProgramData\codesign\signed.jsonl"): b"",
         ("de5", r"C:\certificates\signing.cer"): (_pki(bench) / "signing.cer").read_bytes(),
