@@ -37,7 +37,10 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
         {"thumbprint": "{{ codesign_thumbprint }}", "state": "absent", **_LOGIN},
     ),
     "win_codesign_info": ("en5", {"identities": [{"name": "release"}]}),
-    "win_signtool": ("en5", {"files": [r"C:\build\gone.exe", r"C:\vendor\changed.exe", r"C:\build\app.exe"], "state": "verified"}),
+    "win_signtool": (
+        "en5",
+        {"files": [r"C:\build\gone.exe", r"C:\vendor\changed.exe", r"C:\build\app.exe"], "state": "verified"},
+    ),
 }
 
 
