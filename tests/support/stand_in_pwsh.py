@@ -104,7 +104,8 @@ class Steps:
         text = self.secrets[step["secret_stdin"]] if step.get("secret_stdin") else step.get("stdin") or ""
         begun = time.monotonic()
         process = subprocess.Popen(
-            [file, *split_command_line(step.get("arguments") or "")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # Process.Start looks for a program in the working directory; subprocess would look on PATH only.
+            [os.path.abspath(file), *split_command_line(step.get("arguments") or "")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             cwd=step.get("directory") or None, env={**os.environ, **(step.get("environment") or {}), **named}, start_new_session=True,
         )
         try:
