@@ -20,11 +20,12 @@ for folder in (TESTS, TESTS.parent / "build" / "dev"):
         sys.path.insert(0, str(folder))
 
 # The cases judge with assert: pytest shall say what was compared.
-pytest.register_assert_rewrite("support.step_shell", "support.step_cases")
+pytest.register_assert_rewrite("support.step_shell", "support.step_cases", "support.posix_scenes")
 
 from support import pwsh, wine_signtool  # noqa: E402 - found only after the lines above
 from support.step_shell import need  # noqa: E402
 from support.wine_signtool import RELEASES, Genuine, Store  # noqa: E402
+from support.xdist_groups import name_groups  # noqa: E402
 
 # On Windows only PowerShell is tested, with pytest and nothing else installed: the other files cannot even be
 # imported.
@@ -36,11 +37,12 @@ if not all(importlib.util.find_spec(name) for name in ("cryptography", "pkcs11",
     ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Wine's prefix is one: all that use it run in one worker."""
     for item in items:
         if {"crypt32", "genuine"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("wine"))
+    name_groups(config, items)
 
 
 @pytest.fixture(scope="session")

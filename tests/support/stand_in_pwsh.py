@@ -1,11 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for pwsh where there is none, so that the playbooks of the POSIX tests can be tried: it proves
-nothing about PowerShell.
+"""Stands in for pwsh where there is none, so that the playbooks of the POSIX tests can be tried: it proves nothing about PowerShell.
 
-Reads what ansible-core pipes into a PowerShell on POSIX, takes the steps and secrets of win_powershell out of
-it, and does the steps as .NET would on this system: a backslash is a letter of a name, there is no registry
-and no Windows service.
+Reads what ansible-core pipes into a PowerShell on POSIX, takes the steps and secrets of win_powershell out of it, and does the
+steps as .NET would on this system: a backslash is a letter of a name, there is no registry and no Windows service.
 """
 
 from __future__ import annotations
@@ -125,7 +123,8 @@ class Steps:
         text = self.secrets[step["secret_stdin"]] if step.get("secret_stdin") else step.get("stdin") or ""
         begun = time.monotonic()
         process = subprocess.Popen(
-            [file, *split_command_line(step.get("arguments") or "")],
+            # Process.Start looks for a program in the working directory; subprocess would look on PATH only.
+            [os.path.abspath(file), *split_command_line(step.get("arguments") or "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,27 +1,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for SignTool on a POSIX system: it speaks as the recorded one does; its signatures are lines at a
-file's end.
+"""Stands in for SignTool on a POSIX system: it speaks as the recorded one does; its signatures are lines at a file's end.
 
-On such a system the backslash is a letter: the file ``C:\\build\\a.exe`` lies beside the folder
-``C:\\build``, in which this program is started. Each run adds a line to the file that SIGNTOOL_LOG names: its
-arguments and a digest of each login it got.
+On such a system the backslash is a letter: the file ``C:\\build\\a.exe`` lies beside the folder ``C:\\build``, in which this
+program is started. Each run adds a line to the list of calls (support/stand_in_calls.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from support import stand_in_calls
+
 MARK = b"\n--signature "
 WITH_VALUE = {"/fd", "/s", "/sha1", "/tr", "/td", "/tp", "/ac", "/d", "/du"}
-LOGINS = ("CLOUDHSM_PIN", "n3fips_password")
 UNREACHABLE = "SignTool Error: The specified timestamp server either could not be reached or\r\nreturned an invalid response.\r\n"
 
 
@@ -51,14 +49,7 @@ def sign(options: dict[str, str], names: list[str]) -> tuple[int, str, str]:
     for name in names:
         body, signatures = split(path_of(name).read_bytes())
         if body.startswith(b"hangs"):
-            subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    "import time\nwhile True:\n open('heartbeat', 'ab').write(b'.')\n time.sleep(0.2)",
-                ]
-            )
-            time.sleep(300)
+            stand_in_calls.hang("heartbeat")
         if "/tr" in options and "dead" in options["/tr"]:
             err += UNREACHABLE + f"SignTool Error: An error occurred while attempting to sign: {name}\r\r\n"
             errors += 1
@@ -134,11 +125,7 @@ def printed(text: str) -> bytes:
 
 
 def main(words: list[str]) -> int:
-    logins = {
-        name: hashlib.sha256(os.environ[name].encode()).hexdigest() for name in LOGINS if name in os.environ
-    }
-    with open(os.environ["SIGNTOOL_LOG"], "a", encoding="utf-8") as log:
-        log.write(json.dumps({"argv": words, "logins": logins}) + "\n")
+    stand_in_calls.record("signtool", words)
     command, rest = words[0], words[1:]
     options: dict[str, str] = {}
     while rest and rest[0].startswith("/"):

@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenes of the win_* modules on this POSIX machine as the target, each a few tasks and what must come of them.
+
+A scene is possible where a module asks for files, programs and connections only. What needs the registry, a service or access lists is in
+NOT_HERE: the tests of tests/windows_host (``make windows-host``) do that on the Windows build of PowerShell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from support.posix_scenes import associations, clients, hosts, signing
+from support.posix_scenes.machine import Machine
+from support.posix_scenes.stage import Batch, Done, Playing, Scene, Task
+
+__all__ = [
+    "NEEDS_WINDOWS",
+    "NOT_HERE",
+    "PARTS",
+    "SCENES",
+    "Batch",
+    "Done",
+    "Machine",
+    "Playing",
+    "Scene",
+    "Task",
+]
+
+PARTS: tuple[tuple[Scene, ...], ...] = (
+    (*signing.SCENES, *clients.SCENES[:1]),
+    (*associations.SCENES, *clients.SCENES[1:], *hosts.SCENES),
+)
+"""Scenes that share their runs of ansible-playbook: two parts of about the same work, one for each of two cores."""
+
+SCENES: tuple[Scene, ...] = tuple(scene for part in PARTS for scene in part)
+
+NEEDS_WINDOWS = ("registry", "registry_children", "service", "access")
+"""The steps that no POSIX system can do."""
+
+_THUMBPRINT = {"thumbprint": "A1" * 20}
+_CLUSTER = {"hsm_addresses": ["10.0.1.10"]}
+
+NOT_HERE: Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
+    "win_cloudhsm_import_key": tuple(
+        (
+            f"{state}, {location}, client_sdk {sdk}: it asks for the service of Client SDK 3 in any case",
+            {**_THUMBPRINT, "state": state, "store_location": location, "client_sdk": sdk},
+        )
+        for state in ("present", "absent")
+        for location in ("LocalMachine", "CurrentUser")
+        for sdk in ("auto", "3", "5")
+    ),
+    "win_cloudhsm_client": (
+        ("client_sdk 3: its daemon is a service", {**_CLUSTER, "client_sdk": "3"}),
+        ("client_sdk auto: it asks for both SDKs", {**_CLUSTER, "client_sdk": "auto"}),
+    ),
+    "win_codesign_info": (
+        ("client of SDK 3: its daemon is a service", {"gather": ["client"], "client_sdk": "3"}),
+        ("identities: the store's entries and the service of Client SDK 3", {"gather": ["identities"]}),
+    ),
+    "win_cert_repairstore": (
+        (
+            "LocalMachine: that store is a key of the registry",
+            {**_THUMBPRINT, "store_location": "LocalMachine"},
+        ),
+        (
+            "another store of the user: a key of the registry too",
+            {**_THUMBPRINT, "store_location": "CurrentUser", "store_name": "Root"},
+        ),
+    ),
+    "win_signtool": (
+        (
+            "LocalMachine: that store is a key of the registry",
+            {**_THUMBPRINT, "files": [r"C:\build\a.exe"], "store_location": "LocalMachine"},
+        ),
+    ),
+}
+"""By module what cannot be a scene, and why: arguments whose first call holds one of those steps. tests/unit/fidelity holds it against the modules."""

@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenes of win_codesign_info, and of all modules on a host that has nothing, or no Windows."""
+
+from __future__ import annotations
+
+from support.posix_scenes.associations import repair
+from support.posix_scenes.clients import prepared
+from support.posix_scenes.machine import Machine
+from support.posix_scenes.signing import sign
+from support.posix_scenes.stage import Playing, Task
+
+THUMBPRINT = "A1" * 20
+
+
+def state_is_read_and_is_as_wanted(machine: Machine) -> Playing:
+    machine.install_signtool()
+    prepared(machine, "10.0.1.10", "10.0.2.10")
+    cluster = {"hsm_addresses": ["10.0.2.10", "10.0.1.10"], "hsm_type": "hsm2m", "check_connection": False}
+    (done,) = yield [
+        Task(
+            "win_codesign_info",
+            {
+                "gather": ["client", "signtool"],
+                "client_sdk": "5",
+                "signtool_path": machine.signtool,
+                **cluster,
+            },
+        )
+    ]
+    assert not done.changed
+    # A program without version resource, as each is on such a system.
+    expected = {
+        "present": True,
+        "path": f"{machine.folder}/kits/10.0.26100.0/x64/signtool",
+        "version": "0.0.0.0",
+        "architecture": "x64",
+    }
+    assert done.result["signtool"] == expected
+    assert (done.result["findings"], done.result["converged"]) == ([], True)
+    assert done.result["client"]["client_sdk"] == "5"
+    assert done.result["client"]["providers"] == ["Cavium Key Storage Provider"]
+    assert [one["hsm_addresses"] for one in done.result["client"]["components"]] == [
+        ["10.0.1.10", "10.0.2.10"]
+    ] * 2
+    assert done.result["host"]["oem_code_page"] == 0
+    assert done.result["host"]["powershell"].startswith("7.")
+    assert [one["argv"] for one in done.runs] == [["-csplist"]]
+
+
+def bare_host_is_told_by_each_module(machine: Machine) -> Playing:
+    wanted = f"{machine.folder}/none/*/x64/signtool"
+    cluster = {"client_sdk": "5", "hsm_addresses": ["10.0.1.10"], "check_connection": False}
+    info, client, association, signing = yield [
+        Task("win_codesign_info", {"gather": ["client", "signtool"], "signtool_path": wanted, **cluster}),
+        Task("win_cloudhsm_client", cluster),
+        Task("win_cert_repairstore", repair(THUMBPRINT)),
+        Task("win_signtool", sign(machine, THUMBPRINT, "none.exe")),
+    ]
+    assert not info.changed
+    assert info.result["converged"] is False
+    assert [(one["link"], one["what"], one["expected"], one["seen"]) for one in info.result["findings"]] == [
+        ("client", "CloudHSM client (cli)", "installed", "not installed"),
+        ("client", "CloudHSM client (ksp)", "installed", "not installed"),
+        ("signtool", "SignTool", wanted, "missing"),
+    ]
+    assert client.failed
+    assert (client.result["link"], client.result["changed"]) == ("client", False)
+    assert "CloudHSM Client SDK 5 is not installed on this host" in client.msg
+    assert association.failed
+    assert association.result["link"] == "certificate"
+    assert f"There is no certificate {THUMBPRINT} in the store CurrentUser\\My." in association.msg
+    assert signing.failed
+    assert signing.result["link"] == "signtool"
+    assert f"There is no SignTool at {machine.signtool}." in signing.msg
+    assert machine.runs() == []
+
+
+def windows_is_missed_in_one_sentence(machine: Machine) -> Playing:
+    machine.install_signtool()
+    machine.put("none.exe", b"program")
+    information, signing, importing = yield [
+        Task("win_codesign_info", {}),
+        Task("win_signtool", sign(machine, THUMBPRINT, "none.exe", store_location="LocalMachine")),
+        Task(
+            "win_cloudhsm_import_key",
+            {"thumbprint": THUMBPRINT, "store_location": "CurrentUser", "client_sdk": "5"},
+        ),
+    ]
+    for done in (information, signing, importing):
+        assert done.failed
+        assert done.result["link"] == "host"
+        assert "not Windows" in done.msg
+    assert {one["argv"][0] for one in machine.runs()} == {"verify"}
+
+
+SCENES = (state_is_read_and_is_as_wanted, bare_host_is_told_by_each_module, windows_is_missed_in_one_sentence)
