@@ -24,6 +24,8 @@ BUILD = ROOT / "build"
 REPORTS = BUILD / "reports"
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 CORES = str(min(4, os.cpu_count() or 1))
+WAITING = str(2 * int(CORES))
+"""Workers for tests that wait for time limits most of the time."""
 
 
 @dataclass
@@ -146,7 +148,7 @@ def molecule(scenario: str) -> Outcome:
 def contract() -> list[Outcome]:
     # What cannot be installed here is skipped by the tests themselves, each with its reason.
     call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--contract"])
-    return [pytest("contract", "-n", CORES, "--dist", "loadgroup", "tests/contract")]
+    return [pytest("contract", "-n", WAITING, "--dist", "loadgroup", "tests/contract")]
 
 
 def windows_host() -> list[Outcome]:

@@ -314,7 +314,8 @@ def check_for_signing(certificate: Certificate, now: datetime) -> Optional[str]:
     if now < certificate.not_before:
         return f"{name} is not valid before {_day(certificate.not_before)}: wait, or check the clock."
     if certificate.not_after.year > LAST_YEAR:
-        return f"{name} ends in the year {certificate.not_after.year}: SignTool drops a certificate that ends after {LAST_YEAR}, without a word. Use another one."
+        year = certificate.not_after.year
+        return f"{name} ends in the year {year}: SignTool drops a certificate that ends after {LAST_YEAR}, without a word. Use another one."
     if not certificate.is_code_signing:
         return f"{name} is not made for code signing: it lacks the extended key usage {CODE_SIGNING}."
     if certificate.key_type == "RSA" and certificate.key_size < SMALLEST_KEY:

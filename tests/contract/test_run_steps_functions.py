@@ -132,3 +132,12 @@ def test_name_beside_a_file_is_never_one_that_is_there(tmp_path: Path, evaluate:
     assert set(made) <= {"none", str(tmp_path / "f")}
     assert made.count(str(tmp_path / "f")) <= 1
     assert all((tmp_path / digit).read_bytes() == b"kept" for digit in "0123456789abcde")
+
+
+def test_name_beside_a_file_is_never_the_file_s_own(tmp_path: Path, evaluate: Evaluate) -> None:
+    """Of sixteen names of one letter one is the file's: what is written under it would be in the file's place already."""
+    made = evaluate(
+        f"@(for ($number = 0; $number -lt 40; $number++) {{ $name = New-Beside '{tmp_path / 'a'}'; $name; [System.IO.File]::Delete($name) }})"
+    )
+    assert len(made) == 40
+    assert str(tmp_path / "a") not in made

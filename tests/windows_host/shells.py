@@ -119,7 +119,7 @@ class Command:
 def windows_line(command: str, arguments: list[str], without_cmd: bool) -> str:
     """The command line as WinRM starts it: by cmd.exe. PowerShell is the host's own, whatever its name."""
     line = " ".join([command, *arguments])
-    program, _, rest = line.partition(" ")
+    program, _blank, rest = line.partition(" ")
     if program.strip('"').rsplit("\\", 1)[-1].lower() in POWERSHELLS:
         return f"{PWSH} {rest}"
     return line if without_cmd else f'C:\\windows\\system32\\cmd.exe /c "{line}"'

@@ -206,6 +206,7 @@ function New-Beside([string] $Path) {
     $folder, $length = [System.IO.Path]::GetDirectoryName($Path), [System.Math]::Min(12, [System.IO.Path]::GetFileName($Path).Length)
     for ($try = 1; ; $try++) {
         $name = [System.IO.Path]::Combine($folder, [guid]::NewGuid().ToString('N').Substring(0, $length))
+        if ($name -eq $Path) { continue }
         try {
             [System.IO.FileStream]::new($name, [System.IO.FileMode]::CreateNew).Dispose()
             return $name

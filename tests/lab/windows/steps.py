@@ -356,7 +356,7 @@ class StepRunner:
 
     def _write(self, step: Mapping[str, Any]) -> Answer:
         path = self._path(step)
-        folder, _, name = path.rpartition("\\")
+        folder, _backslash, name = path.rpartition("\\")
         temporary = (
             f"{folder}\\{hashlib.md5(f'{path}{time.time_ns()}'.encode()).hexdigest()[: min(12, len(name))]}"
         )

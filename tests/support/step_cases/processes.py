@@ -124,7 +124,7 @@ def bytes_of_every_code_page(place: Place) -> Play:
         "cp932": "日本語表示",
         "cp936": "中文简体",
         "cp949": "한국어",
-        "cp1252": "€–“",
+        "cp1252": "€–\u201c",
         "utf-16-le": "\ufeffa\r\n",
     }
     results = yield ask(

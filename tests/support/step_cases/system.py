@@ -134,9 +134,8 @@ def failure_says_what_and_by_which_number(place: Place) -> Play:
 @case()
 def version_of_a_file(place: Place) -> Play:
     real = os.path.realpath(place.powershell)
-    library = next(
-        one for one in (os.path.join(os.path.dirname(real), "pwsh.dll"), real) if os.path.exists(one)
-    )
+    beside = os.path.join(os.path.dirname(real), "pwsh.dll")
+    library = beside if os.path.exists(beside) else real
     plain = place.folder / "plain.txt"
     plain.write_bytes(b"no program")
     found, missing, none = yield ask(

@@ -293,7 +293,8 @@ class SignToolHost(FakeHost):
             elif one["signer"] in self.verify_codes:
                 err += f"SignTool Error: WinVerifyTrust returned error: 0x{self.verify_codes[one['signer']]:08X}\r\r\n\tWords of the system.\r\r\n"
             elif one["signer"] in self.untrusted:
-                err += "SignTool Error: A certificate chain processed, but terminated in a root\r\n\tcertificate which is not trusted by the trust provider.\r\n"
+                err += "SignTool Error: A certificate chain processed, but terminated in a root\r\n"
+                err += "\tcertificate which is not trusted by the trust provider.\r\n"
             else:
                 good += 1
         failed = "SignTool Error" in err
