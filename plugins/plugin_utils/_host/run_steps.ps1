@@ -281,7 +281,8 @@ function Get-FileVersion($Step) {
 function Get-FileSddl([string] $Path) {
     $file = New-Object System.IO.FileInfo($Path)
     $parts = [System.Security.AccessControl.AccessControlSections] 'Owner, Group, Access'
-    $security = if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::GetAccessControl($file, $parts) } else { $file.GetAccessControl($parts) }
+    $security = if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::GetAccessControl($file, $parts) }
+    else { $file.GetAccessControl($parts) }
     $security.GetSecurityDescriptorSddlForm($parts)
 }
 
@@ -321,7 +322,8 @@ function Test-TcpConnection($Step) {
     foreach ($address in $look.Result) {
         try {
             $client = New-Object System.Net.Sockets.TcpClient($address.AddressFamily)
-            if ($client.ConnectAsync($address, [int]$Step.port).Wait([int][System.Math]::Max(0, $limit - $clock.ElapsedMilliseconds))) { return @{ reachable = $true } }
+            $left = [int][System.Math]::Max(0, $limit - $clock.ElapsedMilliseconds)
+            if ($client.ConnectAsync($address, [int]$Step.port).Wait($left)) { return @{ reachable = $true } }
             return @{ reachable = $false; timed_out = $true }
         }
         catch { $answer = (Get-Failure $_.Exception) + @{ reachable = $false } }
