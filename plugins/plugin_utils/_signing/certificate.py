@@ -26,6 +26,7 @@ from ...module_utils._steps import (
     Step,
 )
 from .._formats import store_blob as store
+from .._store import entry as store_entry
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,9 @@ def wanted(
     try:
         digits = x509.normalize_thumbprint(thumbprint) if thumbprint else ""
     except x509.CertificateError as error:
-        sentence = str(error)
         raise BrokenLink(
             "argument",
-            sentence[:1].upper() + sentence[1:],
+            error.sentence,
             "Copy it from certutil -store or Get-ChildItem Cert:.",
         ) from error
     return Wanted(digits, subject or "", issuer or "", store_name, store_location)
@@ -132,6 +132,12 @@ def thumbprint(sought: Wanted, seen: Seen, now: datetime) -> str:
         raise BrokenLink(
             "certificate", f"The store {sought.where} cannot be read: {seen.problem}.", "Give the thumbprint."
         )
+    if seen.found and not x509.HAS_CRYPTOGRAPHY:
+        raise BrokenLink(
+            "certificate",
+            f"The certificates of {sought.where} cannot be searched: that needs the Python package cryptography where Ansible runs.",
+            "Install it, or give the thumbprint.",
+        )
     named = [certificate for certificate, _entry in _certificates(seen) if _fits(sought, certificate)]
     usable = [certificate for certificate in named if not x509.check_for_signing(certificate, now)]
     if len(usable) == 1:
@@ -151,9 +157,11 @@ def thumbprint(sought: Wanted, seen: Seen, now: datetime) -> str:
             "certificate",
             f"No certificate of {sought.where} that fits the {asked} can sign: {x509.check_for_signing(named[0], now)}",
         )
+    unread = _unread(seen)
+    beside = f"; not looked into was {', '.join(unread)}, which cannot be read" if unread else ""
     raise BrokenLink(
         "certificate",
-        f"No certificate of {sought.where} fits the {asked}.",
+        f"No certificate of {sought.where} fits the {asked}{beside}.",
         "Check the store, or give the thumbprint.",
     )
 
@@ -166,10 +174,13 @@ def check(sought: Wanted, chosen: str, seen: Seen, now: datetime) -> None:
             f"The store {sought.where} cannot be read: {seen.problem}.",
             "Check the rights of the account.",
         )
-    for certificate, entry in _certificates(seen):
-        if certificate.thumbprint != chosen:
+    for entry in seen.found:
+        if entry.archived or entry.thumbprint != chosen:
             continue
-        problem = x509.check_for_signing(certificate, now)
+        if x509.HAS_CRYPTOGRAPHY:
+            problem = x509.check_for_signing(store_entry.parsed(entry.der, chosen, sought.where), now)
+        else:
+            problem = None
         if problem:
             raise BrokenLink("certificate", problem)
         if entry.key is None:
@@ -179,8 +190,6 @@ def check(sought: Wanted, chosen: str, seen: Seen, now: datetime) -> None:
                 "Tie it with win_cert_repairstore (role key_container).",
             )
         return
-    if seen.found and not x509.HAS_CRYPTOGRAPHY:
-        return
     other = "CurrentUser" if sought.store_location == "LocalMachine" else "LocalMachine"
     raise BrokenLink(
         "certificate",
@@ -189,7 +198,15 @@ def check(sought: Wanted, chosen: str, seen: Seen, now: datetime) -> None:
     )
 
 
+def _unread(seen: Seen) -> list[str]:
+    return sorted(
+        {entry.thumbprint for entry in seen.found if not entry.archived}
+        - {certificate.thumbprint for certificate, _entry in _certificates(seen)}
+    )
+
+
 def _certificates(seen: Seen) -> list[tuple[x509.Certificate, store.StoredCertificate]]:
+    """Those that can be read: in a search another one is passed over."""
     found = []
     for entry in seen.found:
         if entry.archived:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
-from ...module_utils._certificate import CertificateError, read_certificate
+from ...module_utils._certificate import CertificateError, read_certificate, serial_of
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import FileContent, RegistryChildrenResult, Result
 from ...module_utils._steps import ReadFile, Step
@@ -121,17 +121,16 @@ def _from_file(result: Result, path: str) -> str:
     try:
         return read_certificate(result.content, path).thumbprint
     except CertificateError as error:
-        sentence = str(error)
-        raise BrokenLink("certificate", sentence[:1].upper() + sentence[1:], "") from error
+        raise BrokenLink("certificate", error.sentence, "") from error
 
 
 def _by_serial(blobs: Mapping[str, bytes], wanted: Wanted) -> str:
     found = []
     for thumbprint, blob in blobs.items():
         try:
-            if read_certificate(read_blob(blob).der).serial == wanted.serial:
+            if serial_of(read_blob(blob).der) == wanted.serial:
                 found.append(thumbprint)
-        except (StoreBlobError, CertificateError):
+        except StoreBlobError:
             continue
     if len(found) > 1:
         raise BrokenLink(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Mapping
 
-from ...module_utils._certificate import CertificateError, normalize_thumbprint
+from ...module_utils._certificate import Certificate, CertificateError, normalize_thumbprint, read_certificate
 from ...module_utils._findings import BrokenLink
 from ...module_utils._results import (
     Failure,
@@ -39,10 +39,7 @@ def thumbprint(text: str) -> str:
     try:
         return normalize_thumbprint(text)
     except CertificateError as error:
-        sentence = str(error)
-        raise BrokenLink(
-            "argument", sentence[:1].upper() + sentence[1:], "Copy it from the certificate's details."
-        ) from error
+        raise BrokenLink("argument", error.sentence, "Copy it from the certificate's details.") from error
 
 
 def observe(store_name: str, store_location: str) -> Step:
@@ -95,6 +92,14 @@ def certificate(
             f"The entry of certificate {wanted} in the store cannot be read: {error}.",
             "Remove the certificate and import it again.",
         ) from error
+
+
+def parsed(der: bytes, thumbprint: str, where: str) -> Certificate:
+    """What stands in the certificate of an entry. BrokenLink where that cannot be read."""
+    try:
+        return read_certificate(der, f"the certificate {thumbprint} in {where}")
+    except CertificateError as error:
+        raise BrokenLink("certificate", error.sentence, "Use another certificate for the key.") from error
 
 
 def pointing_to(blobs: Mapping[str, bytes], container: str, provider: str) -> Mapping[str, StoredCertificate]:

@@ -128,9 +128,8 @@ def _placed(content: Any, store_name: str, store_location: str, what: str) -> Pl
     try:
         return Placed(read_certificate(str(content).encode("utf-8"), what), store_name, store_location)
     except CertificateError as error:
-        sentence = str(error)
         raise BrokenLink(
             "argument",
-            f"{sentence[:1].upper()}{sentence[1:]}",
+            error.sentence,
             "The lookup cloudhsm.codesign.identities reads certificate files.",
         ) from error

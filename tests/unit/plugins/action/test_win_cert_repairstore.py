@@ -39,6 +39,7 @@ from tests.unit.plugins.action.fake_host import (
     ran,
     run_action,
 )
+from tests.unit.plugins.certificates import FAULTS, unreadable
 
 KSP = "Cavium Key Storage Provider"
 WORD = "Kr-4711-geheim"
@@ -147,6 +148,28 @@ def run(host: FakeHost, *, check_mode: bool = False, diff: bool = True, **argume
     return run_action(
         ActionModule, {"thumbprint": THUMBPRINT, **arguments}, host, check_mode=check_mode, diff=diff
     )
+
+
+def put_odd(host: FakeHost, der: bytes) -> str:
+    """A certificate of the store that nobody could make with ``cryptography``."""
+    stored = StoredCertificate(der, FOUND)
+    host.registry[f"{certificate_key('My', 'LocalMachine', stored.thumbprint)}|Blob"] = {
+        "exists": True,
+        "kind": "Binary",
+        "base64": base64.b64encode(write_blob(stored)).decode(),
+    }
+    return stored.thumbprint
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_certificate_that_cannot_be_read(host: FakeHost, fault: str) -> None:
+    odd = put_odd(host, unreadable(fault))
+    assert run_action(ActionModule, {"serial_number": "abcd"}, host)["thumbprint"] == THUMBPRINT
+    for name, value in (("thumbprint", odd), ("serial_number", "1DD1")):
+        result = run_action(ActionModule, {name: value}, host)
+        assert result["link"] == "certificate"
+        assert result["msg"].startswith(f"The certificate {odd} in LocalMachine\\My cannot be read: ")
+    assert run_action(ActionModule, {"thumbprint": odd, "state": "absent"}, host, check_mode=True)["changed"]
 
 
 # Repairing
