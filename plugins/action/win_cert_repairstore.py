@@ -17,7 +17,7 @@ from ..plugin_utils._formats.store_blob import KeyProvInfo
 from ..plugin_utils._store import association
 from ..plugin_utils._store import repair as plan
 from ..plugin_utils._store.association import Seen, Wanted
-from ..plugin_utils._store.entry import NotInStoreError, parsed
+from ..plugin_utils._store.entry import UNARCHIVE, NotInStoreError, archived, parsed
 from ..plugin_utils._store.repair import KeyTest
 
 
@@ -96,6 +96,8 @@ class ActionModule(CodesignAction):
         problem = check_for_signing(parsed(seen.der, seen.thumbprint, want.store), datetime.now(timezone.utc))
         if problem:
             self.warn(problem)
+        if seen.archived:
+            self.warn(f"{archived(seen.thumbprint, want.store)} {UNARCHIVE}")
 
     def _not_yet_there(self, want: Wanted, missing: BrokenLink) -> dict[str, Any]:
         if not self.check_mode or not want.present:

@@ -282,7 +282,10 @@ certificates:
       description: Whose store that is.
       type: str
     present:
-      description: Whether it is there.
+      description: Whether it is there, in any of the places that Windows shows as that store.
+      type: bool
+    archived:
+      description: Whether it has the property Archived, by which Windows hides it from SignTool.
       type: bool
     pem:
       description: The certificate.
@@ -295,6 +298,7 @@ certificates:
       store_name: My
       store_location: LocalMachine
       present: true
+      archived: false
       pem: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
 identities:
   description: The wanted identities and what their certificates are tied to.

@@ -172,6 +172,19 @@ def test_a_certificate_that_cannot_be_read(host: FakeHost, fault: str) -> None:
     assert run_action(ActionModule, {"thumbprint": odd, "state": "absent"}, host, check_mode=True)["changed"]
 
 
+def test_a_certificate_that_group_policy_put_there_and_one_that_is_archived(host: FakeHost) -> None:
+    own = f"{certificate_key('My', 'LocalMachine', THUMBPRINT)}|Blob"
+    entry = host.registry.pop(own)
+    host.registry[own.replace("SOFTWARE\\", "SOFTWARE\\Policies\\")] = entry
+    result = run(host, check_mode=True, container="7e3c-b2f5")
+    assert (result["changed"], result["thumbprint"]) == (True, THUMBPRINT)
+    hidden = base64.b64encode(write_blob(StoredCertificate(DER, FOUND, archived=True))).decode()
+    host.registry[own] = {**entry, "base64": hidden}
+    (warning,) = run(host)["warnings"]
+    assert warning.startswith(f"The certificate {THUMBPRINT} in LocalMachine\\My is archived: Windows hides")
+    assert len(host.calls) == 2
+
+
 # Repairing
 # ------------------------------------------------------------------------------------------------------------
 

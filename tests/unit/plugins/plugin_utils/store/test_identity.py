@@ -16,6 +16,10 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     RegistryResult,
     Result,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    StoredCertificate,
+    write_blob,
+)
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import identity
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import placed as placed_certificates
 from tests.unit.plugins.certificates import NOW, blob, make
@@ -144,7 +148,7 @@ def test_a_root_is_there_wherever_windows_keeps_it(place: int | None, present: b
     if place is not None:
         results[place] = RegistryResult(True, "Binary", None, blob(ROOT))
     (seen,) = placed_certificates.read(results, root)
-    assert (seen.as_dict("release")["present"], seen.own) == (present, place == 0)
+    assert seen.as_dict("release")["present"] == present
     findings = placed_certificates.compare((seen,))
     assert [finding.seen for finding in findings] == ([] if present else ["missing"])
     assert all(finding.what == f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root" for finding in findings)
@@ -171,6 +175,17 @@ def test_a_users_own_store_is_a_folder() -> None:
         {"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser", store_name="Root"
     )[0].certificates
     assert [step.to_json()["path"][:4] for step in placed_certificates.observe(other)] == ["HKCU"]
+
+
+def test_an_archived_certificate_is_a_finding() -> None:
+    signing = identities({"name": "x", "certificate": SIGNER.pem})[0].certificates
+    content = write_blob(StoredCertificate(SIGNER.der, archived=True))
+    results: list[Result] = [RegistryResult(True, "Binary", None, content), ABSENT, ABSENT]
+    (seen,) = placed_certificates.read(results, signing)
+    assert (seen.as_dict("x")["present"], seen.as_dict("x")["archived"]) == (True, True)
+    (finding,) = placed_certificates.compare((seen,))
+    assert (finding.link, finding.seen) == ("certificate", "archived")
+    assert "in LocalMachine\\My is archived: Windows hides it. Take the property" in finding.text
 
 
 def test_a_damaged_entry_is_told_from_a_missing_one() -> None:
