@@ -85,12 +85,14 @@ class ActionModule(CodesignAction):
             (self.params["store_name"], self.params["store_location"]),
             self.params["certificate_path"],
         )
-        question = ReadFile(path) if path else store_entry.observe(*store)
-        content, *versions = self.host.run(
-            [question, *(Version(look.program(backend)) for backend in ("cloudhsm_cli", "key_mgmt_util"))]
+        thumbprint = "" if path else store_entry.thumbprint(self.params["thumbprint"])
+        asking: list[Step] = [ReadFile(path)] if path else store_entry.observe(*store, thumbprint)
+        results = self.host.run(
+            [*asking, *(Version(look.program(backend)) for backend in ("cloudhsm_cli", "key_mgmt_util"))]
         ).results
+        content, versions = results[: len(asking)], results[len(asking) :]
         if path:
-            file = expect(content, FileContent)
+            file = expect(content[0], FileContent)
             if not isinstance(file, FileContent) or not file.exists:
                 raise BrokenLink(
                     "certificate",
@@ -99,10 +101,8 @@ class ActionModule(CodesignAction):
                 )
             certificate = read(file.content, path)
         else:
-            thumbprint = store_entry.thumbprint(self.params["thumbprint"])
-            certificate = read(
-                store_entry.certificate(store_entry.read(content, *store), thumbprint, *store).der, thumbprint
-            )
+            stored = store_entry.read(content, *store, thumbprint).certificate(thumbprint)
+            certificate = store_entry.parsed(stored.der, thumbprint, "\\".join(reversed(store)))
         cli, other = (isinstance(version, VersionResult) and version.exists for version in versions)
         if look.backend == "auto" and not look.tool_path and other and not cli:
             look = replace(look, backend="key_mgmt_util")

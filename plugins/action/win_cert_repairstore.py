@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
-from ..module_utils._certificate import check_for_signing, read_certificate
+from ..module_utils._certificate import check_for_signing
 from ..module_utils._findings import BrokenLink
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
@@ -17,7 +17,7 @@ from ..plugin_utils._formats.store_blob import KeyProvInfo
 from ..plugin_utils._store import association
 from ..plugin_utils._store import repair as plan
 from ..plugin_utils._store.association import Seen, Wanted
-from ..plugin_utils._store.entry import NotInStoreError
+from ..plugin_utils._store.entry import UNARCHIVE, NotInStoreError, archived, parsed
 from ..plugin_utils._store.repair import KeyTest
 
 
@@ -41,7 +41,7 @@ class ActionModule(CodesignAction):
             before = association.read(results[: len(asking)], want)
         except NotInStoreError as missing:
             return self._not_yet_there(want, missing)
-        self._check_certificate(before)
+        self._check_certificate(want, before)
         steps = plan.plan(want, before, self.access)
         if testing and len(results) > len(asking):
             self.tested = plan.read_test(results[-1], before.thumbprint)
@@ -89,10 +89,15 @@ class ActionModule(CodesignAction):
             plan.diagnose(want, self.access, self._run(*plan.diagnose_steps(self.access)), broken)
         return after
 
-    def _check_certificate(self, seen: Seen) -> None:
-        problem = check_for_signing(read_certificate(seen.der), datetime.now(timezone.utc))
-        if problem and self.params["state"] == "present":
+    def _check_certificate(self, want: Wanted, seen: Seen) -> None:
+        """A certificate that only loses its association may be what it likes."""
+        if not want.present:
+            return
+        problem = check_for_signing(parsed(seen.der, seen.thumbprint, want.store), datetime.now(timezone.utc))
+        if problem:
             self.warn(problem)
+        if seen.archived:
+            self.warn(f"{archived(seen.thumbprint, want.store)} {UNARCHIVE}")
 
     def _not_yet_there(self, want: Wanted, missing: BrokenLink) -> dict[str, Any]:
         if not self.check_mode or not want.present:

@@ -65,7 +65,7 @@ class ActionModule(CodesignAction):
         seen_tool = signing_tool.read(tool_results)
         signing_tool.check(tool, seen_tool)
         now = datetime.now(timezone.utc)
-        seen_certificate = signing_certificate.read(certificate_results)
+        seen_certificate = signing_certificate.read(sought, certificate_results)
         thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)
         settings = arguments.settings(params, seen_tool.path, thumbprint)
         seen, patterns = signing_files.read(locations, file_results)

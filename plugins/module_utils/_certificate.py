@@ -24,7 +24,6 @@ try:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
-    from cryptography.utils import CryptographyDeprecationWarning
 
     HAS_CRYPTOGRAPHY = True
 except ImportError:
@@ -38,6 +37,12 @@ SMALLEST_KEY = 2048
 
 class CertificateError(ValueError):
     """The input is not the one certificate that was asked for: one sentence that says why."""
+
+    @property
+    def sentence(self) -> str:
+        """With a capital letter, whatever it begins with."""
+        text = str(self)
+        return text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True)
@@ -170,33 +175,63 @@ def _der(data: bytes, what: str) -> bytes:
 
 
 def _from_der(der: bytes, what: str) -> List[Certificate]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+        except ValueError as error:
+            return [
+                _whole(member, member.public_bytes(Encoding.DER), what)
+                for member in _members(der, what, error)
+            ]
+        return [_whole(certificate, der, what)]
+
+
+def _members(der: bytes, what: str, first: ValueError) -> List[x509.Certificate]:
     try:
-        return [_read(x509.load_der_x509_certificate(der), der)]
-    except ValueError as error:
-        first = error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            members = load_der_pkcs7_certificates(der)
+        members = load_der_pkcs7_certificates(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise CertificateError(
             f"{what} is not a certificate: it cannot be read as X.509 or PKCS#7 ({_short(first)})."
         ) from first
     if not members:
         raise CertificateError(f"{what} is a PKCS#7 file without a certificate.")
-    return [_read(member, member.public_bytes(Encoding.DER)) for member in members]
+    return members
+
+
+def _whole(certificate: x509.Certificate, der: bytes, what: str) -> Certificate:
+    """The certificate with all that is asked of it. ``cryptography`` reads most parts only when they are
+    asked for.
+    """
+    try:
+        return _read(certificate, der)
+    except Exception as error:
+        # An unknown curve, a doubled extension, a damaged part: each is an exception of another kind, and
+        # they have no common base.
+        raise CertificateError(
+            f"{what} cannot be read: Python's cryptography does not take it ({_short(error)})."
+        ) from error
 
 
 def _short(error: Exception) -> str:
     return str(error).split("\n", maxsplit=1)[0].rstrip(".") or type(error).__name__
 
 
+def serial_of(der: bytes) -> str:
+    """The serial number of a certificate of which perhaps nothing else can be read; "" where not even that
+    can.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return serial_text(x509.load_der_x509_certificate(der).serial_number)
+    except ValueError:
+        return ""
+
+
 def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        key = certificate.public_key()
-        serial = certificate.serial_number
-        not_before, not_after = _validity(certificate)
+    key = certificate.public_key()
+    not_before, not_after = _validity(certificate)
     key_type, key_size, modulus, point, public_key = "other", 0, "", "", b""
     if isinstance(key, rsa.RSAPublicKey):
         key_type, key_size = "RSA", key.key_size
@@ -211,7 +246,7 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
     return Certificate(
         der=der,
         thumbprint=hashlib.sha1(der).hexdigest().upper(),  # what Windows names certificates by
-        serial=serial_text(serial),
+        serial=serial_text(certificate.serial_number),
         common_name=name if isinstance(name, str) else name.decode("utf-8", errors="replace"),
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
@@ -229,7 +264,11 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
 
 
 def serial_text(serial: int) -> str:
-    """A serial number as certutil prints it: lower case, whole bytes, without the sign byte of DER."""
+    """A serial number as certutil prints it: lower case, whole bytes, without the sign byte of DER. A negative
+    one stands as DER has it, in two's complement.
+    """
+    if serial < 0:
+        return serial.to_bytes((serial + 1).bit_length() // 8 + 1, "big", signed=True).hex()
     digits = f"{serial:x}"
     return digits if len(digits) % 2 == 0 else "0" + digits
 
@@ -248,7 +287,7 @@ def _validity(certificate: x509.Certificate) -> Tuple[datetime, datetime]:
 def _usages(certificate: x509.Certificate) -> Tuple[str, ...]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return ()
     return tuple(oid.dotted_string for oid in extension.value)
 
@@ -256,7 +295,7 @@ def _usages(certificate: x509.Certificate) -> Tuple[str, ...]:
 def _is_ca(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return False
 
 

@@ -10,7 +10,7 @@ from ._findings import BrokenLink
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 except ImportError:
     HAS_CRYPTOGRAPHY = False
 else:
@@ -98,10 +98,11 @@ def issued_by(cluster_certificate: str, customer_ca: str) -> Tuple[Optional[bool
     """Whether ``customer_ca`` (customerCA.crt, PEM) issued the cluster's certificate: the name and the
     signature; and why not.
 
-    None where the cluster has no certificate yet. Raises BrokenLink where ``customer_ca`` is no certificate.
+    None where the cluster has no certificate yet, and where the signature cannot be checked. Raises BrokenLink where ``customer_ca`` is no certificate.
     """
     try:
         authority = x509.load_pem_x509_certificate(customer_ca.encode("utf-8"))
+        subject = authority.subject
     except ValueError as error:
         advice = "Give the content of customerCA.crt, BEGIN and END lines included."
         raise BrokenLink("argument", "customer_ca is not a certificate in PEM form.", advice) from error
@@ -109,15 +110,19 @@ def issued_by(cluster_certificate: str, customer_ca: str) -> Tuple[Optional[bool
         return None, "the cluster has no certificate: it is not initialized"
     try:
         certificate = x509.load_pem_x509_certificate(cluster_certificate.encode("utf-8"))
+        issuer = certificate.issuer
     except ValueError:
         return False, "the cluster's certificate cannot be read"
-    if certificate.issuer != authority.subject:
+    if issuer != subject:
         return (
             False,
-            f"the cluster's certificate was issued by {certificate.issuer.rfc4514_string()}, customer_ca is {authority.subject.rfc4514_string()}",
+            f"the cluster's certificate was issued by {issuer.rfc4514_string()}, customer_ca is {subject.rfc4514_string()}",
         )
     try:
         certificate.verify_directly_issued_by(authority)
+    except UnsupportedAlgorithm as error:
+        problem = f"the signature of the cluster's certificate cannot be checked: Python's cryptography does not know its algorithm or key ({error})"
+        return None, problem
     except (InvalidSignature, ValueError, TypeError):
         return (
             False,

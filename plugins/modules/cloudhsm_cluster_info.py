@@ -203,7 +203,8 @@ clusters:
       sample:
         purpose: code-signing
     customer_ca_issued:
-      description: Whether O(customer_ca) issued the cluster's certificate, by name and signature. V(null) where the cluster has none yet.
+      description: Whether O(customer_ca) issued the cluster's certificate, by name and signature. V(null) where the cluster has none yet, and where
+        the signature is of a kind that cannot be checked.
       returned: when O(customer_ca) is given
       type: bool
       sample: true

@@ -85,18 +85,95 @@ options:
   identities:
     description:
       - The signing identities of the host, each a certificate with its chain and its key on the HSM. The lookup P(cloudhsm.codesign.identities#lookup)
-        makes them from certificate files. Keys that are not listed here are ignored.
-      - C(name), how the identity is called in findings.
-      - C(certificate), required, the signing certificate (PEM text or base64 of DER). It belongs into O(store_name) of O(store_location).
-      - C(chain), a list of dictionaries with C(certificate) and C(store), the certificates above it and the machine's stores that they belong into.
-        The store is C(CA) unless given.
-      - C(provider), another provider than O(provider).
-      - C(container), the name of the key container. Any container that exists is accepted unless given.
-      - C(key_spec), C(provider_type), C(machine_keys) and C(friendly_name), as for M(cloudhsm.codesign.win_cert_repairstore).
-      - C(readers), accounts that must be allowed to read the container's file.
+        makes them from certificate files.
     type: list
     elements: dict
     default: []
+    suboptions:
+      name:
+        description:
+          - How the identity is called in findings. Its number unless given.
+        type: str
+      certificate:
+        description:
+          - The signing certificate (PEM text or base64 of DER). It belongs into O(store_name) of O(store_location).
+        type: str
+        required: true
+      chain:
+        description:
+          - The certificates above it.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          certificate:
+            description:
+              - The certificate (PEM text or base64 of DER).
+            type: str
+            required: true
+          store:
+            description:
+              - The store of the machine that it belongs into.
+            type: str
+            default: CA
+          thumbprint:
+            description:
+              - What the lookup adds; the module reads the certificate.
+            type: str
+      provider:
+        description:
+          - Another provider than O(provider).
+        type: str
+      container:
+        description:
+          - The name of the key container. Any container that exists is accepted unless given.
+        type: str
+      provider_type:
+        description:
+          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
+        type: int
+      machine_keys:
+        description:
+          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
+        type: bool
+      key_spec:
+        description:
+          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
+        type: int
+        choices:
+          - 0
+          - 1
+          - 2
+      friendly_name:
+        description:
+          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
+        type: str
+      readers:
+        description:
+          - Accounts that must be allowed to read the container's file.
+        type: list
+        elements: str
+        default: []
+      thumbprint:
+        description:
+          - What the lookup adds; the module reads the certificate.
+        type: str
+      serial_number:
+        description:
+          - What the lookup adds; the module reads the certificate.
+        type: str
+      subject:
+        description:
+          - What the lookup adds; the module reads the certificate.
+        type: str
+      not_after:
+        description:
+          - What the lookup adds; the module reads the certificate.
+        type: str
+      modulus:
+        description:
+          - What the lookup adds; the module reads the certificate.
+        type: str
   signtool_path:
     description:
       - SignTool's path. One folder may be C(*), which stands for the one with the highest version number.
@@ -282,7 +359,10 @@ certificates:
       description: Whose store that is.
       type: str
     present:
-      description: Whether it is there.
+      description: Whether it is there, in any of the places that Windows shows as that store.
+      type: bool
+    archived:
+      description: Whether it has the property Archived, by which Windows hides it from SignTool.
       type: bool
     pem:
       description: The certificate.
@@ -295,6 +375,7 @@ certificates:
       store_name: My
       store_location: LocalMachine
       present: true
+      archived: false
       pem: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
 identities:
   description: The wanted identities and what their certificates are tied to.

@@ -73,5 +73,4 @@ def read(content: bytes, name: str) -> Certificate:
     try:
         return read_certificate(content, name)
     except CertificateError as error:
-        sentence = str(error)
-        raise BrokenLink("certificate", sentence[:1].upper() + sentence[1:]) from error
+        raise BrokenLink("certificate", error.sentence) from error

@@ -87,7 +87,4 @@ def _serial(text: str) -> str:
     try:
         return normalize_serial(text)
     except CertificateError as error:
-        sentence = str(error)
-        raise BrokenLink(
-            "argument", sentence[:1].upper() + sentence[1:], "Copy it from the certificate's details."
-        ) from error
+        raise BrokenLink("argument", error.sentence, "Copy it from the certificate's details.") from error

@@ -76,7 +76,7 @@ def identified(want: Wanted, seen: Seen) -> Wanted:
         return identified_by(want, seen.certificate, want.certificate_path)
     return identified_by(
         want,
-        store_entry.certificate(seen.blobs, want.thumbprint, *want.store).der,
+        seen.store.certificate(want.thumbprint).der,
         f"certificate {want.thumbprint}",
     )
 

@@ -12,6 +12,7 @@ from ...module_utils._arguments.base import (
     timeout,
 )
 from .._tools.signtool import PROGRAM
+from .identity import suboptions
 from .win_cloudhsm_client import CLUSTER
 
 PARTS = ("client", "credentials", "certificates", "identities", "signtool")
@@ -24,7 +25,7 @@ ARGUMENTS = Arguments(
         "stored_credentials": {"type": "bool", "default": False},
         **PROVIDER,
         **STORE,
-        "identities": {"type": "list", "elements": "dict", "default": []},
+        "identities": {"type": "list", "elements": "dict", "default": [], "options": suboptions()},
         "signtool_path": {"type": "str", "default": PROGRAM},
         "signtool_minimum_version": {"type": "str"},
         **timeout(60),

@@ -9,6 +9,7 @@ no provider and knows no language.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from dataclasses import dataclass, field
@@ -59,6 +60,11 @@ class StoredCertificate:
     friendly_name: str | None = None
     archived: bool = False
     properties: Mapping[int, bytes] = field(default_factory=dict)
+
+    @property
+    def thumbprint(self) -> str:
+        """What Windows names the certificate by, whether or not it can be read."""
+        return hashlib.sha1(self.der).hexdigest().upper()
 
 
 # Reading and writing

@@ -76,8 +76,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Seen:
-    """A host, as far as containers go. Versions are "" for what is not installed; ``blobs`` the store's
-    entries by thumbprint.
+    """A host, as far as containers go. Versions are "" for what is not installed; ``store`` what lies
+    in the certificate's store.
     """
 
     cli_version: str = ""
@@ -85,7 +85,7 @@ class Seen:
     import_key: bool = False
     service: ServiceResult | None = None
     containers: tuple[str, ...] = ()
-    blobs: Mapping[str, bytes] = field(default_factory=dict)
+    store: store_entry.Entries = field(default_factory=store_entry.Entries)
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The HSMs that the client's configuration names, by client SDK."""
     certificate: bytes | None = None
@@ -111,7 +111,7 @@ def observe(wanted: Wanted) -> list[Step]:
         Version(import_key.PROGRAM),
         Service(configure.SERVICE),
         ListFolder(FOLDER),
-        store_entry.observe(*wanted.store),
+        *store_entry.observe(*wanted.store),
     ]
     steps += [
         ReadFile(f"{folder}\\{name}")
@@ -127,7 +127,10 @@ def observe(wanted: Wanted) -> list[Step]:
 
 def read(results: Sequence[Result], wanted: Wanted) -> Seen:
     """What the steps of ``observe`` found."""
-    cli, ksp, importer, service, folder, store, *files = results
+    places = len(store_entry.observe(*wanted.store))
+    cli, ksp, importer, service, folder, *rest = results
+    entries, files = store_entry.read(rest[:places], *wanted.store), rest[places:]
+    entries.check()
     paths = [
         f"{folder}\\{name}" for folder in configure.FOLDERS for name in (*_SDK5_FILES, configure.SDK3_FILE)
     ]
@@ -156,7 +159,7 @@ def read(results: Sequence[Result], wanted: Wanted) -> Seen:
         import_key=found(importer, VersionResult, "client", import_key.PROGRAM).exists,
         service=found(service, ServiceResult, "service", f"The service {configure.SERVICE}"),
         containers=read_containers(folder),
-        blobs=store_entry.read(store, *wanted.store),
+        store=entries,
         addresses=_addresses(
             [(name, file.content) for name, file in zip(names, contents, strict=True) if file.exists]
         ),
@@ -269,7 +272,7 @@ def check_generate_file(seen: Seen) -> None:
 
 def associated(wanted: Wanted, seen: Seen) -> str:
     """The container that the certificate in the store is tied to, if its file exists; "" otherwise."""
-    blob = seen.blobs.get(wanted.thumbprint) if wanted.thumbprint else None
+    blob = seen.store.blobs.get(wanted.thumbprint) if wanted.thumbprint else None
     if blob is None:
         return ""
     try:
@@ -331,7 +334,7 @@ def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
     """A finding where the certificate is tied to no container that exists. For a report that opens no key."""
     if associated(wanted, seen):
         return []
-    blob = seen.blobs.get(wanted.thumbprint)
+    blob = seen.store.blobs.get(wanted.thumbprint)
     tied = "none"
     if blob is not None:
         try:

@@ -448,7 +448,7 @@ def check_granted(result: Result, container: str, missing: Mapping[str, str], ch
 def check_removal(wanted: Wanted, seen: Seen, containers: Sequence[str]) -> None:
     """BrokenLink while a certificate of the store still points to one of them, unless forced."""
     for container in containers:
-        users = sorted(store_entry.pointing_to(seen.blobs, container, wanted.provider))
+        users = sorted(seen.store.pointing_to(container, wanted.provider))
         if users and not wanted.force:
             raise BrokenLink(
                 "container",

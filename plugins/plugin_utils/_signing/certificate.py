@@ -12,20 +12,11 @@ from typing import Sequence
 
 from ...module_utils import _certificate as x509
 from ...module_utils._findings import BrokenLink
-from ...module_utils._results import (
-    Failure,
-    FolderContents,
-    RegistryChildrenResult,
-    RegistryResult,
-    Result,
-)
-from ...module_utils._steps import (
-    ReadFolder,
-    ReadRegistry,
-    ReadRegistryChildren,
-    Step,
-)
+from ...module_utils._results import Result
+from ...module_utils._steps import Step
 from .._formats import store_blob as store
+from .._store import entry as store_entry
+from .._store.entry import Entries
 
 
 @dataclass(frozen=True)
@@ -49,14 +40,6 @@ class Wanted:
         return f"{self.store_location}\\{self.store_name}"
 
 
-@dataclass(frozen=True)
-class Seen:
-    """The certificates of the store that were asked for. ``problem``: why the store could not be read."""
-
-    found: tuple[store.StoredCertificate, ...] = ()
-    problem: str = ""
-
-
 def wanted(
     thumbprint: str | None, subject: str | None, issuer: str | None, store_name: str, store_location: str
 ) -> Wanted:
@@ -67,70 +50,38 @@ def wanted(
     try:
         digits = x509.normalize_thumbprint(thumbprint) if thumbprint else ""
     except x509.CertificateError as error:
-        sentence = str(error)
         raise BrokenLink(
             "argument",
-            sentence[:1].upper() + sentence[1:],
+            error.sentence,
             "Copy it from certutil -store or Get-ChildItem Cert:.",
         ) from error
     return Wanted(digits, subject or "", issuer or "", store_name, store_location)
 
 
 def observe(sought: Wanted) -> list[Step]:
-    """One step, none where any certificate will do."""
+    """The steps that read the store, none where any certificate will do."""
     if sought.any:
         return []
-    if store.lies_in_folder(sought.store_name, sought.store_location):
-        return [ReadFolder(store.USER_MY_FOLDER, sought.thumbprint or "*")]
-    if sought.thumbprint:
-        return [
-            ReadRegistry(
-                store.certificate_key(sought.store_name, sought.store_location, sought.thumbprint),
-                store.VALUE,
-            )
-        ]
-    return [
-        ReadRegistryChildren(store.certificates_key(sought.store_name, sought.store_location), store.VALUE)
-    ]
+    return store_entry.observe(sought.store_name, sought.store_location, sought.thumbprint)
 
 
-def read(results: Sequence[Result]) -> Seen:
-    """What the step of ``observe`` found. Among many, an entry that cannot be read is passed over: it is not
-    the one.
-    """
-    if not results:
-        return Seen()
-    result = results[0]
-    if isinstance(result, Failure):
-        return Seen(problem=result.message)
-    blobs: list[bytes] = []
-    if isinstance(result, RegistryResult) and result.exists:
-        try:
-            return Seen((store.read_blob(result.content),))
-        except store.StoreBlobError as error:
-            return Seen(problem=f"the certificate's entry is damaged ({error})")
-    if isinstance(result, RegistryChildrenResult):
-        blobs = [child.content for child in result.children.values()]
-    elif isinstance(result, FolderContents):
-        blobs = list(result.files.values())
-    found = []
-    for blob in blobs:
-        try:
-            found.append(store.read_blob(blob))
-        except store.StoreBlobError:
-            continue
-    return Seen(tuple(found))
+def read(sought: Wanted, results: Sequence[Result]) -> Entries:
+    """What the steps of ``observe`` found."""
+    return store_entry.read(results, sought.store_name, sought.store_location, sought.thumbprint)
 
 
-def thumbprint(sought: Wanted, seen: Seen, now: datetime) -> str:
+def thumbprint(sought: Wanted, seen: Entries, now: datetime) -> str:
     """The thumbprint to sign with ("" where any will do). BrokenLink unless exactly one certificate fits a
     filter.
     """
     if sought.thumbprint or sought.any:
         return sought.thumbprint
-    if seen.problem:
+    seen.check()
+    if seen.blobs and not x509.HAS_CRYPTOGRAPHY:
         raise BrokenLink(
-            "certificate", f"The store {sought.where} cannot be read: {seen.problem}.", "Give the thumbprint."
+            "certificate",
+            f"The certificates of {sought.where} cannot be searched: that needs the Python package cryptography where Ansible runs.",
+            "Install it, or give the thumbprint.",
         )
     named = [certificate for certificate, _entry in _certificates(seen) if _fits(sought, certificate)]
     usable = [certificate for certificate in named if not x509.check_for_signing(certificate, now)]
@@ -151,25 +102,31 @@ def thumbprint(sought: Wanted, seen: Seen, now: datetime) -> str:
             "certificate",
             f"No certificate of {sought.where} that fits the {asked} can sign: {x509.check_for_signing(named[0], now)}",
         )
+    hidden = [one for one, entry in _certificates(seen, archived=True) if _fits(sought, one)]
+    if hidden:
+        raise BrokenLink(
+            "certificate", store_entry.archived(hidden[0].thumbprint, sought.where), store_entry.UNARCHIVE
+        )
+    unread = _unread(seen)
+    beside = f"; not looked into was {', '.join(unread)}, which cannot be read" if unread else ""
     raise BrokenLink(
         "certificate",
-        f"No certificate of {sought.where} fits the {asked}.",
+        f"No certificate of {sought.where} fits the {asked}{beside}.",
         "Check the store, or give the thumbprint.",
     )
 
 
-def check(sought: Wanted, chosen: str, seen: Seen, now: datetime) -> None:
+def check(sought: Wanted, chosen: str, seen: Entries, now: datetime) -> None:
     """BrokenLink for what keeps the certificate from signing, before SignTool runs."""
-    if seen.problem:
-        raise BrokenLink(
-            "certificate",
-            f"The store {sought.where} cannot be read: {seen.problem}.",
-            "Check the rights of the account.",
+    entry = seen.get(chosen)
+    if entry is not None:
+        if entry.archived:
+            raise BrokenLink("certificate", store_entry.archived(chosen, sought.where), store_entry.UNARCHIVE)
+        problem = (
+            x509.check_for_signing(store_entry.parsed(entry.der, chosen, sought.where), now)
+            if x509.HAS_CRYPTOGRAPHY
+            else None
         )
-    for certificate, entry in _certificates(seen):
-        if certificate.thumbprint != chosen:
-            continue
-        problem = x509.check_for_signing(certificate, now)
         if problem:
             raise BrokenLink("certificate", problem)
         if entry.key is None:
@@ -179,8 +136,6 @@ def check(sought: Wanted, chosen: str, seen: Seen, now: datetime) -> None:
                 "Tie it with win_cert_repairstore (role key_container).",
             )
         return
-    if seen.found and not x509.HAS_CRYPTOGRAPHY:
-        return
     other = "CurrentUser" if sought.store_location == "LocalMachine" else "LocalMachine"
     raise BrokenLink(
         "certificate",
@@ -189,10 +144,22 @@ def check(sought: Wanted, chosen: str, seen: Seen, now: datetime) -> None:
     )
 
 
-def _certificates(seen: Seen) -> list[tuple[x509.Certificate, store.StoredCertificate]]:
+def _unread(seen: Entries) -> list[str]:
+    return sorted(
+        {entry.thumbprint for entry in seen.readable if not entry.archived}
+        - {certificate.thumbprint for certificate, _entry in _certificates(seen)}
+    )
+
+
+def _certificates(
+    seen: Entries, *, archived: bool = False
+) -> list[tuple[x509.Certificate, store.StoredCertificate]]:
+    """Those that can be read, in a search another one is passed over; ``archived``: those that Windows hides,
+    or the others.
+    """
     found = []
-    for entry in seen.found:
-        if entry.archived:
+    for entry in seen.readable:
+        if entry.archived is not archived:
             continue
         try:
             found.append((x509.read_certificate(entry.der), entry))

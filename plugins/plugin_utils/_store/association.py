@@ -15,13 +15,13 @@ machine-keys flag only where they are asked for: a provider may ignore them, and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
-from ...module_utils._certificate import CertificateError, read_certificate
+from ...module_utils._certificate import CertificateError, read_certificate, serial_of
 from ...module_utils._findings import BrokenLink, Finding
-from ...module_utils._results import FileContent, RegistryChildrenResult, Result
+from ...module_utils._results import FileContent, Result
 from ...module_utils._steps import ReadFile, Step
-from .._formats.store_blob import KeyProvInfo, StoreBlobError, read_blob
+from .._formats.store_blob import KeyProvInfo
 from . import entry as store_entry
 
 REPAIR = "Run the role cloudhsm.codesign.key_container, which ties it, or the module win_cert_repairstore."
@@ -73,11 +73,12 @@ class Seen:
     der: bytes
     key: KeyProvInfo | None = None
     friendly_name: str | None = None
+    archived: bool = False
 
 
 def observe(wanted: Wanted) -> list[Step]:
     """The store's entries, and the certificate's file where it is named by one."""
-    steps: list[Step] = [store_entry.observe(wanted.store_name, wanted.store_location)]
+    steps = store_entry.observe(wanted.store_name, wanted.store_location)
     if wanted.certificate_path:
         steps.append(ReadFile(wanted.certificate_path))
     return steps
@@ -87,28 +88,21 @@ def read(results: Sequence[Result], wanted: Wanted) -> Seen:
     """What the steps of ``observe`` found. BrokenLink where the store or the certificate in it cannot be
     found or read.
     """
-    _check_store(results[0], wanted)
-    blobs = store_entry.read(results[0], wanted.store_name, wanted.store_location)
-    thumbprint = wanted.thumbprint
-    if wanted.certificate_path:
-        thumbprint = _from_file(results[1], wanted.certificate_path)
-    elif wanted.serial:
-        thumbprint = _by_serial(blobs, wanted)
-    stored = store_entry.certificate(blobs, thumbprint, wanted.store_name, wanted.store_location)
-    return Seen(thumbprint, stored.der, stored.key, stored.friendly_name)
-
-
-def _check_store(result: Result, wanted: Wanted) -> None:
-    if (
-        isinstance(result, RegistryChildrenResult)
-        and not result.exists
-        and wanted.store_name.lower() not in USUAL_STORES
-    ):
+    looked = results[:-1] if wanted.certificate_path else results
+    entries = store_entry.read(looked, wanted.store_name, wanted.store_location)
+    if not (entries.exists or entries.problem) and wanted.store_name.lower() not in USUAL_STORES:
         raise BrokenLink(
             "certificate",
             f"There is no certificate store {wanted.store}.",
             "Check store_name and store_location.",
         )
+    thumbprint = wanted.thumbprint
+    if wanted.certificate_path:
+        thumbprint = _from_file(results[-1], wanted.certificate_path)
+    elif wanted.serial:
+        thumbprint = _by_serial(entries, wanted)
+    stored = entries.certificate(thumbprint)
+    return Seen(thumbprint, stored.der, stored.key, stored.friendly_name, stored.archived)
 
 
 def _from_file(result: Result, path: str) -> str:
@@ -121,18 +115,11 @@ def _from_file(result: Result, path: str) -> str:
     try:
         return read_certificate(result.content, path).thumbprint
     except CertificateError as error:
-        sentence = str(error)
-        raise BrokenLink("certificate", sentence[:1].upper() + sentence[1:], "") from error
+        raise BrokenLink("certificate", error.sentence, "") from error
 
 
-def _by_serial(blobs: Mapping[str, bytes], wanted: Wanted) -> str:
-    found = []
-    for thumbprint, blob in blobs.items():
-        try:
-            if read_certificate(read_blob(blob).der).serial == wanted.serial:
-                found.append(thumbprint)
-        except (StoreBlobError, CertificateError):
-            continue
+def _by_serial(entries: store_entry.Entries, wanted: Wanted) -> str:
+    found = [stored.thumbprint for stored in entries.readable if serial_of(stored.der) == wanted.serial]
     if len(found) > 1:
         raise BrokenLink(
             "certificate",
@@ -140,10 +127,11 @@ def _by_serial(blobs: Mapping[str, bytes], wanted: Wanted) -> str:
             f"Name the one that is meant by its thumbprint: {', '.join(sorted(found))}.",
         )
     if not found:
+        entries.check()
         raise store_entry.NotInStoreError(
             "certificate",
             f"There is no certificate with the serial number {wanted.serial} in the store {wanted.store}.",
-            "Import it first (ansible.windows.win_certificate_store, or the role cloudhsm.codesign.certificates).",
+            store_entry.IMPORT_IT,
         )
     return found[0]
 

@@ -52,7 +52,9 @@ class Identity:
 
 
 def identities(params: Mapping[str, Any]) -> tuple[Identity, ...]:
-    """The wanted identities from a module's arguments. BrokenLink for one that cannot be read."""
+    """The wanted identities from a module's arguments, which its spec has checked. BrokenLink for one that
+    cannot be read.
+    """
     found = [_identity(number, item, params) for number, item in enumerate(params.get("identities") or [], 1)]
     names = [identity.name for identity in found]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -71,48 +73,27 @@ def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -
         str(params["store_location"]),
         f"the certificate of '{name}'",
     )
-    chain: list[Placed] = []
-    links = item.get("chain") or []
-    if not isinstance(links, (list, tuple)) or not all(isinstance(link, Mapping) for link in links):
-        raise BrokenLink(
-            "argument",
-            f"The chain of '{name}' is no list of dictionaries.",
-            "Each needs the key certificate, and store unless it is CA.",
+    chain = [
+        _placed(
+            link.get("certificate"),
+            str(link.get("store") or "CA"),
+            CHAIN_LOCATION,
+            f"certificate {place} in the chain of '{name}'",
         )
-    for place, link in enumerate(links, 1):
-        chain.append(
-            _placed(
-                link.get("certificate"),
-                str(link.get("store") or "CA"),
-                CHAIN_LOCATION,
-                f"certificate {place} in the chain of '{name}'",
-            )
-        )
-    readers = item.get("readers") or []
+        for place, link in enumerate(item.get("chain") or (), 1)
+    ]
     return Identity(
         name,
         signing,
         tuple(chain),
         str(item.get("provider") or params["provider"]),
         str(item.get("container") or ""),
-        _number(item, "key_spec", name),
-        _number(item, "provider_type", name),
-        None if item.get("machine_keys") is None else bool(item["machine_keys"]),
-        None if item.get("friendly_name") is None else str(item["friendly_name"]),
-        tuple(str(reader) for reader in ([readers] if isinstance(readers, str) else readers)),
+        item.get("key_spec"),
+        item.get("provider_type"),
+        item.get("machine_keys"),
+        item.get("friendly_name"),
+        tuple(item.get("readers") or ()),
     )
-
-
-def _number(item: Mapping[str, Any], key: str, name: str) -> int | None:
-    value = item.get(key)
-    if value is None or value == "":
-        return None
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise BrokenLink(
-            "argument", f"{key} of '{name}' is no number.", f"Give {key} as a number, or leave it out."
-        ) from error
 
 
 def _placed(content: Any, store_name: str, store_location: str, what: str) -> Placed:
@@ -128,9 +109,8 @@ def _placed(content: Any, store_name: str, store_location: str, what: str) -> Pl
     try:
         return Placed(read_certificate(str(content).encode("utf-8"), what), store_name, store_location)
     except CertificateError as error:
-        sentence = str(error)
         raise BrokenLink(
             "argument",
-            f"{sentence[:1].upper()}{sentence[1:]}",
+            error.sentence,
             "The lookup cloudhsm.codesign.identities reads certificate files.",
         ) from error

@@ -67,6 +67,40 @@ def make(
     return read_certificate(made.public_bytes(Encoding.PEM))
 
 
+def unreadable(fault: str, name: str = "Odd", serial: int = 0x1DD1) -> bytes:
+    """A certificate (DER) that Windows may hold and ``cryptography`` does not take: an unknown curve or
+    algorithm, an extension twice, damage in a part that is read late.
+    """
+    own: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = (
+        ec.generate_private_key(ec.SECP256R1()) if fault == "curve" else key()
+    )
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    builder = x509.CertificateBuilder(
+        _name(name), _name(name), own.public_key(), serial, start, start + datetime.timedelta(days=365)
+    )
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+    for number in (1, 2):
+        oid = x509.ObjectIdentifier(f"1.3.6.1.4.1.99999.{number}")
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, b"\x05\x00"), critical=False)
+    der = builder.sign(own, hashes.SHA256()).public_bytes(Encoding.DER)
+    good, bad = {
+        "curve": ("2a8648ce3d030107", "2a8648ce3d030177"),
+        "algorithm": ("06092a864886f70d010101", "06092a864886f70d010177"),
+        "extension twice": (_oid(2), _oid(1)),
+        "damaged extension": ("300a06082b06010505070303", "300b06082b06010505070303"),
+        "damaged key": ("3082010a02820101", "3082010a04820101"),
+    }[fault]
+    assert bytes.fromhex(good) in der
+    return der.replace(bytes.fromhex(good), bytes.fromhex(bad))
+
+
+FAULTS = ("curve", "algorithm", "extension twice", "damaged extension", "damaged key")
+
+
+def _oid(number: int) -> str:
+    return f"2b06010401868d1f{number:02x}"
+
+
 def blob(
     certificate: Certificate,
     container: str = "",

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._arguments.identity import CHAIN, IDENTITY
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir() if path.is_dir() and path.name != "common")
@@ -97,3 +100,25 @@ def test_passwords_are_marked(role: str) -> None:
             walk(option.get("options") or {})
 
     walk(options(role))
+
+
+@pytest.mark.parametrize("role", [role for role in NAMES if "codesign_identities" in options(role)])
+def test_an_identity_is_the_same_for_a_role_as_for_the_module(role: str) -> None:
+    """Two things differ: a role takes files of the control node, and insists on a name and on the usual
+    stores of a chain.
+    """
+
+    def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
+        keys = ("type", "elements", "default", "choices")
+        return {name: {key: option.get(key) for key in keys} for name, option in spec.items()}
+
+    of_role = options(role)["codesign_identities"]["options"]
+    ours, theirs = comparable(IDENTITY), comparable(of_role)
+    chain, chain_of_role = comparable(CHAIN), comparable(of_role["chain"]["options"])
+    for spec in (ours, chain):
+        spec["certificate"]["type"] = "path"
+    chain["store"]["choices"] = ["Root", "CA", "TrustedPublisher"]
+    assert theirs == ours
+    assert chain_of_role == chain
+    assert of_role["name"]["required"]
+    assert of_role["certificate"]["required"]

@@ -39,6 +39,7 @@ from tests.unit.plugins.action.fake_host import (
     ran,
     run_action,
 )
+from tests.unit.plugins.certificates import FAULTS, unreadable
 
 KSP = "Cavium Key Storage Provider"
 WORD = "Kr-4711-geheim"
@@ -147,6 +148,41 @@ def run(host: FakeHost, *, check_mode: bool = False, diff: bool = True, **argume
     return run_action(
         ActionModule, {"thumbprint": THUMBPRINT, **arguments}, host, check_mode=check_mode, diff=diff
     )
+
+
+def put_odd(host: FakeHost, der: bytes) -> str:
+    """A certificate of the store that nobody could make with ``cryptography``."""
+    stored = StoredCertificate(der, FOUND)
+    host.registry[f"{certificate_key('My', 'LocalMachine', stored.thumbprint)}|Blob"] = {
+        "exists": True,
+        "kind": "Binary",
+        "base64": base64.b64encode(write_blob(stored)).decode(),
+    }
+    return stored.thumbprint
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_certificate_that_cannot_be_read(host: FakeHost, fault: str) -> None:
+    odd = put_odd(host, unreadable(fault))
+    assert run_action(ActionModule, {"serial_number": "abcd"}, host)["thumbprint"] == THUMBPRINT
+    for name, value in (("thumbprint", odd), ("serial_number", "1DD1")):
+        result = run_action(ActionModule, {name: value}, host)
+        assert result["link"] == "certificate"
+        assert result["msg"].startswith(f"The certificate {odd} in LocalMachine\\My cannot be read: ")
+    assert run_action(ActionModule, {"thumbprint": odd, "state": "absent"}, host, check_mode=True)["changed"]
+
+
+def test_a_certificate_that_group_policy_put_there_and_one_that_is_archived(host: FakeHost) -> None:
+    own = f"{certificate_key('My', 'LocalMachine', THUMBPRINT)}|Blob"
+    entry = host.registry.pop(own)
+    host.registry[own.replace("SOFTWARE\\", "SOFTWARE\\Policies\\")] = entry
+    result = run(host, check_mode=True, container="7e3c-b2f5")
+    assert (result["changed"], result["thumbprint"]) == (True, THUMBPRINT)
+    hidden = base64.b64encode(write_blob(StoredCertificate(DER, FOUND, archived=True))).decode()
+    host.registry[own] = {**entry, "base64": hidden}
+    (warning,) = run(host)["warnings"]
+    assert warning.startswith(f"The certificate {THUMBPRINT} in LocalMachine\\My is archived: Windows hides")
+    assert len(host.calls) == 2
 
 
 # Repairing

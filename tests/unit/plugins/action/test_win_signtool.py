@@ -30,6 +30,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
     StoredCertificate,
     write_blob,
 )
+from tests.unit.plugins.certificates import FAULTS, unreadable
 
 URL = "http://tsa.example.com/ts"
 SECOND_URL = "http://tsa2.example.com/ts"
@@ -659,6 +660,27 @@ def test_subject_must_fit_exactly_one_certificate(host: SignToolHost) -> None:
     assert "No certificate" in run(host, subject="Nobody")["msg"]
     put_certificate(host, certificate("Example Code Signing Two"))
     assert "2 certificates" in run(host, subject="Example Code")["msg"]
+
+
+def put_der(host: SignToolHost, der: bytes) -> str:
+    """A certificate of the store that nobody could make with ``cryptography``."""
+    stored = StoredCertificate(der, KeyProvInfo("signing-key", "Cavium Key Storage Provider", flags=32))
+    host.registry[f"{STORE}\\{stored.thumbprint}|Blob"] = {
+        "exists": True,
+        "kind": "Binary",
+        "base64": base64.b64encode(write_blob(stored)).decode(),
+    }
+    return stored.thumbprint
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_certificate_that_cannot_be_read(host: SignToolHost, fault: str) -> None:
+    odd = put_der(host, unreadable(fault))
+    assert run(host, subject="example code")["files"][0]["signer"] == OWN
+    asked, missed = run(host, thumbprint=odd), run(host, subject="Odd")
+    assert (asked["link"], missed["link"]) == ("certificate", "certificate")
+    assert asked["msg"].startswith(f"The certificate {odd} in LocalMachine\\My cannot be read: ")
+    assert f"not looked into was {odd}, which cannot be read" in missed["msg"]
 
 
 def test_signtool_missing_and_x86(host: SignToolHost) -> None:

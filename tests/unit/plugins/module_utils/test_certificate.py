@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import _certificate as form
+from tests.unit.plugins.certificates import FAULTS, unreadable
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -157,6 +158,37 @@ def test_another_key_is_neither() -> None:
 )
 def test_the_serial_number_is_written_as_certutil_writes_it(serial: int, text: str) -> None:
     assert form.read_certificate(make(serial=serial)).serial == text
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        ("ff00000012ab34cd", "ff00000012ab34cd"),
+        ("00c0ffee00c0ffee", "c0ffee00c0ffee"),
+        ("8000000000000000", "8000000000000000"),
+        ("7f00000000000000", "7f00000000000000"),
+        ("ff7fffffffffffff", "ff7fffffffffffff"),
+        ("80000000000000ff", "80000000000000ff"),
+    ],
+)
+def test_a_serial_number_of_any_octets(octets: str, text: str) -> None:
+    """RFC 5280 forbids a negative one, and certificates have it all the same."""
+    der = make(serial=0x1122334455667788).replace(bytes.fromhex("1122334455667788"), bytes.fromhex(octets))
+    assert form.read_certificate(der).serial == form.serial_of(der) == text
+    assert form.normalize_serial(octets) == text
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("wrap", [lambda der: der, pem], ids=["der", "pem"])
+def test_a_certificate_that_cryptography_does_not_take_is_one_sentence(fault: str, wrap: object) -> None:
+    assert callable(wrap)
+    with pytest.raises(form.CertificateError, match=r"^odd\.cer cannot be read: [^\n]*\.$"):
+        form.read_certificate(wrap(unreadable(fault)), "odd.cer")
+    assert form.serial_of(unreadable(fault)) == "1dd1"
+
+
+def test_what_is_no_certificate_has_no_serial_number() -> None:
+    assert form.serial_of(b"\x30\x03\x02\x01") == ""
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ def comparable(option: Any) -> dict[str, Any]:
         "default": option.get("default"),
         "choices": list(option["choices"]) if option.get("choices") else None,
         "aliases": list(option.get("aliases") or []),
+        "options": {
+            name: comparable(below)
+            for name, below in (option.get("options") or option.get("suboptions") or {}).items()
+        },
     }
 
 

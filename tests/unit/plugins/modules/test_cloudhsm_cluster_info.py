@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils import _cluster_
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.modules import cloudhsm_cluster_info
 from tests.unit.plugins import documentation
+from tests.unit.plugins.certificates import unreadable
 
 REGION = "eu-central-1"
 NOTHING: dict[str, Any] = dict.fromkeys(
@@ -218,6 +220,10 @@ def test_a_cluster_without_or_with_a_damaged_certificate(
         False,
         "the cluster's certificate cannot be read",
     )
+    odd = ssl.DER_cert_to_PEM_cert(unreadable("curve", "customer CA"))
+    issued, reason = cluster_api.issued_by(odd, odd)
+    assert issued is None
+    assert "cannot be checked: Python's cryptography does not know its algorithm or key" in reason
 
 
 @pytest.mark.parametrize(

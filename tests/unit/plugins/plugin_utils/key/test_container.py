@@ -46,6 +46,8 @@ def results(wanted: Wanted = WANTED, **changed: Result) -> list[Result]:
         "service",
         "folder",
         "store",
+        "policy",
+        "enterprise",
         "cli_1",
         "ksp_1",
         "sdk3_1",
@@ -59,7 +61,7 @@ def results(wanted: Wanted = WANTED, **changed: Result) -> list[Result]:
         **dict.fromkeys(places[:3], VersionResult(False)),
         "service": ServiceResult(False),
         "folder": FolderResult(False),
-        "store": RegistryChildrenResult(False),
+        **dict.fromkeys(("store", "policy", "enterprise"), RegistryChildrenResult(False)),
     }
     found = [{**missing, **changed}[place] for place in places]
     return found[: len(key_container.observe(wanted))]
@@ -76,7 +78,10 @@ def stored(content: bytes) -> RegistryChildrenResult:
 
 
 def test_a_host_with_nothing() -> None:
-    assert seen() == Seen(service=ServiceResult(False), addresses={"3": (), "5": ()})
+    nothing = Seen(
+        service=ServiceResult(False), store=store_entry.Entries(exists=False), addresses={"3": (), "5": ()}
+    )
+    assert seen() == nothing
     assert seen().as_dict()["containers"] == []
 
 
@@ -263,17 +268,37 @@ def test_two_names_of_one_provider(first: str, second: str, same: bool) -> None:
 
 def test_stores_that_are_folders_or_cannot_be_read() -> None:
     user = ("My", "CurrentUser")
-    blobs = store_entry.read(FolderContents(True, {"ab": b"1"}), *user)
-    assert blobs == {"AB": b"1"}
-    assert store_entry.read(FolderContents(False), *user) == {}
-    assert store_entry.read(Skipped(), *user) == {}
+    entries = store_entry.read([FolderContents(True, {"ab": b"1"})], *user)
+    assert entries.blobs == {"AB": b"1"}
+    assert store_entry.read([FolderContents(False)], *user).blobs == {}
+    assert store_entry.read([Skipped()], *user).blobs == {}
     with pytest.raises(BrokenLink, match="cannot be read: Access is denied"):
-        store_entry.read(Failure("Access is denied."), *user)
+        store_entry.read([Failure("Access is denied.")], *user).check()
     with pytest.raises(BrokenLink, match="entry of certificate AB in the store cannot be read"):
-        store_entry.certificate(blobs, "AB", *user)
-    assert store_entry.pointing_to({"AB": b"1", "CD": blob(SIGNING, "7E3C")}, "7e3c", CLOUDHSM).keys() == {
-        "CD"
-    }
+        entries.certificate("AB")
+    both = store_entry.Entries(blobs={"AB": b"1", SIGNING.thumbprint: blob(SIGNING, "7E3C")})
+    assert both.pointing_to("7e3c", CLOUDHSM).keys() == {SIGNING.thumbprint}
+
+
+def test_a_certificate_is_in_the_store_wherever_windows_keeps_it() -> None:
+    """What group policy put there counts, and a place that cannot be read is no place without it."""
+    machine, wanted = ("My", "LocalMachine"), SIGNING.thumbprint
+    own, policy, enterprise = store_entry.observe(*machine, wanted)
+    assert [step.to_json()["path"].split("\\")[1:3] for step in (own, policy, enterprise)] == [
+        ["SOFTWARE", "Microsoft"],
+        ["SOFTWARE", "Policies"],
+        ["SOFTWARE", "Microsoft"],
+    ]
+    there = RegistryResult(True, "Binary", None, blob(SIGNING, "7E3C"))
+    absent, denied = RegistryResult(False), Failure("Access is denied.")
+    for results in ([absent, there, absent], [denied, there, absent], [there, absent, denied]):
+        assert store_entry.read(results, *machine, wanted).certificate(wanted).der == SIGNING.der
+    first = store_entry.read([there, RegistryResult(True, "Binary", None, b"other")], *machine, wanted)
+    assert first.certificate(wanted).der == SIGNING.der
+    with pytest.raises(BrokenLink, match="cannot be read: Access is denied"):
+        store_entry.read([absent, denied, absent], *machine, wanted).certificate(wanted)
+    with pytest.raises(store_entry.NotInStoreError):
+        store_entry.read([absent] * 3, *machine, wanted).certificate(wanted)
 
 
 def test_proof_that_was_not_made() -> None:

@@ -40,7 +40,10 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     read_answer,
     to_json,
 )
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import StoredCertificate
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    StoredCertificate,
+    write_blob,
+)
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
     certificate as signing_certificate,
 )
@@ -64,6 +67,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signatu
     SeenFile,
     Wanted,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import Entries
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import (
     COMMAND_LINE_LIMIT,
     SignOptions,
@@ -72,7 +76,9 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.
     ChainCertificate,
     Signature,
 )
+from tests.unit.plugins.certificates import make
 
+LEAF = make("Example")
 OWN = "184EFBD18B376F996FFD3D79C2622334481D4409"
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=timezone.utc)
 KIT = r"C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0"
@@ -242,41 +248,45 @@ def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
 
 def test_where_the_certificate_is_looked_for() -> None:
     assert signing_certificate.observe(signing_certificate.Wanted()) == []
-    (step,) = signing_certificate.observe(signing_certificate.Wanted(OWN))
-    assert isinstance(step, ReadRegistry)
-    assert step.path.endswith(OWN)
-    (children,) = signing_certificate.observe(signing_certificate.Wanted(subject="Example"))
-    assert isinstance(children, ReadRegistryChildren)
+    steps = signing_certificate.observe(signing_certificate.Wanted(OWN))
+    assert all(isinstance(step, ReadRegistry) and step.path.endswith(OWN) for step in steps)
+    children = signing_certificate.observe(signing_certificate.Wanted(subject="Example"))
+    assert [type(step) for step in children] == [ReadRegistryChildren] * len(steps)
     (folder,) = signing_certificate.observe(signing_certificate.Wanted(OWN, store_location="CurrentUser"))
     assert isinstance(folder, ReadFolder)
     assert folder.pattern == OWN
 
 
 def test_store_that_cannot_be_read() -> None:
-    seen = signing_certificate.read([Failure("Requested registry access is not allowed.")])
+    sought = signing_certificate.Wanted(OWN)
+    seen = signing_certificate.read(sought, [Failure("Requested registry access is not allowed.")])
     with pytest.raises(BrokenLink, match="cannot be read"):
         signing_certificate.thumbprint(signing_certificate.Wanted(subject="x"), seen, NOW)
     with pytest.raises(BrokenLink, match="cannot be read"):
-        signing_certificate.check(signing_certificate.Wanted(OWN), OWN, seen, NOW)
+        signing_certificate.check(sought, OWN, seen, NOW)
 
 
 def test_certificates_that_do_not_count() -> None:
-    archived = StoredCertificate(b"der", archived=True)
-    no_certificate = StoredCertificate(b"no DER at all")
-    seen = signing_certificate.Seen((archived, no_certificate))
+    hidden, no_certificate = StoredCertificate(LEAF.der, archived=True), StoredCertificate(b"no DER at all")
+    seen = Entries(blobs={one.thumbprint: write_blob(one) for one in (hidden, no_certificate)})
     with pytest.raises(BrokenLink, match="There is no certificate"):
         signing_certificate.check(signing_certificate.Wanted(OWN), OWN, seen, NOW)
+    with pytest.raises(BrokenLink, match=r"in LocalMachine\\My is archived: Windows hides it from SignTool"):
+        signing_certificate.check(signing_certificate.Wanted(LEAF.thumbprint), LEAF.thumbprint, seen, NOW)
+    with pytest.raises(BrokenLink, match=f"certificate {LEAF.thumbprint} in .* is archived"):
+        signing_certificate.thumbprint(signing_certificate.Wanted(subject="Example"), seen, NOW)
     with pytest.raises(BrokenLink, match="No certificate"):
         signing_certificate.thumbprint(signing_certificate.Wanted(subject="x", issuer="y"), seen, NOW)
 
 
 def test_damaged_entries_are_passed_over() -> None:
-    assert signing_certificate.read([FolderContents(True, {OWN: b"damaged"})]).found == ()
-    assert signing_certificate.read([RegistryResult(False)]).found == ()
-    assert (
-        "is damaged" in signing_certificate.read([RegistryResult(True, "Binary", content=b"damaged")]).problem
-    )
-    assert signing_certificate.read([]).found == ()
+    sought = signing_certificate.Wanted(OWN)
+    folder = signing_certificate.read(sought, [FolderContents(True, {OWN: b"damaged"})])
+    assert folder.readable == ()
+    with pytest.raises(BrokenLink, match="cannot be read"):
+        signing_certificate.check(sought, OWN, folder, NOW)
+    assert signing_certificate.read(sought, [RegistryResult(False)]).blobs == {}
+    assert signing_certificate.read(sought, []).blobs == {}
 
 
 # Working copies

@@ -81,12 +81,17 @@ def entry(der: bytes = DER, key: KeyProvInfo | None = None, name: str | None = N
 
 
 def test_what_is_asked() -> None:
-    machine = "HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\My\\Certificates"
-    assert association.observe(Wanted("AB")) == [ReadRegistryChildren(machine, "Blob")]
+    places = [
+        "HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\My\\Certificates",
+        "HKLM\\SOFTWARE\\Policies\\Microsoft\\SystemCertificates\\My\\Certificates",
+        "HKLM\\SOFTWARE\\Microsoft\\EnterpriseCertificates\\My\\Certificates",
+    ]
+    asked = [ReadRegistryChildren(place, "Blob") for place in places]
+    assert association.observe(Wanted("AB")) == asked
     assert association.observe(Wanted("AB", store_location="CurrentUser")) == [
         ReadFolder("%APPDATA%\\Microsoft\\SystemCertificates\\My\\Certificates")
     ]
-    assert association.observe(Wanted(certificate_path="C:\\x.cer"))[1:] == [ReadFile("C:\\x.cer")]
+    assert association.observe(Wanted(certificate_path="C:\\x.cer"))[3:] == [ReadFile("C:\\x.cer")]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,10 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     RegistryResult,
     Result,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    StoredCertificate,
+    write_blob,
+)
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import identity
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import placed as placed_certificates
 from tests.unit.plugins.certificates import NOW, blob, make
@@ -40,7 +44,7 @@ def test_an_identity_with_its_chain() -> None:
         {
             **RELEASE,
             "readers": ["agent"],
-            "key_spec": "2",
+            "key_spec": 2,
             "container": "c",
             "machine_keys": False,
             "friendly_name": "Release",
@@ -70,7 +74,7 @@ def test_an_identity_with_its_chain() -> None:
 
 def test_the_chain_belongs_to_the_machine_even_where_the_certificate_is_a_users() -> None:
     (one,) = identities(
-        {**RELEASE, "readers": "agent", "provider": "CloudHSM Key Storage Provider"},
+        {**RELEASE, "readers": ["agent"], "provider": "CloudHSM Key Storage Provider"},
         store_location="CurrentUser",
     )
     assert [item.store_location for item in one.certificates] == [
@@ -92,10 +96,6 @@ def test_der_in_base64_and_an_identity_without_a_name() -> None:
         ([{"name": "x"}], "The certificate of 'x' is missing. Give it in the key certificate"),
         ([{"name": "x", "certificate": "release.cer"}], "The certificate of 'x'"),
         (
-            [{"name": "x", "certificate": SIGNER.pem, "chain": "ca.cer"}],
-            "The chain of 'x' is no list of dictionaries",
-        ),
-        (
             [{"name": "x", "certificate": SIGNER.pem, "chain": [{"store": "CA"}]}],
             "Certificate 1 in the chain of 'x' is missing",
         ),
@@ -103,7 +103,6 @@ def test_der_in_base64_and_an_identity_without_a_name() -> None:
             [{"name": "x", "certificate": SIGNER.pem, "chain": [{"certificate": ROOT.pem, "store": "a\\b"}]}],
             "The store name",
         ),
-        ([{"name": "x", "certificate": SIGNER.pem, "key_spec": "two"}], "key_spec of 'x' is no number"),
         ([RELEASE, {**RELEASE, "certificate": OTHER.pem}], "Two identities have the name 'release'"),
     ],
 )
@@ -144,7 +143,7 @@ def test_a_root_is_there_wherever_windows_keeps_it(place: int | None, present: b
     if place is not None:
         results[place] = RegistryResult(True, "Binary", None, blob(ROOT))
     (seen,) = placed_certificates.read(results, root)
-    assert (seen.as_dict("release")["present"], seen.own) == (present, place == 0)
+    assert seen.as_dict("release")["present"] == present
     findings = placed_certificates.compare((seen,))
     assert [finding.seen for finding in findings] == ([] if present else ["missing"])
     assert all(finding.what == f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root" for finding in findings)
@@ -171,6 +170,17 @@ def test_a_users_own_store_is_a_folder() -> None:
         {"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser", store_name="Root"
     )[0].certificates
     assert [step.to_json()["path"][:4] for step in placed_certificates.observe(other)] == ["HKCU"]
+
+
+def test_an_archived_certificate_is_a_finding() -> None:
+    signing = identities({"name": "x", "certificate": SIGNER.pem})[0].certificates
+    content = write_blob(StoredCertificate(SIGNER.der, archived=True))
+    results: list[Result] = [RegistryResult(True, "Binary", None, content), ABSENT, ABSENT]
+    (seen,) = placed_certificates.read(results, signing)
+    assert (seen.as_dict("x")["present"], seen.as_dict("x")["archived"]) == (True, True)
+    (finding,) = placed_certificates.compare((seen,))
+    assert (finding.link, finding.seen) == ("certificate", "archived")
+    assert "in LocalMachine\\My is archived: Windows hides it. Take the property" in finding.text
 
 
 def test_a_damaged_entry_is_told_from_a_missing_one() -> None:
