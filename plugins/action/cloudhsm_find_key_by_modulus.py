@@ -20,8 +20,10 @@ from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     wanted_from_certificate,
 )
 from ..module_utils._findings import BrokenLink
-from ..module_utils._key import lookup as key_lookup
+from ..module_utils._key import backends
 from ..module_utils._key import pair as key_pair
+from ..module_utils._key.backends import key_mgmt_util
+from ..module_utils._key.lookup import AUTO, Lookup
 from ..module_utils._results import (
     FileContent,
     Result,
@@ -51,13 +53,8 @@ class ActionModule(CodesignAction):
 
     def story(self) -> dict[str, Any]:
         params = self.params
-        if params["backend"] == "pkcs11" or params["pkcs11_module"]:
-            raise BrokenLink(
-                "argument",
-                "pkcs11 is a back end for Linux hosts; this host is a Windows host.",
-                "Use cloudhsm_cli or key_mgmt_util.",
-            )
         look = lookup(params, windows=True, scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
+        backends.check_on_windows(look)
         if params["modulus"]:
             wanted = key_pair.wanted_from_modulus(params["modulus"])
         elif params["certificate_content"]:
@@ -65,11 +62,11 @@ class ActionModule(CodesignAction):
         else:
             wanted, look = self._ask_certificate(look)
         try:
-            pair, backend = key_lookup.find(self._run_steps, wanted, look)
+            pair, backend = backends.find(self._run_steps, wanted, look)
         except BrokenLink as broken:
             if broken.link != "service":
                 raise
-            raise key_lookup.behind_the_daemon(
+            raise key_mgmt_util.behind_the_daemon(
                 broken, self._run_steps([Service(configure.SERVICE)], {})[0]
             ) from None
         for text in pair.warnings:
@@ -79,7 +76,7 @@ class ActionModule(CodesignAction):
     def _run_steps(self, steps: Sequence[Step], secrets: Mapping[str, str]) -> Sequence[Result]:
         return self.host.run(steps, secrets).results
 
-    def _ask_certificate(self, look: key_lookup.Lookup) -> tuple[key_pair.WantedKey, key_lookup.Lookup]:
+    def _ask_certificate(self, look: Lookup) -> tuple[key_pair.WantedKey, Lookup]:
         """Reads the certificate on the host; which client is there is seen in the same call."""
         store, path = (
             (self.params["store_name"], self.params["store_location"]),
@@ -87,9 +84,10 @@ class ActionModule(CodesignAction):
         )
         thumbprint = "" if path else store_entry.thumbprint(self.params["thumbprint"])
         asking: list[Step] = [ReadFile(path)] if path else store_entry.observe(*store, thumbprint)
-        results = self.host.run(
-            [*asking, *(Version(look.program(backend)) for backend in ("cloudhsm_cli", "key_mgmt_util"))]
-        ).results
+        tools = {
+            name: backend.program(look) for name, backend in backends.BACKENDS.items() if backend.ON_WINDOWS
+        }
+        results = self.host.run([*asking, *map(Version, tools.values())]).results
         content, versions = results[: len(asking)], results[len(asking) :]
         if path:
             file = expect(content[0], FileContent)
@@ -103,7 +101,11 @@ class ActionModule(CodesignAction):
         else:
             stored = store_entry.read(content, *store, thumbprint).certificate(thumbprint)
             certificate = store_entry.parsed(stored.der, thumbprint, "\\".join(reversed(store)))
-        cli, other = (isinstance(version, VersionResult) and version.exists for version in versions)
-        if look.backend == "auto" and not look.tool_path and other and not cli:
-            look = replace(look, backend="key_mgmt_util")
+        there = [
+            name
+            for name, version in zip(tools, versions, strict=True)
+            if isinstance(version, VersionResult) and version.exists
+        ]
+        if look.backend == AUTO and not look.tool_path and there:
+            look = replace(look, backend=there[0])
         return wanted_from_certificate(certificate), look

@@ -8,7 +8,7 @@ import uuid
 from typing import Any, Mapping, Sequence
 
 from ..module_utils._findings import BrokenLink
-from ..module_utils._key import lookup as key_lookup
+from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
 from ..plugin_utils import _diagnosis as diagnosis
@@ -64,7 +64,7 @@ class ActionModule(CodesignAction):
         looking = plan.needs_lookup(want, sdk)
         plan.check_ready(want, seen, sdk)
         if looking and sdk == "3":
-            more, login = key_lookup.find_handles_steps(want.key, plan.lookup(want, sdk))
+            more, login = key_mgmt_util.find_handles_steps(want.key, plan.lookup(want, sdk))
             steps, secrets = [*steps, *more], {**secrets, **login}
         results = self._run(steps, secrets) if steps else []
         proof = plan.read_proof(results[0]) if proving else plan.Proof(())

@@ -237,7 +237,7 @@ import tempfile
 import traceback
 from typing import Any, Dict, Mapping
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     ARGUMENTS,
@@ -247,15 +247,9 @@ from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     wanted_from_certificate,
 )
 from ..module_utils._findings import BrokenLink
-from ..module_utils._key.lookup import find
-from ..module_utils._key.pair import (
-    KeyPair,
-    WantedKey,
-    judge,
-    wanted_from_modulus,
-)
+from ..module_utils._key.backends import find
+from ..module_utils._key.pair import WantedKey, wanted_from_modulus
 from ..module_utils._local import run_locally
-from ..module_utils._tools import pkcs11_token
 
 
 def wanted_key(params: Mapping[str, Any]) -> WantedKey:
@@ -287,29 +281,12 @@ def look_up(module: AnsibleModule) -> Dict[str, Any]:
     """The module's result."""
     params = module.params
     wanted = wanted_key(params)
-    pair: KeyPair
-    if params["backend"] == "pkcs11" or (params["backend"] == "auto" and params["pkcs11_module"]):
-        if not params["pkcs11_module"]:
-            raise BrokenLink(
-                "argument",
-                "backend is pkcs11 and pkcs11_module is empty.",
-                "Set pkcs11_module to the library's full path.",
-            )
-        if not pkcs11_token.HAS_PKCS11:
-            module.fail_json(msg=missing_required_lib(pkcs11_token.INSTALLATION))
-        pin = pkcs11_token.pin_for(
-            params["pkcs11_module"], params["crypto_user"] or "", params["crypto_password"] or ""
-        )
-        keys = pkcs11_token.find(params["pkcs11_module"], params["token_label"] or "", pin, wanted)
-        pair, backend = judge(wanted, keys, params["public_key"]), "pkcs11"
-    else:
-        folder = tempfile.mkdtemp(prefix="codesign-")
-        try:
-            pair, backend = find(
-                run_locally, wanted, lookup(params, windows=False, scratch=os.path.join(folder, "key"))
-            )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix="codesign-")
+    try:
+        look = lookup(params, windows=False, scratch=os.path.join(folder, "key"))
+        pair, backend = find(run_locally, wanted, look)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     for text in pair.warnings:
         module.warn(text)
     return {"changed": False, "key": pair.as_dict(wanted, backend)}

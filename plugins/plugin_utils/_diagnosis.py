@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Mapping, Sequence
 
 from ..module_utils._findings import BrokenLink
-from ..module_utils._key import lookup as key_lookup
+from ..module_utils._key.backends import TOOLS
+from ..module_utils._key.backends import cloudhsm_cli as cli_backend
 from ..module_utils._results import (
     ConnectResult,
     Result,
@@ -57,9 +58,9 @@ def diagnose_steps(
         return steps, {}
     asking, hidden = lookup(wanted, sdk), dict(secrets(wanted))
     if sdk == "5":
-        steps.append(key_lookup.user_step(asking))
+        steps.append(cli_backend.user_step(asking))
     if isinstance(broken, ListingFailedError):
-        login, more = key_lookup.login_step(asking)
+        login, more = TOOLS[asking.backend].login_step(asking)
         steps.append(login)
         hidden.update(more)
     return steps, hidden
@@ -89,10 +90,11 @@ def diagnose(
             "Make the instance a member of the cluster's own security group (cloudhsm-<cluster id>-sg), and check the route to the HSM's subnet.",
             **details,
         )
-    if wanted.user and sdk == "5" and key_lookup.is_locked(rest[0], wanted.user):
+    if wanted.user and sdk == "5" and cli_backend.is_locked(rest[0], wanted.user):
         return cloudhsm_cli.locked(wanted.user)
     if wanted.user and isinstance(broken, ListingFailedError):
-        refused = key_lookup.refused_login(rest[-1], lookup(wanted, sdk))
+        asked = lookup(wanted, sdk)
+        refused = TOOLS[asked.backend].refused_login(rest[-1], asked)
         if refused is not None:
             return refused
     providers = _registered(listed)

@@ -8,7 +8,8 @@ from typing import Any, Mapping
 
 from .._certificate import Certificate, CertificateError, read_certificate
 from .._findings import BrokenLink
-from .._key.lookup import BACKENDS, Lookup
+from .._key.backends import CHOICES
+from .._key.lookup import AUTO, Lookup
 from .._key.pair import PUBLIC_KEY_MODES, WantedKey, checked
 from .base import (
     CREDENTIALS,
@@ -28,7 +29,7 @@ ARGUMENTS = Arguments(
         "thumbprint": {"type": "str"},
         "modulus": {"type": "str"},
         **STORE,
-        "backend": {"type": "str", "choices": list(BACKENDS), "default": "auto"},
+        "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
         "pkcs11_module": {"type": "path"},
         "token_label": {"type": "str", "no_log": False},
         "tool_path": {"type": "path"},
@@ -54,6 +55,8 @@ def lookup(params: Mapping[str, Any], windows: bool, scratch: str) -> Lookup:
         windows=windows,
         backend=params["backend"],
         tool_path=params.get("tool_path") or "",
+        pkcs11_module=params.get("pkcs11_module") or "",
+        token_label=params.get("token_label") or "",
         cluster_id=params.get("cluster_id") or "",
         public_key=params["public_key"],
         user=user,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._findings import BrokenLink
-from .._tools import cloudhsm_cli, key_mgmt_util
+from .._tools import cloudhsm_cli
 
 SMALLEST_RSA, LARGEST_RSA = 2048, 4096
 
@@ -133,81 +133,8 @@ def checked(wanted: WantedKey) -> WantedKey:
     return wanted
 
 
-def refuse_ec(wanted: WantedKey, backend: str) -> None:
-    """BrokenLink for an EC key where the back end can only look for a modulus."""
-    if not wanted.is_rsa:
-        raise BrokenLink(
-            "certificate",
-            f"The certificate has an EC key, which has no modulus: {backend} cannot look for it.",
-            "Use backend cloudhsm_cli (Client SDK 5) or pkcs11, or a certificate with an RSA key.",
-        )
-
-
 # What was found
 # -------------------------------------------------------------------------------------------------------
-
-
-def cli_filters(wanted: WantedKey) -> Tuple[str, ...]:
-    """cloudhsm-cli's filters. For an EC key they give all EC keys: which one it is says its point
-    (``from_cli``).
-    """
-    if wanted.is_rsa:
-        return (cloudhsm_cli.key_type_filter("rsa"), cloudhsm_cli.modulus_filter(wanted.modulus))
-    return (cloudhsm_cli.key_type_filter("ec"),)
-
-
-def from_cli(wanted: WantedKey, keys: Sequence[cloudhsm_cli.ListedKey]) -> Tuple[SeenKey, ...]:
-    """The private and public keys among those that cloudhsm-cli listed; of EC keys only those with the wanted
-    point.
-    """
-    seen = []
-    for key in keys:
-        key_class = key.text("class")
-        if key_class not in ("private-key", "public-key"):
-            if "class" in key.inconsistent or not key_class:
-                raise _inconsistent(key.reference, ("class",))
-            continue
-        size = key.number("modulus-size-bits")
-        found = SeenKey(
-            key.handle,
-            key_class[: -len("-key")],
-            _number(key.hexadecimal("modulus")),
-            point_of(key.hexadecimal("ec-point")),
-            size,
-            key.text("label"),
-            key.text("id"),
-            key.owners,
-            key.shared_users,
-            key.use_quorum,
-            key.inconsistent,
-            key.cluster_coverage,
-        )
-        if wanted.is_rsa or found.point == wanted.point or "ec-point" in key.inconsistent:
-            seen.append(found)
-    return tuple(seen)
-
-
-def from_key_mgmt_util(
-    handle: int, key_class: str, dump: Mapping[str, str], info: Optional[key_mgmt_util.KeyInfo]
-) -> SeenKey:
-    """A key from its handle, the dump of its attributes and what getKeyInfo says. Users are numbers there."""
-    modulus = re.fullmatch(r"0[xX]([0-9A-Fa-f]+)", re.sub(r"\s", "", dump.get("MODULUS", "")))
-    owners = shared = None
-    if info is not None:
-        owners = () if info.owner is None else (str(info.owner),)
-        shared = tuple(str(user) for user in info.shared)
-    return SeenKey(
-        handle,
-        key_class,
-        _number(modulus.group(1)) if modulus else "",
-        "",
-        key_mgmt_util.attribute_number(dump, "MODULUS_BITS"),
-        dump.get("LABEL", ""),
-        dump.get("ID", ""),
-        owners,
-        shared,
-        info.quorum if info else 0,
-    )
 
 
 def point_of(encoded: str) -> str:
@@ -233,7 +160,8 @@ def _octet_string(data: bytes) -> bytes:
     return data[start:] if length == len(data) - start else b""
 
 
-def _number(digits: str) -> str:
+def bare_digits(digits: str) -> str:
+    """A hex number without leading zeros, upper case."""
     return digits.upper().lstrip("0")
 
 
@@ -325,7 +253,7 @@ def only_public(public: Sequence[int], mode: str, wanted: WantedKey) -> Optional
 def _check_identity(wanted: WantedKey, key: SeenKey) -> None:
     name = "modulus" if wanted.is_rsa else "ec-point"
     if name in key.inconsistent:
-        raise _inconsistent(key.reference, (name,))
+        raise inconsistent(key.reference, (name,))
     seen, asked = (key.modulus, wanted.modulus) if wanted.is_rsa else (key.point, wanted.point)
     if not seen:
         problem = f"The {name} of key {key.handle} could not be read back: it cannot be proven to be the wanted one."
@@ -339,7 +267,8 @@ def _check_identity(wanted: WantedKey, key: SeenKey) -> None:
         )
 
 
-def _inconsistent(reference: str, names: Sequence[str]) -> BrokenLink:
+def inconsistent(reference: str, names: Sequence[str]) -> BrokenLink:
+    """The HSMs do not agree on these attributes of a key."""
     return BrokenLink(
         "key",
         f"The key {reference} is not the same on all HSMs ({', '.join(names)} inconsistent).",

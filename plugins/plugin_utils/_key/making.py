@@ -11,6 +11,8 @@ from typing import Any, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from ...module_utils._key import lookup as key_lookup
+from ...module_utils._key.backends import cloudhsm_cli as cli_backend
+from ...module_utils._key.backends import key_mgmt_util as kmu_backend
 from ...module_utils._key.pair import judge as judge_pair
 from ...module_utils._key.pair import only_private, only_public
 from ...module_utils._results import (
@@ -265,9 +267,9 @@ def looked_up(
     its own.
     """
     if sdk == "5":
-        keys = key_lookup.list_with_cli(run, wanted.key, lookup(wanted, sdk))
+        keys = cli_backend.list_keys(run, wanted.key, lookup(wanted, sdk))
         return judge_pair(wanted.key, keys, "ignored").private.handle, None
-    handles = key_lookup.read_handles(results, lookup(wanted, sdk))
+    handles = kmu_backend.read_handles(results, lookup(wanted, sdk))
     return only_private(handles.private, handles.public, wanted.key), only_public(
         handles.public, "required", wanted.key
     )
@@ -382,7 +384,7 @@ def check_import(result: Result, sdk: str, timeout: int) -> None:
         )
     if sdk == "5":
         cloudhsm_cli.parse_generate_file(
-            key_lookup.utf8(ran.stdout_bytes), key_lookup.utf8(ran.stderr_bytes), ran.exit_code
+            cli_backend.utf8(ran.stdout_bytes), cli_backend.utf8(ran.stderr_bytes), ran.exit_code
         )
     else:
         import_key.parse(ran.stdout, ran.stderr, ran.exit_code)

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, NoReturn, Sequence
 
 from ...module_utils._findings import BrokenLink
-from ...module_utils._key import lookup as key_lookup
+from ...module_utils._key.backends import TOOLS
+from ...module_utils._key.backends import cloudhsm_cli as cli_backend
+from ...module_utils._key.lookup import Lookup
 from ...module_utils._results import (
     Failure,
     Result,
@@ -277,13 +279,13 @@ def diagnose_steps(access: Access) -> tuple[list[Step], Mapping[str, str]]:
     ]
     secrets = dict(access.secrets)
     for lookup in _lookups(access):
-        login, more = key_lookup.login_step(lookup)
-        steps += [login, key_lookup.user_step(lookup)] if lookup.backend == "cloudhsm_cli" else [login]
+        login, more = TOOLS[lookup.backend].login_step(lookup)
+        steps += [login, cli_backend.user_step(lookup)] if lookup.backend == "cloudhsm_cli" else [login]
         secrets.update(more)
     return steps, secrets
 
 
-def _lookups(access: Access) -> list[key_lookup.Lookup]:
+def _lookups(access: Access) -> list[Lookup]:
     """The tools to try the login with; one that is not installed is no harm."""
     backends = {"5": "cloudhsm_cli", "3": "key_mgmt_util"}
     wanted = [
@@ -291,9 +293,7 @@ def _lookups(access: Access) -> list[key_lookup.Lookup]:
     ]
     limit = min(60, access.timeout)
     return [
-        key_lookup.Lookup(
-            windows=True, backend=backend, user=access.user, password=access.password, timeout=limit
-        )
+        Lookup(windows=True, backend=backend, user=access.user, password=access.password, timeout=limit)
         for backend in wanted
         if backend == "cloudhsm_cli" or key_mgmt_util.takes(access.user, access.password)
     ]
@@ -327,8 +327,8 @@ def diagnose(wanted: Wanted, access: Access, results: Sequence[Result], broken: 
             **details,
         ) from broken
     for lookup in _lookups(access):
-        refused = key_lookup.refused_login(logins.pop(0), lookup)
-        if lookup.backend == "cloudhsm_cli" and key_lookup.is_locked(logins.pop(0), access.user):
+        refused = TOOLS[lookup.backend].refused_login(logins.pop(0), lookup)
+        if lookup.backend == "cloudhsm_cli" and cli_backend.is_locked(logins.pop(0), access.user):
             raise cloudhsm_cli.locked(access.user) from broken
         if refused is not None:
             raise refused from broken

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._key import lookup as key_lookup
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._key import backends
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key import pair as key_pair
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import Lookup, find
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.backends import cloudhsm_cli, find
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import Lookup
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.pair import SeenKey, WantedKey, judge
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
     Done,
@@ -487,5 +488,33 @@ def test_files_and_processes_that_cannot_be_made() -> None:
 
 def test_a_lookup_shows_no_password() -> None:
     assert PASSWORD not in repr(LOOKUP)
-    assert key_lookup.cli_secrets(LOOKUP) == {"pin": f"signer:{PASSWORD}"}
-    assert key_lookup.cli_secrets(replace(LOOKUP, user="")) == {}
+    assert cloudhsm_cli.login_step(LOOKUP)[1] == {"pin": f"signer:{PASSWORD}"}
+    assert cloudhsm_cli.login_step(replace(LOOKUP, user=""))[1] == {}
+
+
+# Which back end looks
+# ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ({}, ["cloudhsm_cli", "key_mgmt_util"]),
+        ({"user": ""}, ["cloudhsm_cli"]),
+        ({"backend": "pkcs11"}, ["pkcs11"]),
+        ({"backend": "cloudhsm_cli", "pkcs11_module": "/lib.so"}, ["cloudhsm_cli"]),
+        ({"pkcs11_module": "/lib.so"}, ["pkcs11"]),
+        ({"pkcs11_module": "/lib.so", "tool_path": "/opt/key_mgmt_util"}, ["pkcs11"]),
+        ({"tool_path": "/opt/key_mgmt_util"}, ["key_mgmt_util"]),
+        ({"tool_path": "/opt/wrapper"}, ["cloudhsm_cli"]),
+    ],
+)
+def test_what_auto_tries(asked: dict[str, Any], names: list[str]) -> None:
+    assert list(backends.candidates(replace(LOOKUP, **asked))) == names
+
+
+@pytest.mark.parametrize("asked", [{"backend": "pkcs11"}, {"pkcs11_module": "C:\\lib.dll"}])
+def test_a_library_is_refused_on_windows(asked: dict[str, Any]) -> None:
+    with pytest.raises(BrokenLink, match=r"Windows host\. Use cloudhsm_cli or key_mgmt_util\.$"):
+        backends.check_on_windows(replace(LOOKUP, **asked))
+    backends.check_on_windows(LOOKUP)
