@@ -305,9 +305,7 @@ def _listed(result: Result) -> frozenset[str] | None:
         listing = certutil.parse_csplist(result.stdout)
     except certutil.ParseError:
         return None
-    names = frozenset(name for name in (ksp_config.KSP, ksp_config.SDK5_KSP) if listing.find(name))
-    # In a damaged list a name that is there is there, but one that is missing may be what was lost.
-    return names if names or not listing.damaged else None
+    return frozenset(name for name in (ksp_config.KSP, ksp_config.SDK5_KSP) if listing.find(name))
 
 
 def _enumerated(results: Sequence[Result]) -> frozenset[str] | None:

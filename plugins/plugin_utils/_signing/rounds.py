@@ -152,7 +152,7 @@ def _judge(
     facts: RunFacts | None = None
     unread = ""
     try:
-        facts = read_run(decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code, own=True)
+        facts = read_run(decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code)
         warnings += facts.warning_texts
     except Unreadable as error:
         unread = str(error)

@@ -160,7 +160,7 @@ def read_file(path: str, digest: Result, run: RunResult | Failure | Skipped) -> 
 def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> SeenFile:
     """``seen`` with what ``signtool verify /pa /all /v`` said of this one file."""
     said = words(f"{stdout}\n{stderr}")
-    if not speaks(f"{stdout}\n{stderr}"):
+    if not speaks(stdout, stderr):
         code = str(exit_code) if exit_code < 0x10000 else hresult.describe(exit_code)
         shown = f"'{said}'" if said else "nothing"
         failed = f"it ended with exit code {code} and said {shown}"
@@ -171,7 +171,7 @@ def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> S
             words=said,
         )
     try:
-        facts = read_verification(stdout, stderr, exit_code, own=True)
+        facts = read_verification(stdout, stderr, exit_code)
     except Unreadable as error:
         return replace(seen, note=str(error), words=said)
     seen = replace(seen, words=said)

@@ -361,10 +361,11 @@ def read_test(result: Result, thumbprint: str) -> KeyTest:
     if result.timed_out:
         return KeyTest("unusable", f"certutil did not answer within {result.milliseconds // 1000} seconds")
     try:
-        entries = certutil.parse_store(result.stdout).certificates
+        entry = certutil.parse_store(result.stdout)
     except certutil.ParseError as error:
         return KeyTest("untested", str(error))
-    entry = next((entry for entry in entries if entry.sha1 == thumbprint.lower()), None)
+    if entry is not None and entry.sha1 != thumbprint.lower():
+        entry = None
     if entry is not None and entry.key == "usable":
         return KeyTest("usable")
     if said:

@@ -3,18 +3,12 @@
 """certutil: its command lines, the property file of -repairstore, and the readers of its texts.
 
 Success is the exit code and nothing else: 0, or the HRESULT of what went wrong (1 for a wrong command line).
-Options come before the verb's own arguments, because certutil takes a later one for an argument. ``facts``
-gives all that a text says as plain data.
+Options come before the verb's own arguments, because certutil takes a later one for an argument.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields
-from typing import Any, Callable, Mapping
-
 from ....module_utils._findings import quoted
-from ..._formats.codes import as_text
 from ..._formats.store_blob import FRIENDLY_NAME, KEY_PROV_INFO, KeyProvInfo
 from .keys import (
     KeyContainer,
@@ -24,37 +18,24 @@ from .keys import (
     parse_csplist,
     parse_keys,
 )
-from .store import StoreEntry, StoreListing, parse_store
-from .text import (
-    Outcome,
-    ParseError,
-    clean,
-    is_end,
-    outcome,
-)
+from .store import StoreEntry, parse_store
+from .text import ParseError
 
 __all__ = [
     "PROGRAM",
-    "AddedCertificates",
     "KeyContainer",
     "KeyListing",
-    "Outcome",
     "ParseError",
     "Provider",
     "ProviderListing",
     "StoreEntry",
-    "StoreListing",
-    "addstore_argv",
     "association_of",
     "check_inf_value",
     "csplist_argv",
     "delete_key_argv",
-    "facts",
     "key_argv",
-    "parse_addstore",
     "parse_csplist",
     "parse_keys",
-    "parse_outcome",
     "parse_property_file",
     "parse_store",
     "property_file",
@@ -117,11 +98,6 @@ def delete_key_argv(provider: str, container: str, store_location: str = "LocalM
 def csplist_argv() -> tuple[str, ...]:
     """Lists the providers that are registered on the host."""
     return ("-csplist",)
-
-
-def addstore_argv(store_name: str, file: str, store_location: str = "LocalMachine") -> tuple[str, ...]:
-    """Adds the certificates of a file to a store."""
-    return ("-f", *_user(store_location), "-addstore", store_name, file)
 
 
 # The property file
@@ -231,219 +207,3 @@ def association_of(text: str) -> KeyProvInfo | None:
         items[name.strip().lower()] = content.strip()
     numbers = [int(items.get(name.lower()) or "0", 0) for name in _PROPERTY_ITEMS[2:]]
     return KeyProvInfo(items.get("container", ""), items.get("provider", ""), *numbers)
-
-
-# Texts
-# ----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class AddedCertificates:
-    """``names``: what was added; ``present``: what was in the store before. In an unknown language a name is
-    in neither.
-    """
-
-    names: tuple[str, ...]
-    present: tuple[str, ...]
-    outcome: Outcome
-    damaged: bool = False
-
-
-_TITLE = re.compile(r'^\s*[^"]{0,80}"[^"]*"\s*$')
-_ENGLISH = re.compile(r'^\s*Certificate ".*" (?:added to|already in) store\.')
-_QUOTED = re.compile(r'"(.*)"')
-_TYPOGRAPHIC = re.compile("[\u201c\u201d\u201e]|\u00ab ?| ?\u00bb")
-_ADDED = re.compile(
-    r"added|hinzugef|ajout|agreg|a.{0,3}adid|adicionad|aggiunt|添加|新增|加入|추가|добавлен|追加|toegevoegd|dodan|eklen|p.{0,3}id.{0,3}n",
-    re.IGNORECASE,
-)
-_PRESENT = re.compile(
-    r"already|bereits|d.{0,3}j.{1,3} |\bya\b|\bj.{1,3} (?:est|exist)|\bgi.{1,3} |已(?:经|經)?(?:存)?在|已有|이미|уже|既に|すでに|\bal\b|\bju.\b|zaten",
-    re.IGNORECASE,
-)
-
-
-def parse_addstore(text: str) -> AddedCertificates:
-    """Reads -addstore: a sentence with a name in quotation marks for each certificate, wherever the language
-    puts it.
-    """
-    cleaned = clean(text)
-    names: list[str] = []
-    present: list[str] = []
-    lines = _whole_sentences(tuple(_TYPOGRAPHIC.sub('"', line) for line in cleaned.lines))
-    damaged = cleaned.damaged or any(line.count('"') % 2 for line in lines)
-    for line in lines:
-        match = _QUOTED.search(line)
-        if is_end(line) or not match or _TITLE.match(line) or line.count('"') % 2:
-            continue
-        if line.count('"') > 2 and not _ENGLISH.match(line):
-            # A name may hold quotation marks, but so does a title that a lost line break has put before the
-            # sentence.
-            damaged = True
-            continue
-        words = line[: match.start()] + " " + line[match.end() :]
-        if _PRESENT.search(words):
-            present.append(match.group(1))
-        elif _ADDED.search(words):
-            names.append(match.group(1))
-    ended = outcome(cleaned)
-    if not names and not present and ended == Outcome() and not any(is_end(line) for line in lines):
-        raise ParseError(
-            "this is no output of certutil -addstore: it holds no certificate's name and no result"
-        )
-    # Of two runs in one text each name is there twice.
-    return AddedCertificates(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(present)), ended, damaged)
-
-
-def _whole_sentences(lines: tuple[str, ...]) -> list[str]:
-    """A sentence that a console of 80 columns has broken inside of the quotation marks is put together again."""
-    whole: list[str] = []
-    for line in lines:
-        if whole and whole[-1].count('"') % 2 and line.count('"') % 2 and len(whole[-1].rstrip()) >= 78:
-            # Of 80 columns the last may have been a blank, which copying from a console drops.
-            whole[-1] += line if len(whole[-1]) >= 80 else " " + line.lstrip()
-        else:
-            whole.append(line)
-    return whole
-
-
-def parse_outcome(text: str) -> Outcome:
-    """How a run ended, whatever it was about."""
-    return outcome(clean(text))
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass that hold something."""
-    data = {item.name: getattr(value, item.name) for item in fields(value)}
-    return {
-        name: content
-        for name, content in data.items()
-        if content not in (None, "", ()) and content is not False
-    }
-
-
-def _end_facts(ended: Outcome) -> dict[str, Any]:
-    data: dict[str, Any] = {} if ended.failed is None else {"failed": ended.failed}
-    if ended.code is not None:
-        data.update({"code": as_text(ended.code), "exit": ended.exit})
-        if ended.symbol:
-            data["symbol"] = ended.symbol
-    return data
-
-
-def facts(text: str, verb: str = "store") -> dict[str, Any]:
-    """All that a text of ``verb`` (store, repairstore, key, csplist, addstore, inf) says, without what it
-    does not say.
-
-    Raises ParseError for a text that is none.
-    """
-    return _READERS[verb](_in_its_own_letters(text))
-
-
-# Code pages in which a text is read, and the one that it was written in. UTF-8 first: nothing else passes for
-# it.
-_MISREADINGS: tuple[tuple[str, str], ...] = (
-    *((page, "utf-8") for page in ("cp1252", "latin-1", "cp850", "cp437", "cp866")),
-    *(
-        (page, other)
-        for other in ("cp936", "cp950", "cp932", "cp949")
-        for page in ("cp1252", "latin-1", "cp850", "cp437")
-    ),
-    *((page, "cp866") for page in ("cp1251", "cp1252", "latin-1", "cp850")),
-)
-
-
-def _in_its_own_letters(text: str) -> str:
-    """``text``, or, where its last line is in no language, what it says in the code page in which that line
-    has a meaning.
-    """
-    cleaned = clean(text)
-    if (
-        text.isascii()
-        or outcome(cleaned).failed is not None
-        or not any(is_end(line) for line in cleaned.lines)
-    ):
-        return text
-    for page, other in _MISREADINGS:
-        try:
-            again = text.encode(page).decode(other)
-        except UnicodeError:
-            continue
-        if outcome(clean(again)).failed is not None:
-            return again
-    return text
-
-
-def _store_facts(text: str) -> dict[str, Any]:
-    listing = parse_store(text)
-    data = _end_facts(listing.outcome)
-    entries = []
-    for entry in listing.certificates:
-        plain = _plain(entry)
-        plain.pop("damaged", None)
-        plain.pop("missing_keyset", None)
-        if entry.exportable is False:
-            plain["exportable"] = False
-        entries.append(plain)
-    if entries:
-        data["certificates"] = entries
-    return {**data, "damaged": True} if listing.damaged else data
-
-
-def _key_facts(text: str) -> dict[str, Any]:
-    listing = parse_keys(text)
-    data = _end_facts(listing.outcome)
-    if listing.provider:
-        data["provider"] = listing.provider
-    data["keys"] = [
-        {name: value for name, value in _plain(key).items() if name not in ("provider", "exponent")}
-        for key in listing.keys
-    ]
-    return {**data, "damaged": True} if listing.damaged else data
-
-
-def _csplist_facts(text: str) -> dict[str, Any]:
-    listing = parse_csplist(text)
-    count = sum(1 for provider in listing.providers if provider.is_ksp)
-    data = _end_facts(listing.outcome)
-    if not listing.names_lost:
-        data["providers"] = len(listing.providers)
-    if not listing.types_lost:
-        data.update({"csp": len(listing.providers) - count, "ksp": count})
-    return {**data, "damaged": True} if listing.damaged else data
-
-
-def _addstore_facts(text: str) -> dict[str, Any]:
-    result = parse_addstore(text)
-    data = _end_facts(result.outcome)
-    if result.names:
-        data["added"] = result.names[0] if len(result.names) == 1 else list(result.names)
-    if result.present:
-        data["present"] = result.present[0] if len(result.present) == 1 else list(result.present)
-    return {**data, "damaged": True} if result.damaged else data
-
-
-def _property_facts(text: str) -> dict[str, Any]:
-    key = association_of(text)
-    data: dict[str, Any] = {"properties": sorted(parse_property_file(text))}
-    if key is not None:
-        data.update(
-            {
-                "container": key.container,
-                "provider": key.provider,
-                "provider_type": key.provider_type,
-                "flags": key.flags,
-                "key_spec": key.key_spec,
-            }
-        )
-    return data
-
-
-_READERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
-    "store": _store_facts,
-    "repairstore": _store_facts,
-    "key": _key_facts,
-    "csplist": _csplist_facts,
-    "addstore": _addstore_facts,
-    "inf": _property_facts,
-}

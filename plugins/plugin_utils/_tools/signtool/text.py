@@ -1,20 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SignTool's output taken apart into tokens: a marker that SignTool prints, and the text up to the next
-marker.
+"""The output of one run of SignTool taken apart into tokens: a marker that SignTool prints, and the text up to
+the next marker.
 
 SignTool prints in code page 1253; a character that it lacks cuts the line off, line end included, so that the
-next marker stands in the middle of a line. A build tool may have put something before each line, a console
-may have wrapped them, and both streams may have been merged. Tokens survive all of that; a value that was cut
-off says so.
+next marker stands in the middle of a line. Tokens survive that; a value that was cut off says so.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-from ....module_utils._tools.transcript import without_escapes, without_prefixes
+from typing import Iterator
 
 ENCODING = "cp1253"
 """SignTool sets its own code page, whatever the host's is."""
@@ -46,84 +43,61 @@ class Token:
 
 
 MARKERS = (
-    ("error", r"SignTool\s+Error\s*:"),
-    ("warning", r"SignTool\s+Warning\s*:"),
-    ("information", r"Error\s+information:"),
-    ("signed", r"Successfully\s+signed(?:\s+and\s+timestamped)?:"),
-    ("timestamped", r"Successfully\s+timestamped:"),
-    ("verified", r"Successfully\s+verified:"),
-    ("committed", r"Successfully\s+committed\s+changes\s+to\s+the\s+file:"),
-    ("removing", r"Removing\s+(?:signature|[a-z ]+?)\s+(?:on|from\s+the\s+signature\s+on)\s+file:"),
+    ("error", r"SignTool Error:"),
+    ("warning", r"SignTool Warning:"),
+    ("information", r"Error information:"),
+    ("signed", r"Successfully signed(?: and timestamped)?:"),
+    ("timestamped", r"Successfully timestamped:"),
+    ("verified", r"Successfully verified:"),
+    ("committed", r"Successfully committed changes to the file:"),
+    ("removing", r"Removing (?:signature|[a-z ]+?) (?:on|from the signature on) file:"),
     (
         "count",
-        r"Number\s+of\s+(?:files|signatures)\s+successfully\s+(?P<what>signed|verified|timestamped|processed):",
+        r"Number of (?:files|signatures) successfully (?P<what>signed|verified|timestamped|processed):",
     ),
-    ("warnings", r"Number\s+of\s+warnings:"),
-    ("errors", r"Number\s+of\s+errors:"),
-    ("table", r"Index(?:\s+|=+)Algorithm(?:\s+|=+)Timestamp[ =]*"),
+    ("warnings", r"Number of warnings:"),
+    ("errors", r"Number of errors:"),
+    ("table", r"Index +Algorithm +Timestamp"),
     ("ruler", r"={20,}"),
     ("verifying", r"(?-i:Verifying:)"),
-    ("file", r"(?-i:(?:^[ \t]*|(?<=\S))File:(?=\s))"),
-    ("index", r"Signature\s+Index:"),
-    ("hash", r"Hash\s+of\s+file\s*\((?P<algorithm>[A-Za-z0-9]+)\):"),
-    ("chain", r"Signing\s+Certificate\s+Chain[^:\n]*:"),
-    ("cross", r"Cross\s+certificate\s+chain[^:\n]*:"),
-    ("stamp", r"The\s+signature\s+is\s+timestamped:"),
+    ("file", r"(?-i:(?:^|(?<=\S))File:(?= ))"),
+    ("index", r"Signature Index:"),
+    ("hash", r"Hash of file \((?P<algorithm>[A-Za-z0-9]+)\):"),
+    ("chain", r"Signing Certificate Chain[^:\n]*:"),
+    ("cross", r"Cross certificate chain[^:\n]*:"),
+    ("stamp", r"The signature is timestamped:"),
     (
         "stamp_time",
-        r"The\s+signature\s+is\s+timestamped,\s+however\s+the\s+timestamp\s+time\s+is\s+not\s+valid\.",
+        r"The signature is timestamped, however the timestamp time is not valid\.",
     ),
-    ("stamp_chain", r"Timestamp\s+Verified\s+by:"),
-    ("unstamped", r"File\s+is\s+not\s+timestamped\."),
-    ("page_hashes", r"File\s+has\s+page\s+hashes\."),
-    ("described", r"Description(?:\s+URL)?:"),
-    ("considered", r"The\s+following\s+certificates\s+were\s+considered:"),
+    ("stamp_chain", r"Timestamp Verified by:"),
+    ("unstamped", r"File is not timestamped\."),
+    ("page_hashes", r"File has page hashes\."),
+    ("described", r"Description(?: URL)?:"),
+    ("considered", r"The following certificates were considered:"),
     (
         "suitable",
-        r"The\s+following\s+certificates\s+(?:have\s+been\s+found\s+to\s+be\s+suitable\s+for\s+signing|meet\s+all\s+given\s+criteria):",
+        r"The following certificates (?:have been found to be suitable for signing|meet all given criteria):",
     ),
-    ("selected", r"The\s+following\s+certificate\s+was\s+selected:"),
-    ("attached", r"The\s+following\s+additional\s+certificates?\s+will\s+be\s+attached:"),
-    ("filter", r"After\s+(?P<filter>[A-Za-z ]+?)\s+filter,\s*(?P<left>\d+)\s+certs\s+were\s+left\."),
-    ("done", r"Done\s+Adding\s+Additional\s+Store"),
-    ("friendly_name", r"Friendly\s+Name:"),
-    ("issued_to", r"Issued\s+to:"),
-    ("issued_by", r"Issued\s+by:"),
+    ("selected", r"The following certificate was selected:"),
+    ("attached", r"The following additional certificates? will be attached:"),
+    ("filter", r"After (?P<filter>[A-Za-z ]+?) filter, (?P<left>\d+) certs were left\."),
+    ("done", r"Done Adding Additional Store"),
+    ("friendly_name", r"Friendly Name:"),
+    ("issued_to", r"Issued to:"),
+    ("issued_by", r"Issued by:"),
     ("expires", r"Expires:"),
-    ("thumbprint", r"SHA1\s+hash:"),
-    ("usage", r"Usage:\s+signtool"),
+    ("thumbprint", r"SHA1 hash:"),
+    ("usage", r"Usage: signtool"),
 )
 _MARKER = re.compile(
     "|".join(f"(?P<m_{name}>{pattern})" for name, pattern in MARKERS), re.IGNORECASE | re.MULTILINE
 )
 
-# What build tools and people put before a line: [exec], [12:00:01][Step 1/2], 12>, ##[error], a time, EXEC :,
-# file(line): error CODE:, comment signs.
-_PREFIX = re.compile(
-    r"\s*(?:\[[^\]\n]{1,60}\](?=[\s\[]|$)|\d{1,4}>|##\[[a-z]+\]|\d{4}-\d\d-\d\dT[\d:.,]+Z?(?=\s)|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?(?=\s)"
-    r"|(?:EXEC|CUSTOMBUILD|SIGNTOOL)\s*:(?=\s)|[^\s()][^()\n]*\(\d+(?:,\d+)?\)\s*:\s*(?:error|warning)\s*(?:[A-Z]+\d+)?\s*:|>>|//|(?:[|>%#*])(?=\s))"
-)
-_PROJECT = re.compile(r"\s\[[^\]\n]*proj\]\s*$")
-_ECHO = re.compile(
-    r"signtool(?:\.exe)?[\"']?[\"')]*\s+[\"']?(sign|timestamp|verify|remove|catdb)\b", re.IGNORECASE
-)
-_NO_ECHO = re.compile(r"^\s*(?:usage:|\+|at line:)|exited with code|for help on", re.IGNORECASE)
-
 
 def decode(data: bytes) -> str:
     """The text of SignTool's bytes. The few bytes that code page 1253 leaves undefined become U+FFFD."""
     return data.decode(ENCODING, errors="replace")
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one run of SignTool printed. ``command`` is known where its command line stands in the text, else
-    "".
-    """
-
-    command: str
-    tokens: tuple[Token, ...]
-    prefixed: bool
 
 
 _NAMED = re.compile(
@@ -133,38 +107,12 @@ _NAMED = re.compile(
 
 
 def without_names(text: str) -> str:
-    """The output of a verification that we ran ourselves, without the names of files: a file may be named
-    like a text of SignTool's.
+    """The output of a verification without the names of files: a file may be named like a text of SignTool's.
 
     SignTool begins what follows such a line with a line end of its own, so that this holds for a name that is
     cut off, too.
     """
     return _NAMED.sub(r"\1", text)
-
-
-def parts(text: str, own: bool = False) -> list[Part]:
-    """The runs that ``text`` shows, those without any token left out. ``own``: the text is of one process and
-    as it was printed.
-    """
-    if own:
-        lines = re.split(r"\r*\n|\r+", text.replace("\x00", "").replace("\u00a0", " "))
-        found = tuple(tokens("\n".join(lines)))
-        return [Part("", found, False)] if found else []
-    text = without_escapes(text).replace("\ufeff", "").replace("\x00", "").replace("\u00a0", " ")
-    whole = re.split(r"\r*\n|\r+", text)
-    lines_alone = without_prefixes(whole)
-    prefixed = lines_alone != whole
-    runs: list[tuple[str, list[str]]] = [("", [])]
-    for line in lines_alone:
-        echo = None if _NO_ECHO.search(line) else _ECHO.search(line)
-        if echo:
-            runs.append((echo.group(1).lower(), []))
-            continue
-        stripped = _strip_prefixes(line)
-        prefixed = prefixed or stripped != line
-        runs[-1][1].append(_PROJECT.sub("", stripped))
-    read = [Part(command, tuple(tokens("\n".join(lines))), prefixed) for command, lines in runs]
-    return [part for part in read if part.tokens]
 
 
 _SPEAKS = (
@@ -184,9 +132,9 @@ _SPEAKS = (
 )
 
 
-def speaks(text: str) -> bool:
-    """Whether a process of ours printed anything that only SignTool prints."""
-    return any(token.kind in _SPEAKS for part in parts(text, own=True) for token in part.tokens)
+def speaks(stdout: str, stderr: str) -> bool:
+    """Whether a process printed anything that only SignTool prints."""
+    return any(token.kind in _SPEAKS for token in tokens(stdout, stderr))
 
 
 def words(text: str, most: int = 1000) -> str:
@@ -195,17 +143,14 @@ def words(text: str, most: int = 1000) -> str:
     return flat if len(flat) <= most else "... " + flat[-most:]
 
 
-def _strip_prefixes(line: str) -> str:
-    while True:
-        match = _PREFIX.match(line)
-        if not match:
-            return line
-        line = line[match.end() :]
+def tokens(*streams: str) -> tuple[Token, ...]:
+    """The tokens of one stream after the other, in order; what stands before a stream's first marker is left
+    out.
+    """
+    return tuple(token for stream in streams for token in _tokens(re.sub(r"\r*\n|\r+", "\n", stream)))
 
 
-def tokens(text: str) -> list[Token]:
-    """All tokens of a text, in order; what stands before the first marker is left out."""
-    found: list[Token] = []
+def _tokens(text: str) -> Iterator[Token]:
     matches = list(_MARKER.finditer(text))
     for position, match in enumerate(matches):
         end = matches[position + 1].start() if position + 1 < len(matches) else len(text)
@@ -215,8 +160,7 @@ def tokens(text: str) -> list[Token]:
             if value is not None and not name.startswith("m_")
         )
         before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
-        found.append(Token(_kind(match), text[match.end() : end], groups, bool(before.strip())))
-    return found
+        yield Token(_kind(match), text[match.end() : end], groups, bool(before.strip()))
 
 
 def _kind(match: "re.Match[str]") -> str:
@@ -239,14 +183,12 @@ def number(token: Token | None) -> int | None:
 
 
 def only(run: tuple[Token, ...], kind: str, group: str = "") -> Token | None:
-    """The one token of a kind, None where there is none; two of them belong to two runs, which must not be
-    mixed.
-    """
+    """The one token of a kind, None where there is none."""
     found = [
         token
         for token in run
         if token.kind == kind and (not group or (token.groups and token.groups[0].lower() == group))
     ]
     if len(found) > 1:
-        raise Unreadable("the text holds the counters of more than one run of SignTool")
+        raise Unreadable("SignTool printed one of its counters twice")
     return found[0] if found else None

@@ -89,19 +89,13 @@ class VerifiedFile:
 
 
 def read_files(run: tuple[Token, ...]) -> tuple[VerifiedFile, ...]:
-    """The files one after the other. Where its first line is missing (cut away by whoever posted the text, or
-    run together with the line before), a file begins with its table or its first signature.
-    """
+    """The files one after the other."""
     groups: list[list[int]] = []
-    here: list[str] = []
     for position, token in enumerate(run):
-        headless = token.kind in ("index", "hash", "chain", "table", "ruler", "verified") and not groups
-        if token.kind in ("verifying", "file") or headless or (token.kind == "table" and "table" in here):
+        if token.kind in ("verifying", "file"):
             groups.append([])
-            here = []
         if groups:
             groups[-1].append(position)
-            here.append(token.kind)
     return tuple(_file(run, positions) for positions in groups)
 
 
@@ -205,8 +199,8 @@ def _block(run: tuple[Token, ...], block: list[int]) -> Signature:
                 raise Unreadable("a signature of SignTool's output has no index")
             index = int(match.group(1))
         elif token.kind == "hash":
-            algorithm = token.groups[0].lower() if token.groups else ""
-            digits = "".join(token.value.split()).upper()
+            algorithm = token.groups[0].lower()
+            digits = token.first_line.upper()
             file_hash = (
                 digits if len(digits) == _DIGITS.get(algorithm) and re.fullmatch("[0-9A-F]+", digits) else ""
             )
@@ -303,11 +297,8 @@ def _certificate(run: tuple[Token, ...], position: int) -> ChainCertificate:
 
 def thumbprint_of(token: Token) -> str:
     """The 40 digits of a certificate's hash, upper case; "" where they are not 40."""
-    match = re.match(r"[0-9A-F]{40}(?![0-9A-Za-z])", "".join(token.value.split("\n\n")[0].split()).upper())
-    first = re.match(r"\s*([0-9A-Fa-f]{40})(?![0-9A-Za-z])", token.value)
-    if first:
-        return first.group(1).upper()
-    return match.group(0) if match else ""
+    match = re.match(r"\s*([0-9A-Fa-f]{40})(?![0-9A-Za-z])", token.value)
+    return match.group(1).upper() if match else ""
 
 
 def read_date(text: str) -> datetime | None:

@@ -611,9 +611,7 @@ def shown(tail: str, end: str = "CertUtil: -store command completed successfully
         ),
         (
             ran(0, "hello"),
-            KeyTest(
-                "untested", "this is no output of certutil -store: it holds no certificate and no result"
-            ),
+            KeyTest("untested", "this is no output of certutil -store: it holds no result"),
         ),
         (Failure("gone"), KeyTest("untested", "certutil could not be started")),
     ],
