@@ -69,6 +69,12 @@ def linters() -> list[Linter]:
         # The caches of two runs side by side must not be one.
         Linter("mypy-lab", (*mypy("-p", "lab"), "--cache-dir", str(BUILD / "mypy-lab")), ROOT / "tests", {"MYPYPATH": str(ROOT / "tests")}),
         Linter(
+            "mypy-windows-host",
+            (*mypy("-p", "windows_host"), "--cache-dir", str(BUILD / "mypy-windows-host")),
+            ROOT / "tests",
+            {"MYPYPATH": os.pathsep.join(str(folder) for folder in (ROOT / "tests", ROOT / "scripts", BUILD / "dev"))},
+        ),
+        Linter(
             "mypy-scripts",
             (*mypy(*sorted(path.name for path in (ROOT / "scripts").glob("*.py"))), "--cache-dir", str(BUILD / "mypy-scripts")),
             ROOT / "scripts",
