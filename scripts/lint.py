@@ -83,6 +83,16 @@ def linters() -> list[Linter]:
             {"MYPYPATH": str(ROOT / "tests")},
         ),
         Linter(
+            "mypy-windows-host",
+            (*mypy("-p", "windows_host"), "--cache-dir", str(BUILD / "mypy-windows-host")),
+            ROOT / "tests",
+            {
+                "MYPYPATH": os.pathsep.join(
+                    str(folder) for folder in (ROOT / "tests", ROOT / "scripts", BUILD / "dev")
+                )
+            },
+        ),
+        Linter(
             "mypy-scripts",
             (
                 *mypy(*sorted(path.name for path in (ROOT / "scripts").glob("*.py"))),

@@ -30,7 +30,8 @@ from .signer import Key, Signer
 from .wsman import USER, Server
 
 COLLECTIONS = ROOT / "build" / "collections"
-PLAYBOOK_SECONDS = 1200
+PLAYBOOK_SECONDS = 2400
+"""A guard against hanging, far above what a scene takes on a busy machine"""
 CONTAINER, PROVIDER = "wine-key", "Cavium Key Storage Provider"
 SIGNTOOL_MODULE = "cloudhsm.codesign.win_signtool"
 CLOSED = "http://127.0.0.1:1/nobody"

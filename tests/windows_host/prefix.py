@@ -53,6 +53,8 @@ class Prefix:
             "WINEDLLOVERRIDES": "powershell.exe=n",
             # .NET dies under Wine 8 when it frees dynamic methods otherwise.
             "DOTNET_EnableWriteXorExecute": "0",
+            # These processes live for seconds: measuring what to compile better pays for longer ones.
+            "DOTNET_TieredPGO": "0",
             "DOTNET_STARTUP_HOOKS": HOOK,
             "POWERSHELL_TELEMETRY_OPTOUT": "1",
             "POWERSHELL_UPDATECHECK": "Off",

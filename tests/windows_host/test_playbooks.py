@@ -13,6 +13,7 @@ from windows_host.host import CONTAINER, PROVIDER, Played, WindowsHost, Work
 from windows_host.prefix import NEWEST_SIGNTOOL
 
 SIGN, DRIFT = "cloudhsm.codesign.sign", "cloudhsm.codesign.drift"
+OTHER_PROVIDER = "Another Key Storage Provider"
 REFUSING = "127.0.0.1"
 """An HSM's address at which nobody listens"""
 
@@ -26,7 +27,7 @@ class Seen:
     drift: Played
 
 
-def variables(host: WindowsHost, **more: Any) -> dict[str, Any]:
+def variables(host: WindowsHost) -> dict[str, Any]:
     """A fleet's group_vars."""
     certificate = host.folder / "signing.pem"
     return {
@@ -35,7 +36,7 @@ def variables(host: WindowsHost, **more: Any) -> dict[str, Any]:
         "codesign_customer_ca": str(host.folder / "root.pem"),
         "codesign_crypto_user": "signer",
         "codesign_crypto_password": "Wine-Scene-Password-1",
-        "codesign_identities": [{"name": "release", "certificate": str(certificate), **more}],
+        "codesign_identities": [{"name": "release", "certificate": str(certificate)}],
     }
 
 
@@ -50,7 +51,7 @@ def playbooks(host: WindowsHost) -> Seen:
     }
     first = host.playbook(SIGN, **given)
     again = host.playbook(SIGN, **given)
-    drift = host.playbook(DRIFT, **variables(host, container="another-container"))
+    drift = host.playbook(DRIFT, **variables(host), codesign_provider=OTHER_PROVIDER)
     return Seen(host, work, first, again, drift)
 
 
@@ -103,8 +104,12 @@ def test_every_finding_is_a_sentence_with_a_role_that_mends_it(seen: Seen) -> No
         assert " is Connection" not in one["text"], one
 
 
-def test_an_association_with_another_container_names_the_role_that_ties(seen: Seen) -> None:
+def test_an_association_with_another_provider_names_the_role_that_ties(seen: Seen) -> None:
     state = seen.drift.result("Read the signing state of the host")
-    found = [one for one in state["findings"] if "another-container" in one["text"]]
+    found = [
+        one
+        for one in state["findings"]
+        if OTHER_PROVIDER in one["text"] and seen.host.signing.thumbprint in one["text"]
+    ]
     assert found, [one["text"] for one in state["findings"]]
     assert {one["role"] for one in found} == {"key_container"}

@@ -23,6 +23,8 @@ from .host import Host
 
 Answer = dict[str, Any]
 _RUNTIME = -2146233087
+NO_PROGRAM = (193, 216)
+"""Win32 errors of a file that no Windows, or none of this kind, can run"""
 
 
 class StepFailed(Exception):
@@ -201,10 +203,10 @@ class StepRunner:
                 timeout=float(step["timeout"]),
             )
         except LabOSError as error:
-            text = self._host.error_text(error.code)
-            if self._host.powershell.startswith("7"):
-                text = f"An error occurred trying to start process '{file}' with working directory '{directory}'. {text}"
-            raise StepFailed(text.rstrip("."), "System.ComponentModel.Win32Exception", error.code) from error
+            text = not_started(
+                self._host.powershell, file, directory, error.code, self._host.error_text(error.code)
+            )
+            raise StepFailed(text, "System.ComponentModel.Win32Exception", error.code) from error
         return {
             "exit_code": done.exit_code,
             "file": file,
@@ -477,6 +479,24 @@ def _hive(path: str) -> str:
     if hive.upper() not in ("HKLM", "HKCU", "HKU"):
         raise StepFailed(f"unknown registry hive '{hive}'")
     return path
+
+
+def not_started(powershell: str, file: str, directory: str, code: int, system_text: str) -> str:
+    """What .NET says when a process cannot be started.
+
+    It has a sentence of its own for a file that is no program. .NET Framework (Windows PowerShell 5.1) drops the dot at the end of a text of the
+    system; .NET (PowerShell 7) keeps it, and says what was to be started.
+    """
+    newer = powershell.startswith("7")
+    if code in NO_PROGRAM:
+        text = "The specified executable is not a valid application for this OS platform."
+    else:
+        text = system_text if newer else system_text.rstrip(".")
+    return (
+        f"An error occurred trying to start process '{file}' with working directory '{directory}'. {text}"
+        if newer
+        else text
+    )
 
 
 def _failure(failure: StepFailed) -> Answer:

@@ -21,7 +21,7 @@ from lab.windows.access import READ, Ace
 from lab.windows.host import Host
 from lab.windows.process import Process
 from lab.windows.services import Service
-from lab.windows.steps import StepRunner
+from lab.windows.steps import StepRunner, not_started
 
 from .replay import SCRIPT
 
@@ -63,6 +63,29 @@ def test_the_lab_knows_the_ops_of_the_script(host: Host) -> None:
     ops = set(re.findall(r"^\s+'(\w+)' \{", switch, re.MULTILINE))
     runner = StepRunner(host, "Administrator", "network", {}, {})
     assert ops == set(runner.ops)
+
+
+@pytest.mark.parametrize(
+    ("powershell", "code", "wanted"),
+    [
+        ("5.1.20348.2849", 2, "Not found"),
+        (
+            "7.6.9",
+            2,
+            r"An error occurred trying to start process 'C:\a.exe' with working directory 'C:\w'. Not found.",
+        ),
+        ("5.1.20348.2849", 193, "The specified executable is not a valid application for this OS platform."),
+        (
+            "7.6.9",
+            193,
+            r"An error occurred trying to start process 'C:\a.exe' with working directory 'C:\w'. "
+            "The specified executable is not a valid application for this OS platform.",
+        ),
+    ],
+)
+def test_why_a_process_was_not_started(powershell: str, code: int, wanted: str) -> None:
+    """As the Windows build of PowerShell 7 says it (tests/windows_host), and as .NET Framework does by its source."""
+    assert not_started(powershell, r"C:\a.exe", r"C:\w", code, "Not found.") == wanted
 
 
 def test_run(host: Host) -> None:
