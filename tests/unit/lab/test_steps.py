@@ -78,8 +78,10 @@ def test_the_lab_knows_the_ops_of_the_script(host: Host) -> None:
         (
             "7.6.9",
             193,
-            r"An error occurred trying to start process 'C:\a.exe' with working directory 'C:\w'. "
-            "The specified executable is not a valid application for this OS platform.",
+            (
+                r"An error occurred trying to start process 'C:\a.exe' with working directory 'C:\w'. "
+                "The specified executable is not a valid application for this OS platform."
+            ),
         ),
     ],
 )
