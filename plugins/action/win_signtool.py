@@ -34,7 +34,6 @@ from ..plugin_utils._signing import (
 from ..plugin_utils._signing import (
     tool as signing_tool,
 )
-from ..plugin_utils._tools import signtool
 
 SIGNING = (signature.SIGN, signature.APPEND)
 
@@ -45,7 +44,7 @@ class ActionModule(CodesignAction):
     def story(self) -> dict[str, Any]:
         params = self.params
         arguments.check(params)
-        tool = signing_tool.Wanted(params.get("signtool_path") or signtool.PROGRAM)
+        tool = signing_tool.Wanted(params.get("signtool_path") or "")
         sought = arguments.certificate(params)
         locations = signing_files.locate_all(params["files"])
         self._ledger = params.get("ledger_path") or ""
@@ -54,7 +53,7 @@ class ActionModule(CodesignAction):
             signing_tool.observe(tool),
             signing_certificate.observe(sought),
             ledger.observe(self._ledger),
-            signing_files.observe(locations, tool.path, params["jobs"]),
+            signing_files.observe(locations, tool.places[0], params["jobs"]),
         ]
         answer = self.host.run([step for steps in observed for step in steps])
         results = iter(answer.results)
@@ -64,6 +63,11 @@ class ActionModule(CodesignAction):
 
         seen_tool = signing_tool.read(tool_results)
         signing_tool.check(tool, seen_tool)
+        if seen_tool.place:
+            # The files were looked at with the SignTool of the first place, which is not there.
+            file_results = list(
+                self.host.run(signing_files.observe(locations, seen_tool.path, params["jobs"])).results
+            )
         now = datetime.now(timezone.utc)
         seen_certificate = signing_certificate.read(sought, certificate_results)
         thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)

@@ -177,8 +177,8 @@ options:
   signtool_path:
     description:
       - SignTool's path. One folder may be C(*), which stands for the one with the highest version number.
+      - Unless given, SignTool is looked for where the role P(cloudhsm.codesign.signtool#role) puts it, then where the Windows SDK does.
     type: str
-    default: C:\Program Files (x86)\Windows Kits\10\bin\*\x64\signtool.exe
   signtool_minimum_version:
     description:
       - The oldest version of SignTool that will do. Any unless given.

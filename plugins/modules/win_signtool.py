@@ -125,9 +125,8 @@ options:
   signtool_path:
     description:
       - Full path of C(signtool.exe). One folder may be V(*), which stands for the newest version.
-      - The default is the x64 SignTool of the newest Windows SDK on the host, in the folder C(Windows Kits\10\bin).
-      - The role P(cloudhsm.codesign.signtool#role) has a folder of its own, so give
-        V(C:\\Program Files\\cloudhsm.codesign\\signtool\\bin\\*\\x64\\signtool.exe) for the SignTool that it installs.
+      - Unless given, the x64 SignTool is looked for where the role P(cloudhsm.codesign.signtool#role) puts it, then where the Windows SDK
+        does (C(Windows Kits\10\bin)). The second place costs one more remote call.
       - The x86 SignTool is refused, as the key storage provider of CloudHSM exists for 64 bit only.
     type: str
   batch:

@@ -70,7 +70,9 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         identity.identities(params) if "certificates" in parts or "identities" in parts else (),
         str(params["store_name"]),
         str(params["store_location"]),
-        signing_tool.Wanted(str(params["signtool_path"]), str(params["signtool_minimum_version"] or "")),
+        signing_tool.Wanted(
+            str(params["signtool_path"] or ""), str(params["signtool_minimum_version"] or "")
+        ),
     )
 
 

@@ -11,7 +11,6 @@ from ...module_utils._arguments.base import (
     Arguments,
     timeout,
 )
-from .._tools.signtool import PROGRAM
 from .identity import suboptions
 from .win_cloudhsm_client import CLUSTER
 
@@ -26,7 +25,7 @@ ARGUMENTS = Arguments(
         **PROVIDER,
         **STORE,
         "identities": {"type": "list", "elements": "dict", "default": [], "options": suboptions()},
-        "signtool_path": {"type": "str", "default": PROGRAM},
+        "signtool_path": {"type": "str"},
         "signtool_minimum_version": {"type": "str"},
         **timeout(60),
     },

@@ -11,7 +11,7 @@ from typing import Sequence
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import Failure, Result, VersionResult
 from ...module_utils._steps import Step, Version
-from .._tools.signtool import PROGRAM
+from .._tools.signtool import PLACES
 
 ARCHITECTURES: tuple[str, ...] = ("x64", "x86", "arm64", "arm")
 UNREAD = "Check the account's rights on this host."
@@ -20,12 +20,20 @@ REPAIR = "Install the Windows SDK's signing tools (role cloudhsm.codesign.signto
 
 @dataclass(frozen=True)
 class Wanted:
-    """``path`` may have one folder ``*``, which stands for the newest version. ``minimum_version`` "" takes
-    any.
+    """``path`` may have one folder ``*``, which stands for the newest version; "" is the first of PLACES that
+    has a SignTool. ``minimum_version`` "" takes any.
     """
 
-    path: str = PROGRAM
+    path: str = ""
     minimum_version: str = ""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return (self.path,) if self.path else PLACES
+
+    @property
+    def where(self) -> str:
+        return " or ".join(self.places)
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Seen:
     path: str = ""
     version: str = ""
     problem: str = ""
+    place: int = 0
+    """Which of the wanted places it was."""
 
     @property
     def architecture(self) -> str:
@@ -47,24 +57,26 @@ class Seen:
 
 
 def observe(wanted: Wanted) -> list[Step]:
-    return [Version(wanted.path)]
+    return [Version(place) for place in wanted.places]
 
 
 def read(results: Sequence[Result]) -> Seen:
-    result = results[0]
-    if isinstance(result, Failure):
-        return Seen(False, problem=result.message.rstrip(". "))
-    if not isinstance(result, VersionResult) or not result.exists:
-        return Seen(False)
-    return Seen(True, result.file, result.version)
+    """The first place that has one; a place that could not be looked into matters only where none has."""
+    problem = ""
+    for place, result in enumerate(results):
+        if isinstance(result, Failure):
+            problem = problem or result.message.rstrip(". ")
+        elif isinstance(result, VersionResult) and result.exists:
+            return Seen(True, result.file, result.version, place=place)
+    return Seen(False, problem=problem)
 
 
 def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
     if seen.problem:
-        said = f"whether SignTool is at {wanted.path} is not known: {seen.problem}"
-        return [Finding("signtool", "SignTool", wanted.path, seen.problem, UNREAD, said=said)]
+        said = f"whether SignTool is at {wanted.where} is not known: {seen.problem}"
+        return [Finding("signtool", "SignTool", wanted.where, seen.problem, UNREAD, said=said)]
     if not seen.exists:
-        return [Finding("signtool", "SignTool", wanted.path, "missing", REPAIR)]
+        return [Finding("signtool", "SignTool", wanted.where, "missing", REPAIR)]
     found = []
     if seen.architecture == "x86":
         found.append(
@@ -88,9 +100,9 @@ def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
 def check(wanted: Wanted, seen: Seen) -> None:
     """BrokenLink when this SignTool cannot do the work."""
     if seen.problem:
-        raise BrokenLink("signtool", f"{wanted.path} cannot be looked for: {seen.problem}.", UNREAD)
+        raise BrokenLink("signtool", f"{wanted.where} cannot be looked for: {seen.problem}.", UNREAD)
     if not seen.exists:
-        raise BrokenLink("signtool", f"There is no SignTool at {wanted.path}.", REPAIR)
+        raise BrokenLink("signtool", f"There is no SignTool at {wanted.where}.", REPAIR)
     if seen.architecture == "x86":
         raise BrokenLink(
             "signtool",

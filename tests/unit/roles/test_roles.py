@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._arguments.identity import CHAIN, IDENTITY
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir() if path.is_dir() and path.name != "common")
@@ -100,6 +101,12 @@ def test_passwords_are_marked(role: str) -> None:
             walk(option.get("options") or {})
 
     walk(options(role))
+
+
+def test_the_modules_look_where_the_role_puts_signtool() -> None:
+    assert COMMON["codesign_signtool_path"] == PLACES[0]
+    folder = load(ROLES / "signtool" / "defaults" / "main.yml")["codesign_signtool_folder"]
+    assert PLACES[0].startswith(f"{folder}\\bin\\")
 
 
 @pytest.mark.parametrize("role", [role for role in NAMES if "codesign_identities" in options(role)])

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from typing import Sequence
 
 PROGRAM = r"C:\Program Files (x86)\Windows Kits\10\bin\*\x64\signtool.exe"
+PLACES: tuple[str, ...] = (r"C:\Program Files\cloudhsm.codesign\signtool\bin\*\x64\signtool.exe", PROGRAM)
+"""Where SignTool is looked for unless somebody says where it is: where the role signtool puts it, and where
+the Windows SDK does.
+"""
 """SignTool of the newest Windows SDK on the host."""
 
 COMMAND_LINE_LIMIT = 32_767

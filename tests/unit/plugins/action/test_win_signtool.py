@@ -30,6 +30,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
     StoredCertificate,
     write_blob,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 from tests.unit.plugins.certificates import FAULTS, unreadable
 
 URL = "http://tsa.example.com/ts"
@@ -660,6 +661,21 @@ def test_subject_must_fit_exactly_one_certificate(host: SignToolHost) -> None:
     assert "No certificate" in run(host, subject="Nobody")["msg"]
     put_certificate(host, certificate("Example Code Signing Two"))
     assert "2 certificates" in run(host, subject="Example Code")["msg"]
+
+
+def test_signtool_of_the_sdk_is_found_where_the_roles_is_not(host: SignToolHost) -> None:
+    """The files are looked at once more, with the SignTool that is there."""
+    places: list[str] = []
+
+    def version(step: Raw) -> Raw:
+        places.append(step["path"])
+        return host._version(step) if step["path"] == PLACES[1] else {"exists": False}
+
+    host.overrides["version"] = version
+    result = run(host)
+    assert (result["changed"], result["signtool_path"]) == (True, PROGRAM)
+    assert places == list(PLACES)
+    assert [split(host.files[APP])[1][0]["signer"], len(host.calls)] == [OWN, 4]
 
 
 def put_der(host: SignToolHost, der: bytes) -> str:

@@ -35,6 +35,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     ReadRegistryChildren,
     RemoveFile,
     Together,
+    Version,
     changes_host,
     quote,
     read_answer,
@@ -70,6 +71,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signatu
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import Entries
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import (
     COMMAND_LINE_LIMIT,
+    PLACES,
     SignOptions,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.output import (
@@ -115,7 +117,7 @@ KIT = r"C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0"
 def test_signtool_that_can_do_the_work(
     result: VersionResult | Failure, wanted: signing_tool.Wanted, words: str
 ) -> None:
-    assert [step.op for step in signing_tool.observe(wanted)] == ["version"]
+    assert [step.op for step in signing_tool.observe(wanted)] == ["version", "version"]
     seen = signing_tool.read([result])
     assert bool(signing_tool.compare(wanted, seen)) is bool(words)
     if not words:
@@ -123,6 +125,21 @@ def test_signtool_that_can_do_the_work(
         return
     with pytest.raises(BrokenLink, match=words):
         signing_tool.check(wanted, seen)
+
+
+def test_signtool_is_looked_for_where_the_role_and_the_sdk_put_it() -> None:
+    wanted, kit = (
+        signing_tool.Wanted(),
+        VersionResult(True, "10.0.26100.9457", "", KIT + r"\x64\signtool.exe"),
+    )
+    assert signing_tool.observe(wanted) == [Version(place) for place in PLACES]
+    assert signing_tool.observe(signing_tool.Wanted(r"D:\signtool.exe")) == [Version(r"D:\signtool.exe")]
+    for first, place in ((VersionResult(False), 1), (Failure("denied"), 1), (kit, 0)):
+        seen = signing_tool.read([first, kit])
+        assert (seen.exists, seen.path, seen.place, seen.problem) == (True, kit.file, place, "")
+    (finding,) = signing_tool.compare(wanted, signing_tool.read([VersionResult(False), VersionResult(False)]))
+    assert finding.expected == " or ".join(PLACES)
+    assert signing_tool.read([Failure("denied."), VersionResult(False)]).problem == "denied"
 
 
 def test_architecture_is_the_folders() -> None:
