@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lab import certstore
 from lab.tools import configure5
 from lab.tools.certutil import inf
+from lab.windows import certstore
 from lab.windows.process import Process
 from support import stand_in_calls
 

@@ -68,7 +68,7 @@ def test_each_module_has_a_happy_path_and_two_failures_or_is_named(module: str, 
     # Nothing of it can go well here: then whatever its choices are is named.
     assert wrong
     spec = importlib.import_module(
-        f"ansible_collections.cloudhsm.codesign.plugins.module_utils.arguments.{module}"
+        f"ansible_collections.cloudhsm.codesign.plugins.plugin_utils._arguments.{module}"
     ).ARGUMENTS.argument_spec
     named = {name for _what, arguments in NOT_HERE[module] for name in arguments}
     choices = {name: option["choices"] for name, option in spec.items() if "choices" in option}
