@@ -45,7 +45,11 @@ def entry(thumbprint: str) -> Path:
 
 
 def change(thumbprint: str, properties: dict[int, bytes | None]) -> None:
-    """As with a real provider the key is looked for, which needs the crypto user."""
+    """As with a real provider the key is looked for, which needs the crypto user. What it is asked for is printed, for the tests."""
+    wanted = properties.get(certstore.KEY_PROV_INFO)
+    if wanted is not None:
+        info = certstore.read_key_provider_info(wanted)
+        print(f"container {info.container}, flags {info.flags}, key specification {info.key_spec}\r")
     if not any(name in os.environ for name in stand_in_calls.LOGINS):
         print("n3fips_password is not set\r")
         raise Refused("0x80090016 (-2146893802 NTE_BAD_KEYSET)", BAD_KEYSET)

@@ -48,14 +48,13 @@ def state_is_read_and_is_as_wanted(machine: Machine) -> Playing:
     assert [one["argv"] for one in done.runs] == [["-csplist"]]
 
 
-def bare_host_is_told_by_each_module(machine: Machine) -> Playing:
+def bare_host_is_told_in_one_sentence(machine: Machine) -> Playing:
     wanted = f"{machine.folder}/none/*/x64/signtool"
     cluster = {"client_sdk": "5", "hsm_addresses": ["10.0.1.10"], "check_connection": False}
-    info, client, association, signing = yield [
+    info, client, association = yield [
         Task("win_codesign_info", {"gather": ["client", "signtool"], "signtool_path": wanted, **cluster}),
         Task("win_cloudhsm_client", cluster),
         Task("win_cert_repairstore", repair(THUMBPRINT)),
-        Task("win_signtool", sign(machine, THUMBPRINT, "none.exe")),
     ]
     assert not info.changed
     assert info.result["converged"] is False
@@ -70,9 +69,6 @@ def bare_host_is_told_by_each_module(machine: Machine) -> Playing:
     assert association.failed
     assert association.result["link"] == "certificate"
     assert f"There is no certificate {THUMBPRINT} in the store CurrentUser\\My." in association.msg
-    assert signing.failed
-    assert signing.result["link"] == "signtool"
-    assert f"There is no SignTool at {machine.signtool}." in signing.msg
     assert machine.runs() == []
 
 
@@ -94,4 +90,4 @@ def windows_is_missed_in_one_sentence(machine: Machine) -> Playing:
     assert {one["argv"][0] for one in machine.runs()} == {"verify"}
 
 
-SCENES = (state_is_read_and_is_as_wanted, bare_host_is_told_by_each_module, windows_is_missed_in_one_sentence)
+SCENES = (state_is_read_and_is_as_wanted, bare_host_is_told_in_one_sentence, windows_is_missed_in_one_sentence)

@@ -19,6 +19,9 @@ from support.playbook import ROOT, PlaybookRun, TaskResult, run_playbook
 from support.posix_scenes.machine import Machine
 from support.stand_in_calls import FAULT, LOG, TASK
 
+SHORT_LIVED = {"DOTNET_TieredPGO": "0", "DOTNET_gcConcurrent": "0", "DOTNET_GCgen0size": "0x6000000"}
+"""A process of a few seconds need not prepare for a long life: that saves a tenth of a call's work and changes nothing else."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -134,7 +137,7 @@ class Batch:
             }
             entry["environment"] = {TASK: name, **({FAULT: task.fault} if task.fault else {})}
             entries.append({**entry, "check_mode": True} if task.check else entry)
-        variables = {"APPDATA": "appdata", LOG: str(machine.log), "POWERSHELL_TELEMETRY_OPTOUT": "1"}
+        variables = {"APPDATA": "appdata", LOG: str(machine.log), "POWERSHELL_TELEMETRY_OPTOUT": "1", **SHORT_LIVED}
         play = {"hosts": machine.name, "gather_facts": False, "environment": variables, "tasks": entries}
         book = machine.folder / "play.yml"
         book.write_text(yaml.safe_dump([play], allow_unicode=True), encoding="utf-8")
