@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import subprocess
 import threading
 import time
@@ -18,8 +19,8 @@ from pathlib import Path
 
 from .prefix import PWSH, Prefix
 
-LIMIT_SECONDS = 300
-"""What a command may take; then it is ended with everything that it started."""
+LIMIT_SECONDS = 900
+"""What a command may take, far above what one needs on a busy machine; then it is ended with everything that it started."""
 POWERSHELLS = ("powershell", "powershell.exe", "pwsh", "pwsh.exe")
 
 
@@ -57,6 +58,8 @@ class Command:
         self._exit_code: int | None = None
         self._started = prefix.start(line, shell.code_page, shell.directory, shell.variables)
         self._process = self._started.process
+        self._input: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        threading.Thread(target=self._write, daemon=True).start()
         for name in self._buffers:
             threading.Thread(target=self._read, args=(name,), daemon=True).start()
         threading.Thread(target=self._wait, daemon=True).start()
@@ -87,14 +90,21 @@ class Command:
             self._changed.notify_all()
 
     def send(self, data: bytes, end: bool) -> None:
+        """Does not wait for the process to read: a client that hears nothing gives up."""
+        if data:
+            self._input.put(data)
+        if end:
+            self._input.put(None)
+
+    def _write(self) -> None:
         stdin = self._process.stdin
         assert stdin is not None
         with contextlib.suppress(OSError, ValueError):  # the process has closed its input or has ended
-            if data:
+            while (data := self._input.get()) is not None:
                 stdin.write(data)
                 stdin.flush()
-            if end:
-                stdin.close()
+        with contextlib.suppress(OSError):
+            stdin.close()
 
     def receive(self, seconds: float) -> tuple[dict[str, bytes], int | None] | None:
         """What came on the streams, and the exit code or None; None when there is nothing to tell within this
