@@ -60,7 +60,7 @@ class ActionModule(CodesignAction):
         """
         self._handles = (want.private_handle, want.public_handle)
         proving = plan.prove_steps(want, sdk) if seen.containers else []
-        steps, secrets = list(proving), dict(plan.secrets(want))
+        steps, secrets = list(proving), dict(want.user.secrets)
         looking = plan.needs_lookup(want, sdk)
         plan.check_ready(want, seen, sdk)
         if looking and sdk == "3":
@@ -80,7 +80,7 @@ class ActionModule(CodesignAction):
         return None
 
     def _make(self, want: Wanted, seen: Seen, sdk: str) -> Made:
-        done = self._run(plan.plan(want, seen, sdk, self._handles), plan.secrets(want))
+        done = self._run(plan.plan(want, seen, sdk, self._handles), want.user.secrets)
         results, self.access = plan.made_results(want, done), done[-1]
         try:
             made = plan.judge(want, sdk, seen, results)
@@ -122,7 +122,7 @@ class ActionModule(CodesignAction):
         found = [tied] if (tied := container.associated(want, seen)) else []
         plan.check_removal(want, seen, found)
         if seen.containers:
-            proof = plan.read_proof(self._run(plan.prove_steps(want, sdk), plan.secrets(want))[0])
+            proof = plan.read_proof(self._run(plan.prove_steps(want, sdk), want.user.secrets)[0])
             if proof.keys is None and not tied:
                 raise self._diagnosed(want, seen, sdk, plan.listing_failed(proof))
             found += [name for name in proof.matches(want, seen.containers) if name != tied]

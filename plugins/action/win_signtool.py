@@ -10,6 +10,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
+from ..module_utils._crypto_user import crypto_user
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments import win_signtool as arguments
 from ..plugin_utils._signing import (
@@ -95,7 +96,7 @@ class ActionModule(CodesignAction):
         """Rounds until nothing is open, then one call that puts the good copies in place. No working copy
         outlives this.
         """
-        secrets = arguments.secrets(self.params)
+        secrets = crypto_user(self.params).secrets
         try:
             while signing_jobs.open_jobs(jobs):
                 time.sleep(signing_jobs.pause(settings, jobs))

@@ -25,7 +25,7 @@ from ..module_utils._steps import (
 )
 from ..module_utils._tools import cloudhsm_cli, configure
 from ._key.container import Seen, Wanted
-from ._key.making import ListingFailedError, lookup, secrets
+from ._key.making import ListingFailedError, lookup
 from ._tools import certutil
 
 PORT = 2223
@@ -56,7 +56,7 @@ def diagnose_steps(
     steps += [Connect(address, PORT) for address in seen.addresses.get(sdk, ())]
     if not wanted.user:
         return steps, {}
-    asking, hidden = lookup(wanted, sdk), dict(secrets(wanted))
+    asking, hidden = lookup(wanted, sdk), dict(wanted.user.secrets)
     if sdk == "5":
         steps.append(cli_backend.user_step(asking))
     if isinstance(broken, ListingFailedError):
@@ -90,8 +90,8 @@ def diagnose(
             "Make the instance a member of the cluster's own security group (cloudhsm-<cluster id>-sg), and check the route to the HSM's subnet.",
             **details,
         )
-    if wanted.user and sdk == "5" and cli_backend.is_locked(rest[0], wanted.user):
-        return cloudhsm_cli.locked(wanted.user)
+    if wanted.user and sdk == "5" and cli_backend.is_locked(rest[0], wanted.user.name):
+        return cloudhsm_cli.locked(wanted.user.name)
     if wanted.user and isinstance(broken, ListingFailedError):
         asked = lookup(wanted, sdk)
         refused = TOOLS[asked.backend].refused_login(rest[-1], asked)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from .._certificate import Certificate, CertificateError, read_certificate
+from .._crypto_user import crypto_user
 from .._findings import BrokenLink
 from .._key.backends import CHOICES
 from .._key.lookup import AUTO, Lookup
@@ -46,8 +47,8 @@ ARGUMENTS = Arguments(
 
 def lookup(params: Mapping[str, Any], windows: bool, scratch: str) -> Lookup:
     """How to look, from a module's arguments. BrokenLink for a user without a password."""
-    user, password = params.get("crypto_user") or "", params.get("crypto_password") or ""
-    if user and not password:
+    user = crypto_user(params)
+    if user and not user.password:
         raise BrokenLink(
             "argument", "crypto_user was given without crypto_password.", "Give both, or neither."
         )
@@ -60,7 +61,6 @@ def lookup(params: Mapping[str, Any], windows: bool, scratch: str) -> Lookup:
         cluster_id=params.get("cluster_id") or "",
         public_key=params["public_key"],
         user=user,
-        password=password,
         timeout=params["timeout"],
         scratch=scratch,
     )

@@ -9,9 +9,10 @@ changed on the host or the HSM.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Callable, Mapping, Optional, Sequence
 
+from .._crypto_user import NOBODY, CryptoUser
 from .._findings import BrokenLink
 from .._results import Failure, Result, RunResult, expect
 from .._steps import Step
@@ -24,15 +25,10 @@ AUTO = "auto"
 NOT_FOUND = (2, 3)
 """Win32 (and POSIX 2) codes of a program that is not there."""
 
-PIN, SESSION = "pin", "login"
-"""The names under which the secrets travel."""
-
 
 @dataclass(frozen=True)
 class Lookup:
-    """What to ask with. ``scratch`` begins the names of temporary files and holds no blank; ``password``
-    shows in no repr.
-    """
+    """What to ask with. ``scratch`` begins the names of temporary files and holds no blank."""
 
     windows: bool
     backend: str = AUTO
@@ -41,8 +37,7 @@ class Lookup:
     token_label: str = ""
     cluster_id: str = ""
     public_key: str = "optional"
-    user: str = ""
-    password: str = field(default="", repr=False)
+    user: CryptoUser = NOBODY
     timeout: int = 60
     scratch: str = ""
 

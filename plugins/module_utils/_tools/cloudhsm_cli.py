@@ -19,7 +19,6 @@ WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\bin\\cloudhsm-cli.exe"
 LINUX_PROGRAM = "/opt/cloudhsm/bin/cloudhsm-cli"
 
 ROLE_ENVIRONMENT: Mapping[str, str] = {"CLOUDHSM_ROLE": "crypto-user"}
-PIN_VARIABLE = "CLOUDHSM_PIN"
 
 PAGE_SIZE = 100
 """Keys a page: the tool's own default is 10, and each page more is a call more."""

@@ -24,15 +24,6 @@ except ImportError:
 INSTALLATION = "python-pkcs11"
 
 
-def pin_for(module_path: str, user: str, password: str) -> Optional[str]:
-    """The PIN that the library wants: CloudHSM's own takes user:password, any other the password alone."""
-    if not password:
-        return None
-    if user and "cloudhsm" in os.path.basename(module_path).lower():
-        return f"{user}:{password}"
-    return password
-
-
 def find(module_path: str, token_label: str, pin: Optional[str], wanted: WantedKey) -> Tuple[SeenKey, ...]:
     """The private and public keys of the wanted modulus or point."""
     try:

@@ -16,6 +16,7 @@ from ...module_utils._arguments.base import (
     timeout,
 )
 from ...module_utils._certificate import CertificateError, normalize_serial
+from ...module_utils._crypto_user import crypto_user
 from ...module_utils._findings import BrokenLink
 from .._store import entry as store_entry
 from .._store.association import Wanted
@@ -75,12 +76,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
 
 def access(params: Mapping[str, Any]) -> Access:
     """The crypto user and the time limit."""
-    return Access(
-        params.get("crypto_user") or "",
-        params.get("crypto_password") or "",
-        params["client_sdk"],
-        params["timeout"],
-    )
+    return Access(crypto_user(params), params["client_sdk"], params["timeout"])
 
 
 def _serial(text: str) -> str:

@@ -17,6 +17,7 @@ from ...module_utils._arguments.base import (
     timeout,
 )
 from ...module_utils._arguments.cloudhsm_find_key_by_modulus import CONTENT, read, wanted_from_certificate
+from ...module_utils._crypto_user import crypto_user
 from .._key.container import Seen, Wanted
 from .._store import entry as store_entry
 
@@ -59,8 +60,7 @@ def wanted(params: Mapping[str, Any], scratch: str) -> Wanted:
         readers=tuple(dict.fromkeys(params.get("readers") or ())),
         force=params["force"],
         cluster_id=params.get("cluster_id") or "",
-        user=params.get("crypto_user") or "",
-        password=params.get("crypto_password") or "",
+        user=crypto_user(params),
         timeout=params["timeout"],
         scratch=scratch,
     )

@@ -14,15 +14,12 @@ from ...module_utils._arguments.base import (
     Arguments,
     timeout,
 )
+from ...module_utils._crypto_user import crypto_user
 from ...module_utils._findings import BrokenLink
-from .._client.stored_login import VARIABLES
 from .._signing import certificate as signing_certificate
 from .._signing import signature
 from .._signing.jobs import Settings
 from .._tools import signtool
-
-PIN = "pin"
-"""Name under which the crypto user's name and password travel beside the steps."""
 
 ARGUMENTS = Arguments(
     argument_spec={
@@ -114,16 +111,8 @@ def wanted(params: Mapping[str, Any], thumbprint: str) -> signature.Wanted:
     )
 
 
-def secrets(params: Mapping[str, Any]) -> dict[str, str]:
-    """What travels beside the steps: the crypto user's name and password, where they were given."""
-    return {PIN: f"{params['crypto_user']}:{params['crypto_password']}"} if params.get("crypto_user") else {}
-
-
 def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settings:
-    """How SignTool is run. With ``client_sdk`` auto both SDKs' variables are set: each provider reads its
-    own.
-    """
-    sdks: tuple[str, ...] = ("3", "5") if params["client_sdk"] == "auto" else (params["client_sdk"],)
+    """How SignTool is run."""
     options = signtool.SignOptions(
         thumbprint=thumbprint,
         store_name=params["store_name"],
@@ -146,5 +135,5 @@ def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settin
         batch=params["batch"],
         jobs=params["jobs"],
         timeout=params["timeout"],
-        secret_environment={VARIABLES[sdk]: PIN for sdk in sdks} if params.get("crypto_user") else {},
+        secret_environment=crypto_user(params).environment(params["client_sdk"]),
     )

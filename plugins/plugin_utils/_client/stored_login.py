@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
+from ...module_utils._crypto_user import VARIABLES
 from ...module_utils._findings import Finding
 from ...module_utils._results import Result, RunResult
 from ...module_utils._steps import Run, Step
 from .._tools import cmd, cmdkey
-
-VARIABLES = {"3": "n3fips_password", "5": "CLOUDHSM_PIN"}
-"""The environment variable that each client SDK reads."""
 
 PLACES = ("credential_manager", "environment")
 TIMEOUT = 30

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
+from ...module_utils._crypto_user import NOBODY, CryptoUser
 from ...module_utils._findings import BrokenLink, Finding, found
 from ...module_utils._key.pair import WantedKey
 from ...module_utils._results import (
@@ -49,7 +50,7 @@ FIRST_FAULTY, LAST_FAULTY = (5, 14), (5, 16, 0)
 class Wanted:
     """A certificate's key container. ``thumbprint`` may be "" where only the key is known.
 
-    ``certificate_path`` is a certificate on the host that is read along; ``password`` shows in no repr.
+    ``certificate_path`` is a certificate on the host that is read along.
     """
 
     key: WantedKey = field(default_factory=WantedKey)
@@ -64,8 +65,7 @@ class Wanted:
     readers: tuple[str, ...] = ()
     force: bool = False
     cluster_id: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
+    user: CryptoUser = NOBODY
     timeout: int = 120
     scratch: str = ""
 

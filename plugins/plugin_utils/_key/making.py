@@ -54,13 +54,6 @@ from .container import (
 
 ICACLS = "C:\\Windows\\System32\\icacls.exe"
 
-PIN_VARIABLES: Mapping[str, str] = {"3": import_key.PIN_VARIABLE, "5": cloudhsm_cli.PIN_VARIABLE}
-
-
-def secrets(wanted: Wanted) -> Mapping[str, str]:
-    """user:password, if the crypto user was given; otherwise the tools take what the account has."""
-    return {key_lookup.PIN: f"{wanted.user}:{wanted.password}"} if wanted.user else {}
-
 
 def lookup(wanted: Wanted, sdk: str) -> key_lookup.Lookup:
     """How the key pair is looked up where its handles were not given."""
@@ -70,7 +63,6 @@ def lookup(wanted: Wanted, sdk: str) -> key_lookup.Lookup:
         cluster_id=wanted.cluster_id,
         public_key="ignored" if sdk == "5" else "required",
         user=wanted.user,
-        password=wanted.password,
         timeout=wanted.timeout,
         scratch=wanted.scratch,
     )
@@ -97,7 +89,7 @@ def prove_steps(wanted: Wanted, sdk: str, only_if_previous_ok: bool = False) -> 
         Run(
             certutil.PROGRAM,
             certutil.key_argv(wanted.provider),
-            secret_environment={PIN_VARIABLES[sdk]: key_lookup.PIN} if wanted.user else {},
+            secret_environment=wanted.user.environment(sdk),
             timeout=wanted.timeout,
             only_if_previous_ok=only_if_previous_ok,
         )
@@ -234,7 +226,7 @@ def made_results(wanted: Wanted, results: Sequence[Result]) -> Sequence[Result]:
 
 def _import_step(wanted: Wanted, sdk: str, handles: tuple[int | None, int | None]) -> Run:
     private, public = handles
-    pin = {PIN_VARIABLES[sdk]: key_lookup.PIN} if wanted.user else {}
+    pin = wanted.user.environment(sdk)
     if sdk == "3":
         if private is None or public is None:
             raise ValueError("import_key needs both handles")

@@ -11,9 +11,10 @@ it is wanted.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Mapping, NoReturn, Sequence
 
+from ...module_utils._crypto_user import NOBODY, CryptoUser
 from ...module_utils._findings import BrokenLink
 from ...module_utils._key.backends import TOOLS
 from ...module_utils._key.backends import cloudhsm_cli as cli_backend
@@ -33,7 +34,6 @@ from ...module_utils._steps import (
 )
 from ...module_utils._tools import cloudhsm_cli, configure, key_mgmt_util
 from .._client import provider_log as provider_words
-from .._client import stored_login as credentials
 from .._formats import codes as hresult
 from .._formats.store_blob import MACHINE_KEYS, KeyProvInfo
 from .._tools import certutil
@@ -51,29 +51,22 @@ USUAL_KEY_SPEC = 2
 the old entry says anything.
 """
 
-PIN = "pin"
-"""The name under which the crypto user's ``user:password`` travels."""
-
 
 @dataclass(frozen=True)
 class Access:
     """The crypto user, as certutil needs it. Without a user the provider takes what the account has."""
 
-    user: str = ""
-    password: str = field(default="", repr=False)
+    user: CryptoUser = NOBODY
     client_sdk: str = "auto"
     timeout: int = 120
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        return {PIN: f"{self.user}:{self.password}"} if self.user else {}
+        return self.user.secrets
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """Each SDK's provider reads its own variable only, so an SDK that is not known gets both."""
-        if not self.user:
-            return {}
-        return {name: PIN for sdk, name in credentials.VARIABLES.items() if self.client_sdk in ("auto", sdk)}
+        return self.user.environment(self.client_sdk)
 
 
 def check_wanted(wanted: Wanted) -> None:
@@ -293,9 +286,9 @@ def _lookups(access: Access) -> list[Lookup]:
     ]
     limit = min(60, access.timeout)
     return [
-        Lookup(windows=True, backend=backend, user=access.user, password=access.password, timeout=limit)
+        Lookup(windows=True, backend=backend, user=access.user, timeout=limit)
         for backend in wanted
-        if backend == "cloudhsm_cli" or key_mgmt_util.takes(access.user, access.password)
+        if backend == "cloudhsm_cli" or key_mgmt_util.takes(access.user.name, access.user.password)
     ]
 
 
@@ -328,8 +321,8 @@ def diagnose(wanted: Wanted, access: Access, results: Sequence[Result], broken: 
         ) from broken
     for lookup in _lookups(access):
         refused = TOOLS[lookup.backend].refused_login(logins.pop(0), lookup)
-        if lookup.backend == "cloudhsm_cli" and cli_backend.is_locked(logins.pop(0), access.user):
-            raise cloudhsm_cli.locked(access.user) from broken
+        if lookup.backend == "cloudhsm_cli" and cli_backend.is_locked(logins.pop(0), access.user.name):
+            raise cloudhsm_cli.locked(access.user.name) from broken
         if refused is not None:
             raise refused from broken
     raise broken

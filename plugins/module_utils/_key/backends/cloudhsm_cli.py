@@ -11,7 +11,7 @@ from ..._findings import BrokenLink
 from ..._results import Result, RunResult
 from ..._steps import Run
 from ..._tools import cloudhsm_cli as tool
-from ..lookup import PIN, Lookup, Runner, checked_run, refusal
+from ..lookup import Lookup, Runner, checked_run, refusal
 from ..pair import KeyPair, SeenKey, WantedKey, bare_digits, inconsistent, judge, point_of
 
 PACKAGE = "Client SDK 5"
@@ -73,18 +73,13 @@ def _read_keys(wanted: WantedKey, keys: Sequence[tool.ListedKey]) -> Tuple[SeenK
     return tuple(seen)
 
 
-def _secrets(lookup: Lookup) -> Mapping[str, str]:
-    """user:password, if the crypto user was given; otherwise the tool takes what its environment holds."""
-    return {PIN: f"{lookup.user}:{lookup.password}"} if lookup.user else {}
-
-
 def _page_step(wanted: WantedKey, lookup: Lookup, starting_token: str = "") -> Run:
     """One page of the keys that may be the wanted ones, private and public alike."""
     return Run(
         program(lookup),
         tool.key_list(_filters(wanted), starting_token, lookup.cluster_id),
         environment=dict(tool.ROLE_ENVIRONMENT),
-        secret_environment={tool.PIN_VARIABLE: PIN} if lookup.user else {},
+        secret_environment=lookup.user.environment("5"),
         timeout=lookup.timeout,
     )
 
@@ -110,7 +105,7 @@ def user_step(lookup: Lookup) -> Run:
 def login_step(lookup: Lookup) -> Tuple[Run, Mapping[str, str]]:
     """Asks for one key, as the tool cannot log in alone; and the step's secrets."""
     arguments = tool.key_list((tool.class_filter("private"),), cluster_id=lookup.cluster_id, max_items=1)
-    return replace(_page_step(WantedKey(), lookup), arguments=arguments), _secrets(lookup)
+    return replace(_page_step(WantedKey(), lookup), arguments=arguments), lookup.user.secrets
 
 
 def refused_login(result: Result, lookup: Lookup) -> Optional[BrokenLink]:
@@ -139,7 +134,7 @@ def list_keys(run: Runner, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenKey, 
     keys: List[tool.ListedKey] = []
     token, seen_tokens = "", set()
     for _page in range(MOST_PAGES):
-        result = run([_page_step(wanted, lookup, token)], _secrets(lookup))[0]
+        result = run([_page_step(wanted, lookup, token)], lookup.user.secrets)[0]
         try:
             page = _read_page(result, lookup)
         except BrokenLink as broken:
@@ -147,9 +142,9 @@ def list_keys(run: Runner, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenKey, 
             if (
                 broken.link == "credential"
                 and lookup.user
-                and is_locked(run([user_step(lookup)], {})[0], lookup.user)
+                and is_locked(run([user_step(lookup)], {})[0], lookup.user.name)
             ):
-                raise tool.locked(lookup.user) from broken
+                raise tool.locked(lookup.user.name) from broken
             raise
         keys.extend(page.keys)
         token = page.next_token

@@ -10,13 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import List, Mapping, Optional, Sequence, Tuple
 
+from ..._crypto_user import SESSION
 from ..._findings import BrokenLink
 from ..._results import Failure, FileContent, Result, ServiceResult, Skipped, expect
 from ..._steps import ReadFile, RemoveFile, Run, Step, WriteFile
 from ..._tools import configure
 from ..._tools import key_mgmt_util as tool
 from ..._tools.cloudhsm_cli import CONNECTION_ADVICE
-from ..lookup import SESSION, Lookup, Runner, checked_run, reason, refusal
+from ..lookup import Lookup, Runner, checked_run, reason, refusal
 from ..pair import KeyPair, SeenKey, WantedKey, bare_digits, judge, only_private, only_public
 
 PACKAGE = "Client SDK 3"
@@ -50,8 +51,7 @@ def find(run: Runner, wanted: WantedKey, lookup: Lookup) -> KeyPair:
 
 def login_step(lookup: Lookup) -> Tuple[Run, Mapping[str, str]]:
     """Logs in and out again; and the step's secrets."""
-    login = {SESSION: tool.session(lookup.user, lookup.password, ())}
-    return Run(program(lookup), secret_stdin=SESSION, timeout=lookup.timeout), login
+    return Run(program(lookup), secret_stdin=SESSION, timeout=lookup.timeout), lookup.user.session(())
 
 
 def refused_login(result: Result, _lookup: Lookup) -> Optional[BrokenLink]:
@@ -106,7 +106,7 @@ def find_handles_steps(wanted: WantedKey, lookup: Lookup) -> Tuple[List[Step], M
     _refuse_ec(wanted)
     path = f"{lookup.scratch}.txt"
     commands = [tool.find_key(key_class, path) for key_class in _classes(lookup)]
-    secrets = {SESSION: tool.session(lookup.user, lookup.password, commands)}
+    secrets = lookup.user.session(commands)
     steps: List[Step] = [
         WriteFile(path, tool.modulus_file(wanted.modulus), temporary=True),
         Run(
@@ -178,7 +178,7 @@ def describe_steps(keys: Sequence[Tuple[str, int]], lookup: Lookup) -> Tuple[Lis
     commands: List[Tuple[str, ...]] = []
     for (_key_class, handle), path in zip(keys, paths):
         commands += [tool.get_attributes(handle, path), tool.get_key_info(handle)]
-    secrets = {SESSION: tool.session(lookup.user, lookup.password, commands)}
+    secrets = lookup.user.session(commands)
     steps: List[Step] = [Run(program(lookup), secret_stdin=SESSION, timeout=lookup.timeout)]
     steps += [ReadFile(path) for path in paths]
     steps += [RemoveFile(path, temporary=True) for path in paths]

@@ -39,6 +39,6 @@ def find(_run: Runner, wanted: WantedKey, lookup: Lookup) -> KeyPair:
         )
     if not pkcs11_token.HAS_PKCS11:
         raise BrokenLink("client", missing_required_lib(pkcs11_token.INSTALLATION))
-    pin = pkcs11_token.pin_for(lookup.pkcs11_module, lookup.user, lookup.password)
+    pin = lookup.user.library_pin(lookup.pkcs11_module)
     keys = pkcs11_token.find(lookup.pkcs11_module, lookup.token_label, pin, wanted)
     return judge(wanted, keys, lookup.public_key)

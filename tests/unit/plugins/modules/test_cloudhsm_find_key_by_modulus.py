@@ -21,6 +21,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from cryptography.hazmat.primitives import serialization
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.pair import WantedKey, judge
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Connect
@@ -378,7 +379,7 @@ def test_the_module_by_pkcs11(token: Token, run: Any, monkeypatch: pytest.Monkey
     ],
 )
 def test_the_pin_that_a_library_wants(path: str, user: str, password: str, pin: str | None) -> None:
-    assert pkcs11_token.pin_for(path, user, password) == pin
+    assert CryptoUser(user, password).library_pin(path) == pin
 
 
 def test_two_pairs_are_a_failure() -> None:

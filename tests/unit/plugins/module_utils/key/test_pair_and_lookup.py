@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key import backends
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key import pair as key_pair
@@ -40,7 +41,7 @@ POINT = "04" + "AB" * 64
 RSA = WantedKey(modulus=MODULUS)
 EC = WantedKey(point=POINT)
 PASSWORD = "correct-horse-7"  # noqa: S105
-LOOKUP = Lookup(windows=True, user="signer", password=PASSWORD, scratch="C:\\Windows\\Temp\\codesign-1")
+LOOKUP = Lookup(windows=True, user=CryptoUser("signer", PASSWORD), scratch="C:\\Windows\\Temp\\codesign-1")
 
 
 def private(handle: int = 9, **more: Any) -> SeenKey:
@@ -489,7 +490,7 @@ def test_files_and_processes_that_cannot_be_made() -> None:
 def test_a_lookup_shows_no_password() -> None:
     assert PASSWORD not in repr(LOOKUP)
     assert cloudhsm_cli.login_step(LOOKUP)[1] == {"pin": f"signer:{PASSWORD}"}
-    assert cloudhsm_cli.login_step(replace(LOOKUP, user=""))[1] == {}
+    assert cloudhsm_cli.login_step(replace(LOOKUP, user=CryptoUser()))[1] == {}
 
 
 # Which back end looks
@@ -500,7 +501,7 @@ def test_a_lookup_shows_no_password() -> None:
     ("asked", "names"),
     [
         ({}, ["cloudhsm_cli", "key_mgmt_util"]),
-        ({"user": ""}, ["cloudhsm_cli"]),
+        ({"user": CryptoUser()}, ["cloudhsm_cli"]),
         ({"backend": "pkcs11"}, ["pkcs11"]),
         ({"backend": "cloudhsm_cli", "pkcs11_module": "/lib.so"}, ["cloudhsm_cli"]),
         ({"pkcs11_module": "/lib.so"}, ["pkcs11"]),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.pair import WantedKey
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
@@ -310,4 +311,4 @@ def test_proof_that_was_not_made() -> None:
 
 
 def test_a_wanted_container_shows_no_password() -> None:
-    assert "correct-horse" not in repr(replace(WANTED, user="signer", password="correct-horse-7"))  # noqa: S106
+    assert "correct-horse" not in repr(replace(WANTED, user=CryptoUser("signer", "correct-horse-7")))

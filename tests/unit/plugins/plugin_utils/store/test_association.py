@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import read_certificate
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
     Failure,
@@ -253,7 +254,7 @@ def test_what_differs(wanted: Wanted, key: KeyProvInfo | None, found: list[tuple
 # Planning
 # -------------------------------------------------------------------------------------------------------------
 
-ACCESS = Access("cu1", "secret", "auto", 30)
+ACCESS = Access(CryptoUser("cu1", "secret"), "auto", 30)
 NONE = replace(SEEN, key=None)
 
 
@@ -552,7 +553,7 @@ KMU_REFUSED = ran(
     ],
 )
 def test_a_login_that_certutil_does_not_tell_apart(logins: list[Result], link: str, words: str) -> None:
-    access = Access("signer", "correct-horse-7")
+    access = Access(CryptoUser("signer", "correct-horse-7"))
     steps, secrets = association_plan.diagnose_steps(access)
     assert len(steps) == 2 + len(logins)
     assert sorted(secrets) == ["login", "pin"]

@@ -1,0 +1,69 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The crypto user (CU) of the HSM, in every form in which a program takes its name and password."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Sequence
+
+from ._tools import key_mgmt_util
+
+VARIABLES: Mapping[str, str] = {"3": "n3fips_password", "5": "CLOUDHSM_PIN"}
+"""The environment variable that the tools and the provider of each client SDK take user:password from."""
+
+PIN, SESSION = "pin", "login"
+"""The names under which the secrets travel beside the steps."""
+
+
+@dataclass(frozen=True)
+class CryptoUser:
+    """Without a name the tools take what the account or its environment has. ``password`` shows in no repr."""
+
+    name: str = ""
+    password: str = field(default="", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.name)
+
+    def _login(self, text: str) -> str:
+        """Every login passes through here: ``text`` holds the password in the form that a program takes."""
+        return text
+
+    @property
+    def _pin(self) -> str:
+        return self._login(f"{self.name}:{self.password}")
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """What the variables of ``environment`` are filled with."""
+        return {PIN: self._pin} if self else {}
+
+    def environment(self, client_sdk: str = "auto") -> Mapping[str, str]:
+        """Variable -> secret. Each SDK's provider reads its own variable only, so an SDK that is not known
+        gets both.
+        """
+        return {name: PIN for sdk, name in VARIABLES.items() if self and client_sdk in ("auto", sdk)}
+
+    def session(self, commands: Sequence[Sequence[str]]) -> Mapping[str, str]:
+        """What key_mgmt_util reads: a login, the commands, and the end."""
+        return {SESSION: self._login(key_mgmt_util.session(self.name, self.password, commands))}
+
+    def library_pin(self, path: str) -> Optional[str]:
+        """The PIN that a PKCS#11 library wants: CloudHSM's own takes user:password, any other the password
+        alone.
+        """
+        if not self.password:
+            return None
+        return (
+            self._pin if self and "cloudhsm" in os.path.basename(path).lower() else self._login(self.password)
+        )
+
+
+NOBODY = CryptoUser()
+
+
+def crypto_user(params: Mapping[str, Any]) -> CryptoUser:
+    """The crypto user in a module's arguments."""
+    return CryptoUser(params.get("crypto_user") or "", params.get("crypto_password") or "")
