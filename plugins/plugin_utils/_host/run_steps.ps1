@@ -281,8 +281,8 @@ function Get-FileVersion($Step) {
 function Get-FileSddl([string] $Path) {
     $file = New-Object System.IO.FileInfo($Path)
     $parts = [System.Security.AccessControl.AccessControlSections] 'Owner, Group, Access'
-    $security = if ($PSVersionTable.PSVersion.Major -lt 7) { $file.GetAccessControl($parts) }
-    else { [System.IO.FileSystemAclExtensions]::GetAccessControl($file, $parts) }
+    if ($PSVersionTable.PSVersion.Major -ge 7) { $security = [System.IO.FileSystemAclExtensions]::GetAccessControl($file, $parts) }
+    else { $security = $file.GetAccessControl($parts) }
     $security.GetSecurityDescriptorSddlForm($parts)
 }
 

@@ -44,7 +44,10 @@ def certificate_is_tied_by_search_and_by_property_file(machine: Machine) -> Play
     assert again.runs == ()
     assert (again.result["association"], again.result["friendly_name"]) == (association, name)
     stored = machine.stored(thumbprint)
-    assert (stored.key_provider_info, stored.friendly_name) == (KeyProviderInfo(FOUND, PROVIDER, 0, 0, 0), name)
+    assert (stored.key_provider_info, stored.friendly_name) == (
+        KeyProviderInfo(FOUND, PROVIDER, 0, 0, 0),
+        name,
+    )
     assert machine.stored(other) == before
     assert machine.left() == []
     assert all(one["logins"] == {"CLOUDHSM_PIN": LOGIN} for one in machine.runs())

@@ -90,4 +90,8 @@ def windows_is_missed_in_one_sentence(machine: Machine) -> Playing:
     assert {one["argv"][0] for one in machine.runs()} == {"verify"}
 
 
-SCENES = (state_is_read_and_is_as_wanted, bare_host_is_told_in_one_sentence, windows_is_missed_in_one_sentence)
+SCENES = (
+    state_is_read_and_is_as_wanted,
+    bare_host_is_told_in_one_sentence,
+    windows_is_missed_in_one_sentence,
+)

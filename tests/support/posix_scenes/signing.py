@@ -45,7 +45,10 @@ def files_are_signed_with_the_login_and_without_a_trace_of_it(machine: Machine) 
     }
     predicted, unsigned = yield [
         Task("win_signtool", sign(machine, thumbprint, "*.exe", **login), check=True),
-        Task("win_signtool", {"state": "verified", "signtool_path": machine.signtool, "files": [f"{BUILD}\\a.exe"]}),
+        Task(
+            "win_signtool",
+            {"state": "verified", "signtool_path": machine.signtool, "files": [f"{BUILD}\\a.exe"]},
+        ),
     ]
     assert predicted.changed
     assert [one["argv"][0] for one in predicted.runs] == ["verify"] * 3

@@ -137,7 +137,12 @@ class Batch:
             }
             entry["environment"] = {TASK: name, **({FAULT: task.fault} if task.fault else {})}
             entries.append({**entry, "check_mode": True} if task.check else entry)
-        variables = {"APPDATA": "appdata", LOG: str(machine.log), "POWERSHELL_TELEMETRY_OPTOUT": "1", **SHORT_LIVED}
+        variables = {
+            "APPDATA": "appdata",
+            LOG: str(machine.log),
+            "POWERSHELL_TELEMETRY_OPTOUT": "1",
+            **SHORT_LIVED,
+        }
         play = {"hosts": machine.name, "gather_facts": False, "environment": variables, "tasks": entries}
         book = machine.folder / "play.yml"
         book.write_text(yaml.safe_dump([play], allow_unicode=True), encoding="utf-8")
