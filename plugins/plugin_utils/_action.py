@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Mapping
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._arguments.base import Arguments
@@ -79,7 +80,13 @@ class CodesignAction(ActionBase):
         for secret in secrets:
             register_secret(secret)
         self._warnings: list[str] = []
-        self.params = self.validate_argument_spec(**self.ARGUMENTS.as_keywords())[1]
+        # The longest first, so that a secret inside another one leaves nothing of it.
+        hidden = sorted(secrets, key=len, reverse=True)
+        try:
+            self.params = self.validate_argument_spec(**self.ARGUMENTS.as_keywords())[1]
+        except AnsibleActionFail as error:
+            refused = {"changed": False, "failed": True, "msg": error.message, "link": "argument"}
+            return dict(masked({**result, **refused}, hidden))
         self.task_vars: Mapping[str, Any] = task_vars or {}
         self.host = Host(self, self.task_vars)
         try:
@@ -92,9 +99,7 @@ class CodesignAction(ActionBase):
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
         if not self.diff_mode:
             result.pop("diff", None)
-        # The longest first, so that a secret inside another one leaves nothing of it.
-        answer: dict[str, Any] = masked(result, sorted(secrets, key=len, reverse=True))
-        return answer
+        return dict(masked(result, hidden))
 
     @property
     def check_mode(self) -> bool:

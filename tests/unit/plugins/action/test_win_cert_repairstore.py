@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -492,9 +491,22 @@ def test_bad_input_gets_its_sentence(
     [{}, {"thumbprint": THUMBPRINT, "serial_number": "ab"}, {"thumbprint": THUMBPRINT, "crypto_user": "cu1"}],
 )
 def test_arguments_that_do_not_go_together(host: FakeHost, arguments: dict[str, str]) -> None:
-    with pytest.raises(AnsibleError):
-        run_action(ActionModule, arguments, host)
+    result = run_action(ActionModule, arguments, host)
+    assert (result["failed"], result["changed"], result["link"]) == (True, False, "argument")
     assert host.calls == []
+
+
+def test_a_refused_argument_hides_a_secret_that_its_message_repeats(host: FakeHost) -> None:
+    secret = "Secret-6f1d0a7e"  # noqa: S105 - nobody's
+    arguments = {
+        "thumbprint": THUMBPRINT,
+        "crypto_user": "cu1",
+        "crypto_password": secret,
+        "key_spec": secret,
+    }
+    result = run_action(ActionModule, arguments, host)
+    assert result["link"] == "argument"
+    assert secret not in str(result)
 
 
 def test_an_expired_certificate_is_a_warning(host: FakeHost) -> None:
