@@ -51,7 +51,13 @@ def bare(host: WindowsHost) -> Seen:
                 "find unknown": action("cloudhsm_find_key_by_modulus", thumbprint=UNKNOWN, **LOGIN),
                 "tie unknown": action("win_cert_repairstore", thumbprint=UNKNOWN),
                 "tie": action("win_cert_repairstore", thumbprint=own),
-                "sign": action("win_signtool", files=[r"C:\nothing\a.exe"], thumbprint=UNKNOWN),
+                # SignTool lies where the role puts it, and there the module would find it.
+                "sign": action(
+                    "win_signtool",
+                    files=[r"C:\nothing\a.exe"],
+                    thumbprint=UNKNOWN,
+                    signtool_path=r"C:\nothing\signtool.exe",
+                ),
             }
         ),
     )
