@@ -38,7 +38,7 @@ class ActionModule(CodesignAction):
         )
         results = self._run(steps)
         try:
-            before = association.read(results[: len(asking)], want)
+            before = association.read(want, results[: len(asking)])
         except NotInStoreError as missing:
             return self._not_yet_there(want, missing)
         self._check_certificate(want, before)
@@ -69,7 +69,7 @@ class ActionModule(CodesignAction):
             test = [plan.test_step(want, before.thumbprint, self.access)] if testing else []
             results = self._run([*steps, *asking, *test])
             done, rest = results[: len(steps)], results[len(steps) :]
-            after = association.read(rest[: len(asking)], want)
+            after = association.read(want, rest[: len(asking)])
             if test:
                 self.tested = plan.read_test(rest[-1], after.thumbprint)
             again = (

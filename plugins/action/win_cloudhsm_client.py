@@ -11,6 +11,7 @@ from ..module_utils._findings import BrokenLink
 from ..module_utils._steps import Step
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cloudhsm_client import ARGUMENTS
+from ..plugin_utils._aspect import Question, look
 from ..plugin_utils._client import plan as client_plan
 from ..plugin_utils._client import state as client
 
@@ -26,16 +27,13 @@ class ActionModule(CodesignAction):
                 "hsm_addresses is empty.",
                 "Give the address of one HSM at least; cloudhsm_cluster_info returns them.",
             )
-        before = client.read(self.host.run(client.observe(want)).results, want)
+        self.asked = Question(client, want)
+        before = look(self.host, self.asked).seen(self.asked)
         client_plan.check(want, before)
         after = self._check_mode(want, before) if self.check_mode else self._configure(want, before)
         result = {
             "changed": after != before,
-            **after.as_dict(want.hsm_addresses),
-            "connections": [
-                {"address": item.address, "reachable": item.reachable, "error": item.error}
-                for item in after.connections
-            ],
+            **client.report(want, after)["client"],
             "diff": {
                 "before": _text(want, before),
                 "after": _text(want, after),
@@ -73,10 +71,10 @@ class ActionModule(CodesignAction):
         self, want: client.Wanted, steps: list[Step]
     ) -> tuple[client.Seen, tuple[str, ...], list[Step]]:
         """Does the steps and looks again, in one call; gives what is left to do in a second pass."""
-        results = self.host.run([*steps, *client.observe(want)]).results
-        seen = client.read(results[len(steps) :], want)
+        found = look(self.host, self.asked, first=steps)
+        seen = found.seen(self.asked)
         left = client_plan.second_pass(want, seen) if self.host.calls < 3 else []
-        return seen, () if left else client_plan.judge(want, seen, steps, results), left
+        return seen, () if left else client_plan.judge(want, seen, steps, found.done), left
 
 
 def _text(want: client.Wanted, seen: client.Seen) -> str:

@@ -14,6 +14,7 @@ from ..module_utils._steps import Step
 from ..plugin_utils import _diagnosis as diagnosis
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cloudhsm_import_key import ARGUMENTS, identified, wanted
+from ..plugin_utils._aspect import Question, look
 from ..plugin_utils._key import container
 from ..plugin_utils._key import making as plan
 from ..plugin_utils._key.container import Seen, Wanted
@@ -25,7 +26,8 @@ class ActionModule(CodesignAction):
 
     def story(self) -> dict[str, Any]:
         want = wanted(self.params, f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
-        seen = container.read(self.host.run(container.observe(want)).results, want)
+        asked = Question(container, want)
+        seen = look(self.host, asked).seen(asked)
         if self.params["state"] == "absent":
             return self._absent(want, seen)
         container.check_accounts(seen.access, want.readers)

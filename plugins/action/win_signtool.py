@@ -7,12 +7,14 @@ win_signtool.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from ..module_utils._crypto_user import crypto_user
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments import win_signtool as arguments
+from ..plugin_utils._aspect import Question, look
 from ..plugin_utils._signing import (
     certificate as signing_certificate,
 )
@@ -45,49 +47,41 @@ class ActionModule(CodesignAction):
     def story(self) -> dict[str, Any]:
         params = self.params
         arguments.check(params)
-        tool = signing_tool.Wanted(params.get("signtool_path") or "")
+        tool = Question(signing_tool, signing_tool.Wanted(params.get("signtool_path") or ""))
         sought = arguments.certificate(params)
-        locations = signing_files.locate_all(params["files"])
+        certificate = Question(signing_certificate, sought)
+        named = signing_files.Wanted(
+            signing_files.locate_all(params["files"]), tool.wanted.places[0], params["jobs"]
+        )
         self._ledger = params.get("ledger_path") or ""
+        written, asked = Question(ledger, self._ledger), Question(signing_files, named)
 
-        observed = [
-            signing_tool.observe(tool),
-            signing_certificate.observe(sought),
-            ledger.observe(self._ledger),
-            signing_files.observe(locations, tool.places[0], params["jobs"]),
-        ]
-        answer = self.host.run([step for steps in observed for step in steps])
-        results = iter(answer.results)
-        tool_results, certificate_results, ledger_results, file_results = [
-            [next(results) for _step in steps] for steps in observed
-        ]
-
-        seen_tool = signing_tool.read(tool_results)
-        signing_tool.check(tool, seen_tool)
+        found = files_found = look(self.host, tool, certificate, written, asked)
+        seen_tool = found.seen(tool)
+        signing_tool.check(tool.wanted, seen_tool)
         if seen_tool.place:
             # The files were looked at with the SignTool of the first place, which is not there.
-            file_results = list(
-                self.host.run(signing_files.observe(locations, seen_tool.path, params["jobs"])).results
-            )
+            asked = Question(signing_files, replace(named, program=seen_tool.path))
+            files_found = look(self.host, asked)
         now = datetime.now(timezone.utc)
-        seen_certificate = signing_certificate.read(sought, certificate_results)
+        seen_certificate = found.seen(certificate)
         thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)
         settings = arguments.settings(params, seen_tool.path, thumbprint)
-        seen, patterns = signing_files.read(locations, file_results)
+        seen, patterns = files_found.seen(asked)
         signing_files.check_tool(seen, seen_tool.path)
         files = [(file, signature.decide(settings.wanted, file)) for file in seen]
         jobs = signing_jobs.make_jobs(files)
         if any(job.decision.action in SIGNING for job in jobs):
             signing_certificate.check(sought, thumbprint, seen_certificate, now)
-            ledger.check(self._ledger, ledger_results)
+            ledger.check(self._ledger, found.seen(written))
         if jobs and not self.check_mode:
-            jobs = self._work(settings, jobs, answer.host.account)
+            jobs = self._work(settings, jobs, found.host.account)
 
-        found = signing_result.entries(settings.wanted, files, jobs, patterns, self.check_mode)
-        told = signing_result.result(found, seen_tool.path, seen_tool.version)
+        entries = signing_result.entries(settings.wanted, files, jobs, patterns, self.check_mode)
+        told = signing_result.result(entries, seen_tool.path, seen_tool.version)
         for note in signing_result.notes(files, jobs):
             self.warn(note)
-        signing_result.check(found, told)
+        signing_result.check(entries, told)
         return told
 
     def _work(

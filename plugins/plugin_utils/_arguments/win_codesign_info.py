@@ -11,14 +11,15 @@ from ...module_utils._arguments.base import (
     Arguments,
     timeout,
 )
+from .._report import TABLE
 from .identity import suboptions
 from .win_cloudhsm_client import CLUSTER
 
-PARTS = ("client", "credentials", "certificates", "identities", "signtool")
+PARTS = [row.part for row in TABLE]
 
 ARGUMENTS = Arguments(
     {
-        "gather": {"type": "list", "elements": "str", "choices": list(PARTS), "default": list(PARTS)},
+        "gather": {"type": "list", "elements": "str", "choices": PARTS, "default": PARTS},
         **CLIENT_SDK,
         **CLUSTER,
         "stored_credentials": {"type": "bool", "default": False},

@@ -10,7 +10,7 @@ import base64
 import binascii
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink, Finding, found
@@ -32,6 +32,7 @@ from ...module_utils._steps import (
     Version,
 )
 from ...module_utils._tools import configure
+from .._aspect import ANYWHERE, Context
 from .._formats.client_config import (
     ClientConfig,
     ClusterConfig,
@@ -195,6 +196,12 @@ def _component_dict(component: Component, addresses: Sequence[str]) -> dict[str,
     }
 
 
+def report(want: Wanted, seen: Seen) -> dict[str, Any]:
+    """For a module's result."""
+    connections = [asdict(item) for item in seen.connections]
+    return {"client": {**seen.as_dict(want.hsm_addresses), "connections": connections}}
+
+
 # Asking
 # ---------------------------------------------------------------------------------------------------------------
 
@@ -229,7 +236,7 @@ def _files(name: str, file: str) -> list[tuple[str, Step]]:
     return [(f"{name} file", ReadFile(f"{folder}\\{file}")) for folder in configure.FOLDERS]
 
 
-def read(results: Sequence[Result], want: Wanted) -> Seen:
+def read(want: Wanted, results: Sequence[Result]) -> Seen:
     """What the steps of ``observe`` found."""
     answers: dict[str, list[tuple[Step, Result]]] = {}
     for (name, step), result in zip(_questions(want), results, strict=True):
@@ -380,7 +387,7 @@ def missing_providers(seen: Seen) -> tuple[str, ...]:
     return tuple(name for name in ksp_config.PROGRAMS if name not in seen.providers)
 
 
-def compare(want: Wanted, seen: Seen) -> list[Finding]:
+def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     """What is not as wanted, in the order of the chain."""
     sdk = seen.client_sdk or want.client_sdk
     findings: list[Finding] = []

@@ -7,16 +7,25 @@ value.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from ...module_utils._crypto_user import VARIABLES
 from ...module_utils._findings import Finding
 from ...module_utils._results import Result, RunResult
 from ...module_utils._steps import Run, Step
+from .._aspect import Context
 from .._tools import cmd, cmdkey
 
 PLACES = ("credential_manager", "environment")
 TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``client_sdk``: whose credentials are looked for. ``needed``: whether the account has to have them."""
+
+    client_sdk: str = "auto"
+    needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,24 +39,21 @@ class Seen:
         values = set(self.by_sdk.get(sdk, {}).values())
         return next((value for value in ("present", "unknown", "absent") if value in values), "unknown")
 
-    def as_dict(self) -> dict[str, dict[str, str]]:
-        return {f"sdk{sdk}": dict(places) for sdk, places in self.by_sdk.items()}
 
-
-def observe(client_sdk: str = "auto") -> list[Step]:
+def observe(wanted: Wanted) -> list[Step]:
     """Two questions an SDK: its entry in the Credential Manager of the account that runs this, and its
     environment variable.
     """
     steps: list[Step] = []
-    for sdk in _sdks(client_sdk):
+    for sdk in _sdks(wanted.client_sdk):
         steps.append(Run(cmdkey.PROGRAM, cmdkey.list_argv(cmdkey.TARGETS[sdk]), timeout=TIMEOUT))
         steps.append(Run(cmd.PROGRAM, cmd.is_defined_argv(VARIABLES[sdk]), timeout=TIMEOUT))
     return steps
 
 
-def read(results: Sequence[Result], client_sdk: str = "auto") -> Seen:
+def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     found = {}
-    for number, sdk in enumerate(_sdks(client_sdk)):
+    for number, sdk in enumerate(_sdks(wanted.client_sdk)):
         listed, asked = results[2 * number : 2 * number + 2]
         entry = (
             cmdkey.parse_list(listed.stdout, cmdkey.TARGETS[sdk])
@@ -63,20 +69,24 @@ def read(results: Sequence[Result], client_sdk: str = "auto") -> Seen:
     return Seen(found)
 
 
-def compare(client_sdk: str, seen: Seen, account: str) -> list[Finding]:
-    """A finding where the tools of ``client_sdk`` would find no credentials under ``account``."""
-    has = seen.has(client_sdk)
-    if has == "present":
+def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
+    """A finding where the client's tools would find no credentials under the account."""
+    sdk = context.client_sdk
+    has = seen.has(sdk)
+    if has == "present" or not wanted.needed:
         return []
-    places = (
-        f"entry {cmdkey.TARGETS[client_sdk]} of the Credential Manager, or variable {VARIABLES[client_sdk]}"
-    )
-    what = f"credentials of the crypto user for {account or 'this account'} ({places})"
+    places = f"entry {cmdkey.TARGETS[sdk]} of the Credential Manager, or variable {VARIABLES[sdk]}"
+    what = f"credentials of the crypto user for {context.account or 'this account'} ({places})"
     advice = (
         "Run the role cloudhsm.codesign.credentials for the account that signs, or give crypto_user and crypto_password to the modules. "
         "A network logon (plain WinRM) sees no Credential Manager: use become with runas, or CredSSP."
     )
     return [Finding("credential", what, "present", has, advice)]
+
+
+def report(_wanted: Wanted, seen: Seen) -> dict[str, Any]:
+    """For win_codesign_info."""
+    return {"credentials": {f"sdk{sdk}": dict(places) for sdk, places in seen.by_sdk.items()}}
 
 
 def _sdks(client_sdk: str) -> tuple[str, ...]:

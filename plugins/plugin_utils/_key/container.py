@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Mapping, Sequence
 
 from ...module_utils._crypto_user import NOBODY, CryptoUser
 from ...module_utils._findings import BrokenLink, Finding, found
@@ -34,6 +34,7 @@ from ...module_utils._steps import (
     Version,
 )
 from ...module_utils._tools import cloudhsm_cli, configure
+from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ConfigError, read_sdk3_address, read_sdk5
 from .._formats.store_blob import StoreBlobError, read_blob
 from .._store import entry as store_entry
@@ -92,9 +93,10 @@ class Seen:
     access: AccessResult | None = None
     """Who may read the containers' files, and who the wanted readers are; None unless there are any."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """For win_codesign_info."""
-        return {"containers": list(self.containers), "folder": FOLDER}
+    @property
+    def client_sdk(self) -> str:
+        """The newest client SDK that is installed; "" where none is."""
+        return "5" if self.cli_version else "3" if self.import_key else ""
 
 
 # Asking
@@ -125,7 +127,7 @@ def observe(wanted: Wanted) -> list[Step]:
     return steps
 
 
-def read(results: Sequence[Result], wanted: Wanted) -> Seen:
+def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     """What the steps of ``observe`` found."""
     places = len(store_entry.observe(*wanted.store))
     cli, ksp, importer, service, folder, *rest = results
@@ -330,7 +332,7 @@ def says_nothing(key: certutil.KeyContainer) -> bool:
     return not key.modulus and not key.point
 
 
-def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
+def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     """A finding where the certificate is tied to no container that exists. For a report that opens no key."""
     if associated(wanted, seen):
         return []

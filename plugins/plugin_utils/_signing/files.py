@@ -146,11 +146,20 @@ def locate_all(texts: Sequence[str]) -> list[Location]:
     return list(found.values())
 
 
-def observe(
-    locations: Sequence[Location], program: str, jobs: int, timeout: int = VERIFY_TIMEOUT
-) -> list[Step]:
+@dataclass(frozen=True)
+class Wanted:
+    """The files to look at, and the SignTool that does it, ``jobs`` at a time."""
+
+    locations: Sequence[Location]
+    program: str = ""
+    jobs: int = 1
+    timeout: int = VERIFY_TIMEOUT
+
+
+def observe(wanted: Wanted) -> list[Step]:
     """Digests of all files named, their verifications side by side, then one step for each pattern."""
-    named = [location for location in locations if not location.is_pattern]
+    program, jobs, timeout = wanted.program, wanted.jobs, wanted.timeout
+    named = [location for location in wanted.locations if not location.is_pattern]
     steps: list[Step] = [Digest(location.path) for location in named]
     if named:
         runs = tuple(
@@ -160,17 +169,15 @@ def observe(
         steps.append(Together(runs, jobs))
     steps += [
         Each(location.folder, location.name, program, verify_each_arguments(), jobs=jobs, timeout=timeout)
-        for location in locations
+        for location in wanted.locations
         if location.is_pattern
     ]
     return steps
 
 
-def read(
-    locations: Sequence[Location], results: Sequence[Result]
-) -> tuple[list[SeenFile], dict[str, Problem]]:
+def read(wanted: Wanted, results: Sequence[Result]) -> tuple[list[SeenFile], dict[str, Problem]]:
     """All files, each once, and the patterns that found none with the reason."""
-    named = [location for location in locations if not location.is_pattern]
+    named = [location for location in wanted.locations if not location.is_pattern]
     together = results[len(named)] if named else None
     seen: dict[str, SeenFile] = {}
     for number, location in enumerate(named):
@@ -181,7 +188,7 @@ def read(
             run = together
         seen[location.path.lower()] = read_file(location.path, results[number], run)
     problems: dict[str, Problem] = {}
-    patterns = [location for location in locations if location.is_pattern]
+    patterns = [location for location in wanted.locations if location.is_pattern]
     for location, result in zip(patterns, results[len(named) + bool(named) :], strict=True):
         found = _read_pattern(location, result)
         if isinstance(found, Problem):

@@ -29,16 +29,21 @@ def observe(path: str) -> list[Step]:
     return [ListFolder(location.folder, location.name)]
 
 
-def check(path: str, results: Sequence[Result]) -> None:
+def read(_path: str, results: Sequence[Result]) -> Result | None:
+    """The ledger's folder; None where no ledger is wanted."""
+    return results[0] if results else None
+
+
+def check(path: str, seen: Result | None) -> None:
     """BrokenLink when the ledger has no folder to be in."""
-    if results and isinstance(results[0], Failure):
-        said = results[0].message.rstrip(". ")
+    if isinstance(seen, Failure):
+        said = seen.message.rstrip(". ")
         raise BrokenLink(
             "ledger",
             f"The folder of the ledger {path} cannot be looked into: {said}.",
             "Check the account's rights on this host.",
         )
-    if results and not (isinstance(results[0], FolderResult) and results[0].exists):
+    if path and not (isinstance(seen, FolderResult) and seen.exists):
         raise BrokenLink(
             "ledger",
             f"The folder of the ledger {path} does not exist.",

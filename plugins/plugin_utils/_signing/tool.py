@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Any, Sequence
 
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import Failure, Result, VersionResult
 from ...module_utils._steps import Step, Version
+from .._aspect import ANYWHERE, Context
 from .._tools.signtool import PLACES
 
 ARCHITECTURES: tuple[str, ...] = ("x64", "x86", "arm64", "arm")
@@ -60,7 +61,7 @@ def observe(wanted: Wanted) -> list[Step]:
     return [Version(place) for place in wanted.places]
 
 
-def read(results: Sequence[Result]) -> Seen:
+def read(_wanted: Wanted, results: Sequence[Result]) -> Seen:
     """The first place that has one; a place that could not be looked into matters only where none has."""
     problem = ""
     for place, result in enumerate(results):
@@ -71,7 +72,7 @@ def read(results: Sequence[Result]) -> Seen:
     return Seen(False, problem=problem)
 
 
-def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
+def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     if seen.problem:
         said = f"whether SignTool is at {wanted.where} is not known: {seen.problem}"
         return [Finding("signtool", "SignTool", wanted.where, seen.problem, UNREAD, said=said)]
@@ -95,6 +96,18 @@ def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
             )
         )
     return found
+
+
+def report(_wanted: Wanted, seen: Seen) -> dict[str, Any]:
+    """For win_codesign_info."""
+    return {
+        "signtool": {
+            "present": seen.exists,
+            "path": seen.path,
+            "version": seen.version,
+            "architecture": seen.architecture,
+        }
+    }
 
 
 def check(wanted: Wanted, seen: Seen) -> None:

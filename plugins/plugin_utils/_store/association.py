@@ -21,6 +21,7 @@ from ...module_utils._certificate import CertificateError, read_certificate, ser
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import FileContent, Result
 from ...module_utils._steps import ReadFile, Step
+from .._aspect import ANYWHERE, Context
 from .._formats.store_blob import KeyProvInfo
 from . import entry as store_entry
 
@@ -84,7 +85,7 @@ def observe(wanted: Wanted) -> list[Step]:
     return steps
 
 
-def read(results: Sequence[Result], wanted: Wanted) -> Seen:
+def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     """What the steps of ``observe`` found. BrokenLink where the store or the certificate in it cannot be
     found or read.
     """
@@ -136,7 +137,7 @@ def _by_serial(entries: store_entry.Entries, wanted: Wanted) -> str:
     return found[0]
 
 
-def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
+def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     """A finding for each property of the association that differs."""
     what = f"association of {seen.thumbprint} in {wanted.store}"
     if not wanted.present:

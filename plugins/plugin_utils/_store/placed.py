@@ -12,11 +12,16 @@ from ...module_utils._certificate import check_for_signing
 from ...module_utils._findings import Finding
 from ...module_utils._results import Result
 from ...module_utils._steps import Step
+from .._aspect import ANYWHERE, Context
 from .._formats.store_blob import StoreBlobError, StoredCertificate, read_blob
 from . import entry as store_entry
 from .identity import Identity, Placed
 
+ROLE = "certificates"
 REPAIR = "Run the role cloudhsm.codesign.certificates."
+
+Wanted = tuple[tuple[str, Placed], ...]
+"""Each certificate with the name of the first identity that has it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class Seen:
         }
 
 
-def wanted(identities: Sequence[Identity]) -> tuple[tuple[str, Placed], ...]:
-    """Every certificate of the identities, once a store, with the name of the first identity that has it."""
+def wanted(identities: Sequence[Identity]) -> Wanted:
+    """Every certificate of the identities, once a store."""
     found: dict[tuple[str, str, str], tuple[str, Placed]] = {}
     for identity in identities:
         for placed in identity.certificates:
@@ -62,18 +67,18 @@ def wanted(identities: Sequence[Identity]) -> tuple[tuple[str, Placed], ...]:
     return tuple(found.values())
 
 
-def observe(placed: Sequence[Placed]) -> list[Step]:
-    return [step for item in placed for step in _steps(item)]
+def observe(wanted: Wanted) -> list[Step]:
+    return [step for _name, item in wanted for step in _steps(item)]
 
 
 def _steps(item: Placed) -> list[Step]:
     return store_entry.observe(item.store_name, item.store_location, item.certificate.thumbprint)
 
 
-def read(results: Sequence[Result], placed: Sequence[Placed]) -> tuple[Seen, ...]:
+def read(wanted: Wanted, results: Sequence[Result]) -> tuple[Seen, ...]:
     """What the steps of ``observe`` found, one a certificate."""
     seen, start = [], 0
-    for item in placed:
+    for _name, item in wanted:
         looked = results[start : start + len(_steps(item))]
         start += len(looked)
         thumbprint = item.certificate.thumbprint
@@ -82,44 +87,33 @@ def read(results: Sequence[Result], placed: Sequence[Placed]) -> tuple[Seen, ...
     return tuple(seen)
 
 
-def compare(seen: Sequence[Seen]) -> list[Finding]:
+def compare(_wanted: Wanted, seen: Sequence[Seen], _context: Context = ANYWHERE) -> list[Finding]:
     """A finding for each certificate that is not in its store, whose entry there is damaged, or which Windows
     hides.
     """
-    findings = []
-    for item in seen:
-        certificate = item.wanted.certificate
-        what = f"{certificate.common_name or certificate.subject} ({certificate.thumbprint}) in {item.wanted.store_location}\\{item.wanted.store_name}"
-        if item.stored is not None and item.stored.archived:
-            said = f"{what} is archived: Windows hides it"
-            findings.append(
-                Finding("certificate", what, "present", "archived", store_entry.UNARCHIVE, said=said)
-            )
-        if item.stored is None:
-            if item.blob is None and item.problem:
-                unread = f"the store cannot be read: {item.problem}"
-                said = f"whether {what} is there is not known, because {unread}"
-                findings.append(
-                    Finding(
-                        "certificate",
-                        what,
-                        "present",
-                        unread,
-                        "Check the account's access to the store.",
-                        said=said,
-                    )
-                )
-                continue
-            findings.append(
-                Finding(
-                    "certificate",
-                    what,
-                    "present",
-                    "missing" if item.blob is None else "an entry that cannot be read",
-                    REPAIR,
-                )
-            )
-    return findings
+    return [finding for item in seen for finding in compare_one(item)]
+
+
+def compare_one(seen: Seen) -> list[Finding]:
+    """The finding of one certificate."""
+    certificate = seen.wanted.certificate
+    what = f"{certificate.common_name or certificate.subject} ({certificate.thumbprint}) in {seen.wanted.store_location}\\{seen.wanted.store_name}"
+    if seen.stored is not None:
+        said = f"{what} is archived: Windows hides it"
+        finding = Finding("certificate", what, "present", "archived", store_entry.UNARCHIVE, ROLE, said)
+        return [finding] if seen.stored.archived else []
+    if seen.blob is None and seen.problem:
+        unread = f"the store cannot be read: {seen.problem}"
+        said = f"whether {what} is there is not known, because {unread}"
+        advice = "Check the account's access to the store."
+        return [Finding("certificate", what, "present", unread, advice, ROLE, said)]
+    found = "missing" if seen.blob is None else "an entry that cannot be read"
+    return [Finding("certificate", what, "present", found, REPAIR, ROLE)]
+
+
+def report(wanted: Wanted, seen: Sequence[Seen]) -> dict[str, Any]:
+    """For win_codesign_info."""
+    return {"certificates": [item.as_dict(name) for (name, _), item in zip(wanted, seen, strict=True)]}
 
 
 def compare_use(identity: Identity, now: datetime) -> list[Finding]:

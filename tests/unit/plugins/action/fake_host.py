@@ -207,7 +207,9 @@ class FakeHost:
         names = [
             name
             for name in self.registry
-            if name.lower().startswith(prefix) and name.lower().endswith(suffix)
+            if name.lower().startswith(prefix)
+            and name.lower().endswith(suffix)
+            and self.registry[name].get("exists", True)
         ]
         children = [{"key": name[len(prefix) : -len(suffix)], **self.registry[name]} for name in names]
         return {

@@ -67,10 +67,10 @@ def answers(steps: list[Step]) -> list[Result]:
 )
 def test_a_denied_look_at_the_containers_is_said(number: int, link: str) -> None:
     results = answers(key_container.observe(CONTAINERS))
-    assert key_container.read(results, CONTAINERS).containers == ()
+    assert key_container.read(CONTAINERS, results).containers == ()
     results[number] = DENIED
     with pytest.raises(BrokenLink, match="cannot be read: Access to the path is denied") as caught:
-        key_container.read(results, CONTAINERS)
+        key_container.read(CONTAINERS, results)
     assert caught.value.link == link
 
 
@@ -86,7 +86,7 @@ def test_a_denied_look_at_the_client_is_said(number: int) -> None:
     results = answers(client.observe(CLIENT))
     results[number] = DENIED
     with pytest.raises(BrokenLink, match="cannot be read: Access to the path is denied"):
-        client.read(results, CLIENT)
+        client.read(CLIENT, results)
 
 
 def test_a_configuration_that_cannot_be_read_is_no_missing_one() -> None:
@@ -99,7 +99,7 @@ def test_a_configuration_that_cannot_be_read_is_no_missing_one() -> None:
     results[file] = DENIED
     (finding,) = [
         finding
-        for finding in client.compare(CLIENT, client.read(results, CLIENT))
+        for finding in client.compare(CLIENT, client.read(CLIENT, results))
         if "denied" in finding.seen
     ]
     assert finding.link == "client"
@@ -107,12 +107,12 @@ def test_a_configuration_that_cannot_be_read_is_no_missing_one() -> None:
 
 
 def test_a_denied_look_at_signtool_and_ledger_is_said() -> None:
-    seen = signing_tool.read([DENIED])
+    seen = signing_tool.read(signing_tool.Wanted(), [DENIED])
     (finding,) = signing_tool.compare(signing_tool.Wanted(), seen)
     assert "is not known: Access to the path is denied." in finding.text
     with pytest.raises(BrokenLink, match="cannot be looked for"):
         signing_tool.check(signing_tool.Wanted(), seen)
     with pytest.raises(BrokenLink, match="cannot be looked into: Access to the path is denied"):
-        ledger.check(r"C:\logs\l", [DENIED])
+        ledger.check(r"C:\logs\l", DENIED)
     with pytest.raises(BrokenLink, match="does not exist"):
-        ledger.check(r"C:\logs\l", [FolderResult(False)])
+        ledger.check(r"C:\logs\l", FolderResult(False))

@@ -60,7 +60,7 @@ def sdk5(
         NO_FILE,
         LISTED,
     ]
-    return client.read([*results, *(ConnectResult(True) for _address in want.hsm_addresses)], want)
+    return client.read(want, [*results, *(ConnectResult(True) for _address in want.hsm_addresses)])
 
 
 def sdk3(
@@ -82,7 +82,7 @@ def sdk3(
         run,
     ]
     want = client.Wanted("3", ("10.0.1.17",), "hsm1", CA, check_connection=False)
-    return client.read(results, want)
+    return client.read(want, results)
 
 
 def test_observing_changes_nothing_and_reads_every_answer() -> None:
@@ -119,6 +119,7 @@ def test_sdk5_differences(
 
 def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
     seen = client.read(
+        WANT,
         [
             NO_FILE,
             ABSENT,
@@ -131,7 +132,6 @@ def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
             ConnectResult(True),
             ConnectResult(True),
         ],
-        WANT,
     )
     findings = client.compare(WANT, seen)
     assert [(finding.what, finding.seen) for finding in findings] == [
@@ -190,6 +190,7 @@ def test_sdk3_on_the_newer_type_is_a_finding_and_a_refusal(sdk: str) -> None:
 )
 def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, error: str) -> None:
     seen = client.read(
+        WANT,
         [
             FileContent(True, CA),
             INSTALLED,
@@ -202,7 +203,6 @@ def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, 
             ConnectResult(True),
             result,
         ],
-        WANT,
     )
     (finding,) = client.compare(WANT, seen)
     assert (finding.link, finding.what, finding.seen) == (
@@ -245,7 +245,7 @@ def test_nothing_wanted_is_nothing_compared() -> None:
 
 def test_without_addresses_no_file_can_be_written() -> None:
     want = client.Wanted("5")
-    seen = client.read([NO_FILE, INSTALLED, NO_FILE, NO_FILE, INSTALLED, NO_FILE, NO_FILE, LISTED], want)
+    seen = client.read(want, [NO_FILE, INSTALLED, NO_FILE, NO_FILE, INSTALLED, NO_FILE, NO_FILE, LISTED])
     with pytest.raises(BrokenLink, match="without hsm_addresses it cannot be written"):
         client_plan.plan(want, seen)
 

@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import Failure, Result, RunResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Run, changes_host
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._aspect import Context
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import stored_login as credentials
 
 ENTRY = RunResult(
@@ -16,11 +17,12 @@ ENTRY = RunResult(
 )
 NO_ENTRY = RunResult(0, b"\r\nCurrently stored credentials for CLOUDHSM_PIN:\r\n\r\n* NONE *\r\n")
 REFUSED = RunResult(1, b"CMDKEY: \r\n")
+WANTED = credentials.Wanted("5", needed=True)
 TIMED_OUT = RunResult(4, timed_out=True)
 
 
 def test_asks_for_presence_only() -> None:
-    steps = credentials.observe("auto")
+    steps = credentials.observe(credentials.Wanted("auto"))
     assert [
         (step.file.rsplit("\\", 1)[-1], step.arguments[-1]) for step in steps if isinstance(step, Run)
     ] == [
@@ -30,7 +32,11 @@ def test_asks_for_presence_only() -> None:
         ("cmd.exe", "if defined CLOUDHSM_PIN (exit 3) else (exit 4)"),
     ]
     assert not any(changes_host(step) for step in steps)
-    assert len(credentials.observe("3")) == len(credentials.observe("5")) == 2
+    assert (
+        len(credentials.observe(credentials.Wanted("3")))
+        == len(credentials.observe(credentials.Wanted("5")))
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,11 +56,11 @@ def test_asks_for_presence_only() -> None:
     ],
 )
 def test_three_values(results: tuple[Result, ...], places: dict[str, str], has: str) -> None:
-    seen = credentials.read(results, "5")
-    assert seen.as_dict() == {"sdk5": places}
+    seen = credentials.read(WANTED, results)
+    assert credentials.report(WANTED, seen) == {"credentials": {"sdk5": places}}
     assert seen.has("5") == has
     assert seen.has("3") == "unknown"
-    findings = credentials.compare("5", seen, "WINHOST\\agent")
+    findings = credentials.compare(WANTED, seen, Context(account="WINHOST\\agent", client_sdk="5"))
     assert [finding.seen for finding in findings] == ([] if has == "present" else [has])
     assert all(
         "WINHOST\\agent (entry CLOUDHSM_PIN of the Credential Manager, or variable CLOUDHSM_PIN)"
@@ -65,8 +71,8 @@ def test_three_values(results: tuple[Result, ...], places: dict[str, str], has: 
 
 def test_both_sdks_are_told_apart() -> None:
     stored = RunResult(0, b"\r\n    Ziel: LegacyGeneric:target=cloudhsm_client\r\n")
-    seen = credentials.read((stored, RunResult(4), NO_ENTRY, RunResult(3)), "auto")
-    assert seen.as_dict() == {
+    seen = credentials.read(credentials.Wanted(), (stored, RunResult(4), NO_ENTRY, RunResult(3)))
+    assert credentials.report(credentials.Wanted(), seen)["credentials"] == {
         "sdk3": {"credential_manager": "present", "environment": "absent"},
         "sdk5": {"credential_manager": "absent", "environment": "present"},
     }

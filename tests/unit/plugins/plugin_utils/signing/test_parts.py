@@ -118,7 +118,7 @@ def test_signtool_that_can_do_the_work(
     result: VersionResult | Failure, wanted: signing_tool.Wanted, words: str
 ) -> None:
     assert [step.op for step in signing_tool.observe(wanted)] == ["version", "version"]
-    seen = signing_tool.read([result])
+    seen = signing_tool.read(wanted, [result])
     assert bool(signing_tool.compare(wanted, seen)) is bool(words)
     if not words:
         signing_tool.check(wanted, seen)
@@ -135,11 +135,13 @@ def test_signtool_is_looked_for_where_the_role_and_the_sdk_put_it() -> None:
     assert signing_tool.observe(wanted) == [Version(place) for place in PLACES]
     assert signing_tool.observe(signing_tool.Wanted(r"D:\signtool.exe")) == [Version(r"D:\signtool.exe")]
     for first, place in ((VersionResult(False), 1), (Failure("denied"), 1), (kit, 0)):
-        seen = signing_tool.read([first, kit])
+        seen = signing_tool.read(wanted, [first, kit])
         assert (seen.exists, seen.path, seen.place, seen.problem) == (True, kit.file, place, "")
-    (finding,) = signing_tool.compare(wanted, signing_tool.read([VersionResult(False), VersionResult(False)]))
+    (finding,) = signing_tool.compare(
+        wanted, signing_tool.read(wanted, [VersionResult(False), VersionResult(False)])
+    )
     assert finding.expected == " or ".join(PLACES)
-    assert signing_tool.read([Failure("denied."), VersionResult(False)]).problem == "denied"
+    assert signing_tool.read(wanted, [Failure("denied."), VersionResult(False)]).problem == "denied"
 
 
 def test_architecture_is_the_folders() -> None:
@@ -224,7 +226,7 @@ def test_patterns(pattern: str, name: str, fits: bool) -> None:
 
 def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
     locations = signing_files.locate_all([r"C:\a\one.exe", r"C:\b\*.dll", r"C:\gone\*.sys", r"C:\none\*.exe"])
-    steps = signing_files.observe(locations, "signtool.exe", 4)
+    steps = signing_files.observe(signing_files.Wanted(locations, "signtool.exe", 4))
     assert [type(step) for step in steps] == [Digest, Together, Each, Each, Each]
     assert not any(changes_host(step) for step in steps)
     unsigned = RunResult(
@@ -246,7 +248,7 @@ def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
         EachResult(False),
         Failure("denied"),
     ]
-    seen, problems = signing_files.read(locations, results)
+    seen, problems = signing_files.read(signing_files.Wanted(locations), results)
     assert [(file.path, file.kind) for file in seen] == [
         (r"C:\a\one.exe", "unsigned"),
         (r"C:\b\x.dll", "unsigned"),
@@ -254,7 +256,9 @@ def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
     ]
     assert "does not exist" in problems[r"C:\gone\*.sys"].msg
     assert "cannot be read: denied" in problems[r"C:\none\*.exe"].msg
-    seen, _problems = signing_files.read(locations[:1], [DigestResult(True, 5, "aa"), Failure("broken")])
+    seen, _problems = signing_files.read(
+        signing_files.Wanted(locations[:1]), [DigestResult(True, 5, "aa"), Failure("broken")]
+    )
     assert seen[0].kind == "unreadable"
     assert "broken" in seen[0].note
 
@@ -533,10 +537,10 @@ def test_ledger_needs_its_folder() -> None:
     assert ledger.observe("") == []
     (step,) = ledger.observe(r"C:\logs\signed.jsonl")
     assert not changes_host(step)
-    ledger.check(r"C:\logs\signed.jsonl", [FolderResult(True)])
+    ledger.check(r"C:\logs\signed.jsonl", ledger.read("", [FolderResult(True)]))
     for result in (FolderResult(False), Failure("denied")):
         with pytest.raises(BrokenLink, match="folder of the ledger"):
-            ledger.check(r"C:\logs\signed.jsonl", [result])
+            ledger.check(r"C:\logs\signed.jsonl", result)
 
 
 def test_append_is_a_writing_step_of_the_script() -> None:

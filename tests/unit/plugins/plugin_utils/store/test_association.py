@@ -113,7 +113,7 @@ def test_what_is_asked() -> None:
     ids=["thumbprint", "lower case", "serial number", "file", "user store"],
 )
 def test_the_certificate_is_found(wanted: Wanted, results: list[Result]) -> None:
-    assert association.read(results, wanted) == Seen(THUMBPRINT, DER, KEY, "n")
+    assert association.read(wanted, results) == Seen(THUMBPRINT, DER, KEY, "n")
 
 
 @pytest.mark.parametrize(
@@ -195,14 +195,14 @@ def test_the_certificate_is_found(wanted: Wanted, results: list[Result]) -> None
 )
 def test_why_it_is_not_found(wanted: Wanted, results: list[Result], link: str, problem: str) -> None:
     with pytest.raises(BrokenLink) as caught:
-        association.read(results, wanted)
+        association.read(wanted, results)
     assert caught.value.link == link
     assert problem in str(caught.value)
 
 
 def test_a_missing_certificate_can_be_told_from_everything_else() -> None:
     with pytest.raises(NotInStoreError):
-        association.read([children()], Wanted(serial="ff"))
+        association.read(Wanted(serial="ff"), [children()])
 
 
 # Comparing

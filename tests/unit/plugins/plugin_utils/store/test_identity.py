@@ -130,7 +130,7 @@ def test_certificates_that_several_identities_share_are_asked_for_once() -> None
     [(None, False), (0, True), (1, True), (2, True), (3, True)],
 )
 def test_a_root_is_there_wherever_windows_keeps_it(place: int | None, present: bool) -> None:
-    root = identities(RELEASE)[0].certificates[:1]
+    root = placed_certificates.wanted(identities(RELEASE))[:1]
     steps = placed_certificates.observe(root)
     paths = [step.to_json()["path"].removesuffix(f"\\{ROOT.thumbprint}") for step in steps]
     assert paths == [
@@ -142,17 +142,17 @@ def test_a_root_is_there_wherever_windows_keeps_it(place: int | None, present: b
     results: list[Result] = [ABSENT] * 4
     if place is not None:
         results[place] = RegistryResult(True, "Binary", None, blob(ROOT))
-    (seen,) = placed_certificates.read(results, root)
+    (seen,) = placed_certificates.read(root, results)
     assert seen.as_dict("release")["present"] == present
-    findings = placed_certificates.compare((seen,))
+    findings = placed_certificates.compare((), (seen,))
     assert [finding.seen for finding in findings] == ([] if present else ["missing"])
     assert all(finding.what == f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root" for finding in findings)
 
 
 def test_a_users_own_store_is_a_folder() -> None:
-    signing = identities({"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser")[
-        0
-    ].certificates
+    signing = placed_certificates.wanted(
+        identities({"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser")
+    )
     (step,) = placed_certificates.observe(signing)
     assert step.to_json() == {
         "op": "read_folder",
@@ -165,28 +165,28 @@ def test_a_users_own_store_is_a_folder() -> None:
         (FolderContents(False), False),
         (Failure("x"), False),
     ):
-        assert (placed_certificates.read([folder], signing)[0].blob is not None) is present
-    other = identities(
-        {"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser", store_name="Root"
-    )[0].certificates
+        assert (placed_certificates.read(signing, [folder])[0].blob is not None) is present
+    other = placed_certificates.wanted(
+        identities({"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser", store_name="Root")
+    )
     assert [step.to_json()["path"][:4] for step in placed_certificates.observe(other)] == ["HKCU"]
 
 
 def test_an_archived_certificate_is_a_finding() -> None:
-    signing = identities({"name": "x", "certificate": SIGNER.pem})[0].certificates
+    signing = placed_certificates.wanted(identities({"name": "x", "certificate": SIGNER.pem}))
     content = write_blob(StoredCertificate(SIGNER.der, archived=True))
     results: list[Result] = [RegistryResult(True, "Binary", None, content), ABSENT, ABSENT]
-    (seen,) = placed_certificates.read(results, signing)
+    (seen,) = placed_certificates.read(signing, results)
     assert (seen.as_dict("x")["present"], seen.as_dict("x")["archived"]) == (True, True)
-    (finding,) = placed_certificates.compare((seen,))
+    (finding,) = placed_certificates.compare((), (seen,))
     assert (finding.link, finding.seen) == ("certificate", "archived")
     assert "in LocalMachine\\My is archived: Windows hides it. Take the property" in finding.text
 
 
 def test_a_damaged_entry_is_told_from_a_missing_one() -> None:
-    signing = identities({"name": "x", "certificate": SIGNER.pem})[0].certificates
+    signing = placed_certificates.wanted(identities({"name": "x", "certificate": SIGNER.pem}))
     results: list[Result] = [RegistryResult(True, "Binary", None, blob(SIGNER)[:-9]), ABSENT, ABSENT]
-    (finding,) = placed_certificates.compare(placed_certificates.read(results, signing))
+    (finding,) = placed_certificates.compare(signing, placed_certificates.read(signing, results))
     assert (finding.link, finding.seen) == ("certificate", "an entry that cannot be read")
 
 

@@ -1,0 +1,105 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one shape of everything that can drift on a host, and one look at any number of it.
+
+An aspect is pure, and usually a file: its functions take the wanted state first and run nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Generic, Mapping, Protocol, Sequence, TypeVar
+
+from ..module_utils._findings import Finding
+from ..module_utils._results import Result
+from ..module_utils._steps import Answer, HostFacts, Step
+
+Wanted = TypeVar("Wanted")
+WantedIn = TypeVar("WantedIn", contravariant=True)
+Seen = TypeVar("Seen")
+SeenOut = TypeVar("SeenOut", covariant=True)
+
+NEVER = datetime.min.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a comparison needs beside the two states: when it is made, and as whom on a host with which client
+    SDK.
+    """
+
+    now: datetime = NEVER
+    account: str = ""
+    client_sdk: str = "5"
+
+
+ANYWHERE = Context()
+"""For aspects that ask for none of it."""
+
+
+class Observable(Protocol[WantedIn, SeenOut]):
+    """Something to look at."""
+
+    def observe(self, wanted: WantedIn, /) -> list[Step]:
+        """What to ask; it changes nothing."""
+
+    def read(self, wanted: WantedIn, results: Sequence[Result], /) -> SeenOut:
+        """What the steps of ``observe`` found. BrokenLink where it could not be read."""
+
+
+class Aspect(Observable[WantedIn, Seen], Protocol[WantedIn, Seen]):
+    """Something that can drift."""
+
+    def compare(self, wanted: WantedIn, seen: Seen, context: Context, /) -> list[Finding]:
+        """What is not as wanted, in the order of the chain."""
+
+
+class Repairable(Aspect[WantedIn, Seen], Protocol[WantedIn, Seen]):
+    """Something that one round puts right. A run of calls that build on one another stays in its action."""
+
+    def plan(self, wanted: WantedIn, seen: Seen, /) -> list[Step]:
+        """The steps that bring ``seen`` to ``wanted``; none where nothing differs."""
+
+
+class Question(Generic[Wanted, Seen]):
+    """One thing to look at, and how it should be."""
+
+    def __init__(self, aspect: Observable[Wanted, Seen], wanted: Wanted) -> None:
+        self.aspect = aspect
+        self.wanted = wanted
+        self.steps = tuple(aspect.observe(wanted))
+
+
+class Looked:
+    """What one look found: ``done`` answers the steps that came first, ``seen`` a question."""
+
+    def __init__(self, answer: Answer, first: int, questions: Sequence[Question[Any, Any]]) -> None:
+        self.host: HostFacts = answer.host
+        self.done: Sequence[Result] = answer.results[:first]
+        self._answers: dict[Question[Any, Any], Sequence[Result]] = {}
+        for question in questions:
+            self._answers[question] = answer.results[first : first + len(question.steps)]
+            first += len(question.steps)
+
+    def seen(self, question: Question[Wanted, Seen]) -> Seen:
+        """What the question found. BrokenLink where it could not be read."""
+        return question.aspect.read(question.wanted, self._answers[question])
+
+
+class Runner(Protocol):
+    """Whatever runs steps in one remote call."""
+
+    def run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None, /) -> Answer:
+        """One result a step, in their order."""
+
+
+def look(
+    host: Runner,
+    *questions: Question[Any, Any],
+    first: Sequence[Step] = (),
+    secrets: Mapping[str, str] | None = None,
+) -> Looked:
+    """All questions in one remote call, after the steps of ``first``, which may change the host."""
+    steps = [*first, *(step for question in questions for step in question.steps)]
+    return Looked(host.run(steps, secrets), len(first), questions)

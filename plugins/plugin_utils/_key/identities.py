@@ -1,0 +1,142 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The signing identities of a host: whether each one's certificate can sign, is tied to a container that is
+there, and who may read that. No key is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Sequence
+
+from ...module_utils._findings import BrokenLink, Finding
+from ...module_utils._results import Result
+from ...module_utils._steps import Step
+from .._aspect import Context
+from .._store import association, placed
+from .._store.identity import Identity
+from . import container
+from .container import Seen
+from .making import missing_readers
+
+ROLE = "key_container"
+READERS = "Run the module cloudhsm.codesign.win_cloudhsm_import_key with readers (role cloudhsm.codesign.key_container)."
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The identities, all of one store, and the one look at the containers that serves them."""
+
+    identities: tuple[Identity, ...] = ()
+    containers: container.Wanted = field(default_factory=container.Wanted)
+
+
+def wanted(identities: tuple[Identity, ...], store_name: str, store_location: str, client_sdk: str) -> Wanted:
+    readers = tuple(dict.fromkeys(reader for one in identities for reader in one.readers))
+    look = container.Wanted(
+        store_name=store_name, store_location=store_location, client_sdk=client_sdk, readers=readers
+    )
+    return Wanted(identities, look)
+
+
+def observe(wanted: Wanted) -> list[Step]:
+    return container.observe(wanted.containers)
+
+
+def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
+    return container.read(wanted.containers, results)
+
+
+def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
+    """An association that is wrong comes before a container that is not there: it is looked for where the
+    certificate says that it is.
+    """
+    findings = []
+    for one in wanted.identities:
+        findings += placed.compare_use(one, context.now)
+        findings += _compare_tied(wanted, one, seen)
+    for one in wanted.identities:
+        findings += _compare_readers(one, readers_of(wanted, one, seen))
+    return findings
+
+
+def _compare_tied(wanted: Wanted, one: Identity, seen: Seen) -> list[Finding]:
+    entry = _entry(one, seen)
+    if entry.stored is None:
+        # Without its certificate nothing can be tied.
+        return placed.compare_one(entry)
+    stored = entry.stored
+    wish = association.Wanted(
+        thumbprint=one.thumbprint,
+        store_name=one.signing.store_name,
+        store_location=one.signing.store_location,
+        provider=one.provider,
+        container=one.container,
+        provider_type=one.provider_type,
+        machine_keys=one.machine_keys,
+        key_spec=one.key_spec,
+        friendly_name=one.friendly_name,
+    )
+    tied = association.Seen(one.thumbprint, stored.der, stored.key, stored.friendly_name)
+    found = association.compare(wish, tied) or container.compare(_container(wanted, one), seen)
+    return [replace(finding, role=ROLE) for finding in found]
+
+
+def _entry(one: Identity, seen: Seen) -> placed.Seen:
+    return placed.Seen(one.signing, seen.store.blobs.get(one.thumbprint), seen.store.problem)
+
+
+def _container(wanted: Wanted, one: Identity) -> container.Wanted:
+    return replace(wanted.containers, thumbprint=one.thumbprint, provider=one.provider)
+
+
+@dataclass(frozen=True)
+class Readers:
+    """The wanted readers of one container that may not read it; ``broken`` says why that is not known."""
+
+    missing: tuple[str, ...] = ()
+    broken: BrokenLink | None = None
+
+
+def readers_of(wanted: Wanted, one: Identity, seen: Seen) -> Readers:
+    """What is known of the identity's wanted readers; nothing where it is tied to no container."""
+    name = container.associated(_container(wanted, one), seen)
+    if not one.readers or not name:
+        return Readers()
+    try:
+        return Readers(tuple(missing_readers(seen.access, name, one.readers)))
+    except BrokenLink as broken:
+        # For a report an account that does not exist is one more difference, no reason to say nothing.
+        return Readers(one.readers, broken)
+
+
+def _compare_readers(one: Identity, seen: Readers) -> list[Finding]:
+    if not seen.missing:
+        return []
+    found, repair = f"{', '.join(seen.missing)} may not", READERS
+    said = f"{', '.join(seen.missing)} may not read the key container of '{one.name}'"
+    if seen.broken is not None:
+        found, repair = seen.broken.problem, seen.broken.advice
+        said = f"who may read the key container of '{one.name}' is not as wanted: {found}"
+    what = f"readers of the key container of '{one.name}'"
+    return [Finding("container", what, "may read it", found, repair, ROLE, said)]
+
+
+def report(wanted: Wanted, seen: Seen) -> dict[str, Any]:
+    """For win_codesign_info."""
+    return {
+        "containers": list(seen.containers),
+        "identities": [_as_dict(wanted, one, seen) for one in wanted.identities],
+    }
+
+
+def _as_dict(wanted: Wanted, one: Identity, seen: Seen) -> dict[str, Any]:
+    stored = _entry(one, seen).stored
+    return {
+        "name": one.name,
+        "thumbprint": one.thumbprint,
+        "present": stored is not None,
+        "association": association.as_dict(stored.key) if stored else None,
+        "container": container.associated(_container(wanted, one), seen),
+        "missing_readers": list(readers_of(wanted, one, seen).missing),
+    }
