@@ -8,8 +8,8 @@ import uuid
 from typing import Any, Mapping, Sequence
 
 from ..module_utils._findings import BrokenLink
-from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._results import Result
+from ..module_utils._sdk import choose
 from ..module_utils._steps import Step
 from ..plugin_utils import _diagnosis as diagnosis
 from ..plugin_utils._action import CodesignAction
@@ -19,6 +19,7 @@ from ..plugin_utils._key import container
 from ..plugin_utils._key import making as plan
 from ..plugin_utils._key.container import Seen, Wanted
 from ..plugin_utils._key.making import Made
+from ..plugin_utils._sdk import ClientSdk
 
 
 class ActionModule(CodesignAction):
@@ -34,7 +35,7 @@ class ActionModule(CodesignAction):
         self.access: Result | None = seen.access
         try:
             want = identified(want, seen)
-            sdk = container.client_sdk(want, seen)
+            sdk = container.sdk_of(want, seen)
             for text in container.known_faults(seen, sdk):
                 self.warn(text)
             made = plan.tied(want, seen) or self._prove(want, seen, sdk)
@@ -42,7 +43,7 @@ class ActionModule(CodesignAction):
             if not (self.check_mode and plan.comes_with_the_play(broken)):
                 raise
             self.warn(f"{broken} In check mode it is taken for granted that this would be done by now.")
-            return {**plan.result(want, "", None, seen.containers, seen.containers), "changed": True}
+            return {**plan.result(want, None, None, seen.containers, seen.containers), "changed": True}
         changed = made is None
         if changed and not self.check_mode:
             made = self._make(want, seen, sdk)
@@ -56,17 +57,17 @@ class ActionModule(CodesignAction):
     def _run(self, steps: Sequence[Step], secrets: Mapping[str, str]) -> Sequence[Result]:
         return self.host.run(steps, secrets).results
 
-    def _prove(self, want: Wanted, seen: Seen, sdk: str) -> Made | None:
+    def _prove(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Made | None:
         """The container among those that are there that holds the key; the handles for an import are looked
         up in the same call.
         """
         self._handles = (want.private_handle, want.public_handle)
         proving = plan.prove_steps(want, sdk) if seen.containers else []
         steps, secrets = list(proving), dict(want.user.secrets)
-        looking = plan.needs_lookup(want, sdk)
-        plan.check_ready(want, seen, sdk)
-        if looking and sdk == "3":
-            more, login = key_mgmt_util.find_handles_steps(want.key, plan.lookup(want, sdk))
+        looking, asking = sdk.needs_lookup(want.key, self._handles), plan.lookup(want, sdk)
+        sdk.check_ready(seen.cli_version, seen.service, self._handles)
+        if looking:
+            more, login = sdk.lookup_steps(want.key, asking)
             steps, secrets = [*steps, *more], {**secrets, **login}
         results = self._run(steps, secrets) if steps else []
         proof = plan.read_proof(results[0]) if proving else plan.Proof(())
@@ -74,14 +75,14 @@ class ActionModule(CodesignAction):
             return Made(matches[0], "public_key", matches[1:])
         if looking:
             try:
-                self._handles = plan.looked_up(want, sdk, results[len(proving) :], self._run)
+                self._handles = sdk.looked_up(want.key, asking, results[len(proving) :], self._run)
             except BrokenLink as broken:
                 raise self._diagnosed(want, seen, sdk, broken) from None
         if proof.keys is None:
             raise self._diagnosed(want, seen, sdk, plan.listing_failed(proof))
         return None
 
-    def _make(self, want: Wanted, seen: Seen, sdk: str) -> Made:
+    def _make(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Made:
         done = self._run(plan.plan(want, seen, sdk, self._handles), want.user.secrets)
         results, self.access = plan.made_results(want, done), done[-1]
         try:
@@ -96,7 +97,7 @@ class ActionModule(CodesignAction):
             raise found
         return made
 
-    def _diagnosed(self, want: Wanted, seen: Seen, sdk: str, broken: BrokenLink) -> BrokenLink:
+    def _diagnosed(self, want: Wanted, seen: Seen, sdk: ClientSdk, broken: BrokenLink) -> BrokenLink:
         """``broken``, or the link behind it that one more call shows, where the tool's own words leave it
         open.
         """
@@ -133,6 +134,8 @@ class ActionModule(CodesignAction):
         if found and not self.check_mode:
             left = plan.check_removed(self._run(plan.remove_steps(found), {}), found)
         return {
-            **plan.result(want, plan.installed_sdk(want, seen), None, seen.containers, left, removed=found),
+            **plan.result(
+                want, choose(want.client_sdk, seen.installed), None, seen.containers, left, removed=found
+            ),
             "changed": bool(found),
         }

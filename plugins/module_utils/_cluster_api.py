@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ._findings import BrokenLink
+from ._sdk import SDKS
 
 try:
     from cryptography import x509
@@ -44,7 +45,7 @@ THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "R
 
 def client_sdks(hsm_type: str) -> List[str]:
     """The client SDKs that work with a cluster of this type; none for a type that is not known."""
-    return {"hsm1": ["3", "5"], "hsm2m": ["5"]}.get(hsm_type, [])
+    return sorted(sdk.name for sdk in SDKS if hsm_type in sdk.hsm_types)
 
 
 def cluster_info(cluster: Mapping[str, Any]) -> Dict[str, Any]:

@@ -8,10 +8,8 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence
 
+from ._sdk import AUTO, SDKS, meant
 from ._tools import key_mgmt_util
-
-VARIABLES: Mapping[str, str] = {"3": "n3fips_password", "5": "CLOUDHSM_PIN"}
-"""The environment variable that the tools and the provider of each client SDK take user:password from."""
 
 PIN, SESSION = "pin", "login"
 """The names under which the secrets travel beside the steps."""
@@ -40,11 +38,11 @@ class CryptoUser:
         """What the variables of ``environment`` are filled with."""
         return {PIN: self._pin} if self else {}
 
-    def environment(self, client_sdk: str = "auto") -> Mapping[str, str]:
+    def environment(self, client_sdk: str = AUTO) -> Mapping[str, str]:
         """Variable -> secret. Each SDK's provider reads its own variable only, so an SDK that is not known
         gets both.
         """
-        return {name: PIN for sdk, name in VARIABLES.items() if self and client_sdk in ("auto", sdk)}
+        return {sdk.variable: PIN for sdk in meant(client_sdk, SDKS) if self}
 
     def session(self, commands: Sequence[Sequence[str]]) -> Mapping[str, str]:
         """What key_mgmt_util reads: a login, the commands, and the end."""

@@ -13,6 +13,7 @@ from typing import Any, Generic, Mapping, Protocol, Sequence, TypeVar
 
 from ..module_utils._findings import Finding
 from ..module_utils._results import Result
+from ..module_utils._sdk import SDKS, ClientSdk
 from ..module_utils._steps import Answer, HostFacts, Step
 
 Wanted = TypeVar("Wanted")
@@ -31,7 +32,7 @@ class Context:
 
     now: datetime = NEVER
     account: str = ""
-    client_sdk: str = "5"
+    sdk: ClientSdk = SDKS[0]
 
 
 ANYWHERE = Context()

@@ -10,7 +10,6 @@ from typing import Mapping, Sequence
 
 from ..module_utils._findings import BrokenLink
 from ..module_utils._key.backends import TOOLS
-from ..module_utils._key.backends import cloudhsm_cli as cli_backend
 from ..module_utils._results import (
     ConnectResult,
     Result,
@@ -26,6 +25,7 @@ from ..module_utils._steps import (
 from ..module_utils._tools import cloudhsm_cli, configure
 from ._key.container import Seen, Wanted
 from ._key.making import ListingFailedError, lookup
+from ._sdk import ClientSdk
 from ._tools import certutil
 
 PORT = 2223
@@ -41,7 +41,7 @@ def worth_diagnosis(broken: BrokenLink) -> bool:
 
 
 def diagnose_steps(
-    wanted: Wanted, seen: Seen, sdk: str, broken: BrokenLink
+    wanted: Wanted, seen: Seen, sdk: ClientSdk, broken: BrokenLink
 ) -> tuple[list[Step], Mapping[str, str]]:
     """What is asked when a tool failed and its words do not say why, and its secrets: provider, service, and
     the way to each HSM.
@@ -53,28 +53,27 @@ def diagnose_steps(
         Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=min(60, wanted.timeout)),
         Service(configure.SERVICE),
     ]
-    steps += [Connect(address, PORT) for address in seen.addresses.get(sdk, ())]
+    steps += [Connect(address, PORT) for address in seen.addresses.get(sdk.name, ())]
     if not wanted.user:
         return steps, {}
     asking, hidden = lookup(wanted, sdk), dict(wanted.user.secrets)
-    if sdk == "5":
-        steps.append(cli_backend.user_step(asking))
+    steps += sdk.user_steps(asking)
     if isinstance(broken, ListingFailedError):
-        login, more = TOOLS[asking.backend].login_step(asking)
+        login, more = TOOLS[sdk.backend].login_step(asking)
         steps.append(login)
         hidden.update(more)
     return steps, hidden
 
 
 def diagnose(
-    wanted: Wanted, seen: Seen, sdk: str, results: Sequence[Result], broken: BrokenLink
+    wanted: Wanted, seen: Seen, sdk: ClientSdk, results: Sequence[Result], broken: BrokenLink
 ) -> BrokenLink:
     """The broken link that the answers show, or ``broken`` itself where all of them are well."""
-    addresses = seen.addresses.get(sdk, ())
+    addresses = seen.addresses.get(sdk.name, ())
     listed, service, *rest = results
     connections, rest = rest[: len(addresses)], rest[len(addresses) :]
     details = {**broken.details, "reported": broken.problem}
-    if sdk == "3" and isinstance(service, ServiceResult) and service.status != "Running":
+    if sdk.service and isinstance(service, ServiceResult) and service.status != "Running":
         state = service.status.lower() if service.exists else "not installed"
         problem = f"The service {configure.SERVICE} is {state} ({broken.problem.rstrip('.')})."
         return BrokenLink("service", problem, "Start it (win_cloudhsm_client does).", **details)
@@ -90,7 +89,7 @@ def diagnose(
             "Make the instance a member of the cluster's own security group (cloudhsm-<cluster id>-sg), and check the route to the HSM's subnet.",
             **details,
         )
-    if wanted.user and sdk == "5" and cli_backend.is_locked(rest[0], wanted.user.name):
+    if wanted.user and sdk.is_locked(rest, wanted.user.name):
         return cloudhsm_cli.locked(wanted.user.name)
     if wanted.user and isinstance(broken, ListingFailedError):
         asked = lookup(wanted, sdk)
@@ -102,7 +101,7 @@ def diagnose(
     if providers and wanted.provider.lower() not in (name.lower() for name in providers):
         register = (
             "Run ksp_config.exe -register (win_cloudhsm_client does)."
-            if sdk == "3"
+            if sdk.registers
             else "Install the KSP package of Client SDK 5 again."
         )
         return BrokenLink(

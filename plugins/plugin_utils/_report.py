@@ -16,6 +16,7 @@ from ._aspect import Aspect, Context, Question, Runner, look
 from ._client import state as client
 from ._client import stored_login
 from ._key import container, identities
+from ._sdk import ClientSdk, meant
 from ._signing import tool
 from ._store import identity, placed
 
@@ -92,16 +93,15 @@ class Report:
     seen: Mapping[str, Any]
 
     @property
-    def client_sdk(self) -> str:
-        """The client SDK of the host: as wanted, else as installed; 5 where nothing says."""
-        if self.want.client.client_sdk != "auto":
-            return self.want.client.client_sdk
-        there = [one for one in self.seen.values() if isinstance(one, (client.Seen, container.Seen))]
-        return next((one.client_sdk for one in there if one.client_sdk), "5")
+    def sdk(self) -> ClientSdk:
+        """The client SDK of the host: as wanted, else as installed, else the newest."""
+        wished, there = meant(self.want.client.client_sdk), self.seen.values()
+        installed = [one.sdk for one in there if isinstance(one, (client.Seen, container.Seen)) and one.sdk]
+        return installed[0] if installed and len(wished) > 1 else wished[0]
 
     def findings(self, now: datetime) -> list[Finding]:
         """Every finding once, in the order of the chain from the host to SignTool."""
-        context = Context(now, self.host.account, self.client_sdk)
+        context = Context(now, self.host.account, self.sdk)
         found = [
             replace(finding, role=finding.role or row.role)
             for row in TABLE
@@ -114,7 +114,7 @@ class Report:
     def warnings(self) -> tuple[str, ...]:
         """What a user should know of the installed versions."""
         there = [one for one in self.seen.values() if isinstance(one, container.Seen)]
-        return tuple(text for one in there for text in container.known_faults(one, self.client_sdk))
+        return tuple(text for one in there for text in container.known_faults(one, self.sdk))
 
     def as_dict(self) -> dict[str, Any]:
         """The module's result, the parts that were asked for."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from .._sdk import AUTO, CHOICES
+
 Options = Mapping[str, Mapping[str, Any]]
 
 
@@ -47,7 +49,7 @@ holds.
 
 CREDENTIALS_TOGETHER: Sequence[Sequence[str]] = (("crypto_user", "crypto_password"),)
 
-CLIENT_SDK: Options = {"client_sdk": {"type": "str", "choices": ["auto", "3", "5"], "default": "auto"}}
+CLIENT_SDK: Options = {"client_sdk": {"type": "str", "choices": CHOICES, "default": AUTO}}
 
 STORE: Options = {
     "store_name": {"type": "str", "default": "My"},

@@ -32,15 +32,16 @@ SERVICE = "AWSCloudHSMClient"
 """The daemon of SDK 3; SDK 5 has none."""
 
 
-def sdk5_argv(
+def argv(
     addresses: Sequence[str] = (),
     customer_ca: str = "",
     key_availability_check: Optional[bool] = None,
     sdk3_compatibility_mode: Optional[bool] = None,
 ) -> Tuple[str, ...]:
-    """Arguments of configure-cli.exe and configure-ksp.exe; what is empty or None is not touched.
+    """Arguments of a configure tool; what is empty or None is not touched.
 
-    ``sdk3_compatibility_mode`` is an option of configure-ksp.exe only.
+    ``sdk3_compatibility_mode`` is an option of configure-ksp.exe only; configure.exe of SDK 3 takes one address
+    and nothing else.
     """
     arguments = ["-a", *addresses] if addresses else []
     if customer_ca:
@@ -50,11 +51,6 @@ def sdk5_argv(
     if sdk3_compatibility_mode is not None:
         arguments.append(f"--{_enable(sdk3_compatibility_mode)}-sdk3-compatibility-mode")
     return tuple(arguments)
-
-
-def sdk3_argv(address: str) -> Tuple[str, ...]:
-    """Arguments of configure.exe: one HSM's address is enough, the daemon asks that HSM for the others."""
-    return ("-a", address)
 
 
 def _enable(on: bool) -> str:

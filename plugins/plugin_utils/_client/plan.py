@@ -19,6 +19,7 @@ from ...module_utils._results import (
 from ...module_utils._steps import Run, Step, WriteFile
 from ...module_utils._tools import configure
 from .._formats.client_config import ClientConfig, ClusterConfig, with_hsm_type
+from .._sdk import Setting, meant
 from .._tools import ksp_config, net
 from .state import (
     PORT,
@@ -32,6 +33,7 @@ from .state import (
     customer_ca_differs,
     drift,
     missing_providers,
+    unfit_sdk,
     unreachable_advice,
 )
 
@@ -40,21 +42,25 @@ START_TIMEOUT = 120
 
 def check(want: Wanted, seen: Seen) -> None:
     """Raises BrokenLink for what no configuring can put right."""
-    if want.hsm_type == "hsm2m" and "3" in (seen.client_sdk, want.client_sdk):
+    if unfit_sdk(want, seen):
         raise BrokenLink(
             "client",
             SDK3_ON_HSM2M,
             "Install Client SDK 5 with the role cloudhsm.codesign.client and set client_sdk to 5.",
         )
-    if want.key_availability_check and len(want.hsm_addresses) == 1 and seen.client_sdk == "5":
+    sdk = seen.sdk
+    one = want.key_availability_check and len(want.hsm_addresses) == 1
+    if one and sdk and sdk.sets(Setting.KEY_AVAILABILITY):
         raise BrokenLink(
             "argument",
             "With one HSM no key is on two of them, and the key availability check would refuse every key.",
             "Leave key_availability_check out, or name all HSMs of the cluster in hsm_addresses.",
         )
-    if seen.client_sdk == "5" and missing_providers(seen):
+    if sdk and not sdk.registers and missing_providers(seen):
         raise BrokenLink(
-            "provider", "The key storage provider of Client SDK 5 is not registered on this host.", REINSTALL
+            "provider",
+            f"The key storage provider of Client SDK {sdk.name} is not registered on this host.",
+            REINSTALL,
         )
     for component in seen.components:
         if component.problem:
@@ -67,18 +73,14 @@ def check(want: Wanted, seen: Seen) -> None:
 def check_installed(want: Wanted, seen: Seen) -> None:
     """Raises BrokenLink where a part of the client is missing."""
     if seen.missing:
-        sdk = seen.client_sdk or (want.client_sdk if want.client_sdk != "auto" else "5")
-        names = {
-            "cli": configure.CONFIGURE_CLI,
-            "ksp": configure.CONFIGURE_KSP,
-            "client": configure.CONFIGURE_SDK3[0],
-        }
-        files = " and ".join(names[name] for name in seen.missing)
+        sdk = seen.sdk or meant(want.client_sdk)[0]
+        lacking = [component.part for component in seen.components if not component.program]
+        files = " and ".join(part.programs[0] for part in lacking)
         verb = "do" if len(seen.missing) > 1 else "does"
         how = "not" if len(seen.missing) == len(seen.components) else "not wholly"
         raise BrokenLink(
             "client",
-            f"CloudHSM Client SDK {sdk} is {how} installed on this host: {files} {verb} not exist.",
+            f"CloudHSM Client SDK {sdk.name} is {how} installed on this host: {files} {verb} not exist.",
             ROLE,
         )
 
@@ -92,14 +94,22 @@ def plan(want: Wanted, seen: Seen) -> list[Step]:
     steps: list[Step] = []
     if customer_ca_differs(want, seen):
         steps.append(WriteFile(configure.CUSTOMER_CA, want.customer_ca))
-    if seen.client_sdk == "3":
-        return _plan_sdk3(want, seen, steps)
     for component in seen.components:
         differs = drift(want, component)
-        if set(differs) - {"HSM type"}:
-            steps.append(_configure_sdk5(want, component, differs))
+        if set(differs) - {Setting.HSM_TYPE}:
+            steps.append(_configure(want, component, differs))
         elif differs and want.hsm_type:
             steps.append(_set_hsm_type(want, component, want.hsm_type))
+    configured = bool(steps)
+    if seen.sdk and seen.sdk.registers:
+        steps += [
+            Run(ksp_config.PROGRAMS[name], ksp_config.register_argv(), timeout=want.timeout, changes=True)
+            for name in missing_providers(seen)
+        ]
+    if seen.sdk and seen.sdk.service:
+        steps = _around_service(
+            want, seen.sdk.service, seen.service or ServiceResult(False), steps, configured
+        )
     return steps
 
 
@@ -107,15 +117,11 @@ def second_pass(want: Wanted, seen: Seen) -> list[Step]:
     """What a first pass leaves when all went well: the cluster's type in files that the configure tool has
     just written.
     """
-    steps = (
-        []
-        if seen.client_sdk == "3" or any(component.problem for component in seen.components)
-        else plan(want, seen)
-    )
+    steps = [] if any(component.problem for component in seen.components) else plan(want, seen)
     return steps if all(isinstance(step, WriteFile) for step in steps) else []
 
 
-def _configure_sdk5(want: Wanted, component: Component, differs: Container[str]) -> Run:
+def _configure(want: Wanted, component: Component, differs: Container[Setting]) -> Run:
     """Gives the tool what differs and no more: with ``-a`` it may write the cluster anew, and its type with
     it.
     """
@@ -131,17 +137,21 @@ def _configure_sdk5(want: Wanted, component: Component, differs: Container[str])
             f"{component.file} does not exist yet, and without hsm_addresses it cannot be written.",
             "Give hsm_addresses.",
         )
-    arguments = configure.sdk5_argv(
-        want.hsm_addresses if "HSM addresses" in differs else (),
+    arguments = configure.argv(
+        want.hsm_addresses[: component.part.most] if Setting.ADDRESSES in differs else (),
         configure.CUSTOMER_CA if _sets_customer_ca(want, component, differs) else "",
-        want.key_availability if "key availability check" in differs else None,
-        want.sdk3_compatibility_mode if "SDK 3 compatibility mode" in differs else None,
+        want.key_availability if Setting.KEY_AVAILABILITY in differs else None,
+        want.sdk3_compatibility_mode if Setting.SDK3_MODE in differs else None,
     )
     return Run(component.program, arguments, timeout=want.timeout, changes=True)
 
 
-def _sets_customer_ca(want: Wanted, component: Component, differs: Container[str]) -> bool:
-    return bool(want.customer_ca) and (component.content is None or "customer CA file" in differs)
+def _sets_customer_ca(want: Wanted, component: Component, differs: Container[Setting]) -> bool:
+    return (
+        bool(want.customer_ca)
+        and Setting.CUSTOMER_CA in component.part.settings
+        and (component.content is None or Setting.CUSTOMER_CA in differs)
+    )
 
 
 def _set_hsm_type(want: Wanted, component: Component, hsm_type: str) -> WriteFile:
@@ -155,33 +165,20 @@ def _set_hsm_type(want: Wanted, component: Component, hsm_type: str) -> WriteFil
     return WriteFile(component.file, with_hsm_type(component.content, index, hsm_type))
 
 
-def _plan_sdk3(want: Wanted, seen: Seen, steps: list[Step]) -> list[Step]:
-    component = seen.components[0]
-    service = seen.service or ServiceResult(False)
-    configuring = bool(drift(want, component))
-    restart = configuring or bool(steps)
+def _around_service(
+    want: Wanted, name: str, service: ServiceResult, steps: list[Step], configured: bool
+) -> list[Step]:
+    """The steps with what the daemon needs: it reads its files at its start, and the documentation has it
+    stopped while they change.
+    """
     running = service.status == "Running"
-    if restart and running:
-        # The daemon reads its files at its start, and the documentation has it stopped while they change.
-        steps.insert(0, Run(net.NET, net.stop_argv(configure.SERVICE), timeout=START_TIMEOUT, changes=True))
-    if configuring:
-        steps.append(
-            Run(
-                component.program,
-                configure.sdk3_argv(want.hsm_addresses[0]),
-                timeout=want.timeout,
-                changes=True,
-            )
-        )
-    steps += [
-        Run(ksp_config.PROGRAMS[name], ksp_config.register_argv(), timeout=want.timeout, changes=True)
-        for name in missing_providers(seen)
-    ]
+    if configured and running:
+        steps = [Run(net.NET, net.stop_argv(name), timeout=START_TIMEOUT, changes=True), *steps]
     if service.exists and not service.start_type.startswith("Automatic"):
-        steps.append(Run(net.SC, net.automatic_argv(configure.SERVICE), timeout=want.timeout, changes=True))
-    if restart or not running:
+        steps = [*steps, Run(net.SC, net.automatic_argv(name), timeout=want.timeout, changes=True)]
+    if configured or not running:
         # After a failed step too: a daemon that ran before is not left stopped.
-        steps.append(Run(net.NET, net.start_argv(configure.SERVICE), timeout=START_TIMEOUT, changes=True))
+        steps = [*steps, Run(net.NET, net.start_argv(name), timeout=START_TIMEOUT, changes=True)]
     return steps
 
 
@@ -200,8 +197,8 @@ def predict(want: Wanted, seen: Seen) -> Seen:
                 True, "Running", start_type if start_type.startswith("Automatic") else "Automatic"
             ),
         )
-    if seen.client_sdk == "3" and seen.providers is not None:
-        after = replace(after, providers=seen.providers | frozenset(ksp_config.PROGRAMS))
+    if seen.sdk and seen.sdk.registers and seen.providers is not None:
+        after = replace(after, providers=seen.providers | frozenset(missing_providers(seen)))
     return after
 
 
@@ -210,12 +207,10 @@ def _predict_component(want: Wanted, component: Component) -> Component:
     if not differs:
         return component
     cluster = component.cluster(want.hsm_addresses)
-    if component.name == "client":
-        return replace(component, config=ClientConfig((ClusterConfig(want.hsm_addresses[:1]),)))
-    availability = want.key_availability
+    availability = want.key_availability if Setting.KEY_AVAILABILITY in differs else None
     changed = ClusterConfig(
-        want.hsm_addresses if "HSM addresses" in differs else cluster.addresses,
-        want.hsm_type or cluster.hsm_type,
+        want.hsm_addresses[: component.part.most] if Setting.ADDRESSES in differs else cluster.addresses,
+        want.hsm_type if Setting.HSM_TYPE in differs else cluster.hsm_type,
         configure.CUSTOMER_CA if _sets_customer_ca(want, component, differs) else cluster.customer_ca_file,
         cluster.key_availability_check if availability is None else availability,
     )
@@ -225,9 +220,7 @@ def _predict_component(want: Wanted, component: Component) -> Component:
         changed,
     )
     mode: bool | None = (
-        want.sdk3_compatibility_mode
-        if "SDK 3 compatibility mode" in differs
-        else config.sdk3_compatibility_mode
+        want.sdk3_compatibility_mode if Setting.SDK3_MODE in differs else config.sdk3_compatibility_mode
     )
     return replace(component, config=ClientConfig(clusters, mode))
 

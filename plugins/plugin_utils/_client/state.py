@@ -11,7 +11,7 @@ import binascii
 import ipaddress
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, assert_never
 
 from ...module_utils._findings import BrokenLink, Finding, found
 from ...module_utils._results import (
@@ -19,14 +19,13 @@ from ...module_utils._results import (
     Failure,
     FileContent,
     Result,
-    RunResult,
     ServiceResult,
     VersionResult,
 )
+from ...module_utils._sdk import AUTO, choose
 from ...module_utils._steps import (
     Connect,
     ReadFile,
-    Run,
     Service,
     Step,
     Version,
@@ -37,10 +36,8 @@ from .._formats.client_config import (
     ClientConfig,
     ClusterConfig,
     ConfigError,
-    read_sdk3_address,
-    read_sdk5,
 )
-from .._tools import certutil, ksp_config
+from .._sdk import SDKS, ClientSdk, Part, Setting, meant
 
 PORT = 2223
 """Every HSM listens here."""
@@ -55,7 +52,7 @@ SDK3_ON_HSM2M = "Client SDK 3 cannot work with a cluster of type hsm2m: AWS supp
 class Wanted:
     """What is empty or None is not compared."""
 
-    client_sdk: str = "auto"
+    client_sdk: str = AUTO
     hsm_addresses: tuple[str, ...] = ()
     hsm_type: str | None = None
     customer_ca: bytes = b""
@@ -93,7 +90,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
             "Give the content of customerCA.crt, BEGIN and END lines included.",
         )
     return Wanted(
-        str(params.get("client_sdk") or "auto"),
+        str(params.get("client_sdk") or AUTO),
         tuple(dict.fromkeys(addresses)),
         params.get("hsm_type"),
         f"{customer_ca.strip()}\n".replace("\r\n", "\n").encode("utf-8") if customer_ca else b"",
@@ -119,14 +116,13 @@ def certificates(content: bytes) -> tuple[bytes, ...]:
 
 @dataclass(frozen=True)
 class Component:
-    """A part of the client with a configuration of its own: ``cli`` and ``ksp`` of SDK 5, ``client`` of SDK
-    3.
+    """What is there of a part of the client.
 
     ``program`` is its configure tool, "" where it is not installed; ``content`` is None where there is no
     file yet.
     """
 
-    name: str
+    part: Part
     program: str = ""
     version: str = ""
     file: str = ""
@@ -149,9 +145,9 @@ class Connection:
 
 @dataclass(frozen=True)
 class Seen:
-    """``client_sdk`` is "" where none is installed; ``providers`` None where they could not be listed."""
+    """``sdk`` is None where none is installed; ``providers`` None where they could not be listed."""
 
-    client_sdk: str = ""
+    sdk: ClientSdk | None = None
     components: tuple[Component, ...] = ()
     customer_ca: bytes | None = None
     service: ServiceResult | None = None
@@ -162,12 +158,12 @@ class Seen:
     @property
     def missing(self) -> tuple[str, ...]:
         """The components that are not installed."""
-        return tuple(component.name for component in self.components if not component.program)
+        return tuple(component.part.name for component in self.components if not component.program)
 
     def as_dict(self, addresses: Sequence[str] = ()) -> dict[str, Any]:
         """For a module's result and its diff."""
         return {
-            "client_sdk": self.client_sdk or None,
+            "client_sdk": self.sdk.name if self.sdk else None,
             "components": [_component_dict(component, addresses) for component in self.components],
             "customer_ca": None
             if self.customer_ca is None
@@ -182,7 +178,7 @@ class Seen:
 def _component_dict(component: Component, addresses: Sequence[str]) -> dict[str, Any]:
     cluster = component.cluster(addresses)
     return {
-        "name": component.name,
+        "name": component.part.name,
         "installed": bool(component.program),
         "version": component.version,
         "file": component.file,
@@ -190,7 +186,7 @@ def _component_dict(component: Component, addresses: Sequence[str]) -> dict[str,
         "hsm_type": cluster.hsm_type,
         "customer_ca_file": cluster.customer_ca_file,
         "key_availability_check": cluster.key_availability_check
-        if component.config and component.name != "client"
+        if component.config and Setting.KEY_AVAILABILITY in component.part.settings
         else None,
         "sdk3_compatibility_mode": component.config.sdk3_compatibility_mode if component.config else None,
     }
@@ -213,27 +209,26 @@ def observe(want: Wanted) -> list[Step]:
 
 def _questions(want: Wanted) -> list[tuple[str, Step]]:
     asked: list[tuple[str, Step]] = [("customer_ca", ReadFile(configure.CUSTOMER_CA))]
-    if want.client_sdk != "3":
-        for name, program, file in (
-            ("cli", configure.CONFIGURE_CLI, configure.CLI_FILE),
-            ("ksp", configure.CONFIGURE_KSP, configure.KSP_FILE),
-        ):
-            asked += [(f"{name} version", Version(program)), *_files(name, file)]
-        asked.append(("csplist", Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=want.timeout)))
-    if want.client_sdk != "5":
-        asked += [("client version", Version(program)) for program in configure.CONFIGURE_SDK3]
-        asked += [*_files("client", configure.SDK3_FILE), ("service", Service(configure.SERVICE))]
-        asked += [
-            ("enum", Run(program, ksp_config.enum_argv(), timeout=want.timeout))
-            for program in ksp_config.PROGRAMS.values()
-        ]
+    for sdk in meant(want.client_sdk):
+        for part in sdk.parts:
+            asked += [(f"{part.name} version", Version(program)) for program in part.programs]
+            asked += [
+                (f"{part.name} file", ReadFile(f"{folder}\\{part.file}")) for folder in configure.FOLDERS
+            ]
+        if sdk.service:
+            asked.append((_service(sdk), Service(sdk.service)))
+        asked += [(_providers(sdk), step) for step in sdk.provider_steps(want.timeout)]
     if want.check_connection:
         asked += [("connect", Connect(address, PORT)) for address in want.hsm_addresses]
     return asked
 
 
-def _files(name: str, file: str) -> list[tuple[str, Step]]:
-    return [(f"{name} file", ReadFile(f"{folder}\\{file}")) for folder in configure.FOLDERS]
+def _service(sdk: ClientSdk) -> str:
+    return f"service of {sdk.name}"
+
+
+def _providers(sdk: ClientSdk) -> str:
+    return f"providers of {sdk.name}"
 
 
 def read(want: Wanted, results: Sequence[Result]) -> Seen:
@@ -241,43 +236,38 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
     answers: dict[str, list[tuple[Step, Result]]] = {}
     for (name, step), result in zip(_questions(want), results, strict=True):
         answers.setdefault(name, []).append((step, result))
-    components = {
-        name: _component(name, answers) for name in ("cli", "ksp", "client") if f"{name} version" in answers
+    sdks = {sdk: tuple(_component(part, answers) for part in sdk.parts) for sdk in meant(want.client_sdk)}
+    there = [sdk for sdk, components in sdks.items() if any(component.program for component in components)]
+    # With nothing installed the parts of the newest are what is missing: it is the one to install, unless
+    # another was asked for.
+    installed = choose(want.client_sdk, there)
+    shown = installed or next(iter(sdks))
+    services = {
+        sdk: found(result, ServiceResult, "service", f"The service {sdk.service}")
+        for sdk in sdks
+        for _step, result in answers.get(_service(sdk), [])
     }
-    sdk5 = tuple(components[name] for name in ("cli", "ksp") if name in components)
-    sdk3 = tuple(components[name] for name in ("client",) if name in components)
-    sdk = "5" if any(part.program for part in sdk5) else "3" if any(part.program for part in sdk3) else ""
-    service = next(
-        (
-            found(result, ServiceResult, "service", f"The service {configure.SERVICE}")
-            for _step, result in answers.get("service", [])
-        ),
-        None,
-    )
     content = found(answers["customer_ca"][0][1], FileContent, "client", configure.CUSTOMER_CA)
-    # With nothing installed the parts of SDK 5 are what is missing: it is the one to install, unless SDK 3
-    # was asked for.
-    of_sdk3 = sdk == "3" or want.client_sdk == "3"
     return Seen(
-        sdk,
-        sdk3 if of_sdk3 else sdk5,
+        installed,
+        sdks[shown],
         content.content if content.exists else None,
-        service if of_sdk3 else None,
-        _enumerated([result for _step, result in answers["enum"]])
-        if of_sdk3
-        else _listed(answers["csplist"][0][1]),
+        services.get(shown),
+        shown.read_providers([result for _step, result in answers[_providers(shown)]]),
         tuple(_connection(step, result) for step, result in answers.get("connect", [])),
     )
 
 
-def _component(name: str, answers: Mapping[str, Sequence[tuple[Step, Result]]]) -> Component:
+def _component(part: Part, answers: Mapping[str, Sequence[tuple[Step, Result]]]) -> Component:
     asked = [
         found(result, VersionResult, "client", step.path)
-        for step, result in answers[f"{name} version"]
+        for step, result in answers[f"{part.name} version"]
         if isinstance(step, Version)
     ]
     versions = [result for result in asked if result.exists]
-    files = [(step.path, result) for step, result in answers[f"{name} file"] if isinstance(step, ReadFile)]
+    files = [
+        (step.path, result) for step, result in answers[f"{part.name} file"] if isinstance(step, ReadFile)
+    ]
     there = [
         (path, result.content) for path, result in files if isinstance(result, FileContent) and result.exists
     ]
@@ -285,7 +275,7 @@ def _component(name: str, answers: Mapping[str, Sequence[tuple[Step, Result]]]) 
     config, problem = None, ""
     if content is not None:
         try:
-            config = _sdk3_config(content) if name == "client" else read_sdk5(content)
+            config = part.read(content)
         except ConfigError as error:
             problem = str(error)
     else:
@@ -295,30 +285,8 @@ def _component(name: str, answers: Mapping[str, Sequence[tuple[Step, Result]]]) 
             path, problem = unread[0], f"it cannot be read ({unread[1].rstrip('. ')})"
     version = versions[0] if versions else VersionResult(False)
     return Component(
-        name, version.file, version.product_version or version.version, path, content, config, problem
+        part, version.file, version.product_version or version.version, path, content, config, problem
     )
-
-
-def _sdk3_config(content: bytes) -> ClientConfig:
-    address = read_sdk3_address(content)
-    return ClientConfig((ClusterConfig((address,) if address else ()),))
-
-
-def _listed(result: Result) -> frozenset[str] | None:
-    """The providers of CloudHSM in certutil's list."""
-    if not isinstance(result, RunResult) or not result.ok:
-        return None
-    try:
-        listing = certutil.parse_csplist(result.stdout)
-    except certutil.ParseError:
-        return None
-    return frozenset(name for name in (ksp_config.KSP, ksp_config.SDK5_KSP) if listing.find(name))
-
-
-def _enumerated(results: Sequence[Result]) -> frozenset[str] | None:
-    """The providers that the tools of SDK 3 list."""
-    ran = [result for result in results if isinstance(result, RunResult) and not result.timed_out]
-    return frozenset().union(*(ksp_config.parse_enum(result.stdout) for result in ran)) if ran else None
 
 
 def _connection(step: Step, result: Result) -> Connection:
@@ -332,43 +300,45 @@ def _connection(step: Step, result: Result) -> Connection:
 # ------------------------------------------------------------------------------------------------------------
 
 
-def drift(want: Wanted, component: Component) -> dict[str, tuple[str, str]]:
-    """What differs in one component's configuration: the property's name -> (expected, seen)."""
-    cluster = component.cluster(want.hsm_addresses)
-    differs: dict[str, tuple[str, str]] = {}
-    expected, seen = want.hsm_addresses, cluster.addresses
-    if component.name == "client":
-        if expected and not (seen and seen[0] in expected):
-            differs["HSM addresses"] = (f"one of {', '.join(expected)}", ", ".join(seen) or "none")
-        return differs
-    if expected and set(expected) != set(seen):
-        differs["HSM addresses"] = (", ".join(expected), ", ".join(seen) or "none")
-    if want.hsm_type and cluster.hsm_type != want.hsm_type:
-        differs["HSM type"] = (want.hsm_type, cluster.hsm_type or "none")
-    file = cluster.customer_ca_file
-    if want.customer_ca and file and file.lower() != configure.CUSTOMER_CA.lower():
-        differs["customer CA file"] = (configure.CUSTOMER_CA, file)
-    availability = want.key_availability
-    if availability is not None and (
-        component.config is None or cluster.key_availability_check != availability
-    ):
-        differs["key availability check"] = (
-            _on(availability),
-            "unknown" if component.config is None else _on(cluster.key_availability_check),
-        )
-    mode = component.config.sdk3_compatibility_mode if component.config else None
-    # Off until it is turned on, so that only a wanted "on" needs the tool where the file does not speak of
-    # it.
-    if component.name == "ksp" and bool(mode) != want.sdk3_compatibility_mode:
-        differs["SDK 3 compatibility mode"] = (
-            _on(want.sdk3_compatibility_mode),
-            "unknown" if mode is None else _on(mode),
-        )
-    return differs
+def drift(want: Wanted, component: Component) -> dict[Setting, tuple[str, str]]:
+    """What differs in one component's configuration: setting -> (expected, seen)."""
+    wished = ((setting, _differs(want, component, setting)) for setting in component.part.settings)
+    return {setting: differs for setting, differs in wished if differs}
 
 
-def _on(value: bool) -> str:
-    return "on" if value else "off"
+def _differs(want: Wanted, component: Component, setting: Setting) -> tuple[str, str] | None:
+    cluster, config = component.cluster(want.hsm_addresses), component.config
+    match setting:
+        case Setting.ADDRESSES:
+            expected, seen = want.hsm_addresses, cluster.addresses
+            one = component.part.most == 1
+            as_wanted = bool(seen) and seen[0] in expected if one else set(expected) == set(seen)
+            if expected and not as_wanted:
+                return ("one of " if one else "") + ", ".join(expected), ", ".join(seen) or "none"
+        case Setting.HSM_TYPE:
+            if want.hsm_type and cluster.hsm_type != want.hsm_type:
+                return want.hsm_type, cluster.hsm_type or "none"
+        case Setting.CUSTOMER_CA:
+            file = cluster.customer_ca_file
+            if want.customer_ca and file and file.lower() != configure.CUSTOMER_CA.lower():
+                return configure.CUSTOMER_CA, file
+        case Setting.KEY_AVAILABILITY:
+            wish = want.key_availability
+            if wish is not None and (config is None or cluster.key_availability_check != wish):
+                return _on(wish), _on(cluster.key_availability_check if config else None)
+        case Setting.SDK3_MODE:
+            # Off until it is turned on, so that only a wanted "on" needs the tool where the file does not
+            # speak of it.
+            mode = config.sdk3_compatibility_mode if config else None
+            if bool(mode) != want.sdk3_compatibility_mode:
+                return _on(want.sdk3_compatibility_mode), _on(mode)
+        case _:
+            assert_never(setting)
+    return None
+
+
+def _on(value: bool | None) -> str:
+    return "unknown" if value is None else "on" if value else "off"
 
 
 def customer_ca_differs(want: Wanted, seen: Seen) -> bool:
@@ -379,30 +349,28 @@ def customer_ca_differs(want: Wanted, seen: Seen) -> bool:
 
 
 def missing_providers(seen: Seen) -> tuple[str, ...]:
-    """The providers that are not registered; SDK 5 has one, under either of its names."""
-    if seen.providers is None or seen.missing:
+    """The providers that are not registered, where the client is there as a whole and they could be listed."""
+    if seen.sdk is None or seen.providers is None or seen.missing:
         return ()
-    if seen.client_sdk == "5":
-        return () if seen.providers else (ksp_config.SDK5_KSP,)
-    return tuple(name for name in ksp_config.PROGRAMS if name not in seen.providers)
+    return seen.sdk.missing_providers(seen.providers)
+
+
+def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
+    """The installed or else the wanted client SDK, where it does not work with the cluster's type."""
+    sdk = seen.sdk or (wished[0] if len(wished := meant(want.client_sdk)) == 1 else None)
+    return sdk if sdk and want.hsm_type and want.hsm_type not in sdk.hsm_types else None
 
 
 def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     """What is not as wanted, in the order of the chain."""
-    sdk = seen.client_sdk or want.client_sdk
     findings: list[Finding] = []
-    if want.hsm_type == "hsm2m" and sdk == "3":
-        findings.append(
-            Finding(
-                "client",
-                "client SDK",
-                "5",
-                "3",
-                f"{SDK3_ON_HSM2M} Install Client SDK 5 (role cloudhsm.codesign.client).",
-            )
-        )
+    unfit = unfit_sdk(want, seen)
+    if unfit:
+        fit = ", ".join(sdk.name for sdk in SDKS if want.hsm_type in sdk.hsm_types)
+        advice = f"{SDK3_ON_HSM2M} Install Client SDK {fit} (role cloudhsm.codesign.client)."
+        findings.append(Finding("client", "client SDK", fit, unfit.name, advice))
     for component in seen.components:
-        what = f"CloudHSM client ({component.name})"
+        what = f"CloudHSM client ({component.part.name})"
         if not component.program:
             findings.append(Finding("client", what, "installed", "not installed", ROLE))
         elif component.problem:
@@ -418,20 +386,25 @@ def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Find
                 )
             )
         else:
-            for name, (expected, found) in drift(want, component).items():
+            for setting, (expected, found) in drift(want, component).items():
                 # Nothing can be said where the file does not speak of it: the tool is run then, but that is
                 # no difference yet.
-                if (name, found) != ("SDK 3 compatibility mode", "unknown") or component.config is None:
-                    findings.append(Finding("client", f"{name} ({component.name})", expected, found, MODULE))
+                if (
+                    setting is not Setting.SDK3_MODE
+                    or component.config is None
+                    or component.config.sdk3_compatibility_mode is not None
+                ):
+                    what = f"{setting.value} ({component.part.name})"
+                    findings.append(Finding("client", what, expected, found, MODULE))
     if customer_ca_differs(want, seen):
         findings.append(
             Finding(
                 "client", configure.CUSTOMER_CA, "the cluster's issuing certificate", _ca_seen(seen), MODULE
             )
         )
-    if seen.client_sdk == "3":
+    if seen.sdk and seen.sdk.service:
         findings += _compare_service(seen)
-    repair = MODULE if seen.client_sdk == "3" else REINSTALL
+    repair = MODULE if seen.sdk and seen.sdk.registers else REINSTALL
     findings += [
         Finding("provider", name, "registered", "not registered", repair) for name in missing_providers(seen)
     ]

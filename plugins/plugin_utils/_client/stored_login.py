@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
-from ...module_utils._crypto_user import VARIABLES
 from ...module_utils._findings import Finding
 from ...module_utils._results import Result, RunResult
+from ...module_utils._sdk import AUTO, SDKS, ClientSdk, meant
 from ...module_utils._steps import Run, Step
 from .._aspect import Context
 from .._tools import cmd, cmdkey
@@ -24,7 +24,7 @@ TIMEOUT = 30
 class Wanted:
     """``client_sdk``: whose credentials are looked for. ``needed``: whether the account has to have them."""
 
-    client_sdk: str = "auto"
+    client_sdk: str = AUTO
     needed: bool = False
 
 
@@ -34,9 +34,9 @@ class Seen:
 
     by_sdk: Mapping[str, Mapping[str, str]]
 
-    def has(self, sdk: str) -> str:
+    def has(self, sdk: ClientSdk) -> str:
         """Whether the SDK's tools find credentials in any place."""
-        values = set(self.by_sdk.get(sdk, {}).values())
+        values = set(self.by_sdk.get(sdk.name, {}).values())
         return next((value for value in ("present", "unknown", "absent") if value in values), "unknown")
 
 
@@ -45,18 +45,18 @@ def observe(wanted: Wanted) -> list[Step]:
     environment variable.
     """
     steps: list[Step] = []
-    for sdk in _sdks(wanted.client_sdk):
-        steps.append(Run(cmdkey.PROGRAM, cmdkey.list_argv(cmdkey.TARGETS[sdk]), timeout=TIMEOUT))
-        steps.append(Run(cmd.PROGRAM, cmd.is_defined_argv(VARIABLES[sdk]), timeout=TIMEOUT))
+    for sdk in meant(wanted.client_sdk, SDKS):
+        steps.append(Run(cmdkey.PROGRAM, cmdkey.list_argv(sdk.credential), timeout=TIMEOUT))
+        steps.append(Run(cmd.PROGRAM, cmd.is_defined_argv(sdk.variable), timeout=TIMEOUT))
     return steps
 
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
-    found = {}
-    for number, sdk in enumerate(_sdks(wanted.client_sdk)):
+    found: dict[str, Mapping[str, str]] = {}
+    for number, sdk in enumerate(meant(wanted.client_sdk, SDKS)):
         listed, asked = results[2 * number : 2 * number + 2]
         entry = (
-            cmdkey.parse_list(listed.stdout, cmdkey.TARGETS[sdk])
+            cmdkey.parse_list(listed.stdout, sdk.credential)
             if isinstance(listed, RunResult) and listed.ok
             else None
         )
@@ -65,17 +65,17 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
             if isinstance(asked, RunResult) and not asked.timed_out
             else None
         )
-        found[sdk] = dict(zip(PLACES, (_word(entry), _word(variable)), strict=True))
+        found[sdk.name] = dict(zip(PLACES, (_word(entry), _word(variable)), strict=True))
     return Seen(found)
 
 
 def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
     """A finding where the client's tools would find no credentials under the account."""
-    sdk = context.client_sdk
+    sdk = context.sdk
     has = seen.has(sdk)
     if has == "present" or not wanted.needed:
         return []
-    places = f"entry {cmdkey.TARGETS[sdk]} of the Credential Manager, or variable {VARIABLES[sdk]}"
+    places = f"entry {sdk.credential} of the Credential Manager, or variable {sdk.variable}"
     what = f"credentials of the crypto user for {context.account or 'this account'} ({places})"
     advice = (
         "Run the role cloudhsm.codesign.credentials for the account that signs, or give crypto_user and crypto_password to the modules. "
@@ -87,10 +87,6 @@ def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
 def report(_wanted: Wanted, seen: Seen) -> dict[str, Any]:
     """For win_codesign_info."""
     return {"credentials": {f"sdk{sdk}": dict(places) for sdk, places in seen.by_sdk.items()}}
-
-
-def _sdks(client_sdk: str) -> tuple[str, ...]:
-    return ("3", "5") if client_sdk == "auto" else (client_sdk,)
 
 
 def _word(known: bool | None) -> str:

@@ -25,6 +25,7 @@ from ...module_utils._results import (
     ServiceResult,
     VersionResult,
 )
+from ...module_utils._sdk import AUTO, choose
 from ...module_utils._steps import (
     ListFolder,
     ReadAccess,
@@ -35,16 +36,15 @@ from ...module_utils._steps import (
 )
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
-from .._formats.client_config import ConfigError, read_sdk3_address, read_sdk5
+from .._formats.client_config import ConfigError
 from .._formats.store_blob import StoreBlobError, read_blob
+from .._sdk import SDK3, SDK5, SDKS, ClientSdk, meant, version_of
 from .._store import entry as store_entry
 from .._tools import certutil, import_key
 
 FOLDER = "C:\\Users\\Default\\AppData\\Roaming\\Microsoft\\Crypto\\CaviumKSP\\GlobalPartition"
 """One file a container, the file's name is the container's (AWS user guide, migration of the KSP to SDK 5).
 """
-
-FIRST_FAULTY, LAST_FAULTY = (5, 14), (5, 16, 0)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Wanted:
     store_name: str = "My"
     store_location: str = "LocalMachine"
     provider: str = "Cavium Key Storage Provider"
-    client_sdk: str = "auto"
+    client_sdk: str = AUTO
     private_handle: int | None = None
     public_handle: int | None = None
     readers: tuple[str, ...] = ()
@@ -94,15 +94,26 @@ class Seen:
     """Who may read the containers' files, and who the wanted readers are; None unless there are any."""
 
     @property
-    def client_sdk(self) -> str:
-        """The newest client SDK that is installed; "" where none is."""
-        return "5" if self.cli_version else "3" if self.import_key else ""
+    def installed(self) -> tuple[ClientSdk, ...]:
+        """The client SDKs that are, the newest first."""
+        there = ((SDK5, bool(self.cli_version)), (SDK3, self.import_key))
+        return tuple(sdk for sdk, installed in there if installed)
+
+    @property
+    def sdk(self) -> ClientSdk | None:
+        """The newest one; None where none is."""
+        return next(iter(self.installed), None)
 
 
 # Asking
 # ---------------------------------------------------------------------------------------------------------------
 
-_SDK5_FILES = (configure.CLI_FILE, configure.KSP_FILE)
+_FILES = [
+    (f"{folder}\\{part.file}", sdk, part)
+    for folder in configure.FOLDERS
+    for sdk in SDKS
+    for part in sdk.parts
+]
 
 
 def observe(wanted: Wanted) -> list[Step]:
@@ -115,11 +126,7 @@ def observe(wanted: Wanted) -> list[Step]:
         ListFolder(FOLDER),
         *store_entry.observe(*wanted.store),
     ]
-    steps += [
-        ReadFile(f"{folder}\\{name}")
-        for folder in configure.FOLDERS
-        for name in (*_SDK5_FILES, configure.SDK3_FILE)
-    ]
+    steps += [ReadFile(path) for path, _sdk, _part in _FILES]
     if wanted.certificate_path:
         steps.append(ReadFile(wanted.certificate_path))
     if wanted.readers:
@@ -133,10 +140,6 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     cli, ksp, importer, service, folder, *rest = results
     entries, files = store_entry.read(rest[:places], *wanted.store), rest[places:]
     entries.check()
-    paths = [
-        f"{folder}\\{name}" for folder in configure.FOLDERS for name in (*_SDK5_FILES, configure.SDK3_FILE)
-    ]
-    names = [path.rpartition("\\")[2] for path in paths]
     certificate: bytes | None = None
     access = (
         found(files.pop(), AccessResult, "container", f"The access rights in {FOLDER}")
@@ -153,7 +156,8 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
             )
         certificate = last.content
     contents = [
-        found(result, FileContent, "client", path) for path, result in zip(paths, files, strict=False)
+        found(result, FileContent, "client", path)
+        for (path, _sdk, _part), result in zip(_FILES, files, strict=False)
     ]
     return Seen(
         cli_version=_version(cli, cloudhsm_cli.WINDOWS_PROGRAM),
@@ -162,9 +166,7 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
         service=found(service, ServiceResult, "service", f"The service {configure.SERVICE}"),
         containers=read_containers(folder),
         store=entries,
-        addresses=_addresses(
-            [(name, file.content) for name, file in zip(names, contents, strict=True) if file.exists]
-        ),
+        addresses=_addresses(contents),
         certificate=certificate,
         access=access,
     )
@@ -194,27 +196,17 @@ def _version(result: Result, program: str) -> str:
     return next((text for text in (version.product_version, version.version) if version_of(text)), "unknown")
 
 
-def version_of(text: str) -> tuple[int, ...]:
-    """Three numbers of a version; () for a text that is none and for a file without a version."""
-    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
-    numbers = tuple(int(group or 0) for group in match.groups()) if match else ()
-    return numbers if any(numbers) else ()
-
-
-def _addresses(files: Sequence[tuple[str, bytes]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {"3": [], "5": []}
-    for name, content in files:
+def _addresses(files: Sequence[FileContent]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {sdk.name: [] for sdk in SDKS}
+    for (_path, sdk, part), file in zip(_FILES, files, strict=True):
+        if not file.exists:
+            continue
         try:
-            if name == configure.SDK3_FILE:
-                address = read_sdk3_address(content)
-                found["3"] += [address] if address else []
-            else:
-                found["5"] += [
-                    address for cluster in read_sdk5(content).clusters for address in cluster.addresses
-                ]
+            clusters = part.read(file.content).clusters
         except ConfigError:
             # A damaged configuration is win_cloudhsm_client's to report; here it names no address.
             continue
+        found[sdk.name] += [address for cluster in clusters for address in cluster.addresses]
     return {sdk: tuple(dict.fromkeys(addresses)) for sdk, addresses in found.items()}
 
 
@@ -222,21 +214,16 @@ def _addresses(files: Sequence[tuple[str, bytes]]) -> dict[str, tuple[str, ...]]
 # --------------------------------------------------------------------------------------------------------
 
 
-def client_sdk(wanted: Wanted, seen: Seen) -> str:
+def sdk_of(wanted: Wanted, seen: Seen) -> ClientSdk:
     """The client SDK to work with. BrokenLink where it is not installed."""
-    installed = [sdk for sdk, there in (("5", bool(seen.cli_version)), ("3", seen.import_key)) if there]
-    if wanted.client_sdk == "auto" and installed:
-        return installed[0]
-    if wanted.client_sdk in installed:
-        return wanted.client_sdk
-    asked = (
-        "No client of CloudHSM is"
-        if wanted.client_sdk == "auto"
-        else f"Client SDK {wanted.client_sdk} is not"
-    )
-    programs = {"5": cloudhsm_cli.WINDOWS_PROGRAM, "3": import_key.PROGRAM}
-    one = programs.get(wanted.client_sdk)
-    missing = f"{one} is not there" if one else f"neither {' nor '.join(programs.values())} is there"
+    chosen = choose(wanted.client_sdk, seen.installed)
+    if chosen is not None:
+        return chosen
+    lacking = meant(wanted.client_sdk)
+    programs = [sdk.program for sdk in lacking]
+    asked, missing = f"Client SDK {lacking[0].name} is not", f"{programs[0]} is not there"
+    if len(lacking) > 1:
+        asked, missing = "No client of CloudHSM is", f"neither {' nor '.join(programs)} is there"
     raise BrokenLink(
         "client",
         f"{asked} installed on this host: {missing}.",
@@ -244,32 +231,9 @@ def client_sdk(wanted: Wanted, seen: Seen) -> str:
     )
 
 
-def known_faults(seen: Seen, sdk: str) -> tuple[str, ...]:
-    """Warnings for versions of Client SDK 5 with known faults on this path."""
-    if sdk != "5":
-        return ()
-    warnings = []
-    for part, text in (("cloudhsm-cli", seen.cli_version), ("the key storage provider", seen.ksp_version)):
-        version = version_of(text)
-        if not version or version[:2] < FIRST_FAULTY or version > LAST_FAULTY:
-            continue
-        if version == LAST_FAULTY:
-            fault = "names the container's file otherwise than the container ('Container name inconsistent')"
-        else:
-            fault = "makes certutil report 'Could not verify certificate public key against private key' for keys that are right"
-        warnings.append(f"Version {text} of {part} {fault}: update it to 5.16.1 or newer.")
-    return tuple(warnings)
-
-
-def check_generate_file(seen: Seen) -> None:
-    """BrokenLink where cloudhsm-cli is too old to write key reference files."""
-    version = version_of(seen.cli_version)
-    if version and version < cloudhsm_cli.OLDEST_WITH_KEY_REFERENCES:
-        raise BrokenLink(
-            "client",
-            f"cloudhsm-cli {seen.cli_version} cannot make key containers: it does not know the encoding ksp-key-reference.",
-            "Update Client SDK 5 to 5.16.1 or newer.",
-        )
+def known_faults(seen: Seen, sdk: ClientSdk) -> tuple[str, ...]:
+    """Warnings for installed versions with known faults on this path."""
+    return sdk.known_faults({"cloudhsm-cli": seen.cli_version, "the key storage provider": seen.ksp_version})
 
 
 def associated(wanted: Wanted, seen: Seen) -> str:

@@ -11,16 +11,13 @@ from typing import Any, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from ...module_utils._key import lookup as key_lookup
-from ...module_utils._key.backends import cloudhsm_cli as cli_backend
-from ...module_utils._key.backends import key_mgmt_util as kmu_backend
-from ...module_utils._key.pair import judge as judge_pair
-from ...module_utils._key.pair import only_private, only_public
 from ...module_utils._results import (
     AccessResult,
     Failure,
     Result,
     RunResult,
 )
+from ...module_utils._sdk import choose
 from ...module_utils._steps import (
     Each,
     ListFolder,
@@ -28,11 +25,11 @@ from ...module_utils._steps import (
     Run,
     Step,
 )
-from ...module_utils._tools import cloudhsm_cli, configure
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
+from .._sdk import ClientSdk, Handles, meant
 from .._store import entry as store_entry
-from .._tools import certutil, import_key
+from .._tools import certutil
 from .container import (
     FOLDER,
     Seen,
@@ -40,8 +37,6 @@ from .container import (
     access_step,
     associated,
     check_accounts,
-    check_generate_file,
-    client_sdk,
     existing,
     is_key,
     matching,
@@ -55,33 +50,24 @@ from .container import (
 ICACLS = "C:\\Windows\\System32\\icacls.exe"
 
 
-def lookup(wanted: Wanted, sdk: str) -> key_lookup.Lookup:
+def lookup(wanted: Wanted, sdk: ClientSdk) -> key_lookup.Lookup:
     """How the key pair is looked up where its handles were not given."""
     return key_lookup.Lookup(
         windows=True,
-        backend="cloudhsm_cli" if sdk == "5" else "key_mgmt_util",
+        backend=sdk.backend,
         cluster_id=wanted.cluster_id,
-        public_key="ignored" if sdk == "5" else "required",
+        public_key=sdk.public_key,
         user=wanted.user,
         timeout=wanted.timeout,
         scratch=wanted.scratch,
     )
 
 
-def needs_lookup(wanted: Wanted, sdk: str) -> bool:
-    """Whether handles must be looked up first: import_key takes nothing else, cloudhsm-cli finds an RSA key
-    by its modulus.
-    """
-    if sdk == "3":
-        return wanted.private_handle is None or wanted.public_handle is None
-    return wanted.private_handle is None and not wanted.key.is_rsa
-
-
 # Proof
 # ----------------------------------------------------------------------------------------------------------------
 
 
-def prove_steps(wanted: Wanted, sdk: str, only_if_previous_ok: bool = False) -> list[Step]:
+def prove_steps(wanted: Wanted, sdk: ClientSdk, only_if_previous_ok: bool = False) -> list[Step]:
     """Lists the containers with their public keys. It opens every one of them, for which the provider logs
     in.
     """
@@ -89,7 +75,7 @@ def prove_steps(wanted: Wanted, sdk: str, only_if_previous_ok: bool = False) -> 
         Run(
             certutil.PROGRAM,
             certutil.key_argv(wanted.provider),
-            secret_environment=wanted.user.environment(sdk),
+            secret_environment=wanted.user.environment(sdk.name),
             timeout=wanted.timeout,
             only_if_previous_ok=only_if_previous_ok,
         )
@@ -168,37 +154,14 @@ def listing_failed(proof: Proof) -> BrokenLink:
 # ---------------------------------------------------------------------------------------------------------------
 
 
-def check_ready(wanted: Wanted, seen: Seen, sdk: str) -> None:
-    """BrokenLink for what makes an import pointless from the start."""
-    if sdk == "5":
-        check_generate_file(seen)
-    elif seen.service is None or seen.service.status != "Running":
-        state = (
-            "is not installed"
-            if seen.service is None or not seen.service.exists
-            else f"is {seen.service.status.lower()}"
-        )
-        raise BrokenLink(
-            "service",
-            f"The service {configure.SERVICE} {state}: the provider and import_key need it.",
-            "Start it (win_cloudhsm_client does).",
-        )
-    elif (wanted.private_handle is None) != (wanted.public_handle is None):
-        raise BrokenLink(
-            "argument",
-            "Client SDK 3 needs the handles of both keys.",
-            "Give private_handle and public_handle, or neither.",
-        )
-
-
-def plan(wanted: Wanted, seen: Seen, sdk: str, handles: tuple[int | None, int | None]) -> list[Step]:
+def plan(wanted: Wanted, seen: Seen, sdk: ClientSdk, handles: Handles) -> list[Step]:
     """Makes the container, reads all containers' public keys, and lists their files again; lets the readers
     in.
 
     After a failed import nothing logs in once more: five wrong logins lock the crypto user.
     """
     steps = [
-        _import_step(wanted, sdk, handles),
+        sdk.import_step(wanted.key, handles, lookup(wanted, sdk)),
         *prove_steps(wanted, sdk, only_if_previous_ok=True),
         ListFolder(FOLDER),
     ]
@@ -224,49 +187,6 @@ def made_results(wanted: Wanted, results: Sequence[Result]) -> Sequence[Result]:
     return [results[0], *results[2:-1]] if wanted.readers else results
 
 
-def _import_step(wanted: Wanted, sdk: str, handles: tuple[int | None, int | None]) -> Run:
-    private, public = handles
-    pin = wanted.user.environment(sdk)
-    if sdk == "3":
-        if private is None or public is None:
-            raise ValueError("import_key needs both handles")
-        return Run(
-            import_key.PROGRAM,
-            import_key.from_hsm(private, public),
-            secret_environment=pin,
-            timeout=wanted.timeout,
-            changes=True,
-        )
-    key = (
-        (cloudhsm_cli.reference_filter(private),)
-        if private is not None
-        else (cloudhsm_cli.modulus_filter(wanted.key.modulus),)
-    )
-    return Run(
-        cloudhsm_cli.WINDOWS_PROGRAM,
-        cloudhsm_cli.generate_file((cloudhsm_cli.class_filter("private"), *key), wanted.cluster_id),
-        environment=dict(cloudhsm_cli.ROLE_ENVIRONMENT),
-        secret_environment=pin,
-        timeout=wanted.timeout,
-        changes=True,
-    )
-
-
-def looked_up(
-    wanted: Wanted, sdk: str, results: Sequence[Result], run: key_lookup.Runner
-) -> tuple[int | None, int | None]:
-    """The handles: with Client SDK 3 from the results of key_lookup's steps, with Client SDK 5 from calls of
-    its own.
-    """
-    if sdk == "5":
-        keys = cli_backend.list_keys(run, wanted.key, lookup(wanted, sdk))
-        return judge_pair(wanted.key, keys, "ignored").private.handle, None
-    handles = kmu_backend.read_handles(results, lookup(wanted, sdk))
-    return only_private(handles.private, handles.public, wanted.key), only_public(
-        handles.public, "required", wanted.key
-    )
-
-
 @dataclass(frozen=True)
 class Made:
     """The container that holds the key now, and how that is known. ``others`` are further containers of the
@@ -287,12 +207,12 @@ def tied(wanted: Wanted, seen: Seen) -> Made | None:
     return Made(name, "association") if name else None
 
 
-def judge(wanted: Wanted, sdk: str, before: Seen, results: Sequence[Result]) -> Made:
+def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result]) -> Made:
     """What came of ``plan``'s steps. BrokenLink unless there is a container now that is known to hold the
     key.
     """
     ran, listed, folder = results
-    check_import(ran, sdk, wanted.timeout)
+    sdk.check_import(ran, wanted.timeout)
     after = read_containers(folder)
     new = tuple(name for name in after if not existing(name, before.containers))
     proof = read_proof(listed)
@@ -357,29 +277,6 @@ def judge(wanted: Wanted, sdk: str, before: Seen, results: Sequence[Result]) -> 
 def new_containers(before: Seen, results: Sequence[Result]) -> bool:
     """Whether ``plan``'s steps changed the host, whatever else came of them."""
     return bool(set(read_containers(results[-1])) - set(before.containers))
-
-
-def check_import(result: Result, sdk: str, timeout: int) -> None:
-    """BrokenLink unless the import tool reported success."""
-    program = "cloudhsm-cli" if sdk == "5" else "import_key"
-    try:
-        ran = key_lookup.checked_run(result, program)
-    except key_lookup.NotInstalledError as error:
-        raise BrokenLink(
-            "client",
-            f"{program} is not there any more.",
-            "Install the client again (the role cloudhsm.codesign.client does).",
-        ) from error
-    if ran.timed_out:
-        raise BrokenLink(
-            "cluster", f"{program} did not end within {timeout} seconds.", cloudhsm_cli.CONNECTION_ADVICE
-        )
-    if sdk == "5":
-        cloudhsm_cli.parse_generate_file(
-            cli_backend.utf8(ran.stdout_bytes), cli_backend.utf8(ran.stderr_bytes), ran.exit_code
-        )
-    else:
-        import_key.parse(ran.stdout, ran.stderr, ran.exit_code)
 
 
 # Readers
@@ -483,17 +380,9 @@ def comes_with_the_play(broken: BrokenLink) -> bool:
     return broken.link in ("client", "service") or isinstance(broken, store_entry.NotInStoreError)
 
 
-def sdk_or_newest(wanted: Wanted, seen: Seen) -> str:
+def sdk_or_newest(wanted: Wanted, seen: Seen) -> ClientSdk:
     """The client SDK whose credentials the provider takes; for removing it matters no more than that."""
-    return installed_sdk(wanted, seen) or (wanted.client_sdk if wanted.client_sdk != "auto" else "5")
-
-
-def installed_sdk(wanted: Wanted, seen: Seen) -> str:
-    """The client SDK to work with, "" where it is not installed."""
-    try:
-        return client_sdk(wanted, seen)
-    except BrokenLink:
-        return ""
+    return choose(wanted.client_sdk, seen.installed) or meant(wanted.client_sdk)[0]
 
 
 def warnings(made: Made) -> tuple[str, ...]:
@@ -508,7 +397,7 @@ def warnings(made: Made) -> tuple[str, ...]:
 
 def result(
     wanted: Wanted,
-    sdk: str,
+    sdk: ClientSdk | None,
     made: Made | None,
     before: Sequence[str],
     after: Sequence[str],
@@ -524,7 +413,7 @@ def result(
         "containers": [made.container, *made.others] if made else [],
         "removed": list(removed),
         "proof": made.proof if made else None,
-        "client_sdk": sdk or None,
+        "client_sdk": sdk.name if sdk else None,
         "thumbprint": wanted.thumbprint,
         "diff": {
             "before": {"container": held_before, "containers_of_the_host": list(before)},

@@ -25,6 +25,7 @@ from ...module_utils._results import (
     RunResult,
     ServiceResult,
 )
+from ...module_utils._sdk import SDKS, meant
 from ...module_utils._steps import (
     RemoveFile,
     Run,
@@ -280,10 +281,7 @@ def diagnose_steps(access: Access) -> tuple[list[Step], Mapping[str, str]]:
 
 def _lookups(access: Access) -> list[Lookup]:
     """The tools to try the login with; one that is not installed is no harm."""
-    backends = {"5": "cloudhsm_cli", "3": "key_mgmt_util"}
-    wanted = [
-        backend for sdk, backend in backends.items() if access.user and access.client_sdk in ("auto", sdk)
-    ]
+    wanted = [sdk.backend for sdk in meant(access.client_sdk, SDKS) if access.user]
     limit = min(60, access.timeout)
     return [
         Lookup(windows=True, backend=backend, user=access.user, timeout=limit)

@@ -14,9 +14,6 @@ import re
 
 PROGRAM = "C:\\Windows\\System32\\cmdkey.exe"
 
-TARGETS = {"3": "cloudhsm_client", "5": "CLOUDHSM_PIN"}
-"""The generic credential that each client SDK looks for."""
-
 
 def list_argv(target: str) -> tuple[str, ...]:
     return (f"/list:{target}",)

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 
-from ...module_utils._crypto_user import VARIABLES
 from ...module_utils._findings import BrokenLink
+from ...module_utils._sdk import Sdk3
 from ...module_utils._tools.key_mgmt_util import SERVICE
 
-VARIABLE = VARIABLES["3"]
 PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\import_key.exe"
 
 _REPRESENTED = re.compile(r"Represented\s+(\d+)\s+key\s?pairs?\b")
@@ -55,10 +54,10 @@ def parse(stdout: str, stderr: str = "", exit_code: int | None = 0) -> int:
 
 def _known_failure(text: str) -> BrokenLink | None:
     # The variable's name is the anchor: Azure's twin of the tool words the same sentence differently.
-    if re.search(rf"{VARIABLE} is not set", text):
+    if re.search(rf"{Sdk3.variable} is not set", text):
         return BrokenLink(
             "credential",
-            f"import_key found no credentials of a crypto user ({VARIABLE} is not set).",
+            f"import_key found no credentials of a crypto user ({Sdk3.variable} is not set).",
             "Set crypto_user and crypto_password, or store them in the Credential Manager of this account and use become: a plain WinRM logon cannot read it.",
         )
     if re.search(r"Daemon socket connection error|Failed to connect socket|0x40000040", text):

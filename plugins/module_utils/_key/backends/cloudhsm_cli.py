@@ -9,6 +9,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 
 from ..._findings import BrokenLink
 from ..._results import Result, RunResult
+from ..._sdk import Sdk5
 from ..._steps import Run
 from ..._tools import cloudhsm_cli as tool
 from ..lookup import Lookup, Runner, checked_run, refusal
@@ -79,7 +80,7 @@ def _page_step(wanted: WantedKey, lookup: Lookup, starting_token: str = "") -> R
         program(lookup),
         tool.key_list(_filters(wanted), starting_token, lookup.cluster_id),
         environment=dict(tool.ROLE_ENVIRONMENT),
-        secret_environment=lookup.user.environment("5"),
+        secret_environment=lookup.user.environment(Sdk5.name),
         timeout=lookup.timeout,
     )
 

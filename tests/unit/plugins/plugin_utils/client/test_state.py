@@ -139,7 +139,7 @@ def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
         ("CloudHSM client (ksp)", "not installed"),
         (configure.CUSTOMER_CA, "no such file"),
     ]
-    assert (seen.client_sdk, seen.missing) == ("", ("cli", "ksp"))
+    assert (seen.sdk, seen.missing) == (None, ("cli", "ksp"))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Run, changes_host
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._aspect import Context
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import stored_login as credentials
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._sdk import SDK3, SDK5
 
 ENTRY = RunResult(
     0,
@@ -26,10 +27,10 @@ def test_asks_for_presence_only() -> None:
     assert [
         (step.file.rsplit("\\", 1)[-1], step.arguments[-1]) for step in steps if isinstance(step, Run)
     ] == [
-        ("cmdkey.exe", "/list:cloudhsm_client"),
-        ("cmd.exe", "if defined n3fips_password (exit 3) else (exit 4)"),
         ("cmdkey.exe", "/list:CLOUDHSM_PIN"),
         ("cmd.exe", "if defined CLOUDHSM_PIN (exit 3) else (exit 4)"),
+        ("cmdkey.exe", "/list:cloudhsm_client"),
+        ("cmd.exe", "if defined n3fips_password (exit 3) else (exit 4)"),
     ]
     assert not any(changes_host(step) for step in steps)
     assert (
@@ -58,9 +59,9 @@ def test_asks_for_presence_only() -> None:
 def test_three_values(results: tuple[Result, ...], places: dict[str, str], has: str) -> None:
     seen = credentials.read(WANTED, results)
     assert credentials.report(WANTED, seen) == {"credentials": {"sdk5": places}}
-    assert seen.has("5") == has
-    assert seen.has("3") == "unknown"
-    findings = credentials.compare(WANTED, seen, Context(account="WINHOST\\agent", client_sdk="5"))
+    assert seen.has(SDK5) == has
+    assert seen.has(SDK3) == "unknown"
+    findings = credentials.compare(WANTED, seen, Context(account="WINHOST\\agent", sdk=SDK5))
     assert [finding.seen for finding in findings] == ([] if has == "present" else [has])
     assert all(
         "WINHOST\\agent (entry CLOUDHSM_PIN of the Credential Manager, or variable CLOUDHSM_PIN)"
@@ -71,7 +72,7 @@ def test_three_values(results: tuple[Result, ...], places: dict[str, str], has: 
 
 def test_both_sdks_are_told_apart() -> None:
     stored = RunResult(0, b"\r\n    Ziel: LegacyGeneric:target=cloudhsm_client\r\n")
-    seen = credentials.read(credentials.Wanted(), (stored, RunResult(4), NO_ENTRY, RunResult(3)))
+    seen = credentials.read(credentials.Wanted(), (NO_ENTRY, RunResult(3), stored, RunResult(4)))
     assert credentials.report(credentials.Wanted(), seen)["credentials"] == {
         "sdk3": {"credential_manager": "present", "environment": "absent"},
         "sdk5": {"credential_manager": "absent", "environment": "present"},

@@ -29,6 +29,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import container as key_container
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import making as key_container_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import Seen, Wanted
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._sdk import SDK3, SDK5, ClientSdk, version_of
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import entry as store_entry
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.certutil import KeyContainer
 from tests.unit.plugins.certificates import blob, make
@@ -109,10 +110,10 @@ def test_what_a_host_has() -> None:
         "5": {"10.0.0.4", "10.0.0.5"},
         "3": {"10.0.0.6"},
     }
-    assert key_container.client_sdk(WANTED, there) == "5"
-    assert key_container.client_sdk(replace(WANTED, client_sdk="3"), there) == "3"
+    assert key_container.sdk_of(WANTED, there) is SDK5
+    assert key_container.sdk_of(replace(WANTED, client_sdk="3"), there) is SDK3
     with pytest.raises(BrokenLink, match="Client SDK 3 is not installed"):
-        key_container.client_sdk(replace(WANTED, client_sdk="3"), replace(there, import_key=False))
+        key_container.sdk_of(replace(WANTED, client_sdk="3"), replace(there, import_key=False))
 
 
 def test_the_certificate_on_the_host_is_read_along() -> None:
@@ -190,22 +191,22 @@ def test_an_ec_container_is_matched_by_its_point() -> None:
     ],
 )
 def test_versions(text: str, numbers: tuple[int, ...]) -> None:
-    assert key_container.version_of(text) == numbers
+    assert version_of(text) == numbers
 
 
 @pytest.mark.parametrize(
     ("cli", "ksp", "sdk", "count"),
     [
-        ("5.14.0", "5.14.0", "5", 2),
-        ("5.15.2", "5.18.0", "5", 1),
-        ("5.16.0", "5.16.0", "5", 2),
-        ("5.16.1", "5.16.1", "5", 0),
-        ("5.13.0", "5.13.0", "5", 0),
-        ("5.14.0", "5.14.0", "3", 0),
-        ("unknown", "", "5", 0),
+        ("5.14.0", "5.14.0", SDK5, 2),
+        ("5.15.2", "5.18.0", SDK5, 1),
+        ("5.16.0", "5.16.0", SDK5, 2),
+        ("5.16.1", "5.16.1", SDK5, 0),
+        ("5.13.0", "5.13.0", SDK5, 0),
+        ("5.14.0", "5.14.0", SDK3, 0),
+        ("unknown", "", SDK5, 0),
     ],
 )
-def test_known_faults(cli: str, ksp: str, sdk: str, count: int) -> None:
+def test_known_faults(cli: str, ksp: str, sdk: ClientSdk, count: int) -> None:
     warnings = key_container.known_faults(Seen(cli_version=cli, ksp_version=ksp), sdk)
     assert len(warnings) == count
     assert all("5.16.1 or newer" in text for text in warnings)
@@ -306,7 +307,7 @@ def test_proof_that_was_not_made() -> None:
     silent = key_container_plan.read_proof(RunResult(0x80090020, b"CLOUDHSM_PIN is not set\r\n"))
     assert key_container_plan.listing_failed(silent).link == "credential"
     with pytest.raises(ValueError, match="both handles"):
-        key_container_plan.plan(WANTED, Seen(), "3", (1, None))
+        key_container_plan.plan(WANTED, Seen(), SDK3, (1, None))
 
 
 def test_a_wanted_container_shows_no_password() -> None:

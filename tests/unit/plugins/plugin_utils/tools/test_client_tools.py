@@ -36,12 +36,12 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import (
         ({}, ""),
     ],
 )
-def test_sdk5_argv(arguments: dict, line: str) -> None:
-    assert quote(configure.sdk5_argv(**arguments)) == line
+def test_configure_argv(arguments: dict, line: str) -> None:
+    assert quote(configure.argv(**arguments)) == line
 
 
 def test_other_command_lines() -> None:
-    assert quote(configure.sdk3_argv("10.0.1.17")) == "-a 10.0.1.17"
+    assert quote(configure.argv(("10.0.1.17",))) == "-a 10.0.1.17"
     assert quote(net.start_argv("AWSCloudHSMClient")) == "start AWSCloudHSMClient"
     assert quote(net.stop_argv("AWSCloudHSMClient")) == "stop AWSCloudHSMClient"
     assert quote(net.automatic_argv("AWSCloudHSMClient")) == "config AWSCloudHSMClient start= auto"
