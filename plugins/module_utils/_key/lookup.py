@@ -16,6 +16,7 @@ from .._crypto_user import NOBODY, CryptoUser
 from .._findings import BrokenLink
 from .._results import Failure, Result, RunResult, expect
 from .._steps import Step
+from .pair import PublicKeyMode
 
 Runner = Callable[[Sequence[Step], Mapping[str, str]], Sequence[Result]]
 """Runs steps with the secrets that they name, and gives one result a step."""
@@ -36,7 +37,7 @@ class Lookup:
     pkcs11_module: str = ""
     token_label: str = ""
     cluster_id: str = ""
-    public_key: str = "optional"
+    public_key: PublicKeyMode = "optional"
     user: CryptoUser = NOBODY
     timeout: int = 60
     scratch: str = ""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Literal, Optional, Sequence, Tuple, get_args
 
 from .._findings import BrokenLink
 from .._tools import cloudhsm_cli
 
 SMALLEST_RSA, LARGEST_RSA = 2048, 4096
 
-PUBLIC_KEY_MODES = ("required", "optional", "ignored")
+PublicKeyMode = Literal["required", "optional", "ignored"]
+PUBLIC_KEY_MODES: Tuple[PublicKeyMode, ...] = get_args(PublicKeyMode)
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def bare_digits(digits: str) -> str:
 # --------------------------------------------------------------------------------------------------------
 
 
-def judge(wanted: WantedKey, seen: Sequence[SeenKey], public_key: str) -> KeyPair:
+def judge(wanted: WantedKey, seen: Sequence[SeenKey], public_key: PublicKeyMode) -> KeyPair:
     """The key pair, if there is exactly one and it is the wanted one. BrokenLink says what else there is."""
     for key in seen:
         _check_identity(wanted, key)
@@ -223,7 +224,7 @@ def only_private(private: Sequence[int], public: Sequence[int], wanted: WantedKe
     )
 
 
-def only_public(public: Sequence[int], mode: str, wanted: WantedKey) -> Optional[int]:
+def only_public(public: Sequence[int], mode: PublicKeyMode, wanted: WantedKey) -> Optional[int]:
     """The handle of the one public key; None where it is not asked for or, being optional, is not exactly
     one.
     """

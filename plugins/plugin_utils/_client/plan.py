@@ -29,7 +29,7 @@ from .state import (
     Component,
     Seen,
     Wanted,
-    compare,
+    compare_client,
     customer_ca_differs,
     drift,
     missing_providers,
@@ -235,7 +235,7 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
         for text in [_trouble(step, result)]
         if text
     )
-    left = [finding for finding in compare(want, seen) if finding.link != "cluster"]
+    left = compare_client(want, seen)
     if left:
         first = left[0]
         problem = (

@@ -363,6 +363,11 @@ def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
 
 def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     """What is not as wanted, in the order of the chain."""
+    return [*compare_client(want, seen), *compare_connections(seen)]
+
+
+def compare_client(want: Wanted, seen: Seen) -> list[Finding]:
+    """What is not as wanted of the host itself."""
     findings: list[Finding] = []
     unfit = unfit_sdk(want, seen)
     if unfit:
@@ -408,7 +413,12 @@ def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Find
     findings += [
         Finding("provider", name, "registered", "not registered", repair) for name in missing_providers(seen)
     ]
-    findings += [
+    return findings
+
+
+def compare_connections(seen: Seen) -> list[Finding]:
+    """The HSMs that do not answer: no state of the host, and nothing that a module puts right."""
+    return [
         Finding(
             "cluster",
             f"TCP connection to {item.address}:{PORT}",
@@ -420,7 +430,6 @@ def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Find
         for item in seen.connections
         if not item.reachable
     ]
-    return findings
 
 
 def _compare_service(seen: Seen) -> list[Finding]:

@@ -7,7 +7,7 @@ value.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Literal, Mapping, Sequence, get_args
 
 from ...module_utils._findings import Finding
 from ...module_utils._results import Result, RunResult
@@ -18,6 +18,8 @@ from .._tools import cmd, cmdkey
 
 PLACES = ("credential_manager", "environment")
 TIMEOUT = 30
+Presence = Literal["present", "unknown", "absent"]
+BEST_FIRST: tuple[Presence, ...] = get_args(Presence)
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Seen:
-    """By client SDK: place -> ``present``, ``absent`` or ``unknown``."""
+    """By client SDK: place -> whether an entry is there."""
 
-    by_sdk: Mapping[str, Mapping[str, str]]
+    by_sdk: Mapping[str, Mapping[str, Presence]]
 
-    def has(self, sdk: ClientSdk) -> str:
+    def has(self, sdk: ClientSdk) -> Presence:
         """Whether the SDK's tools find credentials in any place."""
         values = set(self.by_sdk.get(sdk.name, {}).values())
-        return next((value for value in ("present", "unknown", "absent") if value in values), "unknown")
+        return next((value for value in BEST_FIRST if value in values), "unknown")
 
 
 def observe(wanted: Wanted) -> list[Step]:
@@ -52,7 +54,7 @@ def observe(wanted: Wanted) -> list[Step]:
 
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
-    found: dict[str, Mapping[str, str]] = {}
+    found: dict[str, Mapping[str, Presence]] = {}
     for number, sdk in enumerate(meant(wanted.client_sdk, SDKS)):
         listed, asked = results[2 * number : 2 * number + 2]
         entry = (
@@ -89,5 +91,5 @@ def report(_wanted: Wanted, seen: Seen) -> dict[str, Any]:
     return {"credentials": {f"sdk{sdk}": dict(places) for sdk, places in seen.by_sdk.items()}}
 
 
-def _word(known: bool | None) -> str:
+def _word(known: bool | None) -> Presence:
     return "unknown" if known is None else "present" if known else "absent"

@@ -7,7 +7,7 @@ mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Literal, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from ...module_utils._key import lookup as key_lookup
@@ -194,7 +194,7 @@ class Made:
     """
 
     container: str
-    proof: str
+    proof: Literal["association", "public_key", "new_file"]
     others: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     doubt: BrokenLink | None = None

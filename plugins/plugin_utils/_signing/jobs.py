@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping, Sequence
+from typing import Any, Final, Literal, Mapping, Sequence
 
 from ...module_utils._results import DigestResult, Failure, Result
 from ...module_utils._steps import (
@@ -43,7 +43,12 @@ from .signature import (
     SeenFile,
 )
 
-OPEN, GOOD, DONE, FAILED, NOT_TRIED = "open", "good", "done", "failed", "not_tried"
+Status = Literal["open", "good", "done", "failed", "not_tried"]
+OPEN: Final = "open"
+GOOD: Final = "good"
+DONE: Final = "done"
+FAILED: Final = "failed"
+NOT_TRIED: Final = "not_tried"
 """A job's status: to be worked on; its copy is as wanted; the copy is in the file's place; given up; SignTool
 never came to it.
 """
@@ -85,7 +90,7 @@ class Job:
     decision: Decision
     copy: str
     pending: Decision | None = None
-    status: str = OPEN
+    status: Status = OPEN
     now: SeenFile | None = None
     problem: Problem | None = None
     tries: int = 0

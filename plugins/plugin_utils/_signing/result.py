@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Literal, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from .jobs import DONE, NOT_TRIED, Job
@@ -23,6 +23,8 @@ from .signature import (
     untrusted,
     untrusted_note,
 )
+
+Outcome = Literal["unchanged", "changed", "failed", "not_tried"]
 
 SHOWN = 5
 """How many failed files the message names; all of them stand in ``files``."""
@@ -64,7 +66,8 @@ def entries(
 def _entry(
     wanted: Wanted, seen: SeenFile, decision: Decision, job: Job | None, check_mode: bool
 ) -> dict[str, Any]:
-    after, outcome, problem, changed = seen, "unchanged", decision.problem, False
+    outcome: Outcome = "unchanged"
+    after, problem, changed = seen, decision.problem, False
     if decision.action == REFUSE:
         outcome = "failed"
     if job is not None and job.status == DONE and job.now is not None:

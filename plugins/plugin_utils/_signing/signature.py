@@ -9,7 +9,7 @@ depends on a name.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, Literal, assert_never, get_args
 
 from ...module_utils._findings import Finding
 from ...module_utils._results import (
@@ -29,11 +29,21 @@ from .._tools.signtool.text import (
     words,
 )
 
-STATES: tuple[str, ...] = ("signed", "verified", "timestamped", "unsigned")
+State = Literal["signed", "verified", "timestamped", "unsigned"]
+"""What a user can want."""
+STATES: tuple[State, ...] = get_args(State)
+Kind = Literal["missing", "empty", "in_use", "unreadable", "not_signable", "unsigned", "signed"]
+"""What a file is found to be."""
 SHARING_VIOLATIONS = (32, 33)
 """Win32 errors of a file that another process holds open."""
 
-LEAVE, SIGN, APPEND, TIMESTAMP, REMOVE, REFUSE = "leave", "sign", "append", "timestamp", "remove", "refuse"
+Action = Literal["leave", "sign", "append", "timestamp", "remove", "refuse"]
+LEAVE: Final = "leave"
+SIGN: Final = "sign"
+APPEND: Final = "append"
+TIMESTAMP: Final = "timestamp"
+REMOVE: Final = "remove"
+REFUSE: Final = "refuse"
 ONE_SIGNATURE_ONLY: tuple[str, ...] = (".msi", ".msp", ".mst")
 """Kinds of files to which SignTool adds no second signature (it refuses /as for them even while they are
 unsigned).
@@ -63,7 +73,7 @@ class Wanted:
     have a timestamp.
     """
 
-    state: str = "signed"
+    state: State = "signed"
     thumbprint: str = ""
     digest: str = "sha256"
     timestamped: bool = False
@@ -72,16 +82,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class SeenFile:
-    """``kind``: missing, empty, in_use, unreadable, not_signable, unsigned or signed.
-
-    ``valid``: all signatures verify under the default Authenticode policy, and so do their timestamps.
+    """``valid``: all signatures verify under the default Authenticode policy, and so do their timestamps.
     ``complaints`` say why not; which signature each belongs to is known only where all fail (``all_bad``), as
     SignTool does not say.
     ``tool_failed``: it was no answer of SignTool's that came, and why.
     """
 
     path: str
-    kind: str
+    kind: Kind
     size: int = 0
     sha256: str = ""
     signatures: tuple[Signature, ...] = ()
@@ -121,7 +129,7 @@ class Decision:
     should know.
     """
 
-    action: str
+    action: Action
     index: int = 0
     problem: Problem | None = None
     note: str = ""
@@ -138,7 +146,7 @@ class Decision:
 def read_file(path: str, digest: Result, run: RunResult | Failure | Skipped) -> SeenFile:
     """One file, from its digest and from the run of SignTool that verified it."""
     if isinstance(digest, Failure):
-        kind = "in_use" if is_sharing_violation(digest) else "unreadable"
+        kind: Kind = "in_use" if is_sharing_violation(digest) else "unreadable"
         return SeenFile(path, kind, note=digest.message)
     if not isinstance(digest, DigestResult):
         return SeenFile(path, "unreadable", note="the file was not read")
@@ -238,12 +246,17 @@ def decide(wanted: Wanted, seen: SeenFile) -> Decision:
     problem = _unusable(wanted, seen)
     if problem:
         return Decision(REFUSE, problem=problem)
-    return {
-        "signed": _for_signed,
-        "verified": _for_verified,
-        "timestamped": _for_timestamped,
-        "unsigned": _for_unsigned,
-    }[wanted.state](wanted, seen)
+    match wanted.state:
+        case "signed":
+            return _for_signed(wanted, seen)
+        case "verified":
+            return _for_verified(wanted, seen)
+        case "timestamped":
+            return _for_timestamped(wanted, seen)
+        case "unsigned":
+            return Decision(REMOVE) if seen.kind == "signed" else Decision(LEAVE)
+        case _:
+            assert_never(wanted.state)
 
 
 def _unusable(wanted: Wanted, seen: SeenFile) -> Problem | None:
@@ -364,10 +377,6 @@ def _stamp_is_bad(seen: SeenFile, one: Signature) -> bool:
     if not one.timestamped or not seen.all_bad or (one.stamp_status or 0) & reasons.STAMP_OF_THE_HOST:
         return False
     return any(complaint.reason.key == "timestamp_invalid" for complaint in seen.complaints)
-
-
-def _for_unsigned(wanted: Wanted, seen: SeenFile) -> Decision:
-    return Decision(REMOVE) if seen.kind == "signed" else Decision(LEAVE)
 
 
 def _signers(seen: SeenFile) -> str:

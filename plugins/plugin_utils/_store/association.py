@@ -15,7 +15,7 @@ machine-keys flag only where they are asked for: a provider may ignore them, and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any, Literal, Sequence
 
 from ...module_utils._certificate import CertificateError, read_certificate, serial_of
 from ...module_utils._findings import BrokenLink, Finding
@@ -59,7 +59,7 @@ class Wanted:
     machine_keys: bool | None = None
     key_spec: int | None = None
     friendly_name: str | None = None
-    method: str = "auto"
+    method: Literal["auto", "search", "property_file"] = "auto"
 
     @property
     def store(self) -> str:
@@ -138,7 +138,12 @@ def _by_serial(entries: store_entry.Entries, wanted: Wanted) -> str:
 
 
 def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
-    """A finding for each property of the association that differs."""
+    """A finding for each property that differs."""
+    return [*compare_key(wanted, seen), *compare_name(wanted, seen)]
+
+
+def compare_key(wanted: Wanted, seen: Seen) -> list[Finding]:
+    """A finding for each property of the association itself."""
     what = f"association of {seen.thumbprint} in {wanted.store}"
     if not wanted.present:
         return [Finding("container", what, "none", describe(seen.key), REPAIR)] if seen.key else []
@@ -148,7 +153,7 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
             if wanted.container
             else f"a container of {wanted.provider}"
         )
-        return [Finding("container", what, wish, "none", REPAIR), *_compare_name(wanted, seen)]
+        return [Finding("container", what, wish, "none", REPAIR)]
     key = seen.key
     findings = []
     if key.provider.lower() != wanted.provider.lower():
@@ -171,11 +176,13 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
             findings.append(
                 Finding("container", f"{name} in the {what}", str(asked).lower(), str(number).lower(), REPAIR)
             )
-    return [*findings, *_compare_name(wanted, seen)]
+    return findings
 
 
-def _compare_name(wanted: Wanted, seen: Seen) -> list[Finding]:
-    if wanted.friendly_name is None or (seen.friendly_name or "") == wanted.friendly_name:
+def compare_name(wanted: Wanted, seen: Seen) -> list[Finding]:
+    """A finding where the friendly name is another one; where no association is wanted it may be any."""
+    same = wanted.friendly_name is None or (seen.friendly_name or "") == wanted.friendly_name
+    if same or not wanted.present:
         return []
     what = f"friendly name of {seen.thumbprint} in {wanted.store}"
     return [
