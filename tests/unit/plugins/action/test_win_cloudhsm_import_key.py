@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_import_key import ActionModule
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import import_key
 from tests.unit.plugins.action.cloud_host import (
@@ -53,6 +53,19 @@ def act(there: CloudHost, check_mode: bool = False, **arguments: Any) -> Raw:
 
 # Present
 # --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_new_container_is_taken_where_another_one_turns_out_to_hold_the_key_too() -> None:
+    there = host().with_container("aaaa-1111", None)
+
+    def make_and_show(step: Raw) -> Raw:
+        there.held["aaaa-1111"] = SIGNING
+        return there._cli(step)
+
+    there.tools[cloudhsm_cli.WINDOWS_PROGRAM] = make_and_show
+    result = act(there)
+    assert (result["container"], result["containers"]) == ("7e3c-b2f5", ["7e3c-b2f5", "aaaa-1111"])
+    assert any("7e3c-b2f5 is used, aaaa-1111 could be removed" in text for text in result["warnings"])
 
 
 @pytest.mark.parametrize(("sdk", "calls"), [("5", 2), ("3", 3)])
@@ -322,6 +335,28 @@ def test_an_hsm_that_import_key_cannot_reach_is_no_stopped_service() -> None:
     there.reachable.clear()
     result = act(there, private_handle=1835009, public_handle=1835010)
     assert (result["link"], "port 2223" in result["msg"]) == ("cluster", True)
+
+
+@pytest.mark.parametrize(
+    ("reachable", "link", "unreachable"),
+    [
+        ({"10.0.1.17", "10.0.2.23"}, "container", None),
+        ({"10.0.1.17"}, "container", ["10.0.2.23"]),
+        ({"10.0.2.23"}, "container", ["10.0.1.17"]),
+        (set(), "cluster", None),
+    ],
+)
+def test_one_of_two_hsms_that_is_down_is_not_the_cluster(
+    reachable: set[str], link: str, unreachable: list[str] | None
+) -> None:
+    there = host().with_container("aaaa-1111", SIGNING)
+    servers = [{"hostname": "10.0.1.17"}, {"hostname": "10.0.2.23"}]
+    content = json.dumps({"clusters": [{"type": "hsm2m", "cluster": {"servers": servers}}]})
+    there.files[f"{configure.FOLDERS[0]}\\{configure.CLI_FILE}"] = content.encode()
+    there.listing_code = 0x80090016
+    there.reachable = reachable
+    result = act(there)
+    assert (result["failed"], result["link"], result.get("unreachable")) == (True, link, unreachable)
 
 
 @pytest.mark.parametrize(

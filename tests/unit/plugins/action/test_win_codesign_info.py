@@ -204,6 +204,40 @@ def test_one_damage_is_one_finding(
     assert all(finding["repair"] for finding in result["findings"])
 
 
+OLD = make("Old", "Test Root", days=30)
+
+
+@pytest.mark.parametrize(
+    ("apply", "identities", "links"),
+    [
+        (
+            damage(
+                reachable=set(), tools={certutil.PROGRAM: lambda step: ran(0, "Provider Name: Other\r\n")}
+            ),
+            [IDENTITY],
+            ["cluster", "provider"],
+        ),
+        (
+            damage(registry={MY: binary(blob(SIGNER, CONTAINER, "Microsoft KSP"))}),
+            [{"name": "old", "certificate": OLD.pem}, IDENTITY],
+            ["provider", "certificate", "certificate"],
+        ),
+        (
+            damage(registry={MY: binary(blob(SIGNER))}),
+            [IDENTITY, {"name": "old", "certificate": OLD.pem}],
+            ["certificate", "certificate", "container"],
+        ),
+    ],
+)
+def test_findings_stand_in_the_order_of_the_chain(
+    host: FakeHost, apply: Callable[[FakeHost], None], identities: list[Raw], links: list[str]
+) -> None:
+    """A person repairs from the host on: what comes first is what hides the rest."""
+    apply(host)
+    result = run_action(ActionModule, {**WANTED, "identities": identities}, host)
+    assert [finding["link"] for finding in result["findings"]] == links
+
+
 @pytest.mark.parametrize(
     ("identity", "link", "what", "expected", "seen"),
     [

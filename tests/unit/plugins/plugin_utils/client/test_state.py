@@ -217,6 +217,32 @@ def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, 
     assert "said" not in finding.as_dict()
 
 
+@pytest.mark.parametrize(
+    ("reachable", "warned"),
+    [
+        ((True, True), ()),
+        ((True, False), ("10.0.2.23",)),
+        ((False, True), ("10.0.1.17",)),
+        ((False, False), None),
+        ((), ()),
+    ],
+)
+def test_only_all_hsms_down_are_the_cluster(
+    reachable: tuple[bool, ...], warned: tuple[str, ...] | None
+) -> None:
+    connections = tuple(map(client.Connection, ADDRESSES, reachable))
+    seen = replace(sdk5(file(), file()), connections=connections)
+    if warned is None:
+        with pytest.raises(BrokenLink, match="reaches no HSM of the cluster") as caught:
+            client_plan.check_connections(WANT, seen)
+        assert caught.value.link == "cluster"
+        return
+    texts = client_plan.check_connections(WANT, seen)
+    assert [address in text for address, text in zip(warned, texts, strict=True)] == [True] * len(warned)
+    # A run that did its work is not judged by them.
+    assert client_plan.judge(WANT, seen, [], []) == ()
+
+
 def test_only_what_differs_is_configured() -> None:
     steps = client_plan.plan(WANT, sdk5(file(), file(disabled=True)))
     assert [step.file for step in steps if isinstance(step, Run)] == ["C:\\x\\configure.exe"]

@@ -148,6 +148,9 @@ def test_architecture_is_the_folders() -> None:
     assert signing_tool.Seen(True, KIT + r"\x64\signtool.exe").architecture == "x64"
     assert signing_tool.Seen(True, KIT + r"\ARM64\signtool.exe").architecture == "arm64"
     assert signing_tool.Seen(True, r"D:\x86 tools\signtool.exe").architecture == ""
+    # The deepest folder that names one says it.
+    assert signing_tool.Seen(True, r"D:\arm64\kits\x64\signtool.exe").architecture == "x64"
+    assert signing_tool.Seen(True, r"D:\x64\x86\tools\signtool.exe").architecture == "x86"
     assert signing_tool.numbers("10.0.x.1") == (10, 0, 0, 1)
 
 

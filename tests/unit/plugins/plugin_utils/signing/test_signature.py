@@ -24,6 +24,10 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signatu
     read_verified,
     state_word,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.output import (
+    ChainCertificate,
+    Signature,
+)
 from support import recordings
 
 RECORDINGS = {case["name"]: case for case in recordings.signtool_answers()}
@@ -159,6 +163,40 @@ def test_decisions(wanted: Wanted, name: str, action: str) -> None:
     assert decision.action == action
     assert (decision.problem is not None) is (action == "refuse")
     assert bool(compare(wanted, seen)) is (action != "leave")
+
+
+def by_one_signer(*stamped: bool) -> SeenFile:
+    """A file with a signature of OWN for each, with or without a timestamp."""
+    chain = (ChainCertificate(OWN, "Example"),)
+    signatures = tuple(
+        Signature(number, "sha256", chain=chain, timestamped=has) for number, has in enumerate(stamped)
+    )
+    return SeenFile(PATH, "signed", 10, "ab" * 32, signatures, valid=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stamped", "action", "index"),
+    [
+        # One timestamped signature is what signed asks for,
+        (STAMPED, (True, False), "leave", 0),
+        (STAMPED, (False, True), "leave", 0),
+        (STAMPED, (False, False), "timestamp", 0),
+        # all of them what verified and timestamped ask for.
+        (Wanted("verified", OWN, timestamped=True), (True, True), "leave", 0),
+        (Wanted("verified", OWN, timestamped=True), (True, False), "refuse", 0),
+        (Wanted("verified", OWN, timestamped=True), (False, True), "refuse", 0),
+        (Wanted("timestamped", OWN), (True, True), "leave", 0),
+        (Wanted("timestamped", OWN), (True, False), "timestamp", 1),
+        (Wanted("timestamped", OWN), (False, True), "timestamp", 0),
+    ],
+)
+def test_any_or_all_signatures_have_a_timestamp(
+    wanted: Wanted, stamped: tuple[bool, ...], action: str, index: int
+) -> None:
+    seen = by_one_signer(*stamped)
+    decision = decide(wanted, seen)
+    assert (decision.action, decision.index) == (action, index)
+    assert state_word(wanted, seen) == ("timestamped" if any(stamped) else "signed")
 
 
 def test_findings_name_the_broken_link() -> None:
