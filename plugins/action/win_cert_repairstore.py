@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
 from ..module_utils._certificate import check_for_signing
-from ..module_utils._findings import BrokenLink
+from ..module_utils._findings import BrokenLink, NotInStoreError
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
 from ..plugin_utils._action import CodesignAction
@@ -17,7 +17,7 @@ from ..plugin_utils._formats.store_blob import KeyProvInfo
 from ..plugin_utils._store import association
 from ..plugin_utils._store import repair as plan
 from ..plugin_utils._store.association import Seen, Wanted
-from ..plugin_utils._store.entry import UNARCHIVE, NotInStoreError, archived, parsed
+from ..plugin_utils._store.entry import UNARCHIVE, archived, parsed
 from ..plugin_utils._store.repair import KeyTest
 
 

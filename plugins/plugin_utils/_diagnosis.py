@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Mapping, Sequence
 
-from ..module_utils._findings import BrokenLink
+from ..module_utils._findings import BrokenLink, ListingFailedError, UnexplainedError
 from ..module_utils._key.backends import TOOLS
 from ..module_utils._key.backends import cloudhsm_cli as cli_backend
 from ..module_utils._results import (
@@ -25,7 +25,7 @@ from ..module_utils._steps import (
 )
 from ..module_utils._tools import cloudhsm_cli, configure
 from ._key.container import Seen, Wanted
-from ._key.making import ListingFailedError, lookup
+from ._key.making import lookup
 from ._tools import certutil
 
 PORT = 2223
@@ -33,10 +33,12 @@ PORT = 2223
 
 def worth_diagnosis(broken: BrokenLink) -> bool:
     """Whether the tool's own words leave open what is wrong."""
-    return (
-        isinstance(broken, ListingFailedError)
-        or broken.link in ("cluster", "service", "container", "credential", "provider")
-        or (broken.link == "key" and "failed:" in broken.problem)
+    return isinstance(broken, (ListingFailedError, UnexplainedError)) or broken.link in (
+        "cluster",
+        "service",
+        "container",
+        "credential",
+        "provider",
     )
 
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Mapping
 
+from ...module_utils._findings import Link
+
 Scope = Literal["run", "key", "file", "timestamp"]
 """What a failure of SignTool ends."""
 
@@ -34,7 +36,7 @@ class Meaning:
     sentence, and what to do.
     """
 
-    link: str
+    link: Link
     meaning: str
     advice: str = ""
 
@@ -44,7 +46,7 @@ class Reason:
     """One known reason of SignTool's. ``key`` names it, ``link`` is one of findings.LINKS."""
 
     key: str
-    link: str
+    link: Link
     scope: Scope
     meaning: str
     advice: str = ""
@@ -81,7 +83,7 @@ class Code:
         return self.verify or self.signtool
 
     @property
-    def link(self) -> str:
+    def link(self) -> Link:
         return self.usual.link
 
     @property

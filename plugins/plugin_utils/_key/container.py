@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
 from ...module_utils._crypto_user import NOBODY, CryptoUser
-from ...module_utils._findings import BrokenLink, Finding, found
+from ...module_utils._findings import BrokenLink, Finding, NotInstalledError, OutdatedError, found
 from ...module_utils._key.pair import WantedKey
 from ...module_utils._results import (
     AccessResult,
@@ -235,7 +235,7 @@ def client_sdk(wanted: Wanted, seen: Seen) -> str:
     programs = {"5": cloudhsm_cli.WINDOWS_PROGRAM, "3": import_key.PROGRAM}
     one = programs.get(wanted.client_sdk)
     missing = f"{one} is not there" if one else f"neither {' nor '.join(programs.values())} is there"
-    raise BrokenLink(
+    raise NotInstalledError(
         "client",
         f"{asked} installed on this host: {missing}.",
         "Install it first (the role cloudhsm.codesign.client does).",
@@ -263,7 +263,7 @@ def check_generate_file(seen: Seen) -> None:
     """BrokenLink where cloudhsm-cli is too old to write key reference files."""
     version = version_of(seen.cli_version)
     if version and version < cloudhsm_cli.OLDEST_WITH_KEY_REFERENCES:
-        raise BrokenLink(
+        raise OutdatedError(
             "client",
             f"cloudhsm-cli {seen.cli_version} cannot make key containers: it does not know the encoding ksp-key-reference.",
             "Update Client SDK 5 to 5.16.1 or newer.",

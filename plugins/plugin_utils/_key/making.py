@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
-from ...module_utils._findings import BrokenLink
+from ...module_utils._findings import (
+    BrokenLink,
+    Link,
+    ListingFailedError,
+    NotConfiguredError,
+    NotInstalledError,
+    NotInStoreError,
+    OutdatedError,
+    ServiceStoppedError,
+    UnreachableError,
+)
 from ...module_utils._key import lookup as key_lookup
 from ...module_utils._key.backends import cloudhsm_cli as cli_backend
 from ...module_utils._key.backends import key_mgmt_util as kmu_backend
@@ -31,7 +41,6 @@ from ...module_utils._steps import (
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
-from .._store import entry as store_entry
 from .._tools import certutil, import_key
 from .container import (
     FOLDER,
@@ -103,7 +112,7 @@ class Proof:
     keys: tuple[certutil.KeyContainer, ...] | None = None
     problem: str = ""
     code: int | None = None
-    said: tuple[str, str, str] | None = None
+    said: tuple[Link, str, str] | None = None
     """The provider's own words for it: link, sentence and advice."""
 
     def matches(self, wanted: Wanted, containers: Sequence[str]) -> tuple[str, ...]:
@@ -141,10 +150,6 @@ def read_proof(result: Result) -> Proof:
     return Proof(listing.keys)
 
 
-class ListingFailedError(BrokenLink):
-    """certutil could not list the containers, so that nothing can be proven."""
-
-
 def listing_failed(proof: Proof) -> BrokenLink:
     """certutil could not list the containers, so that nothing can be proven."""
     code = None if proof.code is None else hresult.as_text(proof.code)
@@ -178,7 +183,7 @@ def check_ready(wanted: Wanted, seen: Seen, sdk: str) -> None:
             if seen.service is None or not seen.service.exists
             else f"is {seen.service.status.lower()}"
         )
-        raise BrokenLink(
+        raise ServiceStoppedError(
             "service",
             f"The service {configure.SERVICE} {state}: the provider and import_key need it.",
             "Start it (win_cloudhsm_client does).",
@@ -364,14 +369,14 @@ def check_import(result: Result, sdk: str, timeout: int) -> None:
     program = "cloudhsm-cli" if sdk == "5" else "import_key"
     try:
         ran = key_lookup.checked_run(result, program)
-    except key_lookup.NotInstalledError as error:
-        raise BrokenLink(
+    except NotInstalledError as error:
+        raise NotInstalledError(
             "client",
             f"{program} is not there any more.",
             "Install the client again (the role cloudhsm.codesign.client does).",
         ) from error
     if ran.timed_out:
-        raise BrokenLink(
+        raise UnreachableError(
             "cluster", f"{program} did not end within {timeout} seconds.", cloudhsm_cli.CONNECTION_ADVICE
         )
     if sdk == "5":
@@ -480,7 +485,16 @@ def check_removed(results: Sequence[Result], containers: Sequence[str]) -> tuple
 
 def comes_with_the_play(broken: BrokenLink) -> bool:
     """Whether what is missing is put there by tasks before this one, which check mode did not do."""
-    return broken.link in ("client", "service") or isinstance(broken, store_entry.NotInStoreError)
+    return isinstance(broken, _COME_WITH_THE_PLAY)
+
+
+_COME_WITH_THE_PLAY = (
+    NotInstalledError,
+    NotConfiguredError,
+    OutdatedError,
+    ServiceStoppedError,
+    NotInStoreError,
+)
 
 
 def sdk_or_newest(wanted: Wanted, seen: Seen) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...module_utils._findings import Finding
+from ...module_utils._findings import Finding, Link
 from ...module_utils._results import (
     DigestResult,
     Failure,
@@ -47,7 +47,7 @@ class Problem:
     ``code`` and ``words`` are SignTool's own, where it gave any.
     """
 
-    link: str
+    link: Link
     msg: str
     code: int | None = None
     words: str = ""
@@ -448,7 +448,7 @@ def compare(wanted: Wanted, seen: SeenFile) -> list[Finding]:
     decision = decide(wanted, seen)
     if decision.action == LEAVE:
         return []
-    link = (
+    link: Link = (
         decision.problem.link if decision.problem else "timestamp" if decision.action == TIMESTAMP else "file"
     )
     repair = decision.problem.msg if decision.problem else "Run win_signtool (role cloudhsm.codesign.sign)."

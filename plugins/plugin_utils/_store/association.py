@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Sequence
 
 from ...module_utils._certificate import CertificateError, read_certificate, serial_of
-from ...module_utils._findings import BrokenLink, Finding
+from ...module_utils._findings import BrokenLink, Finding, NotInStoreError
 from ...module_utils._results import FileContent, Result
 from ...module_utils._steps import ReadFile, Step
 from .._formats.store_blob import KeyProvInfo
@@ -128,7 +128,7 @@ def _by_serial(entries: store_entry.Entries, wanted: Wanted) -> str:
         )
     if not found:
         entries.check()
-        raise store_entry.NotInStoreError(
+        raise NotInStoreError(
             "certificate",
             f"There is no certificate with the serial number {wanted.serial} in the store {wanted.store}.",
             store_entry.IMPORT_IT,
@@ -137,6 +137,11 @@ def _by_serial(entries: store_entry.Entries, wanted: Wanted) -> str:
 
 
 def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
+    """A finding for each property that differs: of the association, and the friendly name."""
+    return [*compare_key(wanted, seen), *compare_name(wanted, seen)]
+
+
+def compare_key(wanted: Wanted, seen: Seen) -> list[Finding]:
     """A finding for each property of the association that differs."""
     what = f"association of {seen.thumbprint} in {wanted.store}"
     if not wanted.present:
@@ -147,7 +152,7 @@ def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
             if wanted.container
             else f"a container of {wanted.provider}"
         )
-        return [Finding("container", what, wish, "none", REPAIR), *_compare_name(wanted, seen)]
+        return [Finding("container", what, wish, "none", REPAIR)]
     key = seen.key
     findings = []
     if key.provider.lower() != wanted.provider.lower():
@@ -170,11 +175,16 @@ def compare(wanted: Wanted, seen: Seen) -> list[Finding]:
             findings.append(
                 Finding("container", f"{name} in the {what}", str(asked).lower(), str(number).lower(), REPAIR)
             )
-    return [*findings, *_compare_name(wanted, seen)]
+    return findings
 
 
-def _compare_name(wanted: Wanted, seen: Seen) -> list[Finding]:
-    if wanted.friendly_name is None or (seen.friendly_name or "") == wanted.friendly_name:
+def compare_name(wanted: Wanted, seen: Seen) -> list[Finding]:
+    """A finding where another friendly name is asked for; one that loses its association keeps its name."""
+    if (
+        not wanted.present
+        or wanted.friendly_name is None
+        or (seen.friendly_name or "") == wanted.friendly_name
+    ):
         return []
     what = f"friendly name of {seen.thumbprint} in {wanted.store}"
     return [

@@ -42,6 +42,8 @@ from .association import (
     Seen,
     Wanted,
     compare,
+    compare_key,
+    compare_name,
     describe,
 )
 
@@ -135,7 +137,7 @@ def plan(wanted: Wanted, seen: Seen, access: Access) -> list[Step]:
         return []
     steps: list[Step] = []
     if chosen == "search":
-        if _association_differs(wanted, seen):
+        if compare_key(wanted, seen):
             arguments = certutil.repair_by_search_argv(
                 wanted.provider, wanted.store_name, seen.thumbprint, wanted.store_location
             )
@@ -148,8 +150,8 @@ def plan(wanted: Wanted, seen: Seen, access: Access) -> list[Step]:
         )
     if not wanted.present:
         return _by_file(wanted, seen, access, certutil.removal_file())
-    key = wished(wanted, seen) if _association_differs(wanted, seen) else None
-    if key is None and _association_differs(wanted, seen):
+    key = wished(wanted, seen) if compare_key(wanted, seen) else None
+    if key is None and compare_key(wanted, seen):
         raise BrokenLink(
             "argument",
             f"With method=property_file a container is needed: {seen.thumbprint} has no association with {wanted.provider} yet.",
@@ -158,16 +160,8 @@ def plan(wanted: Wanted, seen: Seen, access: Access) -> list[Step]:
     return _by_file(wanted, seen, access, certutil.property_file(key, _name_to_write(wanted, seen)))
 
 
-def _association_differs(wanted: Wanted, seen: Seen) -> bool:
-    return any(finding.link != "certificate" for finding in compare(wanted, seen))
-
-
 def _name_to_write(wanted: Wanted, seen: Seen) -> str | None:
-    return (
-        wanted.friendly_name
-        if any(finding.link == "certificate" for finding in compare(wanted, seen))
-        else None
-    )
+    return wanted.friendly_name if compare_name(wanted, seen) else None
 
 
 def _by_file(wanted: Wanted, seen: Seen, access: Access, content: bytes) -> list[Step]:

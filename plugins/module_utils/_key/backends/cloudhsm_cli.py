@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Mapping, Optional, Sequence, Tuple
 
-from ..._findings import BrokenLink
+from ..._findings import BrokenLink, LoginRefusedError
 from ..._results import Result, RunResult
 from ..._steps import Run
 from ..._tools import cloudhsm_cli as tool
@@ -137,13 +137,9 @@ def list_keys(run: Runner, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenKey, 
         result = run([_page_step(wanted, lookup, token)], lookup.user.secrets)[0]
         try:
             page = _read_page(result, lookup)
-        except BrokenLink as broken:
+        except LoginRefusedError as broken:
             # The tool refuses a locked user and a wrong password with the same words.
-            if (
-                broken.link == "credential"
-                and lookup.user
-                and is_locked(run([user_step(lookup)], {})[0], lookup.user.name)
-            ):
+            if lookup.user and is_locked(run([user_step(lookup)], {})[0], lookup.user.name):
                 raise tool.locked(lookup.user.name) from broken
             raise
         keys.extend(page.keys)

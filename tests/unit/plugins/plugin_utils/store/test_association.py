@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import read_certificate
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink, NotInStoreError
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
     Failure,
     FileContent,
@@ -45,7 +45,6 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import association
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import repair as association_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.association import Seen, Wanted
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import NotInStoreError
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.repair import Access, KeyTest
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
 
