@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
@@ -11,9 +12,11 @@ from ..module_utils._certificate import check_for_signing
 from ..module_utils._findings import BrokenLink, NotInStoreError
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
+from ..plugin_utils import _diagnosis as diagnosis
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cert_repairstore import ARGUMENTS, access, wanted
 from ..plugin_utils._formats.store_blob import KeyProvInfo
+from ..plugin_utils._key import container
 from ..plugin_utils._store import association
 from ..plugin_utils._store import repair as plan
 from ..plugin_utils._store.association import Seen, Wanted
@@ -64,11 +67,14 @@ class ActionModule(CodesignAction):
         its properties written after it.
         """
         seen = before
+        key = self._key(want, before)
+        looking = container.observe(key)
         while True:
             asking = association.observe(want)
             test = [plan.test_step(want, before.thumbprint, self.access)] if testing else []
-            results = self._run([*steps, *asking, *test])
+            results = self._run([*steps, *looking, *asking, *test])
             done, rest = results[: len(steps)], results[len(steps) :]
+            looked, rest = rest[: len(looking)], rest[len(looking) :]
             after = association.read(rest[: len(asking)], want)
             if test:
                 self.tested = plan.read_test(rest[-1], after.thumbprint)
@@ -84,10 +90,26 @@ class ActionModule(CodesignAction):
         try:
             plan.judge(want, before, after, done)
         except BrokenLink as broken:
-            if not plan.worth_diagnosis(broken):
+            host = diagnosis.seen_of(key, looked)
+            if host is None or not diagnosis.is_open(broken):
                 raise
-            plan.diagnose(want, self.access, self._run(*plan.diagnose_steps(self.access)), broken)
+            context = diagnosis.Context(key, host)
+            raise diagnosis.judge(context, self._run(*diagnosis.steps(context, broken)), broken) from None
         return after
+
+    def _key(self, want: Wanted, seen: Seen) -> container.Wanted:
+        """The certificate's key, for the diagnosis where it cannot be used."""
+        return container.Wanted(
+            key=diagnosis.key_of(seen.der),
+            thumbprint=seen.thumbprint,
+            store_name=want.store_name,
+            store_location=want.store_location,
+            provider=want.provider,
+            client_sdk=self.access.client_sdk,
+            user=self.access.user,
+            timeout=self.access.timeout,
+            scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}",
+        )
 
     def _check_certificate(self, want: Wanted, seen: Seen) -> None:
         """A certificate that only loses its association may be what it likes."""

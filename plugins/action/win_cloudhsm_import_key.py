@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any, Mapping, Sequence
 
-from ..module_utils._findings import BrokenLink
+from ..module_utils._findings import BrokenLink, ListingFailedError
 from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
@@ -89,20 +90,27 @@ class ActionModule(CodesignAction):
             raise self._diagnosed(want, seen, sdk, broken) from None
         if (
             made.doubt is not None
-            and (found := self._diagnosed(want, seen, sdk, made.doubt)) is not made.doubt
+            and (found := self._diagnosed(want, seen, sdk, made.doubt, made=True)) is not made.doubt
         ):
             raise found
         return made
 
-    def _diagnosed(self, want: Wanted, seen: Seen, sdk: str, broken: BrokenLink) -> BrokenLink:
+    def _diagnosed(
+        self, want: Wanted, seen: Seen, sdk: str, broken: BrokenLink, made: bool = False
+    ) -> BrokenLink:
         """``broken``, or the link behind it that one more call shows, where the tool's own words leave it
         open.
         """
-        if not diagnosis.worth_diagnosis(broken):
+        if not diagnosis.is_open(broken):
             return broken
-        return diagnosis.diagnose(
-            want, seen, sdk, self._run(*diagnosis.diagnose_steps(want, seen, sdk, broken)), broken
+        context = diagnosis.Context(
+            replace(want, client_sdk=sdk),
+            seen,
+            # All but certutil name a refused login: what is open after them is not the login.
+            logged_in=made or not isinstance(broken, ListingFailedError),
         )
+        steps, secrets = diagnosis.steps(context, broken)
+        return diagnosis.judge(context, self._run(steps, secrets) if steps else [], broken)
 
     def _let_read(self, want: Wanted, name: str, changed: bool) -> bool:
         """Whether readers have to be let in, which is done outside of check mode. Those of a new container

@@ -130,6 +130,10 @@ class LockedError(LoginRefusedError):
     """The crypto user is locked, and no login will do."""
 
 
+class NotVisibleError(BrokenLink):
+    """The crypto user sees no private key of the certificate."""
+
+
 class ListingFailedError(BrokenLink):
     """The key containers could not be listed, so that nothing can be proven by them."""
 

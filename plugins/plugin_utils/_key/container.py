@@ -35,7 +35,7 @@ from ...module_utils._steps import (
 )
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._formats.client_config import ConfigError, read_sdk3_address, read_sdk5
-from .._formats.store_blob import StoreBlobError, read_blob
+from .._formats.store_blob import KeyProvInfo, StoreBlobError, read_blob
 from .._store import entry as store_entry
 from .._tools import certutil, import_key
 
@@ -88,6 +88,8 @@ class Seen:
     store: store_entry.Entries = field(default_factory=store_entry.Entries)
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The HSMs that the client's configuration names, by client SDK."""
+    configurations: Mapping[str, bytes] = field(default_factory=dict)
+    """The client's configuration files that are there, by name."""
     certificate: bytes | None = None
     access: AccessResult | None = None
     """Who may read the containers' files, and who the wanted readers are; None unless there are any."""
@@ -153,6 +155,7 @@ def read(results: Sequence[Result], wanted: Wanted) -> Seen:
     contents = [
         found(result, FileContent, "client", path) for path, result in zip(paths, files, strict=False)
     ]
+    there = [(name, file.content) for name, file in zip(names, contents, strict=True) if file.exists]
     return Seen(
         cli_version=_version(cli, cloudhsm_cli.WINDOWS_PROGRAM),
         ksp_version=_version(ksp, configure.CONFIGURE_KSP),
@@ -160,9 +163,8 @@ def read(results: Sequence[Result], wanted: Wanted) -> Seen:
         service=found(service, ServiceResult, "service", f"The service {configure.SERVICE}"),
         containers=read_containers(folder),
         store=entries,
-        addresses=_addresses(
-            [(name, file.content) for name, file in zip(names, contents, strict=True) if file.exists]
-        ),
+        addresses=_addresses(there),
+        configurations=dict(reversed(there)),
         certificate=certificate,
         access=access,
     )
@@ -272,16 +274,20 @@ def check_generate_file(seen: Seen) -> None:
 
 def associated(wanted: Wanted, seen: Seen) -> str:
     """The container that the certificate in the store is tied to, if its file exists; "" otherwise."""
+    key = tied_to(wanted, seen)
+    return existing(key.container, seen.containers) if key else ""
+
+
+def tied_to(wanted: Wanted, seen: Seen) -> KeyProvInfo | None:
+    """The association of the certificate in the store with the wanted provider, if it has one."""
     blob = seen.store.blobs.get(wanted.thumbprint) if wanted.thumbprint else None
     if blob is None:
-        return ""
+        return None
     try:
         key = read_blob(blob).key
     except StoreBlobError:
-        return ""
-    if key is None or not store_entry.same_provider(key.provider, wanted.provider):
-        return ""
-    return existing(key.container, seen.containers)
+        return None
+    return key if key and store_entry.same_provider(key.provider, wanted.provider) else None
 
 
 def existing(name: str, containers: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from ...module_utils._findings import (
     NotInStoreError,
     OutdatedError,
     ServiceStoppedError,
+    UnexplainedError,
     UnreachableError,
 )
 from ...module_utils._key import lookup as key_lookup
@@ -346,7 +347,7 @@ def judge(wanted: Wanted, sdk: str, before: Seen, results: Sequence[Result]) -> 
             doubt,
         )
     if not new:
-        raise BrokenLink(
+        raise UnexplainedError(
             "container",
             f"The import reported success, but there is no new container in {FOLDER} and none that is proven to hold the key ({unproven}).",
             "With Client SDK 5 check that the SDK 3 compatibility mode is on (win_cloudhsm_client); then look at the provider's log.",

@@ -102,6 +102,17 @@ def user_step(lookup: Lookup) -> Run:
     return Run(program(lookup), tool.user_list(lookup.cluster_id), timeout=lookup.timeout)
 
 
+def ask_step(wanted: WantedKey, lookup: Lookup) -> Run:
+    """Logs in, and asks for the keys that may be the wanted ones; one page of them is enough for an RSA key."""
+    return _page_step(wanted, lookup)
+
+
+def read_asked(result: Result, wanted: WantedKey, lookup: Lookup) -> Optional[Tuple[SeenKey, ...]]:
+    """The keys that ``ask_step`` found, None where the list goes on. BrokenLink where it failed."""
+    page = _read_page(result, lookup)
+    return None if page.next_token else _read_keys(wanted, page.keys)
+
+
 def login_step(lookup: Lookup) -> Tuple[Run, Mapping[str, str]]:
     """Asks for one key, as the tool cannot log in alone; and the step's secrets."""
     arguments = tool.key_list((tool.class_filter("private"),), cluster_id=lookup.cluster_id, max_items=1)
