@@ -35,7 +35,7 @@ from ..module_utils._steps import Connect, Run, Step
 from ..module_utils._tools import cloudhsm_cli, configure, key_mgmt_util
 from ._formats.client_config import ConfigError, read_sdk5
 from ._key.container import FOLDER, Seen, Wanted, existing, read, tied_to
-from ._store.entry import same_provider
+from ._store.entry import CLOUDHSM_PROVIDERS, same_provider
 from ._tools import certutil
 
 PORT = 2223
@@ -66,6 +66,11 @@ class Context:
         if self.seen.cli_version or self.seen.ksp_version:
             return "5"
         return "3" if self.seen.import_key or (self.seen.service and self.seen.service.exists) else ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether the provider is CloudHSM's: of another one nothing is known but whether it is registered."""
+        return self.wanted.provider.lower() in CLOUDHSM_PROVIDERS
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -121,7 +126,8 @@ def judge(context: Context, results: Sequence[Result], broken: BrokenLink) -> Br
     answers: dict[str, list[Result]] = {}
     for (name, _step), result in zip(asked, results, strict=True):
         answers.setdefault(name, []).append(result)
-    for question in (_locked,) if isinstance(broken, LoginRefusedError) else _ORDER:
+    order = (_locked,) if isinstance(broken, LoginRefusedError) else _ORDER if context.ours else _ORDER[:1]
+    for question in order:
         found = question(context, answers)
         if found is not None:
             found.details.update(
@@ -148,8 +154,11 @@ def _questions(context: Context, broken: BrokenLink) -> tuple[list[tuple[str, St
     if isinstance(broken, LoginRefusedError):
         # The tool's word is clear. That the user is locked by now is asked without a login.
         return [*locked], {}
+    listing = Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=lookup.timeout)
+    if not context.ours:
+        return [("providers", listing)], {}
     asked: list[tuple[str, Step]] = [
-        ("providers", Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=lookup.timeout)),
+        ("providers", listing),
         *(("connection", Connect(address, PORT)) for address in context.addresses),
         *locked,
     ]
@@ -236,7 +245,7 @@ def _service(context: Context, _answers: Answers) -> BrokenLink | None:
 
 
 def _container(context: Context, _answers: Answers) -> BrokenLink | None:
-    key = tied_to(context.wanted, context.seen) if context.associated else None
+    key = tied_to(context.wanted, context.seen) if context.associated and context.sdk else None
     if key is None:
         return None
     there = bool(existing(key.container, context.seen.containers))

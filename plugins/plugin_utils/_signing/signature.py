@@ -51,6 +51,8 @@ class Problem:
     msg: str
     code: int | None = None
     words: str = ""
+    open: bool = False
+    """Whether SignTool's reason fits several causes on the way to the key."""
 
     def as_dict(self) -> dict[str, str | None]:
         code = None if self.code is None else hresult.as_text(self.code)

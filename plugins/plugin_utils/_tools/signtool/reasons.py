@@ -29,6 +29,7 @@ __all__ = [
     "UNKNOWN",
     "VERIFY_CODES",
     "Reason",
+    "leaves_open",
     "of_code",
     "of_sentence",
     "of_stamp_status",
@@ -426,6 +427,23 @@ def of_code(code: int, stamping: bool = False) -> Reason | None:
             "Check client, credentials and cluster (win_codesign_info).",
         )
     return None
+
+
+_SEVERAL_CAUSES = (
+    "container_not_found",
+    "provider_not_found",
+    "key_not_opened",
+    "key_not_linked",
+    "no_private_key",
+    "not_associated",
+)
+
+
+def leaves_open(reason: Reason) -> bool:
+    """Whether the reason fits several causes on the way to the key: SignTool says the same of a key that is
+    gone and of an HSM that does not answer.
+    """
+    return reason.scope == KEY or reason.key in _SEVERAL_CAUSES
 
 
 def of_sentence(sentence: str) -> Reason | None:
