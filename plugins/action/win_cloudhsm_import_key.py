@@ -60,6 +60,7 @@ class ActionModule(CodesignAction):
         up in the same call.
         """
         self._handles = (want.private_handle, want.public_handle)
+        self._asked = False
         proving = plan.prove_steps(want, sdk) if seen.containers else []
         steps, secrets = list(proving), dict(want.user.secrets)
         looking = plan.needs_lookup(want, sdk)
@@ -77,7 +78,12 @@ class ActionModule(CodesignAction):
             except BrokenLink as broken:
                 raise self._diagnosed(want, seen, sdk, broken) from None
         if proof.keys is None:
-            raise self._diagnosed(want, seen, sdk, plan.listing_failed(proof))
+            unlisted = plan.listing_failed(proof)
+            found = self._diagnosed(want, seen, sdk, unlisted)
+            if found is not unlisted or not plan.may_go_on(sdk, proof):
+                raise found
+            self.warn(plan.unlisted(proof))
+            self._asked = True
         return None
 
     def _make(self, want: Wanted, seen: Seen, sdk: str) -> Made:
@@ -90,6 +96,7 @@ class ActionModule(CodesignAction):
             raise self._diagnosed(want, seen, sdk, broken) from None
         if (
             made.doubt is not None
+            and not self._asked
             and (found := self._diagnosed(want, seen, sdk, made.doubt, made=True)) is not made.doubt
         ):
             raise found

@@ -115,6 +115,8 @@ class Proof:
     code: int | None = None
     said: tuple[Link, str, str] | None = None
     """The provider's own words for it: link, sentence and advice."""
+    answered: bool = False
+    """Whether certutil ran to its end."""
 
     def matches(self, wanted: Wanted, containers: Sequence[str]) -> tuple[str, ...]:
         return matching(wanted, self.keys or (), containers)
@@ -141,14 +143,27 @@ def read_proof(result: Result) -> Proof:
             f"certutil -key failed with {hresult.as_text(result.exit_code)}{meaning}",
             result.exit_code,
             provider_words.words(result),
+            answered=True,
         )
     try:
         listing = certutil.parse_keys(result.stdout)
     except certutil.ParseError as error:
-        return Proof(None, f"certutil's list of containers cannot be read: {error}")
+        return Proof(None, f"certutil's list of containers cannot be read: {error}", answered=True)
     if listing.damaged:
-        return Proof(None, "certutil's list of containers is damaged")
-    return Proof(listing.keys)
+        return Proof(None, "certutil's list of containers is damaged", answered=True)
+    return Proof(listing.keys, answered=True)
+
+
+def may_go_on(sdk: str, proof: Proof) -> bool:
+    """Whether a container may be made though those that are there cannot be listed. With Client SDK 5 the new
+    one is known by its own new file, and the provider's listing is not needed for it.
+    """
+    return sdk == "5" and proof.answered and proof.said is None
+
+
+def unlisted(proof: Proof) -> str:
+    """The warning for it."""
+    return f"The containers that are there cannot be listed ({proof.problem}): if one of them holds the key already, it has two now."
 
 
 def listing_failed(proof: Proof) -> BrokenLink:

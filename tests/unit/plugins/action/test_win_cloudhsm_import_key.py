@@ -325,16 +325,19 @@ def test_an_hsm_that_import_key_cannot_reach_is_no_stopped_service() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "damage", "link"),
+    ("sdk", "code", "damage", "link"),
     [
-        (0x80090016, None, "container"),
-        (0x80090020, break_network, "cluster"),
-        (0x80090030, break_provider, "provider"),
-        (0x8009FFFF, None, "container"),
+        ("3", 0x80090016, None, "container"),
+        ("5", 0x80090020, break_network, "cluster"),
+        ("5", 0x80090030, break_provider, "provider"),
+        ("3", 0x8009FFFF, None, "container"),
+        ("5", 0x80090029, break_lock, "credential"),
     ],
 )
-def test_containers_that_cannot_be_listed_are_never_guessed(code: int, damage: Any, link: str) -> None:
-    there = host().with_container("aaaa-1111", SIGNING)
+def test_containers_that_cannot_be_listed_are_never_guessed(
+    sdk: str, code: int, damage: Any, link: str
+) -> None:
+    there = host(sdk).with_container("aaaa-1111", SIGNING)
     there.listing_code = code
     if damage:
         damage(there)
@@ -344,12 +347,27 @@ def test_containers_that_cannot_be_listed_are_never_guessed(code: int, damage: A
     assert there.containers() == ["aaaa-1111"]
 
 
+def test_with_sdk_5_a_list_that_fails_is_a_warning_and_the_new_file_is_known_by_itself() -> None:
+    there = host().with_container("aaaa-1111", OTHER)
+    there.listing_code = 0x80090029
+    predicted = act(there, check_mode=True)
+    assert (predicted["changed"], predicted["container"], there.containers()) == (True, None, ["aaaa-1111"])
+    there.calls.clear()
+    result = act(there)
+    assert (result["changed"], result["container"], result["proof"]) == (True, "7e3c-b2f5", "new_file")
+    assert "The containers that are there cannot be listed (certutil -key failed with 0x80090029" in str(
+        result["warnings"]
+    )
+    assert "The container 7e3c-b2f5 is known by its new file only" in str(result["warnings"])
+    # The look, the list, the diagnosis of it, the import.
+    assert len(there.calls) == 4
+
+
 @pytest.mark.parametrize(
     ("tool", "answer", "words"),
     [
         ("certutil.exe", ran(timed_out=True), "did not end within its time limit"),
         ("certutil.exe", failure("Access is denied", 5), "could not be started"),
-        ("certutil.exe", ran(0, "what is this"), "cannot be read"),
         ("cloudhsm-cli.exe", ran(timed_out=True), "did not end within 120 seconds"),
         ("cloudhsm-cli.exe", failure("The system cannot find the file specified", 2), "not there any more"),
     ],
