@@ -305,7 +305,7 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
             (
                 file
                 for file in settings.sign.additional_certificates
-                if file.lower() in complaint.text.lower()
+                if " ".join(file.lower().split()) == complaint.certificate_file.lower()
             ),
             "",
         )

@@ -478,7 +478,6 @@ def test_a_repair_that_changed_nothing_says_both_states() -> None:
     assert "c is wanted, other is there" in str(caught.value)
 
 
-
 # Testing the key
 # ------------------------------------------------------------------------------------------------------
 
