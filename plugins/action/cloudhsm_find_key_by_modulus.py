@@ -19,7 +19,7 @@ from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     read,
     wanted_from_certificate,
 )
-from ..module_utils._findings import BrokenLink
+from ..module_utils._findings import BrokenLink, ServiceStoppedError
 from ..module_utils._key import backends
 from ..module_utils._key import pair as key_pair
 from ..module_utils._key.backends import key_mgmt_util
@@ -63,9 +63,7 @@ class ActionModule(CodesignAction):
             wanted, look = self._ask_certificate(look)
         try:
             pair, backend = backends.find(self._run_steps, wanted, look)
-        except BrokenLink as broken:
-            if broken.link != "service":
-                raise
+        except ServiceStoppedError as broken:
             raise key_mgmt_util.behind_the_daemon(
                 broken, self._run_steps([Service(configure.SERVICE)], {})[0]
             ) from None

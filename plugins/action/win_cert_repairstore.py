@@ -4,20 +4,23 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
 from ..module_utils._certificate import check_for_signing
-from ..module_utils._findings import BrokenLink
+from ..module_utils._findings import BrokenLink, NotInStoreError
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
+from ..plugin_utils import _diagnosis as diagnosis
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cert_repairstore import ARGUMENTS, access, wanted
 from ..plugin_utils._formats.store_blob import KeyProvInfo
+from ..plugin_utils._key import container
 from ..plugin_utils._store import association
 from ..plugin_utils._store import repair as plan
 from ..plugin_utils._store.association import Seen, Wanted
-from ..plugin_utils._store.entry import UNARCHIVE, NotInStoreError, archived, parsed
+from ..plugin_utils._store.entry import UNARCHIVE, archived, parsed
 from ..plugin_utils._store.repair import KeyTest
 
 
@@ -84,10 +87,29 @@ class ActionModule(CodesignAction):
         try:
             plan.judge(want, before, after, done)
         except BrokenLink as broken:
-            if not plan.worth_diagnosis(broken):
+            if not diagnosis.is_open(broken):
                 raise
-            plan.diagnose(want, self.access, self._run(*plan.diagnose_steps(self.access)), broken)
+            key = self._key(want, before)
+            host = diagnosis.seen_of(key, self._run(container.observe(key)))
+            if host is None:
+                raise
+            context = diagnosis.Context(key, host)
+            raise diagnosis.judge(context, self._run(*diagnosis.steps(context, broken)), broken) from None
         return after
+
+    def _key(self, want: Wanted, seen: Seen) -> container.Wanted:
+        """The certificate's key, for the diagnosis where it cannot be used."""
+        return container.Wanted(
+            key=diagnosis.key_of(seen.der),
+            thumbprint=seen.thumbprint,
+            store_name=want.store_name,
+            store_location=want.store_location,
+            provider=want.provider,
+            client_sdk=self.access.client_sdk,
+            user=self.access.user,
+            timeout=self.access.timeout,
+            scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}",
+        )
 
     def _check_certificate(self, want: Wanted, seen: Seen) -> None:
         """A certificate that only loses its association may be what it likes."""

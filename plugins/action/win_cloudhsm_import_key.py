@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any, Mapping, Sequence
 
-from ..module_utils._findings import BrokenLink
+from ..module_utils._findings import BrokenLink, ListingFailedError
 from ..module_utils._results import Result
 from ..module_utils._sdk import choose
 from ..module_utils._steps import Step
@@ -62,6 +63,7 @@ class ActionModule(CodesignAction):
         up in the same call.
         """
         self._handles = (want.private_handle, want.public_handle)
+        self._asked = False
         proving = plan.prove_steps(want, sdk) if seen.containers else []
         steps, secrets = list(proving), dict(want.user.secrets)
         looking, asking = sdk.needs_lookup(want.key, self._handles), plan.lookup(want, sdk)
@@ -79,7 +81,12 @@ class ActionModule(CodesignAction):
             except BrokenLink as broken:
                 raise self._diagnosed(want, seen, sdk, broken) from None
         if proof.keys is None:
-            raise self._diagnosed(want, seen, sdk, plan.listing_failed(proof))
+            unlisted = plan.listing_failed(proof)
+            found = self._diagnosed(want, seen, sdk, unlisted)
+            if found is not unlisted or not plan.may_go_on(sdk, proof):
+                raise found
+            self.warn(plan.unlisted(proof))
+            self._asked = True
         return None
 
     def _make(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Made:
@@ -92,20 +99,28 @@ class ActionModule(CodesignAction):
             raise self._diagnosed(want, seen, sdk, broken) from None
         if (
             made.doubt is not None
-            and (found := self._diagnosed(want, seen, sdk, made.doubt)) is not made.doubt
+            and not self._asked
+            and (found := self._diagnosed(want, seen, sdk, made.doubt, made=True)) is not made.doubt
         ):
             raise found
         return made
 
-    def _diagnosed(self, want: Wanted, seen: Seen, sdk: ClientSdk, broken: BrokenLink) -> BrokenLink:
+    def _diagnosed(
+        self, want: Wanted, seen: Seen, sdk: ClientSdk, broken: BrokenLink, made: bool = False
+    ) -> BrokenLink:
         """``broken``, or the link behind it that one more call shows, where the tool's own words leave it
         open.
         """
-        if not diagnosis.worth_diagnosis(broken):
+        if not diagnosis.is_open(broken):
             return broken
-        return diagnosis.diagnose(
-            want, seen, sdk, self._run(*diagnosis.diagnose_steps(want, seen, sdk, broken)), broken
+        context = diagnosis.Context(
+            replace(want, client_sdk=sdk.name),
+            seen,
+            # All but certutil name a refused login: what is open after them is not the login.
+            logged_in=made or not isinstance(broken, ListingFailedError),
         )
+        steps, secrets = diagnosis.steps(context, broken)
+        return diagnosis.judge(context, self._run(steps, secrets) if steps else [], broken)
 
     def _let_read(self, want: Wanted, name: str, changed: bool) -> bool:
         """Whether readers have to be let in, which is done outside of check mode. Those of a new container

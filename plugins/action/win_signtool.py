@@ -7,14 +7,17 @@ win_signtool.
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from ..module_utils._crypto_user import crypto_user
+from ..plugin_utils import _diagnosis as diagnosis
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments import win_signtool as arguments
 from ..plugin_utils._aspect import Question, look
+from ..plugin_utils._key import container
 from ..plugin_utils._signing import (
     certificate as signing_certificate,
 )
@@ -26,6 +29,7 @@ from ..plugin_utils._signing import (
 )
 from ..plugin_utils._signing import (
     ledger,
+    open_key,
     signature,
 )
 from ..plugin_utils._signing import (
@@ -71,11 +75,14 @@ class ActionModule(CodesignAction):
         signing_files.check_tool(seen, seen_tool.path)
         files = [(file, signature.decide(settings.wanted, file)) for file in seen]
         jobs = signing_jobs.make_jobs(files)
+        key = None
         if any(job.decision.action in SIGNING for job in jobs):
             signing_certificate.check(sought, thumbprint, seen_certificate, now)
+            scratch = f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}"
+            key = open_key.wanted(params, seen_certificate.get(thumbprint), scratch)
             ledger.check(self._ledger, found.seen(written))
         if jobs and not self.check_mode:
-            jobs = self._work(settings, jobs, found.host.account)
+            jobs = self._work(settings, jobs, found.host.account, key)
 
         entries = signing_result.entries(settings.wanted, files, jobs, patterns, self.check_mode)
         told = signing_result.result(entries, seen_tool.path, seen_tool.version)
@@ -85,10 +92,14 @@ class ActionModule(CodesignAction):
         return told
 
     def _work(
-        self, settings: signing_jobs.Settings, jobs: list[signing_jobs.Job], account: str
+        self,
+        settings: signing_jobs.Settings,
+        jobs: list[signing_jobs.Job],
+        account: str,
+        key: container.Wanted | None,
     ) -> list[signing_jobs.Job]:
         """Rounds until nothing is open, then one call that puts the good copies in place. No working copy
-        outlives this.
+        outlives this. Where the key failed, one more call asks why.
         """
         secrets = crypto_user(self.params).secrets
         try:
@@ -101,13 +112,21 @@ class ActionModule(CodesignAction):
                 for text in dict.fromkeys(warnings):
                     self.warn(f"SignTool warns: {text}")
             lines = self._ledger_lines(settings, jobs, account)
-            results = self.host.run(signing_jobs.finish(jobs, lines, self._ledger)).results
+            broken = open_key.failure(jobs) if key else None
+            looking = container.observe(key) if key and broken else []
+            steps = signing_jobs.finish(jobs, lines, self._ledger)
+            results = self.host.run([*steps, *looking]).results
             for text in signing_jobs.left_behind(jobs, signing_jobs.removals(jobs, lines, results)):
                 self.warn(text)
-            return signing_jobs.read_finish(jobs, lines, results, self._ledger)
+            jobs = signing_jobs.read_finish(jobs, lines, results, self._ledger)
         except Exception:
             self._clean_up(jobs)
             raise
+        if key is None or broken is None or (seen := diagnosis.seen_of(key, results[len(steps) :])) is None:
+            return jobs
+        context = diagnosis.Context(key, seen, associated=True)
+        found = diagnosis.judge(context, self.host.run(*diagnosis.steps(context, broken)).results, broken)
+        return jobs if found is broken else open_key.explained(jobs, found)
 
     def _clean_up(self, jobs: list[signing_jobs.Job]) -> None:
         try:

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Tuple, Type, TypeVar
+from typing import Any, Dict, Literal, Tuple, Type, TypeVar, get_args
 
 from ._results import Failure, Result, StepError
 
 T = TypeVar("T")
 
-LINKS: Tuple[str, ...] = (
+Link = Literal[
     "host",
     "client",
     "cluster",
@@ -26,8 +26,11 @@ LINKS: Tuple[str, ...] = (
     "timestamp",
     "ledger",
     "argument",
-)
+]
 """The links of the chain from a host to a signed file. A finding or an error names exactly one."""
+
+LINKS: Tuple[Link, ...] = get_args(Link)
+"""The same in the order of the chain."""
 
 
 def quoted(text: str) -> str:
@@ -52,7 +55,7 @@ class Finding:
     what "should be, is" makes no sentence of.
     """
 
-    link: str
+    link: Link
     what: str
     expected: str
     seen: str
@@ -75,12 +78,13 @@ class Finding:
 class BrokenLink(Exception):
     """Something that keeps a module from doing its work, said for the user.
 
+    Who decides by it, decides by its kind (the classes below) and ``link``: what it says is for people.
     ``link`` is one of LINKS, ``problem`` one sentence that names the thing and what is wrong with it,
     ``advice`` what to do. ``details`` are further result keys (numbers, codes, the tool's own words), never a
     secret.
     """
 
-    def __init__(self, link: str, problem: str, advice: str = "", **details: Any) -> None:
+    def __init__(self, link: Link, problem: str, advice: str = "", **details: Any) -> None:
         if link not in LINKS:
             raise ValueError(f"unknown link {link!r}")
         super().__init__(f"{problem} {advice}".strip())
@@ -90,7 +94,55 @@ class BrokenLink(Exception):
         self.details = details
 
 
-def found(result: Result, kind: Type[T], link: str, what: str) -> T:
+class NotInstalledError(BrokenLink):
+    """A program of the client is not on the host."""
+
+
+class NotConfiguredError(BrokenLink):
+    """The client is on the host and does not know the cluster."""
+
+
+class OutdatedError(BrokenLink):
+    """A program of the client is too old for what is asked of it."""
+
+
+class NotInStoreError(BrokenLink):
+    """The certificate is not in the store: what a play in check mode would have put there is not there yet."""
+
+
+class UnreachableError(BrokenLink):
+    """The HSM, or the service on the way to it, did not answer."""
+
+
+class ServiceStoppedError(UnreachableError):
+    """The service of Client SDK 3 does not run, or none that answers."""
+
+
+class NoLoginError(BrokenLink):
+    """A program found no login of a crypto user: none was tried."""
+
+
+class LoginRefusedError(BrokenLink):
+    """The HSM refused a login. Five in a row lock the crypto user, so nothing logs in after it."""
+
+
+class LockedError(LoginRefusedError):
+    """The crypto user is locked, and no login will do."""
+
+
+class NotVisibleError(BrokenLink):
+    """The crypto user sees no private key of the certificate."""
+
+
+class ListingFailedError(BrokenLink):
+    """The key containers could not be listed, so that nothing can be proven by them."""
+
+
+class UnexplainedError(BrokenLink):
+    """A tool failed with no reason that is known: what is behind it has to be asked elsewhere."""
+
+
+def found(result: Result, kind: Type[T], link: Link, what: str) -> T:
     """``result`` as the kind that was asked for. BrokenLink where the host could not read ``what``: what
     cannot be read is not absent.
     """

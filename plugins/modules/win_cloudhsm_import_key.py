@@ -14,6 +14,8 @@ description:
   - Client SDK 5 makes it with C(cloudhsm-cli key generate-file --encoding ksp-key-reference), Client SDK 3 with C(import_key.exe).
   - A container that is there already is known by proof and never by its name. Either the certificate in the store is tied to a container that
     exists, or C(certutil -v -key) shows a container with the certificate's public key.
+  - Where C(certutil -key) cannot list the containers under Client SDK 5 and nothing explains it, the container is made with a warning, and
+    known by its new file.
   - M(cloudhsm.codesign.win_cert_repairstore) ties the certificate to the container afterwards.
 author:
   - The cloudhsm.codesign contributors (@cloudhsm-codesign)

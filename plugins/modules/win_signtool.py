@@ -19,6 +19,8 @@ description:
   - SignTool works on a copy beside the file, which is verified and then put in the file's place in one stroke. The file survives every
     failure, and no copy is left behind.
   - Many files are signed by one SignTool process, and several processes run side by side.
+  - Where SignTool's failure fits several causes on the way to the key (HSM out of reach, service stopped, container or provider gone, crypto user
+    locked ...), one more remote call asks which it is, once for all files, with one login at most.
   - Files are told apart by their verified content, never by SignTool's sentences. SignTool cuts off names that it cannot print.
 options:
   state:

@@ -13,7 +13,13 @@ from enum import Enum
 from typing import Callable, Mapping, Sequence
 
 from ..module_utils import _sdk
-from ..module_utils._findings import BrokenLink
+from ..module_utils._findings import (
+    BrokenLink,
+    NotInstalledError,
+    OutdatedError,
+    ServiceStoppedError,
+    UnreachableError,
+)
 from ..module_utils._key import lookup as key_lookup
 from ..module_utils._key.backends import cloudhsm_cli as cli_backend
 from ..module_utils._key.backends import key_mgmt_util as kmu_backend
@@ -66,6 +72,9 @@ class ClientSdk(_sdk.ClientSdk, ABC):
     importer: str
     registers: bool
     """Whether its providers can be registered without its installer."""
+
+    makes_one_file: bool
+    """Whether each container that it makes is one new file, so that it is known without the provider's listing."""
 
     def sets(self, setting: Setting) -> bool:
         """Whether one of its configure tools has it."""
@@ -125,14 +134,14 @@ class ClientSdk(_sdk.ClientSdk, ABC):
         """BrokenLink unless the step of ``import_step`` made a container."""
         try:
             ran = key_lookup.checked_run(result, self.importer)
-        except key_lookup.NotInstalledError as error:
-            raise BrokenLink(
+        except NotInstalledError as error:
+            raise NotInstalledError(
                 "client",
                 f"{self.importer} is not there any more.",
                 "Install the client again (the role cloudhsm.codesign.client does).",
             ) from error
         if ran.timed_out:
-            raise BrokenLink(
+            raise UnreachableError(
                 "cluster",
                 f"{self.importer} did not end within {timeout} seconds.",
                 cloudhsm_cli.CONNECTION_ADVICE,
@@ -155,6 +164,7 @@ class Sdk3(_sdk.Sdk3, ClientSdk):
     program = import_key.PROGRAM
     importer = "import_key"
     registers = True
+    makes_one_file = False
 
     def provider_steps(self, timeout: int) -> list[Step]:
         return [
@@ -172,7 +182,7 @@ class Sdk3(_sdk.Sdk3, ClientSdk):
         if service is None or service.status != "Running":
             there = service is not None and service.exists
             state = f"is {service.status.lower()}" if service and there else "is not installed"
-            raise BrokenLink(
+            raise ServiceStoppedError(
                 "service",
                 f"The service {self.service} {state}: the provider and import_key need it.",
                 "Start it (win_cloudhsm_client does).",
@@ -230,6 +240,7 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
     program = cloudhsm_cli.WINDOWS_PROGRAM
     importer = "cloudhsm-cli"
     registers = False
+    makes_one_file = True
 
     def provider_steps(self, timeout: int) -> list[Step]:
         return [Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=timeout)]
@@ -267,7 +278,7 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
         """cloudhsm-cli may be too old to write key reference files."""
         numbers = version_of(version)
         if numbers and numbers < cloudhsm_cli.OLDEST_WITH_KEY_REFERENCES:
-            raise BrokenLink(
+            raise OutdatedError(
                 "client",
                 f"cloudhsm-cli {version} cannot make key containers: it does not know the encoding ksp-key-reference.",
                 "Update Client SDK 5 to 5.16.1 or newer.",

@@ -37,7 +37,7 @@ LAB: Sequence[Need] = (
         _file("/usr/lib/*/engines-*/*pkcs11.so", "/usr/lib/engines-*/*pkcs11.so"),
     ),
     Need("osslsigncode", "Authenticode signatures and their verification", _program("osslsigncode")),
-    Need("openssl", "time stamps and certificates", _program("openssl")),
+    Need("openssl", "timestamps and certificates", _program("openssl")),
     Need("msitools", "an MSI to sign", _program("msibuild")),
     Need("gcab", "a CAB to sign", _program("gcab")),
     Need("git", "ansible-test and the build read the list of files from it", _program("git")),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Callable, Mapping, Optional, Sequence
 
 from .._crypto_user import NOBODY, CryptoUser
-from .._findings import BrokenLink
+from .._findings import BrokenLink, LoginRefusedError, NoLoginError, NotInstalledError
 from .._results import Failure, Result, RunResult, expect
 from .._steps import Step
 from .pair import PublicKeyMode
@@ -43,10 +43,6 @@ class Lookup:
     scratch: str = ""
 
 
-class NotInstalledError(Exception):
-    """The back end's program is not there."""
-
-
 def checked_run(result: Result, what: str) -> RunResult:
     """The result of a process that ran. NotInstalledError for a missing program, BrokenLink for one that
     could not be started.
@@ -55,7 +51,9 @@ def checked_run(result: Result, what: str) -> RunResult:
     if isinstance(outcome, RunResult):
         return outcome
     if isinstance(outcome, Failure) and outcome.code in NOT_FOUND:
-        raise NotInstalledError(what)
+        raise NotInstalledError(
+            "client", f"{what} is not there.", "Install the client (the role cloudhsm.codesign.client does)."
+        )
     raise BrokenLink(
         "client",
         f"{what} could not be started: {reason(outcome)}.",
@@ -69,13 +67,13 @@ def reason(outcome: object) -> str:
 
 
 def refusal(read: Callable[[], object]) -> Optional[BrokenLink]:
-    """Why a login was refused, by what reading its answer raises; None where it was not, or something else
-    went wrong.
+    """Why a login was refused, or none was found, by what reading its answer raises; None where it was not,
+    or something else went wrong.
     """
     try:
         read()
-    except BrokenLink as broken:
-        return broken if broken.link == "credential" else None
-    except NotInstalledError:
+    except (LoginRefusedError, NoLoginError) as broken:
+        return broken
+    except BrokenLink:
         return None
     return None

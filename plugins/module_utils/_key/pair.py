@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Literal, Optional, Sequence, Tuple, get_args
 
-from .._findings import BrokenLink
+from .._findings import BrokenLink, NotVisibleError
 from .._tools import cloudhsm_cli
 
 SMALLEST_RSA, LARGEST_RSA = 2048, 4096
@@ -208,7 +208,7 @@ def only_private(private: Sequence[int], public: Sequence[int], wanted: WantedKe
         return private[0]
     if not private:
         there = f" (its public key is there: {', '.join(map(str, public))})" if public else ""
-        raise BrokenLink(
+        raise NotVisibleError(
             "key",
             f"No private key with {wanted.name} is visible to this crypto user{there}.",
             "Share the key with the crypto user or use the user that owns it, and check that the certificate belongs to a key on this cluster.",

@@ -11,9 +11,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type
 
-from .._findings import BrokenLink
+from .._findings import (
+    BrokenLink,
+    Link,
+    LockedError,
+    LoginRefusedError,
+    NoLoginError,
+    NotConfiguredError,
+    OutdatedError,
+    UnexplainedError,
+    UnreachableError,
+)
 
 WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\bin\\cloudhsm-cli.exe"
 LINUX_PROGRAM = "/opt/cloudhsm/bin/cloudhsm-cli"
@@ -171,7 +181,7 @@ def parse_user_list(stdout: str, stderr: str = "", exit_code: Optional[int] = 0)
 
 def locked(user: str) -> BrokenLink:
     """The crypto user is locked, as ``user list`` shows."""
-    return BrokenLink(
+    return LockedError(
         "credential",
         f"The crypto user {user} is locked.",
         "An admin must set a new password (cloudhsm-cli user change-password): five wrong logins lock a user.",
@@ -274,10 +284,11 @@ class ErrorText:
     """
 
     pattern: str
-    link: str
+    link: Link
     meaning: str
     advice: str
     assumed: bool = False
+    kind: Type[BrokenLink] = BrokenLink
 
 
 CONNECTION_ADVICE = (
@@ -318,12 +329,14 @@ ERRORS: Sequence[ErrorText] = (
         "client",
         "the client asks AWS for the cluster's addresses and has no AWS credentials",
         "Configure the client with the addresses of the HSMs (-a) instead of the cluster id, or give the instance a role.",
+        kind=NotConfiguredError,
     ),
     ErrorText(
         r"%%HSM_IP_ADDRESS%%|invalid value %%",
         "client",
         "the client is not configured",
         "Run configure-cli with the address of an HSM (win_cloudhsm_client does).",
+        kind=NotConfiguredError,
     ),
     ErrorText(
         r"(?i)\blocked\b",
@@ -331,6 +344,7 @@ ERRORS: Sequence[ErrorText] = (
         "the crypto user is locked",
         "An admin must set a new password (cloudhsm-cli user change-password); five wrong logins lock a user.",
         True,
+        LockedError,
     ),
     ErrorText(
         r"(?i)CLOUDHSM_PIN|CLOUDHSM_ROLE|not logged in|must (?:be logged|log) in|login (?:is )?required|no credentials (?:were|are|found|given)",
@@ -338,6 +352,7 @@ ERRORS: Sequence[ErrorText] = (
         "no crypto user is logged in",
         "Set crypto_user and crypto_password.",
         True,
+        NoLoginError,
     ),
     ErrorText(
         r"(?i)incorrect (?:authentication )?credentials|invalid (?:username|user name|password|credentials)|authentication failed|login fail|"
@@ -345,6 +360,7 @@ ERRORS: Sequence[ErrorText] = (
         "credential",
         "the HSM refused the crypto user or the password",
         WRONG_LOGIN_ADVICE,
+        kind=LoginRefusedError,
     ),
     ErrorText(
         r"(?i)could not connect|connection (?:refused|timed out|error|was lost)|unable to connect|failed to connect|not connected|unreachable|"
@@ -353,6 +369,7 @@ ERRORS: Sequence[ErrorText] = (
         "the HSM cannot be reached",
         CONNECTION_ADVICE,
         True,
+        UnreachableError,
     ),
     ErrorText(
         r"unexpected argument|unrecognized|invalid value '?ksp-key-reference",
@@ -360,6 +377,7 @@ ERRORS: Sequence[ErrorText] = (
         "this version of cloudhsm-cli does not know an option that is needed",
         "Install version 5.16.1 or newer.",
         True,
+        OutdatedError,
     ),
 )
 
@@ -369,10 +387,10 @@ def failure(message: str, exit_code: Optional[int] = None) -> BrokenLink:
     words = message.strip().rstrip(".")[-1000:] or "it gave no reason"
     for known in ERRORS:
         if re.search(known.pattern, message):
-            return BrokenLink(
+            return known.kind(
                 known.link, f"cloudhsm-cli: {known.meaning} ({words}).", known.advice, exit_code=exit_code
             )
-    return BrokenLink(
+    return UnexplainedError(
         "key",
         f"cloudhsm-cli failed: {words}.",
         "See the AWS CloudHSM user guide for this message.",
@@ -382,4 +400,6 @@ def failure(message: str, exit_code: Optional[int] = None) -> BrokenLink:
 
 def timed_out(seconds: int) -> BrokenLink:
     """cloudhsm-cli outlived its time limit."""
-    return BrokenLink("cluster", f"cloudhsm-cli did not answer within {seconds} seconds.", CONNECTION_ADVICE)
+    return UnreachableError(
+        "cluster", f"cloudhsm-cli did not answer within {seconds} seconds.", CONNECTION_ADVICE
+    )

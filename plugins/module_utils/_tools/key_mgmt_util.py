@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type
 
-from .._findings import BrokenLink, quoted
+from .._findings import BrokenLink, Link, LoginRefusedError, ServiceStoppedError, UnexplainedError, quoted
 from .transcript import without_escapes, without_prefixes
 
 WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\key_mgmt_util.exe"
@@ -31,9 +31,10 @@ SUCCESS = 0
 class CodeMeaning:
     """What an error code of the tool means on the way to a signature, and what to do about it."""
 
-    link: str
+    link: Link
     meaning: str
     advice: str
+    kind: Type[BrokenLink] = BrokenLink
 
 
 _DAEMON = CodeMeaning(
@@ -41,6 +42,7 @@ _DAEMON = CodeMeaning(
     "the CloudHSM client daemon does not answer, or none of the HSMs that it knows is reachable",
     f"Start the service {SERVICE}; if it runs, check TCP port 2223 to the HSMs (the instance must be in the cluster's own security group) and run "
     "'configure -a' with the address of an HSM that exists.",
+    ServiceStoppedError,
 )
 
 CODES: Mapping[int, CodeMeaning] = {
@@ -50,19 +52,25 @@ CODES: Mapping[int, CodeMeaning] = {
         "the HSM refused the login: the password is wrong, the crypto user is locked, or the user is missing on one of the HSMs",
         "Check crypto_user and crypto_password on one host only: five wrong logins lock the user, and a crypto officer must then reset the "
         "password with changePswd.",
+        LoginRefusedError,
     ),
     0x9D: CodeMeaning(
         "credential",
         "there is no crypto user of that name on the HSM",
         "Check crypto_user; a crypto officer's name does not do.",
+        LoginRefusedError,
     ),
     0xCE: CodeMeaning(
         "credential",
         "there is no crypto user of that name on the HSM",
         "Check crypto_user; a crypto officer's name does not do.",
+        LoginRefusedError,
     ),
     0xDB: CodeMeaning(
-        "credential", "the user is no crypto user (CU)", "Only a crypto user can log in to key_mgmt_util."
+        "credential",
+        "the user is no crypto user (CU)",
+        "Only a crypto user can log in to key_mgmt_util.",
+        LoginRefusedError,
     ),
     0xC6: CodeMeaning(
         "key",
@@ -395,7 +403,7 @@ def failure(answer: CommandAnswer) -> BrokenLink:
     name = answer.command or "a command"
     if answer.code is None:
         words = answer.message or "it said nothing"
-        return BrokenLink(
+        return UnexplainedError(
             "key",
             f"key_mgmt_util did not carry out a command: {words}.",
             "See 'output' for its own words.",
@@ -405,13 +413,13 @@ def failure(answer: CommandAnswer) -> BrokenLink:
     code = f"{answer.code:#04x}"
     failed = f"key_mgmt_util: {name} failed with {code}" + (f" ({answer.message})" if answer.message else "")
     if known is None:
-        return BrokenLink(
+        return UnexplainedError(
             "key",
             f"{failed}.",
             f"Ask 'Error2String -r {code}' in key_mgmt_util for the code's meaning.",
             code=code,
         )
-    return BrokenLink(known.link, f"{failed}: {known.meaning}.", known.advice, code=code)
+    return known.kind(known.link, f"{failed}: {known.meaning}.", known.advice, code=code)
 
 
 def check_session(text: str, exit_code: Optional[int], timed_out: bool) -> Tuple[CommandAnswer, ...]:
@@ -426,17 +434,17 @@ def check_session(text: str, exit_code: Optional[int], timed_out: bool) -> Tuple
     if bad:
         raise failure(bad[0])
     if timed_out:
-        raise BrokenLink(
+        raise ServiceStoppedError(
             "service",
             "key_mgmt_util did not end within its time limit.",
             f"Check that the service {SERVICE} runs and that TCP port 2223 of the HSMs can be reached; then give the task a longer timeout.",
         )
     if re.search(r"Daemon socket connection error|Failed to connect socket", text):
-        raise BrokenLink(_DAEMON.link, f"key_mgmt_util could not start: {_DAEMON.meaning}.", _DAEMON.advice)
+        raise _DAEMON.kind(_DAEMON.link, f"key_mgmt_util could not start: {_DAEMON.meaning}.", _DAEMON.advice)
     logins = [number for number, answer in enumerate(answers) if answer.command == "LoginHSM"]
     if not logins:
         if exit_code:
-            raise BrokenLink(
+            raise _DAEMON.kind(
                 _DAEMON.link,
                 f"key_mgmt_util ended with exit code {exit_code:#x} before the login.",
                 _DAEMON.advice,

@@ -7,9 +7,18 @@ Linux only.
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple, Type
 
-from .._findings import BrokenLink, quoted
+from .._findings import (
+    BrokenLink,
+    Link,
+    LockedError,
+    LoginRefusedError,
+    NoLoginError,
+    UnexplainedError,
+    UnreachableError,
+    quoted,
+)
 from .._key.pair import SeenKey, WantedKey, point_of
 
 try:
@@ -136,25 +145,34 @@ def _seen(
     )
 
 
-_MEANINGS: Sequence[Tuple[str, str, str, str]] = (
+_MEANINGS: Sequence[Tuple[str, Link, str, str, Type[BrokenLink]]] = (
     (
         "PinLocked",
         "credential",
         "the crypto user is locked",
         "An admin must set a new password; five wrong logins lock a user.",
+        LockedError,
     ),
     (
         "PinIncorrect PinInvalid PinLenRange PinExpired",
         "credential",
         "the token refused the PIN",
         "Check crypto_user and crypto_password on one host only: five wrong logins lock the user.",
+        LoginRefusedError,
     ),
-    ("UserNotLoggedIn", "credential", "the token wants a login", "Set crypto_user and crypto_password."),
+    (
+        "UserNotLoggedIn",
+        "credential",
+        "the token wants a login",
+        "Set crypto_user and crypto_password.",
+        NoLoginError,
+    ),
     (
         "DeviceError DeviceRemoved TokenNotPresent TokenNotRecognised",
         "cluster",
         "the library cannot reach the HSM",
         "Check TCP port 2223 to every HSM (the cluster's own security group) and the library's configuration (configure-pkcs11).",
+        UnreachableError,
     ),
 )
 
@@ -162,8 +180,8 @@ _MEANINGS: Sequence[Tuple[str, str, str, str]] = (
 def _failure(error: Exception, module_path: str) -> BrokenLink:
     name = type(error).__name__
     words = f"{name}: {error}" if str(error) else name
-    meanings: Dict[str, Tuple[str, str, str]] = {
-        key: (link, meaning, advice) for keys, link, meaning, advice in _MEANINGS for key in keys.split()
-    }
-    link, meaning, advice = meanings.get(name, ("key", "the search failed", "See the library's own log."))
-    return BrokenLink(link, f"PKCS#11 library {os.path.basename(module_path)}: {meaning} ({words}).", advice)
+    library = f"PKCS#11 library {os.path.basename(module_path)}"
+    for names, link, meaning, advice, kind in _MEANINGS:
+        if name in names.split():
+            return kind(link, f"{library}: {meaning} ({words}).", advice)
+    return UnexplainedError("key", f"{library}: the search failed ({words}).", "See the library's own log.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ...module_utils._findings import Link
 from ...module_utils._results import RunResult
 from ...module_utils._tools import configure
 
@@ -17,7 +18,7 @@ _NO_CREDENTIAL = re.compile(
 _NO_SERVICE = re.compile(r"Daemon socket connection error|0x40000040", re.IGNORECASE)
 
 
-def words(result: RunResult) -> tuple[str, str, str] | None:
+def words(result: RunResult) -> tuple[Link, str, str] | None:
     """What the provider itself says inside of certutil's output: link, sentence and advice; None where it
     says nothing we know.
     """

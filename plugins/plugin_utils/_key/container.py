@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Sequence
 
 from ...module_utils._crypto_user import NOBODY, CryptoUser
-from ...module_utils._findings import BrokenLink, Finding, found
+from ...module_utils._findings import BrokenLink, Finding, NotInstalledError, found
 from ...module_utils._key.pair import WantedKey
 from ...module_utils._results import (
     AccessResult,
@@ -37,7 +37,7 @@ from ...module_utils._steps import (
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ConfigError
-from .._formats.store_blob import StoreBlobError, read_blob
+from .._formats.store_blob import KeyProvInfo, StoreBlobError, read_blob
 from .._sdk import SDK3, SDK5, SDKS, ClientSdk, meant, version_of
 from .._store import entry as store_entry
 from .._tools import certutil, import_key
@@ -89,6 +89,8 @@ class Seen:
     store: store_entry.Entries = field(default_factory=store_entry.Entries)
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The HSMs that the client's configuration names, by client SDK."""
+    configurations: Mapping[str, bytes] = field(default_factory=dict)
+    """The client's configuration files that are there, by name."""
     certificate: bytes | None = None
     access: AccessResult | None = None
     """Who may read the containers' files, and who the wanted readers are; None unless there are any."""
@@ -159,6 +161,11 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
         found(result, FileContent, "client", path)
         for (path, _sdk, _part), result in zip(_FILES, files, strict=False)
     ]
+    there = [
+        (part.file, file.content)
+        for (_path, _sdk, part), file in zip(_FILES, contents, strict=True)
+        if file.exists
+    ]
     return Seen(
         cli_version=_version(cli, cloudhsm_cli.WINDOWS_PROGRAM),
         ksp_version=_version(ksp, configure.CONFIGURE_KSP),
@@ -167,6 +174,7 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
         containers=read_containers(folder),
         store=entries,
         addresses=_addresses(contents),
+        configurations=dict(reversed(there)),
         certificate=certificate,
         access=access,
     )
@@ -224,7 +232,7 @@ def sdk_of(wanted: Wanted, seen: Seen) -> ClientSdk:
     asked, missing = f"Client SDK {lacking[0].name} is not", f"{programs[0]} is not there"
     if len(lacking) > 1:
         asked, missing = "No client of CloudHSM is", f"neither {' nor '.join(programs)} is there"
-    raise BrokenLink(
+    raise NotInstalledError(
         "client",
         f"{asked} installed on this host: {missing}.",
         "Install it first (the role cloudhsm.codesign.client does).",
@@ -238,16 +246,20 @@ def known_faults(seen: Seen, sdk: ClientSdk) -> tuple[str, ...]:
 
 def associated(wanted: Wanted, seen: Seen) -> str:
     """The container that the certificate in the store is tied to, if its file exists; "" otherwise."""
+    key = tied_to(wanted, seen)
+    return existing(key.container, seen.containers) if key else ""
+
+
+def tied_to(wanted: Wanted, seen: Seen) -> KeyProvInfo | None:
+    """The association of the certificate in the store with the wanted provider, if it has one."""
     blob = seen.store.blobs.get(wanted.thumbprint) if wanted.thumbprint else None
     if blob is None:
-        return ""
+        return None
     try:
         key = read_blob(blob).key
     except StoreBlobError:
-        return ""
-    if key is None or not store_entry.same_provider(key.provider, wanted.provider):
-        return ""
-    return existing(key.container, seen.containers)
+        return None
+    return key if key and store_entry.same_provider(key.provider, wanted.provider) else None
 
 
 def existing(name: str, containers: Sequence[str]) -> str:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Mapping, Sequence
 
-from ...module_utils._findings import BrokenLink
+from ...module_utils._findings import (
+    BrokenLink,
+    Link,
+    ListingFailedError,
+    NotConfiguredError,
+    NotInstalledError,
+    NotInStoreError,
+    OutdatedError,
+    ServiceStoppedError,
+    UnexplainedError,
+)
 from ...module_utils._key import lookup as key_lookup
 from ...module_utils._results import (
     AccessResult,
@@ -28,7 +38,6 @@ from ...module_utils._steps import (
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
 from .._sdk import ClientSdk, Handles, meant
-from .._store import entry as store_entry
 from .._tools import certutil
 from .container import (
     FOLDER,
@@ -89,8 +98,10 @@ class Proof:
     keys: tuple[certutil.KeyContainer, ...] | None = None
     problem: str = ""
     code: int | None = None
-    said: tuple[str, str, str] | None = None
+    said: tuple[Link, str, str] | None = None
     """The provider's own words for it: link, sentence and advice."""
+    answered: bool = False
+    """Whether certutil ran to its end."""
 
     def matches(self, wanted: Wanted, containers: Sequence[str]) -> tuple[str, ...]:
         return matching(wanted, self.keys or (), containers)
@@ -117,18 +128,27 @@ def read_proof(result: Result) -> Proof:
             f"certutil -key failed with {hresult.as_text(result.exit_code)}{meaning}",
             result.exit_code,
             provider_words.words(result),
+            answered=True,
         )
     try:
         listing = certutil.parse_keys(result.stdout)
     except certutil.ParseError as error:
-        return Proof(None, f"certutil's list of containers cannot be read: {error}")
+        return Proof(None, f"certutil's list of containers cannot be read: {error}", answered=True)
     if listing.damaged:
-        return Proof(None, "certutil's list of containers is damaged")
-    return Proof(listing.keys)
+        return Proof(None, "certutil's list of containers is damaged", answered=True)
+    return Proof(listing.keys, answered=True)
 
 
-class ListingFailedError(BrokenLink):
-    """certutil could not list the containers, so that nothing can be proven."""
+def may_go_on(sdk: ClientSdk, proof: Proof) -> bool:
+    """Whether a container may be made though those that are there cannot be listed. With Client SDK 5 the new
+    one is known by its own new file, and the provider's listing is not needed for it.
+    """
+    return sdk.makes_one_file and proof.answered and proof.said is None
+
+
+def unlisted(proof: Proof) -> str:
+    """The warning for it."""
+    return f"The containers that are there cannot be listed ({proof.problem}): if one of them holds the key already, it has two now."
 
 
 def listing_failed(proof: Proof) -> BrokenLink:
@@ -261,7 +281,7 @@ def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result
             doubt,
         )
     if not new:
-        raise BrokenLink(
+        raise UnexplainedError(
             "container",
             f"The import reported success, but there is no new container in {FOLDER} and none that is proven to hold the key ({unproven}).",
             "With Client SDK 5 check that the SDK 3 compatibility mode is on (win_cloudhsm_client); then look at the provider's log.",
@@ -377,7 +397,16 @@ def check_removed(results: Sequence[Result], containers: Sequence[str]) -> tuple
 
 def comes_with_the_play(broken: BrokenLink) -> bool:
     """Whether what is missing is put there by tasks before this one, which check mode did not do."""
-    return broken.link in ("client", "service") or isinstance(broken, store_entry.NotInStoreError)
+    return isinstance(broken, _COME_WITH_THE_PLAY)
+
+
+_COME_WITH_THE_PLAY = (
+    NotInstalledError,
+    NotConfiguredError,
+    OutdatedError,
+    ServiceStoppedError,
+    NotInStoreError,
+)
 
 
 def sdk_or_newest(wanted: Wanted, seen: Seen) -> ClientSdk:

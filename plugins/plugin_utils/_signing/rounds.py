@@ -305,7 +305,7 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
             (
                 file
                 for file in settings.sign.additional_certificates
-                if file.lower() in complaint.text.lower()
+                if " ".join(file.lower().split()) == complaint.certificate_file.lower()
             ),
             "",
         )
@@ -323,6 +323,7 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
                 f"{job.before.path}: {said[1][:1].lower() + said[1][1:]} {said[2]}",
                 complaint.code,
                 _said(run),
+                open=said[0] != "credential",
             )
         meaning = (
             f"the provider opens no key for the certificate {settings.sign.thumbprint}, which is tied to one"
@@ -342,4 +343,10 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
     )
     # A sentence that is not known may say less than what stands round it.
     own = _said(run) if reason is reasons.UNKNOWN or not complaint.text else complaint.text
-    return Problem(reason.link, f"{job.before.path}: {meaning}{code}. {advice}".strip(), complaint.code, own)
+    return Problem(
+        reason.link,
+        f"{job.before.path}: {meaning}{code}. {advice}".strip(),
+        complaint.code,
+        own,
+        open=reasons.leaves_open(reason),
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, assert_never, get_args
 
-from ...module_utils._findings import Finding
+from ...module_utils._findings import Finding, Link
 from ...module_utils._results import (
     DigestResult,
     Failure,
@@ -57,10 +57,12 @@ class Problem:
     ``code`` and ``words`` are SignTool's own, where it gave any.
     """
 
-    link: str
+    link: Link
     msg: str
     code: int | None = None
     words: str = ""
+    open: bool = False
+    """Whether SignTool's reason fits several causes on the way to the key."""
 
     def as_dict(self) -> dict[str, str | None]:
         code = None if self.code is None else hresult.as_text(self.code)
@@ -457,7 +459,7 @@ def compare(wanted: Wanted, seen: SeenFile) -> list[Finding]:
     decision = decide(wanted, seen)
     if decision.action == LEAVE:
         return []
-    link = (
+    link: Link = (
         decision.problem.link if decision.problem else "timestamp" if decision.action == TIMESTAMP else "file"
     )
     repair = decision.problem.msg if decision.problem else "Run win_signtool (role cloudhsm.codesign.sign)."

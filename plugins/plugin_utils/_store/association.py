@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Sequence
 
 from ...module_utils._certificate import CertificateError, read_certificate, serial_of
-from ...module_utils._findings import BrokenLink, Finding
+from ...module_utils._findings import BrokenLink, Finding, NotInStoreError
 from ...module_utils._results import FileContent, Result
 from ...module_utils._steps import ReadFile, Step
 from .._aspect import ANYWHERE, Context
@@ -129,7 +129,7 @@ def _by_serial(entries: store_entry.Entries, wanted: Wanted) -> str:
         )
     if not found:
         entries.check()
-        raise store_entry.NotInStoreError(
+        raise NotInStoreError(
             "certificate",
             f"There is no certificate with the serial number {wanted.serial} in the store {wanted.store}.",
             store_entry.IMPORT_IT,
@@ -138,12 +138,12 @@ def _by_serial(entries: store_entry.Entries, wanted: Wanted) -> str:
 
 
 def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
-    """A finding for each property that differs."""
+    """A finding for each property that differs: of the association, and the friendly name."""
     return [*compare_key(wanted, seen), *compare_name(wanted, seen)]
 
 
 def compare_key(wanted: Wanted, seen: Seen) -> list[Finding]:
-    """A finding for each property of the association itself."""
+    """A finding for each property of the association that differs."""
     what = f"association of {seen.thumbprint} in {wanted.store}"
     if not wanted.present:
         return [Finding("container", what, "none", describe(seen.key), REPAIR)] if seen.key else []
@@ -180,7 +180,7 @@ def compare_key(wanted: Wanted, seen: Seen) -> list[Finding]:
 
 
 def compare_name(wanted: Wanted, seen: Seen) -> list[Finding]:
-    """A finding where the friendly name is another one; where no association is wanted it may be any."""
+    """A finding where another friendly name is asked for; one that loses its association keeps its name."""
     same = wanted.friendly_name is None or (seen.friendly_name or "") == wanted.friendly_name
     if same or not wanted.present:
         return []

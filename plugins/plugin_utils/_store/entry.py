@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Sequence
 
 from ...module_utils._certificate import Certificate, CertificateError, normalize_thumbprint, read_certificate
-from ...module_utils._findings import BrokenLink
+from ...module_utils._findings import BrokenLink, NotInStoreError
 from ...module_utils._results import (
     Failure,
     FolderContents,
@@ -33,10 +33,6 @@ from .._formats.store_blob import (
     lies_in_folder,
     read_blob,
 )
-
-
-class NotInStoreError(BrokenLink):
-    """The certificate is not in the store: what a play in check mode would have put there is not there yet."""
 
 
 def thumbprint(text: str) -> str:

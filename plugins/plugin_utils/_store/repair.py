@@ -12,28 +12,27 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Mapping, NoReturn, Sequence
+from typing import Any, Mapping, Sequence
 
 from ...module_utils._crypto_user import NOBODY, CryptoUser
-from ...module_utils._findings import BrokenLink
-from ...module_utils._key.backends import TOOLS
-from ...module_utils._key.backends import cloudhsm_cli as cli_backend
-from ...module_utils._key.lookup import Lookup
+from ...module_utils._findings import (
+    BrokenLink,
+    Link,
+    NoLoginError,
+    ServiceStoppedError,
+    UnexplainedError,
+)
 from ...module_utils._results import (
     Failure,
     Result,
     RunResult,
-    ServiceResult,
 )
-from ...module_utils._sdk import SDKS, meant
 from ...module_utils._steps import (
     RemoveFile,
     Run,
-    Service,
     Step,
     WriteFile,
 )
-from ...module_utils._tools import cloudhsm_cli, configure, key_mgmt_util
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
 from .._formats.store_blob import MACHINE_KEYS, KeyProvInfo
@@ -217,6 +216,10 @@ def judge(wanted: Wanted, before: Seen, after: Seen, results: Sequence[Result]) 
     )
 
 
+_OF_THE_KEY: tuple[Link, ...] = ("container", "provider", "key", "service", "cluster")
+"""Links of codes that a provider gives for more than one cause."""
+
+
 def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
     details: dict[str, Any] = {
         "stdout": result.stdout[-2000:],
@@ -224,9 +227,9 @@ def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
     }
     said = provider_words.words(result)
     if said:
-        return BrokenLink(*said, **details)
+        return (NoLoginError if said[0] == "credential" else ServiceStoppedError)(*said, **details)
     if result.timed_out:
-        return BrokenLink(
+        return UnexplainedError(
             "provider",
             f"certutil did not answer within {result.milliseconds // 1000} seconds, and was ended with all that it had started.",
             "Check that the HSM can be reached and that the account may use the key; a provider that waits for a window needs the crypto user's credentials.",
@@ -234,90 +237,26 @@ def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
         )
     code = hresult.lookup(result.exit_code)
     if code is None:
-        return BrokenLink(
+        return UnexplainedError(
             "container",
             f"certutil -repairstore failed with {hresult.describe(result.exit_code)}.",
             "Its own words are in stdout.",
             **details,
         )
     if code.symbol in ("NTE_NOT_FOUND", "CRYPT_E_NOT_FOUND", "NTE_BAD_KEYSET") and wanted.present:
-        return BrokenLink(
+        return UnexplainedError(
             "container",
             f"certutil found no container of {wanted.provider} that holds the key of {seen.thumbprint} ({code.text} {code.symbol}).",
             "Make the container first (win_cloudhsm_import_key).",
             **details,
         )
-    return BrokenLink(
+    kind = UnexplainedError if code.link in _OF_THE_KEY else BrokenLink
+    return kind(
         code.link,
         f"certutil -repairstore failed with {hresult.describe(code.value)}.",
         code.advice,
         **details,
     )
-
-
-def diagnose_steps(access: Access) -> tuple[list[Step], Mapping[str, str]]:
-    """What is asked when certutil failed and its code leaves open which link is broken, and its secrets.
-
-    certutil does not tell a refused login from other troubles, so one login is tried with a tool that does.
-    """
-    limit = min(60, access.timeout)
-    steps: list[Step] = [
-        Run(certutil.PROGRAM, certutil.csplist_argv(), timeout=limit),
-        Service(configure.SERVICE),
-    ]
-    secrets = dict(access.secrets)
-    for lookup in _lookups(access):
-        login, more = TOOLS[lookup.backend].login_step(lookup)
-        steps += [login, cli_backend.user_step(lookup)] if lookup.backend == "cloudhsm_cli" else [login]
-        secrets.update(more)
-    return steps, secrets
-
-
-def _lookups(access: Access) -> list[Lookup]:
-    """The tools to try the login with; one that is not installed is no harm."""
-    wanted = [sdk.backend for sdk in meant(access.client_sdk, SDKS) if access.user]
-    limit = min(60, access.timeout)
-    return [
-        Lookup(windows=True, backend=backend, user=access.user, timeout=limit)
-        for backend in wanted
-        if backend == "cloudhsm_cli" or key_mgmt_util.takes(access.user.name, access.user.password)
-    ]
-
-
-def worth_diagnosis(broken: BrokenLink) -> bool:
-    return broken.link in ("container", "provider", "key", "service", "cluster") and "code" in broken.details
-
-
-def diagnose(wanted: Wanted, access: Access, results: Sequence[Result], broken: BrokenLink) -> NoReturn:
-    """Raises the broken link that the answers show, or ``broken`` itself where they show nothing."""
-    listed, service, *logins = results
-    details = {**broken.details, "reported": broken.problem}
-    if isinstance(listed, RunResult) and listed.exit_code is not None:
-        try:
-            names = [provider.name for provider in certutil.parse_csplist(listed.stdout).providers]
-        except certutil.ParseError:
-            names = []
-        if names and not any(store_entry.same_provider(name, wanted.provider) for name in names):
-            raise BrokenLink(
-                "provider",
-                f"The provider {wanted.provider} is not registered on this host.",
-                "Install the CloudHSM client's provider (win_cloudhsm_client registers it), or check the option provider.",
-                **{**details, "providers": names},
-            ) from broken
-    if isinstance(service, ServiceResult) and service.exists and service.status != "Running":
-        raise BrokenLink(
-            "service",
-            f"The service {configure.SERVICE} is {service.status.lower()}.",
-            "Start it (win_cloudhsm_client does).",
-            **details,
-        ) from broken
-    for lookup in _lookups(access):
-        refused = TOOLS[lookup.backend].refused_login(logins.pop(0), lookup)
-        if lookup.backend == "cloudhsm_cli" and cli_backend.is_locked(logins.pop(0), access.user.name):
-            raise cloudhsm_cli.locked(access.user.name) from broken
-        if refused is not None:
-            raise refused from broken
-    raise broken
 
 
 # Testing the key

@@ -10,7 +10,13 @@ from __future__ import annotations
 
 import re
 
-from ...module_utils._findings import BrokenLink
+from ...module_utils._findings import (
+    BrokenLink,
+    LoginRefusedError,
+    NoLoginError,
+    ServiceStoppedError,
+    UnexplainedError,
+)
 from ...module_utils._sdk import Sdk3
 from ...module_utils._tools.key_mgmt_util import SERVICE
 
@@ -36,7 +42,7 @@ def parse(stdout: str, stderr: str = "", exit_code: int | None = 0) -> int:
         raise known
     if not counts or exit_code:
         shown = "no exit code" if exit_code is None else f"exit code {exit_code:#x}"
-        raise BrokenLink(
+        raise UnexplainedError(
             "container",
             f"import_key represented no key pair ({shown}).",
             "See 'output' for its own words.",
@@ -55,19 +61,19 @@ def parse(stdout: str, stderr: str = "", exit_code: int | None = 0) -> int:
 def _known_failure(text: str) -> BrokenLink | None:
     # The variable's name is the anchor: Azure's twin of the tool words the same sentence differently.
     if re.search(rf"{Sdk3.variable} is not set", text):
-        return BrokenLink(
+        return NoLoginError(
             "credential",
             f"import_key found no credentials of a crypto user ({Sdk3.variable} is not set).",
             "Set crypto_user and crypto_password, or store them in the Credential Manager of this account and use become: a plain WinRM logon cannot read it.",
         )
     if re.search(r"Daemon socket connection error|Failed to connect socket|0x40000040", text):
-        return BrokenLink(
+        return ServiceStoppedError(
             "service",
             "import_key could not talk to the CloudHSM client daemon.",
             f"Start the service {SERVICE}; if it runs, check TCP port 2223 to the HSMs (the instance must be in the cluster's own security group).",
         )
     if re.search(r"RET_USER_LOGIN_FAILURE|returned:? (?:0xa3|163)\b", text, re.IGNORECASE):
-        return BrokenLink(
+        return LoginRefusedError(
             "credential",
             "The HSM refused the login of import_key: the password is wrong, the crypto user is locked, or the user is missing on one of the HSMs.",
             "Check crypto_user and crypto_password on one host only: five wrong logins lock the user.",
@@ -75,7 +81,7 @@ def _known_failure(text: str) -> BrokenLink | None:
     if re.search(
         r"[Uu]ser.{0,40}(?:doesn't exist|isn't initialized)|returned:? (?:0x9d|0xce|157|206)\b", text
     ):
-        return BrokenLink(
+        return LoginRefusedError(
             "credential",
             "There is no crypto user of that name on the HSM.",
             "Check crypto_user; a crypto officer's name does not do.",
@@ -87,7 +93,7 @@ def _known_failure(text: str) -> BrokenLink | None:
             if opened.group(2) == "80090016"
             else ""
         )
-        return BrokenLink(
+        return UnexplainedError(
             "container",
             f"import_key failed with 0x{opened.group(2).upper()}{meaning}.",
             "Check that the provider is registered (ksp_config.exe -enum) and that the handles are those of a key pair.",

@@ -29,8 +29,8 @@ KNOWN = {
     "repairstore_no_effect": "certutil -repairstore reports success and does nothing",
     "service_stopped": "the client's service, or the one of the argument, has stopped",
     "sign_warning": "SignTool signs a file, and warns with the words of the argument",
-    "stamp_error": "the time stamp fails with the code of the argument (0xCODE)",
-    "stamp_fails_after_signing": "a file is signed, its time stamp fails",
+    "stamp_error": "the timestamp fails with the code of the argument (0xCODE)",
+    "stamp_fails_after_signing": "a file is signed, its timestamp fails",
     "verify_code": "SignTool's verification of a good signature ends with the code of the argument (0xCODE[:chainless]: it shows no chain)",
     "wdac": "scripts run in Constrained Language Mode",
 }

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Protocol, Sequence, Tuple
 
-from ..._findings import BrokenLink
+from ..._findings import BrokenLink, NotInstalledError
 from ..._results import Result
 from ..._steps import Run
-from ..lookup import AUTO, Lookup, NotInstalledError, Runner
+from ..lookup import AUTO, Lookup, Runner
 from ..pair import KeyPair, WantedKey
 from . import cloudhsm_cli, key_mgmt_util, pkcs11
 
@@ -92,7 +92,7 @@ def not_installed(names: Sequence[str], lookup: Lookup) -> BrokenLink:
     if len(tried) > 1:
         there = f"No client of CloudHSM is installed on this host: neither {' nor '.join(programs)} is there."
     way = "crypto_user and crypto_password" if untried else "tool_path"
-    return BrokenLink(
+    return NotInstalledError(
         "client", there, f"Install {tried[0].PACKAGE} (the role cloudhsm.codesign.client does), or set {way}."
     )
 

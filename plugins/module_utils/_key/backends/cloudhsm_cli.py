@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Mapping, Optional, Sequence, Tuple
 
-from ..._findings import BrokenLink
+from ..._findings import BrokenLink, LoginRefusedError
 from ..._results import Result, RunResult
 from ..._sdk import Sdk5
 from ..._steps import Run
@@ -103,6 +103,17 @@ def user_step(lookup: Lookup) -> Run:
     return Run(program(lookup), tool.user_list(lookup.cluster_id), timeout=lookup.timeout)
 
 
+def ask_step(wanted: WantedKey, lookup: Lookup) -> Run:
+    """Logs in, and asks for the keys that may be the wanted ones; one page of them is enough for an RSA key."""
+    return _page_step(wanted, lookup)
+
+
+def read_asked(result: Result, wanted: WantedKey, lookup: Lookup) -> Optional[Tuple[SeenKey, ...]]:
+    """The keys that ``ask_step`` found, None where the list goes on. BrokenLink where it failed."""
+    page = _read_page(result, lookup)
+    return None if page.next_token else _read_keys(wanted, page.keys)
+
+
 def login_step(lookup: Lookup) -> Tuple[Run, Mapping[str, str]]:
     """Asks for one key, as the tool cannot log in alone; and the step's secrets."""
     arguments = tool.key_list((tool.class_filter("private"),), cluster_id=lookup.cluster_id, max_items=1)
@@ -138,13 +149,9 @@ def list_keys(run: Runner, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenKey, 
         result = run([_page_step(wanted, lookup, token)], lookup.user.secrets)[0]
         try:
             page = _read_page(result, lookup)
-        except BrokenLink as broken:
+        except LoginRefusedError as broken:
             # The tool refuses a locked user and a wrong password with the same words.
-            if (
-                broken.link == "credential"
-                and lookup.user
-                and is_locked(run([user_step(lookup)], {})[0], lookup.user.name)
-            ):
+            if lookup.user and is_locked(run([user_step(lookup)], {})[0], lookup.user.name):
                 raise tool.locked(lookup.user.name) from broken
             raise
         keys.extend(page.keys)

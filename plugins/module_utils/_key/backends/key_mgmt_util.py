@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from ..._crypto_user import SESSION
-from ..._findings import BrokenLink
+from ..._findings import BrokenLink, UnreachableError
 from ..._results import Failure, FileContent, Result, ServiceResult, Skipped, expect
 from ..._steps import ReadFile, RemoveFile, Run, Step, WriteFile
 from ..._tools import configure
@@ -169,7 +169,7 @@ def behind_the_daemon(broken: BrokenLink, service: Result) -> BrokenLink:
     if not isinstance(service, ServiceResult) or service.status != "Running":
         return broken
     problem = f"The service {configure.SERVICE} runs, but no HSM answers it ({broken.problem.rstrip('.')})."
-    return BrokenLink("cluster", problem, CONNECTION_ADVICE, **broken.details)
+    return UnreachableError("cluster", problem, CONNECTION_ADVICE, **broken.details)
 
 
 def describe_steps(keys: Sequence[Tuple[str, int]], lookup: Lookup) -> Tuple[List[Step], Mapping[str, str]]:

@@ -58,6 +58,7 @@ _INTERNAL = re.compile(r"unexpected internal error has occurred", re.IGNORECASE)
 _RETURNED = re.compile(r"returned error:\s*0x([0-9A-Fa-f]{1,8})\b")
 _SIDE_NOTE = re.compile(r"^CryptCATAdminCalcHashFromFileHandle\b|^CryptSIPRetrieveSubjectGuid\b")
 _STAMPING = re.compile(r"SignerTimeStamp\w*\(\)")
+_LOADING = re.compile(r"attempting to load the signing certificate from: ?(.+)$", re.IGNORECASE)
 _CODE = re.compile(r"\(-?\d+\s*/\s*0x([0-9A-Fa-f]{1,8})\)")
 
 
@@ -68,6 +69,12 @@ class Complaint:
     reason: Reason
     text: str
     code: int | None = None
+
+    @property
+    def certificate_file(self) -> str:
+        """The file that SignTool could not load a certificate from, "" where it speaks of none."""
+        loading = _LOADING.search(self.text)
+        return loading.group(1) if loading else ""
 
 
 @dataclass(frozen=True)

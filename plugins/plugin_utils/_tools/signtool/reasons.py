@@ -9,31 +9,45 @@ looked at.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Mapping, Pattern
 
 from ..._formats import codes as hresult
+from ..._formats.codes import FILE, KEY, RUN, STAMP_AGAIN, TIMESTAMP, Reason
 
-RUN = "run"
-"""Nothing was tried: the same command line would fail again for every file."""
-KEY = "key"
-"""The key could not sign: SignTool ends its run there, the files behind are not tried."""
-FILE = "file"
-"""This file only; SignTool goes on with the next one."""
-TIMESTAMP = "timestamp"
-"""The timestamp authority; another one, or a later time, may do."""
+__all__ = [
+    "BAD_DIGEST",
+    "CODES",
+    "ENDLESS_CERTIFICATE",
+    "FILE",
+    "FILTERS",
+    "KEY",
+    "KEY_NOT_OPENED",
+    "RUN",
+    "STAMP_AGAIN",
+    "STAMP_OF_THE_HOST",
+    "TIMESTAMP",
+    "UNKNOWN",
+    "VERIFY_CODES",
+    "Reason",
+    "leaves_open",
+    "of_code",
+    "of_sentence",
+    "of_stamp_status",
+    "of_verify_code",
+]
 
+CODES: Mapping[int, Reason] = {
+    value: code.signing for value, code in hresult.CODES.items() if code.signing is not None
+}
+"""What a code means where SignTool signs. On this path a code of the provider (0x8009....) means the key."""
 
-@dataclass(frozen=True)
-class Reason:
-    """One known reason. ``key`` names it, ``link`` is one of findings.LINKS, ``scope`` one of the four above."""
+VERIFY_CODES: Mapping[int, Reason] = {
+    value: code.verifying for value, code in hresult.CODES.items() if code.verifying is not None
+}
+"""What a code of ``verify`` means."""
 
-    key: str
-    link: str
-    scope: str
-    meaning: str
-    advice: str = ""
-
+BAD_DIGEST = VERIFY_CODES[0x80096010]
+"""The file was changed after it was signed: nothing else says so."""
 
 UNKNOWN = Reason(
     "unknown",
@@ -57,20 +71,6 @@ _TIMESTAMP_FAILED = Reason(
     "the timestamp authority could not be reached or gave no valid answer",
     "Check the address and that the host may reach it; give a second address in timestamp_urls.",
 )
-_CONTAINER_NOT_FOUND = Reason(
-    "container_not_found",
-    "container",
-    RUN,
-    "the key container of the certificate does not exist for this account",
-    "Make it with win_cloudhsm_import_key, then tie the certificate with win_cert_repairstore.",
-)
-_PROVIDER_NOT_FOUND = Reason(
-    "provider_not_found",
-    "provider",
-    RUN,
-    "the key storage provider that the certificate is tied to cannot be opened",
-    "Check that it is registered on the host (certutil -csplist, win_codesign_info), or tie the certificate to the one that is (win_cert_repairstore).",
-)
 KEY_NOT_OPENED = Reason(
     "key_not_opened",
     "key",
@@ -86,18 +86,6 @@ ENDLESS_CERTIFICATE = Reason(
     "the certificate ends after the year 3000, and SignTool drops such a certificate without saying so",
     "Sign with a certificate that ends before.",
 )
-_FILE_NOT_FOUND = Reason("file_not_found", "file", FILE, "the file is missing", "Check the path.")
-_IN_USE = Reason(
-    "in_use",
-    "file",
-    FILE,
-    "another process holds the file open",
-    "End what uses the file, then run the task again.",
-)
-_NO_SIGNATURE = Reason(
-    "no_signature", "file", FILE, "the file has no signature", "Sign it first (state: signed)."
-)
-STAMP_AGAIN = "Stamp the file again, with another timestamp authority (win_signtool with timestamp_urls)."
 _USAGE = Reason(
     "usage",
     "argument",
@@ -183,8 +171,8 @@ SENTENCES: tuple[tuple[Pattern[str], Reason], ...] = tuple(
                 "Check provider, key container and credentials (win_codesign_info).",
             ),
         ),
-        (r"specified private key container was not found", _CONTAINER_NOT_FOUND),
-        (r"specified CSP could not be found", _PROVIDER_NOT_FOUND),
+        (r"specified private key container was not found", CODES[0x80090016]),
+        (r"specified CSP could not be found", CODES[0x80090019]),
         (
             r"cross certificate would not be present in the certificate chain",
             Reason(
@@ -227,24 +215,12 @@ SENTENCES: tuple[tuple[Pattern[str], Reason], ...] = tuple(
         ),
         (
             r"file format cannot be (?:signed|verified) because it is not\s+recognized",
-            Reason(
-                "not_recognized",
-                "file",
-                FILE,
-                "SignTool cannot sign this kind of file",
-                "Leave the file out, or check that it is whole.",
-            ),
+            CODES[0x800B0003],
         ),
-        (r"file is being used by another process", _IN_USE),
+        (r"file is being used by another process", CODES[0x80070020]),
         (
             r"Access is denied",
-            Reason(
-                "access_denied",
-                "file",
-                FILE,
-                "Windows denied the access",
-                "Check the rights of the account and that nothing holds the file open.",
-            ),
+            CODES[0x80070005],
         ),
         (
             r"section alignment is not a multiple of page size",
@@ -281,42 +257,22 @@ SENTENCES: tuple[tuple[Pattern[str], Reason], ...] = tuple(
             ),
         ),
         (r"File not valid", Reason("not_in_catalog", "file", FILE, "the file is in no catalog", "")),
-        (r"^File not found", _FILE_NOT_FOUND),
+        (r"^File not found", CODES[0x80070002]),
         (
             r"terminated in a root certificate which is not trusted",
-            Reason(
-                "untrusted_root",
-                "certificate",
-                FILE,
-                "the chain ends in a root that this host does not trust",
-                "Put the root certificate into LocalMachine\\Root (role certificates).",
-            ),
+            CODES[0x800B0109],
         ),
         (
             r"signing certificate is not valid for the requested usage",
-            Reason(
-                "wrong_usage",
-                "certificate",
-                FILE,
-                "the signing certificate is not meant for code signing",
-                "Use a certificate with the code-signing usage.",
-            ),
+            CODES[0x800B0110],
         ),
         (
             r"not within its validity period",
-            Reason(
-                "expired",
-                "certificate",
-                FILE,
-                "a certificate of the chain is not valid at the time of signing",
-                "Sign with a certificate that is valid, with a timestamp.",
-            ),
+            CODES[0x800B0101],
         ),
         (
             r"timestamp signature and/or certificate could not be verified",
-            Reason(
-                "timestamp_invalid", "timestamp", FILE, "the file's timestamp cannot be verified", STAMP_AGAIN
-            ),
+            VERIFY_CODES[0x80096005],
         ),
         (
             r"Signature did not pass crypto policy",
@@ -342,7 +298,7 @@ SENTENCES: tuple[tuple[Pattern[str], Reason], ...] = tuple(
             r"does not have a specified SHA1 hash",
             Reason("other_certificate", "certificate", FILE, "another certificate signed the file", ""),
         ),
-        (r"^No signature found", _NO_SIGNATURE),
+        (r"^No signature found", CODES[0x800B0100]),
         (
             "|".join(
                 (
@@ -362,258 +318,6 @@ SENTENCES: tuple[tuple[Pattern[str], Reason], ...] = tuple(
         ),
     )
 )
-
-CODES = {
-    0x80096010: Reason(
-        "bad_digest",
-        "file",
-        FILE,
-        "the file was changed after it was signed",
-        "Get the file as it was built, and sign that one.",
-    ),
-    0x800B0100: _NO_SIGNATURE,
-    0x800B0101: Reason(
-        "expired",
-        "certificate",
-        FILE,
-        "a certificate of the chain is not valid at the time of signing",
-        "Sign with a certificate that is valid, with a timestamp.",
-    ),
-    0x800B0109: Reason(
-        "untrusted_root",
-        "certificate",
-        FILE,
-        "the chain ends in a root that this host does not trust",
-        "Put the root certificate into LocalMachine\\Root (role certificates).",
-    ),
-    0x800B010A: Reason(
-        "chain_incomplete",
-        "certificate",
-        FILE,
-        "the chain cannot be built up to a root that this host trusts",
-        "Put the intermediate certificates into LocalMachine\\CA and the root into LocalMachine\\Root (role certificates).",
-    ),
-    0x800B010C: Reason(
-        "revoked",
-        "certificate",
-        FILE,
-        "the certificate was revoked by its issuer",
-        "Use another certificate.",
-    ),
-    0x800B010E: Reason(
-        "revocation_unknown",
-        "certificate",
-        FILE,
-        "the revocation check failed",
-        "Let the host reach the issuer's revocation list.",
-    ),
-    0x80092012: Reason(
-        "revocation_unknown",
-        "certificate",
-        FILE,
-        "the revocation check failed",
-        "Let the host reach the issuer's revocation list.",
-    ),
-    0x80092013: Reason(
-        "revocation_unknown",
-        "certificate",
-        FILE,
-        "the revocation server is offline",
-        "Let the host reach the issuer's revocation list.",
-    ),
-    0x800B0110: Reason(
-        "wrong_usage",
-        "certificate",
-        FILE,
-        "the signing certificate is not meant for code signing",
-        "Use a certificate with the code-signing usage.",
-    ),
-    0x800B0111: Reason(
-        "distrusted",
-        "certificate",
-        FILE,
-        "this host distrusts the certificate explicitly",
-        "Use another certificate.",
-    ),
-    0x80096005: Reason(
-        "timestamp_failed",
-        "timestamp",
-        TIMESTAMP,
-        "the timestamp could not be verified or is malformed",
-        "Try again, or use another timestamp authority.",
-    ),
-    0x800B0003: Reason(
-        "not_recognized",
-        "file",
-        FILE,
-        "SignTool cannot sign this kind of file",
-        "Leave the file out, or check that it is whole.",
-    ),
-    0x80070005: Reason(
-        "access_denied",
-        "file",
-        FILE,
-        "Windows denied the access",
-        "Check the rights of the account and that nothing holds the file open.",
-    ),
-    0x80070020: _IN_USE,
-    0x80070002: _FILE_NOT_FOUND,
-    0x80070003: _FILE_NOT_FOUND,
-    0x00000057: Reason("nothing_to_remove", "file", FILE, "the file has no signature to take off", ""),
-    0x80070032: Reason(
-        "not_supported",
-        "file",
-        FILE,
-        "this kind of file, or this operation on it, is not supported on the host",
-        "Check the kind of file.",
-    ),
-    0x8007000B: Reason(
-        "bad_format", "file", FILE, "the file is damaged, or not what its kind asks for", "Check the file."
-    ),
-    0x8000FFFF: Reason("bad_format", "file", FILE, "the file is damaged", "Check that the file is whole."),
-    0x80070057: Reason(
-        "invalid_parameter",
-        "file",
-        FILE,
-        "Windows refused a parameter (a timestamp authority with another protocol answers so, too)",
-        "",
-    ),
-    0x80090016: _CONTAINER_NOT_FOUND,
-    0x80090019: _PROVIDER_NOT_FOUND,
-    0x80090010: Reason(
-        "key_access_denied",
-        "credential",
-        KEY,
-        "the key storage provider denied the access to the key",
-        "Check the crypto user's credentials.",
-    ),
-    0x80090022: Reason(
-        "key_silent",
-        "credential",
-        KEY,
-        "the key storage provider would have asked for something on a screen",
-        "Give the crypto user's credentials (crypto_user, crypto_password).",
-    ),
-    0x80090029: Reason(
-        "key_not_supported",
-        "provider",
-        KEY,
-        "the key storage provider does not support this operation",
-        "Check the provider's version and the digest.",
-    ),
-    0x80090030: Reason(
-        "key_device_not_ready",
-        "cluster",
-        KEY,
-        "the HSM is not ready",
-        "Check the client and the cluster (win_codesign_info).",
-    ),
-}
-"""What a code means where SignTool gives one. On this path a code of the provider (0x8009....) means the key.
-"""
-
-
-def _chain(
-    key: str,
-    meaning: str,
-    advice: str = "Look at the certificates of the chain; sign with a certificate that this host accepts.",
-) -> Reason:
-    return Reason(key, "certificate", FILE, meaning, advice)
-
-
-VERIFY_CODES: Mapping[int, Reason] = {
-    0x80096010: CODES[0x80096010],
-    **{
-        code: CODES[code]
-        for code in (
-            0x800B0100,
-            0x800B0003,
-            0x80070005,
-            0x80070020,
-            0x80070002,
-            0x80070003,
-            0x8007000B,
-            0x8000FFFF,
-        )
-    },
-    **{
-        code: CODES[code]
-        for code in (
-            0x800B0101,
-            0x800B0109,
-            0x800B010A,
-            0x800B010C,
-            0x800B010E,
-            0x80092012,
-            0x80092013,
-            0x800B0110,
-            0x800B0111,
-        )
-    },
-    0x80096005: Reason(
-        "timestamp_invalid", "timestamp", FILE, "the file's timestamp cannot be verified", STAMP_AGAIN
-    ),
-    0x80096003: Reason(
-        "timestamp_invalid",
-        "timestamp",
-        FILE,
-        "the certificate that stamped the file is not valid",
-        STAMP_AGAIN,
-    ),
-    0x80092010: _chain(
-        "revoked", "a certificate of the chain was revoked by its issuer", "Use another certificate."
-    ),
-    0x80092026: _chain("security_settings", "this host's security settings do not allow the certificate"),
-    0x80090008: _chain(
-        "crypto_policy", "an algorithm of the signature or its chain does not satisfy this host's policy"
-    ),
-    0x80096001: Reason(
-        "system_error",
-        "host",
-        FILE,
-        "Windows had a system error while it verified the trust",
-        "Run the task again.",
-    ),
-    0x80096002: _chain("no_signer", "the certificate of the signer is not valid or not there"),
-    0x80096004: _chain(
-        "certificate_signature", "the signature of a certificate of the chain cannot be verified"
-    ),
-    0x80096019: _chain(
-        "basic_constraints", "a certificate of the chain breaks the basic constraints of the one above"
-    ),
-    0x800B0004: _chain("not_trusted", "this host does not trust the signer"),
-    0x800B0102: _chain("validity_nesting", "the validity periods in the chain do not nest"),
-    0x800B0103: _chain(
-        "role", "a certificate that may only end a chain issued another, or the other way round"
-    ),
-    0x800B0104: _chain("path_length", "the chain is longer than one of its certificates allows"),
-    0x800B0105: _chain(
-        "critical_extension", "a certificate of the chain has a critical extension that Windows does not know"
-    ),
-    0x800B0106: _chain(
-        "purpose", "a certificate of the chain is used for another purpose than its issuer allowed"
-    ),
-    0x800B0107: _chain("issuer_chaining", "a certificate of the chain was not issued by the one above it"),
-    0x800B0108: _chain(
-        "malformed", "a certificate of the chain is malformed, or has an empty field that must not be empty"
-    ),
-    0x800B010B: _chain("trust_failed", "the check of the chain failed without a reason"),
-    0x800B010D: _chain("test_root", "the chain ends in a test root, which this host does not trust"),
-    0x800B010F: _chain("name", "the certificate's name is not the one that was expected"),
-    0x800B0112: _chain(
-        "untrusted_ca", "a certification authority of the chain is not trusted by this host's policy"
-    ),
-    0x800B0113: _chain("policy", "a certificate of the chain has a policy that is not allowed"),
-    0x800B0114: _chain(
-        "name_constraints", "a certificate of the chain has a name that its issuer may not certify"
-    ),
-}
-"""What a code of ``verify`` means (winerror.h). All but 0x80096010 judge the certificates or the stamp: the
-file is as it was signed.
-"""
-
-BAD_DIGEST = VERIFY_CODES[0x80096010]
-"""The file was changed after it was signed: nothing else says so."""
 
 
 def of_verify_code(code: int) -> Reason:
@@ -723,6 +427,23 @@ def of_code(code: int, stamping: bool = False) -> Reason | None:
             "Check client, credentials and cluster (win_codesign_info).",
         )
     return None
+
+
+_SEVERAL_CAUSES = (
+    "container_not_found",
+    "provider_not_found",
+    "key_not_opened",
+    "key_not_linked",
+    "no_private_key",
+    "not_associated",
+)
+
+
+def leaves_open(reason: Reason) -> bool:
+    """Whether the reason fits several causes on the way to the key: SignTool says the same of a key that is
+    gone and of an HSM that does not answer.
+    """
+    return reason.scope == KEY or reason.key in _SEVERAL_CAUSES
 
 
 def of_sentence(sentence: str) -> Reason | None:

@@ -73,7 +73,8 @@ class CloudHost(FakeHost):
                     }
                 ]
             }
-            self.files[f"{configure.FOLDERS[0]}\\{configure.CLI_FILE}"] = json.dumps(config).encode()
+            for name in (configure.CLI_FILE, configure.KSP_FILE):
+                self.files[f"{configure.FOLDERS[0]}\\{name}"] = json.dumps(config).encode()
         else:
             self.versions |= {import_key.PROGRAM: "3.4.4", key_mgmt_util.WINDOWS_PROGRAM: "3.4.4"}
             self.services["AWSCloudHSMClient"] = {"status": "Running", "start_type": "Automatic"}

@@ -17,7 +17,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from fake_host import FakeHost, Raw, failure
+from fake_host import FakeHost, Raw, failure, ran
 
 MARK = b"\n--signature "
 STAMP_TIME = "Tue Nov 24 06:20:41 2026"
@@ -73,6 +73,10 @@ class SignToolHost(FakeHost):
     """Whether the root of the timestamp authority is missing on the host."""
     verify_codes: dict[str, int] = field(default_factory=dict)
     """What the verification answers of a certificate's signatures instead of that they are good."""
+    providers: tuple[str, ...] = (
+        "Microsoft Software Key Storage Provider",
+        "Cavium Key Storage Provider",
+    )
     says: bytes | None = None
     """What is printed by the program at the path, where it is none of SignTool's."""
 
@@ -89,6 +93,11 @@ class SignToolHost(FakeHost):
     def _run(self, step: Raw) -> Raw:
         if not self.program:
             return failure("The system cannot find the file specified")
+        if step["file"].endswith("certutil.exe"):
+            text = "".join(f"Provider Name: {name}\r\n\r\n" for name in self.providers)
+            return ran(0, text)
+        if step["file"] in self.tools:
+            return super()._run(step)
         if self.says is not None:
             return {
                 "exit_code": 3,

@@ -429,7 +429,7 @@ def test_a_provider_that_is_not_registered(host: FakeHost) -> None:
     assert broken(result)[0] == "provider"
     assert result["providers"] == ["Microsoft Software Key Storage Provider"]
     assert result["code"] == "0x80090019"
-    assert len(host.calls) == 3
+    assert len(host.calls) == 4
 
 
 def test_a_service_that_is_stopped(host: FakeHost) -> None:

@@ -21,15 +21,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_host import Raw, failure, run_action
+from fake_host import Raw, failure, ran, run_action
 from fake_signtool import PROGRAM, SignToolHost, join, made, signed, split
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
     write_blob,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 from tests.unit.plugins.certificates import FAULTS, unreadable
 
@@ -40,6 +42,7 @@ STORE = r"HKLM\SOFTWARE\Microsoft\SystemCertificates\My\Certificates"
 SECRET = "secret-Pass"  # noqa: S105
 APP = r"C:\build\app.exe"
 TOOL = r"C:\build\tool.exe"
+CONTAINER = f"{FOLDER}\\signing-key"
 NO_CERTIFICATE = "No certificates were found that met all the given criteria."
 
 
@@ -75,8 +78,13 @@ def thumbprint(of: x509.Certificate) -> str:
 OWN = thumbprint(CERTIFICATE)
 
 
-def put_certificate(host: SignToolHost, of: x509.Certificate, linked: bool = True) -> str:
-    key = KeyProvInfo("signing-key", "Cavium Key Storage Provider", flags=32) if linked else None
+def put_certificate(
+    host: SignToolHost,
+    of: x509.Certificate,
+    linked: bool = True,
+    provider: str = "Cavium Key Storage Provider",
+) -> str:
+    key = KeyProvInfo("signing-key", provider, flags=32) if linked else None
     from cryptography.hazmat.primitives.serialization import Encoding
 
     blob = write_blob(StoredCertificate(of.public_bytes(Encoding.DER), key))
@@ -96,6 +104,7 @@ def host() -> SignToolHost:
             TOOL: b"MZ tool",
             r"C:\build\notes.txt": b"text of a note",
             r"C:\logs\keep": b"",
+            CONTAINER: b"reference",
         }
     )
     put_certificate(made_host, CERTIFICATE)
@@ -507,6 +516,82 @@ def test_selection_errors_are_named(host: SignToolHost, sentence: str, link: str
     assert words in result["msg"]
     assert not result["changed"]
     assert no_copies(host)
+
+
+# The key
+# ------------------------------------------------------------------------------------------------------------------
+
+LOGIN = {"crypto_user": "signer", "crypto_password": SECRET}
+NO_KEY = f"{NO_CERTIFICATE}\r\nAfter Private Key filter, 0 certs were left."
+REFUSED = '{"error_code": 1, "data": "Incorrect credentials are passed for this operation: Incorrect authentication credentials."}'
+NOBODY_LOCKED = '{"error_code": 0, "data": {"users": [{"username": "signer", "locked": "false"}]}}'
+
+
+def refusing(host: SignToolHost) -> list[str]:
+    """A cloudhsm-cli that refuses every login; the logins that were tried."""
+    tried: list[str] = []
+
+    def answer(step: Raw) -> Raw:
+        if step["arguments"].startswith("user list"):
+            return ran(0, NOBODY_LOCKED)
+        tried.append(step["arguments"])
+        return ran(1, REFUSED)
+
+    host.tools[cloudhsm_cli.WINDOWS_PROGRAM] = answer
+    return tried
+
+
+def test_a_key_that_cannot_be_opened_is_asked_about_once_for_all_files(host: SignToolHost) -> None:
+    host.selection_error = NO_KEY
+    del host.files[CONTAINER]
+    tried = refusing(host)
+    result = run(host, files=[APP, TOOL], jobs=2, batch=1, **LOGIN)
+    assert (result["link"], result["failed_files"], tried) == ("container", 2, [])
+    for one in result["files"]:
+        assert one["error"]["link"] == "container"
+        assert one["error"]["msg"].startswith(
+            f"{one['path']}: The key container signing-key, which the certificate"
+        )
+        assert "No certificates were found" in one["error"]["words"]
+    # One look, one round, one call that cleans up and looks at the host, one that asks.
+    assert len(host.calls) == 4
+    assert no_copies(host)
+
+
+def test_a_login_is_tried_once_where_signtool_names_no_reason(host: SignToolHost) -> None:
+    host.key_fails_at = {b"MZ app", b"MZ tool"}
+    tried = refusing(host)
+    result = run(host, files=[APP, TOOL], jobs=1, **LOGIN)
+    assert (result["link"], len(tried)) == ("credential", 1)
+    assert "refused the crypto user or the password" in result["msg"]
+    assert "(SignTool: 0x8009002d)" in result["msg"]
+    assert "was not tried: cloudhsm-cli" in result["files"][1]["error"]["msg"] or result["not_tried"] == 0
+    assert SECRET not in json.dumps(result)
+
+
+@pytest.mark.parametrize("error", ["Something nobody has seen before.", NO_CERTIFICATE])
+def test_what_is_not_of_the_key_is_not_asked_about(host: SignToolHost, error: str) -> None:
+    host.selection_error = error
+    tried = refusing(host)
+    run(host, files=[APP], **LOGIN)
+    assert (tried, len(host.calls)) == ([], 3)
+
+
+def test_a_provider_of_somebody_else(host: SignToolHost) -> None:
+    put_certificate(host, CERTIFICATE, provider="Contoso Key Storage Provider")
+    host.selection_error = NO_KEY
+    tried = refusing(host)
+    result = run(host, files=[APP], **LOGIN)
+    assert "The provider Contoso Key Storage Provider is not registered on this host" in result["msg"]
+    host.providers = ("Contoso Key Storage Provider",)
+    assert "the provider opens no key" in run(host, files=[APP], **LOGIN)["msg"]
+    assert tried == []
+
+
+def test_a_store_that_cannot_be_read_any_more_hides_no_failure(host: SignToolHost) -> None:
+    host.selection_error = NO_KEY
+    host.overrides["service"] = lambda step: failure("Access is denied", -2147024891)
+    assert "the provider opens no key" in run(host, files=[APP])["msg"]
 
 
 def test_warning_exit_code_is_a_warning(host: SignToolHost) -> None:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""hresult.py: the table is whole, and codes are found however they are written."""
+"""codes.py: the table is whole, no code stands twice, and codes are found however they are written."""
 
 from __future__ import annotations
 
@@ -12,17 +12,33 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats import 
 
 @pytest.mark.parametrize("code", hresult.CODES.values(), ids=lambda code: code.symbol)
 def test_each_code_says_what_it_means_and_what_to_do(code: hresult.Code) -> None:
-    assert hresult.CODES[code.value] is code
-    assert code.link in LINKS
     assert code.source in ("microsoft", "measured", "public", "vendor")
-    assert code.meaning == code.meaning.rstrip(".")
-    assert code.advice.endswith(".")
     assert code.symbol.isupper()
+    columns = [column for column in (code.certutil, code.signing, code.verifying) if column is not None]
+    assert code.usual is columns[0]
+    assert [code.link, code.meaning, code.advice] == [columns[0].link, columns[0].meaning, columns[0].advice]
+    for column in columns:
+        assert column.link in LINKS
+        assert column.meaning == column.meaning.rstrip(".")
+        assert "time stamp" not in column.meaning + column.advice
+        assert column.advice.endswith(".") or not column.advice
+    assert code.certutil is None or code.certutil.advice
 
 
-def test_no_symbol_stands_twice() -> None:
-    symbols = [code.symbol for code in hresult.CODES.values()]
-    assert len(symbols) == len(set(symbols))
+def test_no_code_and_no_symbol_stands_twice() -> None:
+    codes = hresult._TABLE
+    assert len({code.value for code in codes}) == len({code.symbol for code in codes}) == len(codes)
+
+
+def test_a_code_blames_another_link_in_another_context() -> None:
+    denied = hresult.CODES[0x80070005]
+    assert denied.certutil is not None
+    assert denied.signing is not None
+    assert (denied.certutil.link, denied.signing.link, denied.verifying) == ("host", "file", denied.signing)
+    stamp = hresult.CODES[0x80096005]
+    assert stamp.signing is not None
+    assert stamp.verifying is not None
+    assert (stamp.signing.key, stamp.verifying.key) == ("timestamp_failed", "timestamp_invalid")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +52,7 @@ def test_no_symbol_stands_twice() -> None:
         (2, "ERROR_FILE_NOT_FOUND"),
         (5, "ERROR_ACCESS_DENIED"),
         (0xC0000142, "STATUS_DLL_INIT_FAILED"),
+        (0x57, "E_INVALIDARG"),
     ],
 )
 def test_lookup(value: int, symbol: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink, NotInStoreError
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.pair import WantedKey
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
     AccessResult,
@@ -298,7 +298,7 @@ def test_a_certificate_is_in_the_store_wherever_windows_keeps_it() -> None:
     assert first.certificate(wanted).der == SIGNING.der
     with pytest.raises(BrokenLink, match="cannot be read: Access is denied"):
         store_entry.read([absent, denied, absent], *machine, wanted).certificate(wanted)
-    with pytest.raises(store_entry.NotInStoreError):
+    with pytest.raises(NotInStoreError):
         store_entry.read([absent] * 3, *machine, wanted).certificate(wanted)
 
 

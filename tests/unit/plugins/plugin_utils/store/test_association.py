@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import read_certificate
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink, NotInStoreError
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
     Failure,
     FileContent,
@@ -26,7 +26,6 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     RegistryResult,
     Result,
     RunResult,
-    ServiceResult,
     Skipped,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
@@ -45,7 +44,6 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import association
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import repair as association_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.association import Seen, Wanted
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import NotInStoreError
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.repair import Access, KeyTest
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
 
@@ -478,96 +476,6 @@ def test_a_repair_that_changed_nothing_says_both_states() -> None:
         in str(caught.value)
     )
     assert "c is wanted, other is there" in str(caught.value)
-
-
-LISTED = f"Provider Name: Microsoft Software Key Storage Provider\n\nProvider Name: {KSP}\nCertUtil: -csplist command completed successfully.\n"
-BROKEN = BrokenLink("container", "It failed.", "Look.", code="0x80090016")
-
-
-@pytest.mark.parametrize(
-    ("listed", "service", "link", "problem"),
-    [
-        (ran(0, LISTED), ServiceResult(True, "Running", "Automatic"), "container", "It failed."),
-        (ran(0, LISTED), ServiceResult(False), "container", "It failed."),
-        (
-            ran(0, LISTED),
-            ServiceResult(True, "Stopped", "Manual"),
-            "service",
-            "The service AWSCloudHSMClient is stopped.",
-        ),
-        (
-            ran(0, LISTED.replace(KSP, "CloudHSM Key Storage Provider")),
-            ServiceResult(False),
-            "container",
-            "It failed.",
-        ),
-        (
-            ran(0, LISTED.replace(KSP, "Other Provider")),
-            ServiceResult(False),
-            "provider",
-            f"The provider {KSP} is not registered on this host.",
-        ),
-        (ran(0, "no list"), ServiceResult(False), "container", "It failed."),
-        (
-            Failure("gone"),
-            ServiceResult(True, "Stopped", ""),
-            "service",
-            "The service AWSCloudHSMClient is stopped.",
-        ),
-    ],
-)
-def test_what_a_second_look_shows(listed: Result, service: Result, link: str, problem: str) -> None:
-    with pytest.raises(BrokenLink) as caught:
-        association_plan.diagnose(Wanted(), Access(), [listed, service], BROKEN)
-    assert (caught.value.link, caught.value.problem, caught.value.details["code"]) == (
-        link,
-        problem,
-        "0x80090016",
-    )
-
-
-REFUSED = ran(
-    1,
-    '{"error_code": 1, "data": "Incorrect credentials are passed for this operation: Incorrect authentication credentials."}',
-)
-LOCKED = ran(
-    0,
-    '{"error_code": 0, "data": {"users": [{"username": "signer", "role": "crypto-user", "locked": "true"}]}}',
-)
-KEYS = ran(
-    0, '{"error_code": 0, "data": {"matched_keys": [], "total_key_count": 0, "returned_key_count": 0}}'
-)
-GONE = Failure("The system cannot find the file specified", code=2)
-KMU_REFUSED = ran(
-    0, "Command:  \tCfm3LoginHSM returned: 0xa3 \r\n\r\n\tHSM Error: RET_USER_LOGIN_FAILURE\r\nCommand:  "
-)
-
-
-@pytest.mark.parametrize(
-    ("logins", "link", "words"),
-    [
-        ([REFUSED, GONE, GONE], "credential", "refused the crypto user or the password"),
-        ([REFUSED, LOCKED, GONE], "credential", "The crypto user signer is locked"),
-        ([GONE, GONE, KMU_REFUSED], "credential", "0xa3"),
-        ([KEYS, GONE, GONE], "container", "It failed."),
-    ],
-)
-def test_a_login_that_certutil_does_not_tell_apart(logins: list[Result], link: str, words: str) -> None:
-    access = Access(CryptoUser("signer", "correct-horse-7"))
-    steps, secrets = association_plan.diagnose_steps(access)
-    assert len(steps) == 2 + len(logins)
-    assert sorted(secrets) == ["login", "pin"]
-    assert "correct-horse-7" not in str(steps)
-    with pytest.raises(BrokenLink) as caught:
-        association_plan.diagnose(Wanted(), access, [ran(0, LISTED), ServiceResult(False), *logins], BROKEN)
-    assert caught.value.link == link
-    assert words in str(caught.value)
-
-
-def test_when_a_second_look_is_worth_it() -> None:
-    assert association_plan.worth_diagnosis(BROKEN)
-    assert not association_plan.worth_diagnosis(BrokenLink("credential", "x", code="0x80090016"))
-    assert not association_plan.worth_diagnosis(BrokenLink("container", "x"))
 
 
 # Testing the key
