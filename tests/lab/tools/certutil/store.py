@@ -208,7 +208,7 @@ def _open(command: Command, info: KeyProviderInfo) -> KeyObject | ksp.KspError |
     """
     if command.has("silent"):
         return None
-    noise(command, info.provider)
+    ksp.noise(command.process, info.provider)
     process = command.process
     if info.provider_type != 0:
         return ksp.KspError(
@@ -243,19 +243,6 @@ def _print_test(
     command.line(texts["passed"])
 
 
-def noise(command: Command, provider: str) -> None:
-    """What a provider's DLL prints into the output of the program that loads it ("SDK Version: 3.0" in AWS's
-    own samples).
-    """
-    if (
-        ksp.find_provider(command.host, provider) in (ksp.CAVIUM, ksp.CLOUDHSM)
-        and ksp.sdk_of(command.host) == 3
-    ):
-        command.line("        SDK Version: 3.0")
-    if command.process.fault("ksp_noise") is not None:
-        command.line("I0424 11:02:13.514160  4720 logging.cc:57] Provider = opened, Key Container = none")
-
-
 def _search(command: Command, store: str, stored: StoredCertificate, certificate: x509.Certificate) -> None:
     """Links the first container of the provider whose public key is the certificate's."""
     process = command.process
@@ -264,7 +251,7 @@ def _search(command: Command, store: str, stored: StoredCertificate, certificate
     if not provider:
         raise Failure(NTE_NOT_FOUND)
     if info is None or command.has("f"):
-        noise(command, provider)
+        ksp.noise(command.process, provider)
         try:
             found = ksp.open_containers(
                 command.host, provider, process.environment, process.account, process.logon
