@@ -139,6 +139,15 @@ EXAMPLES = r"""
     crypto_password: "{{ codesign_crypto_password }}"
     test_key: true
 
+- name: See whether this account can sign with the key, and why not
+  cloudhsm.codesign.win_cert_repairstore:
+    thumbprint: "{{ codesign_thumbprint }}"
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
+    test_key: true
+  check_mode: true
+  register: codesign_key_test
+
 - name: Take the association away from a host that shall not sign any more
   cloudhsm.codesign.win_cert_repairstore:
     serial_number: "{{ codesign_serial_number }}"

@@ -595,7 +595,7 @@ def test_the_password_is_nowhere_but_beside_the_steps(host: FakeHost) -> None:
     assert WORD not in json.dumps(host.calls)
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_the_examples_run(host: FakeHost, number: int) -> None:
     values = {
         "codesign_thumbprint": THUMBPRINT,
@@ -606,7 +606,7 @@ def test_the_examples_run(host: FakeHost, number: int) -> None:
     }
     text = re.sub(r"\{\{ ([\w.]+) \}\}", lambda match: values[match.group(1)], documentation.EXAMPLES)
     tasks = yaml.safe_load(text)
-    assert len(tasks) == 3
+    assert len(tasks) == 4
     put(host, KeyProvInfo("other", KSP) if number else None)
     host.files["C:\\certificates\\signing.cer"] = DER
     result = run_action(ActionModule, tasks[number]["cloudhsm.codesign.win_cert_repairstore"], host)
