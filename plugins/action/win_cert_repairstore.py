@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
@@ -17,11 +18,11 @@ from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cert_repairstore import ARGUMENTS, access, wanted
 from ..plugin_utils._formats.store_blob import KeyProvInfo
 from ..plugin_utils._key import container
-from ..plugin_utils._store import association
+from ..plugin_utils._store import association, key_test
 from ..plugin_utils._store import repair as plan
 from ..plugin_utils._store.association import Seen, Wanted
 from ..plugin_utils._store.entry import UNARCHIVE, archived, parsed
-from ..plugin_utils._store.repair import KeyTest
+from ..plugin_utils._store.key_test import KeyTest
 
 
 class ActionModule(CodesignAction):
@@ -32,13 +33,10 @@ class ActionModule(CodesignAction):
         self.access = access(self.params)
         self.account = ""
         self.tested = KeyTest()
+        self.to_sign = os.urandom(32)
         asking = association.observe(want)
         testing = bool(self.params["test_key"]) and want.present
-        steps = (
-            [*asking, plan.test_step(want, want.thumbprint, self.access)]
-            if testing and want.thumbprint
-            else asking
-        )
+        steps = [*asking, self._test_step(want, want.thumbprint)] if testing and want.thumbprint else asking
         results = self._run(steps)
         try:
             before = association.read(want, results[: len(asking)])
@@ -47,11 +45,11 @@ class ActionModule(CodesignAction):
         self._check_certificate(want, before)
         steps = plan.plan(want, before, self.access)
         if testing and len(results) > len(asking):
-            self.tested = plan.read_test(results[-1], before.thumbprint)
+            self.tested = self._judge_test(results[-1], before)
         if not steps or self.check_mode:
             if testing and not steps and len(results) == len(asking):
-                self.tested = plan.read_test(
-                    self._run([plan.test_step(want, before.thumbprint, self.access)])[0], before.thumbprint
+                self.tested = self._judge_test(
+                    self._run([self._test_step(want, before.thumbprint)])[0], before
                 )
             return self._result(want, before, before, plan.predicted(want, before))
         after = self._repair(want, before, steps, testing)
@@ -62,6 +60,12 @@ class ActionModule(CodesignAction):
         self.account = answer.host.account
         return answer.results
 
+    def _test_step(self, want: Wanted, thumbprint: str) -> Step:
+        return key_test.step(want, thumbprint, self.access, self.to_sign)
+
+    def _judge_test(self, result: Result, seen: Seen) -> KeyTest:
+        return key_test.judge(result, seen.der, self.to_sign, bool(self.access.user))
+
     def _repair(self, want: Wanted, before: Seen, steps: Sequence[Step], testing: bool) -> Seen:
         """Applies the plan and reads again in the same call. A container that the search has found may need
         its properties written after it.
@@ -69,12 +73,12 @@ class ActionModule(CodesignAction):
         seen = before
         while True:
             asking = association.observe(want)
-            test = [plan.test_step(want, before.thumbprint, self.access)] if testing else []
+            test = [self._test_step(want, before.thumbprint)] if testing else []
             results = self._run([*steps, *asking, *test])
             done, rest = results[: len(steps)], results[len(steps) :]
             after = association.read(want, rest[: len(asking)])
             if test:
-                self.tested = plan.read_test(rest[-1], after.thumbprint)
+                self.tested = self._judge_test(rest[-1], after)
             again = (
                 want.method == "auto"
                 and plan.method(want, seen) == "search"
@@ -130,7 +134,7 @@ class ActionModule(CodesignAction):
             "thumbprint": want.thumbprint or None,
             "association": None,
             "friendly_name": None,
-            "key": "untested",
+            **self.tested.as_dict(),
             "account": self.account,
             "method": "property_file" if want.container or want.method == "property_file" else "search",
         }
@@ -138,7 +142,7 @@ class ActionModule(CodesignAction):
     def _result(self, want: Wanted, before: Seen, after: Seen, key: KeyProvInfo | None) -> dict[str, Any]:
         if self.tested.problem:
             self.warn(
-                f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}: {self.tested.problem.rstrip('.')}."
+                f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}. {self.tested.problem}"
             )
         name = (
             want.friendly_name if self.check_mode and want.friendly_name is not None else after.friendly_name
@@ -148,7 +152,7 @@ class ActionModule(CodesignAction):
             "thumbprint": before.thumbprint,
             "association": association.as_dict(after.key),
             "friendly_name": after.friendly_name,
-            "key": self.tested.key,
+            **self.tested.as_dict(),
             "account": self.account,
             "method": plan.method(want, before),
             "diff": {

@@ -104,17 +104,20 @@ options:
     default: present
   test_key:
     description:
-      - Ask certutil once whether the account that Ansible connects as can use the key. The module reports it in RV(key), and warns, but does not fail.
-      - It opens the key, so it needs the credentials and takes as long as the HSM does, O(timeout) at most.
+      - Whether the account that Ansible connects as tries the key. Windows PowerShell signs fresh bytes with it, in a process of its own, and the signature
+        is checked on the control node with the certificate. The module reports it in RV(key), and warns, but does not fail.
+      - The key is opened and used once, so it needs the credentials and takes as long as the HSM does, O(timeout) at most.
+      - RSA and EC keys can be tried. .NET asks a provider for properties of the key that SignTool does not ask for, so the last acceptance of a host stays a
+        file that SignTool signed (M(cloudhsm.codesign.win_signtool)).
     type: bool
     default: false
   timeout:
     description:
-      - Seconds that one run of certutil may take. Its processes are ended then.
+      - Seconds that one run of certutil or of the test of the key may take. Its processes are ended then.
     type: int
     default: 120
 notes:
-  - With O(client_sdk=auto) both client SDKs' environment variables are given to certutil. Each provider reads only its own.
+  - With O(client_sdk=auto) both client SDKs' environment variables are given to certutil and to the test of the key. Each provider reads only its own.
   - certutil does not say that a login was refused. Where it fails, the module looks for the reason in one more call, which logs in once more.
 seealso:
   - module: cloudhsm.codesign.win_cloudhsm_import_key
@@ -135,6 +138,15 @@ EXAMPLES = r"""
     crypto_user: "{{ codesign_crypto_user }}"
     crypto_password: "{{ codesign_crypto_password }}"
     test_key: true
+
+- name: See whether this account can sign with the key, and why not
+  cloudhsm.codesign.win_cert_repairstore:
+    thumbprint: "{{ codesign_thumbprint }}"
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
+    test_key: true
+  check_mode: true
+  register: codesign_key_test
 
 - name: Take the association away from a host that shall not sign any more
   cloudhsm.codesign.win_cert_repairstore:
@@ -186,12 +198,25 @@ friendly_name:
   sample: Build server
 key:
   description:
-    - What certutil found when it tried the key.
-    - V(usable) means that a test with the key passed. V(linked) that the certificate is tied to a container, but this account finds no key in it, or
-      certutil did not say. V(unusable) that the test failed, or certutil did not answer in time. V(untested) that nothing was tried.
+    - What the test of the key found.
+    - V(usable) means that the key signed, and that its signature fits the certificate. V(unusable) that signing failed with the login that was given, or
+      that the signature does not fit. V(untested) that nothing was tried, or that the test ended before the signature. It did so where the key could not be
+      opened, no login was given, the time limit was reached, or PowerShell could not start or runs in Constrained Language Mode.
   returned: success
   type: str
   sample: usable
+key_code:
+  description:
+    - The code with which the test of the key ended. Null where there was none.
+    - V(0x80090014) (RSA) and V(0x80004003) (EC) are what .NET Framework answers for every key that its provider does not open, whatever the reason is.
+  returned: success
+  type: str
+  sample: '0x80090029'
+key_problem:
+  description: Why the key is unusable or untested, in one sentence. Null where it is usable, or where no test was asked for.
+  returned: success
+  type: str
+  sample: 'The key does not sign: 0x80090029 NTE_NOT_SUPPORTED: the provider does not support that.'
 account:
   description: The account that RV(key) speaks of.
   returned: success

@@ -123,6 +123,12 @@ EXAMPLES = (
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
     Example("Remove the container from a host that shall not sign any more", "zh5", changed=True),
+    Example(
+        "See whether this account can sign with the key, and why not",
+        "de5",
+        changed=False,
+        damage=["container"],
+    ),
 )
 
 

@@ -121,10 +121,11 @@ def test_the_key_is_tried_by_this_account(life: Scene) -> None:
         for name, calls in (("test", 1), ("test after a change", 2)):
             outcome = life.of(name, host)
             assert (outcome.result["key"], outcome.calls) == ("usable", calls), (host, name, outcome.warnings)
+            assert outcome.result["key_code"] is outcome.result["key_problem"] is None
             assert outcome.result["account"].upper().endswith("\\ADMINISTRATOR")
         without = life.of("test without login", host)
-        assert (without.changed, without.failed, without.result["key"]) == (False, False, "unusable")
-        assert "is not set" in without.warnings
+        assert (without.changed, without.failed, without.result["key"]) == (False, False, "untested")
+        assert "no login was given" in without.warnings
         assert "\\Administrator" in without.warnings
 
 
@@ -362,3 +363,70 @@ def test_a_failure_leaves_the_association_and_no_file(
             assert not [
                 name for name in fleet.lab.files(host, r"C:\Windows\Temp") if name.startswith("codesign-")
             ]
+
+
+# Keys that do not sign
+# --------------------------------------------------------------------------------------------------
+
+NOT_SIGNING: list[tuple[str, dict[str, Any], str, str | None, str]] = [
+    (
+        "cannot sign",
+        {"faults": ["key_cannot_sign"]},
+        "unusable",
+        "0x80090029",
+        "0x80090029 NTE_NOT_SUPPORTED: ",
+    ),
+    ("refused login", {"arguments": WRONG}, "untested", "0x80090014", "The key was not opened"),
+    ("no login", {"login": False}, "untested", "0x80090014", "no login was given"),
+    ("unreachable", {"faults": ["hsm_unreachable"]}, "untested", "0x80090014", "The key was not opened"),
+    ("language mode", {"faults": ["constrained_language"]}, "untested", None, "Constrained Language Mode"),
+    (
+        "hangs",
+        {"faults": ["hang:powershell"], "arguments": {"timeout": 1}},
+        "untested",
+        None,
+        "PowerShell did not answer within 1 seconds",
+    ),
+    # The last two: the containers are made again after them.
+    (
+        "emptied container",
+        {"damage": ["container_content"]},
+        "untested",
+        "0x80090014",
+        "The key was not opened",
+    ),
+    ("no container", {"damage": ["container"]}, "untested", "0x80090014", "The key was not opened"),
+]
+
+
+@pytest.fixture(scope="module")
+def not_signing(fleet: Bench, life: Scene) -> Scene:
+    named = {"thumbprint": thumbprint(fleet, "signing")}
+    cases = []
+    for name, case, _key, _code, _words in NOT_SIGNING:
+        keywords = {key: value for key, value in case.items() if key != "arguments"}
+        arguments = {**named, "test_key": True, **case.get("arguments", {})}
+        cases.append(Case(name, REPAIR, arguments, **keywords))
+    after = [
+        Case("made again", IMPORT, named),
+        Case(
+            "tied again", REPAIR, {**named, "container": "{{ case_made_again.container }}", "test_key": True}
+        ),
+    ]
+    return play(fleet, ("en5", "zh5", "fr3"), [*cases, *after])
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "code", "words"),
+    [(name, key, code, words) for name, _case, key, code, words in NOT_SIGNING],
+)
+def test_a_key_that_does_not_sign_is_told_with_its_code(
+    not_signing: Scene, name: str, key: str, code: str | None, words: str
+) -> None:
+    for host in ("en5", "zh5", "fr3"):
+        outcome = not_signing.of(name, host)
+        assert (outcome.failed, outcome.changed, outcome.calls) == (False, False, 1), (host, outcome.msg)
+        assert (outcome.result["key"], outcome.result["key_code"]) == (key, code), (host, outcome.warnings)
+        assert words in outcome.result["key_problem"]
+        assert outcome.result["key_problem"] in outcome.warnings
+        assert not_signing.of("tied again", host).result["key"] == "usable", host

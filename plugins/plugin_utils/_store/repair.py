@@ -1,7 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a certificate gets the wanted association with certutil -repairstore, whether it got it, and whether
-its key can be used.
+"""How a certificate gets the wanted association with certutil -repairstore, and whether it got it.
 
 Two ways. By search, certutil walks through the provider's containers and ties the certificate to the one with
 its public key: nothing has to be known, and the match is proven. By property file, everything is written as
@@ -257,53 +256,3 @@ def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
         code.advice,
         **details,
     )
-
-
-# Testing the key
-# ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class KeyTest:
-    """``key``: usable, linked, unusable or untested; ``problem`` says why it is not usable."""
-
-    key: str = "untested"
-    problem: str = ""
-
-
-def test_step(wanted: Wanted, thumbprint: str, access: Access) -> Step:
-    """Asks certutil once to use the key. It may hang where a provider waits, so it has a time limit."""
-    arguments = certutil.store_argv(wanted.store_name, thumbprint, wanted.store_location, verbose=True)
-    return Run(certutil.PROGRAM, arguments, secret_environment=access.variables, timeout=access.timeout)
-
-
-def read_test(result: Result, thumbprint: str) -> KeyTest:
-    """What certutil found when it tried the key."""
-    if not isinstance(result, RunResult):
-        return KeyTest("untested", "certutil could not be started")
-    said = provider_words.words(result)
-    if result.timed_out:
-        return KeyTest("unusable", f"certutil did not answer within {result.milliseconds // 1000} seconds")
-    try:
-        entry = certutil.parse_store(result.stdout)
-    except certutil.ParseError as error:
-        return KeyTest("untested", str(error))
-    if entry is not None and entry.sha1 != thumbprint.lower():
-        entry = None
-    if entry is not None and entry.key == "usable":
-        return KeyTest("usable")
-    if said:
-        return KeyTest("unusable", said[1])
-    if not result.ok:
-        return KeyTest("unusable", hresult.describe(result.exit_code))
-    if entry is None:
-        return KeyTest("untested", "certutil showed no such certificate")
-    return KeyTest(*_VERDICTS[entry.key])
-
-
-_VERDICTS: dict[str, tuple[str, str]] = {
-    "unusable": ("unusable", "the key was found, and the test with it failed"),
-    "linked": ("linked", "the certificate is tied to a container, but this account finds no key in it"),
-    "none": ("unusable", "certutil sees no association"),
-    "unknown": ("linked", "certutil's words on the test are in no language that this collection knows"),
-}

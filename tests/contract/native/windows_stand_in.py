@@ -1,21 +1,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for certutil, configure-cli and configure-ksp on a POSIX system: ``windows_stand_in.py PROGRAM [argument...]``.
+"""Stands in for certutil, powershell, configure-cli and configure-ksp on a POSIX system: ``windows_stand_in.py PROGRAM [argument...]``.
 
-Files lie in the working directory under names with backslashes; the certificate store is the user's own, a folder. The configure tools and
-the property files are the lab's. A command line that is not one of those below is refused: none is guessed at. Exit codes have 8 bits here:
-of an HRESULT the lowest are left.
+Files lie in the working directory under names with backslashes; the certificate store is the user's own, a folder. The configure tools,
+the property files and the reader of powershell's command are the lab's. A command line that is not one of those below is refused: none is
+guessed at. Exit codes have 8 bits here: of an HRESULT the lowest are left.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lab.tools import configure5
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from lab.tools import configure5, powershell
 from lab.tools.certutil import inf
 from lab.windows import certstore
 from lab.windows.process import Process
@@ -60,7 +65,7 @@ def change(thumbprint: str, properties: dict[int, bytes | None]) -> None:
 
 
 def certutil(words: list[str]) -> int:
-    verb = next((word for word in words if word in ("-csplist", "-repairstore", "-store")), "")
+    verb = next((word for word in words if word in ("-csplist", "-repairstore")), "")
     try:
         match words:
             case ["-csplist"]:
@@ -70,15 +75,35 @@ def certutil(words: list[str]) -> int:
                 change(thumbprint, {certstore.KEY_PROV_INFO: certstore.write_key_provider_info(info)})
             case ["-user", "-repairstore", "My", thumbprint, file]:
                 change(thumbprint, inf.parse(Path(file).read_bytes(), "cp1252"))
-            case ["-v", "-user", "-store", "My", thumbprint] if stand_in_calls.fault() == "certutil hangs":
-                entry(thumbprint)
-                stand_in_calls.hang("heartbeat")
             case _:
                 raise Refused("0x80070057 (WIN32: 87 ERROR_INVALID_PARAMETER)", 0x80070057)
     except Refused as refused:
         print(f"CertUtil: {verb} command FAILED: {refused}\r")
         return refused.code & 0xFF
     print(f"CertUtil: {verb} command completed successfully.\r")
+    return 0
+
+
+# powershell -----------------------------------------------------------------------------------------------------------
+
+
+def sign(words: list[str]) -> int:
+    """Signs as the command asks for, with the key in signing-key.pem."""
+    request = powershell.parse(words)
+    entry(request.thumbprint)
+    stage, code, signature = "signed", "", b""
+    match stand_in_calls.fault():
+        case "powershell hangs":
+            stand_in_calls.hang("heartbeat")
+        case "key cannot sign":
+            stage, code = "sign", f"{powershell.NTE_NOT_SUPPORTED:08x}"
+        case fault:
+            own = load_pem_private_key(Path("signing-key.pem").read_bytes(), None)
+            key = rsa.generate_private_key(65537, 2048) if fault == "another key signs" else own
+            assert isinstance(key, rsa.RSAPrivateKey)
+            signature = key.sign(request.data, padding.PKCS1v15(), hashes.SHA256())
+    text = base64.b64encode(signature).decode("ascii")
+    print(f"\r\ncodesign-key-signature stage={stage} code={code} message= signature={text}\r")
     return 0
 
 
@@ -121,6 +146,8 @@ def configure(name: str, words: list[str]) -> int:
 
 def main(program: str, words: list[str]) -> int:
     stand_in_calls.record(program, words)
+    if program == "powershell":
+        return sign(words)
     return certutil(words) if program == "certutil" else configure(program, words)
 
 

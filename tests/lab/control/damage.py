@@ -38,6 +38,14 @@ def container(host: Host) -> int:
     return len(names)
 
 
+def container_content(host: Host) -> int:
+    """Empties the key containers' files, which stay."""
+    names = host.files.list(_CONTAINERS) if host.files.is_dir(_CONTAINERS) else []
+    for name in names:
+        host.files.write(f"{_CONTAINERS}\\{name}", b"", by="damage")
+    return len(names)
+
+
 def certificate(host: Host) -> int:
     """Removes all certificates from LocalMachine\\My."""
     return _empty(host, "My")
@@ -96,6 +104,7 @@ def credential(host: Host) -> int:
 DAMAGES: Mapping[str, Callable[[Host], int]] = {
     "association": association,
     "container": container,
+    "container_content": container_content,
     "certificate": certificate,
     "chain": chain,
     "root": root,

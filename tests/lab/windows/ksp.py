@@ -31,6 +31,7 @@ from .errors import LabOSError
 
 if TYPE_CHECKING:
     from .host import Host
+    from .process import Process
 
 CAVIUM = "Cavium Key Storage Provider"
 CLOUDHSM = "CloudHSM Key Storage Provider"
@@ -263,6 +264,16 @@ def open_containers(
         except (KspError, LabOSError):
             continue
     return found
+
+
+def noise(process: Process, provider: str) -> None:
+    """What a provider's DLL prints into the output of the program that loads it ("SDK Version: 3.0" in AWS's
+    own samples).
+    """
+    if find_provider(process.host, provider) in (CAVIUM, CLOUDHSM) and sdk_of(process.host) == 3:
+        process.out("        SDK Version: 3.0\r\n")
+    if process.fault("ksp_noise") is not None:
+        process.out("I0424 11:02:13.514160  4720 logging.cc:57] Provider = opened, Key Container = none\r\n")
 
 
 def falsely_reports_mismatch(host: Host) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.windows.certstore import (
@@ -39,6 +39,7 @@ NATIVE = ROOT / "tests" / "contract" / "native"
 BUILD = r"C:\build"
 STORE = r"appdata\Microsoft\SystemCertificates\My\Certificates"
 CERTUTIL = r"C:\Windows\System32\certutil.exe"
+POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 PROGRAMS = r"C:\Program Files\Amazon\CloudHSM\bin"
 PROVIDER = "Cavium Key Storage Provider"
 
@@ -86,6 +87,12 @@ class Machine:
 
     def install_certutil(self) -> None:
         self._program(self.folder / CERTUTIL, "windows_stand_in.py", "certutil")
+
+    def install_powershell(self) -> None:
+        """A powershell.exe that signs with the key of the certificates."""
+        self._program(self.folder / POWERSHELL, "windows_stand_in.py", "powershell")
+        pem = _key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (self.folder / "signing-key.pem").write_bytes(pem)
 
     def install_client(self) -> None:
         for name in ("configure-cli", "configure-ksp"):

@@ -67,6 +67,15 @@ def make(
     return read_certificate(made.public_bytes(Encoding.PEM))
 
 
+def ec_certificate(private: ec.EllipticCurvePrivateKey) -> bytes:
+    """A self-signed certificate (DER) of the key ``private``."""
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    builder = x509.CertificateBuilder(
+        _name("EC"), _name("EC"), private.public_key(), 0xEC, start, start + datetime.timedelta(days=365)
+    )
+    return builder.sign(private, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
 def unreadable(fault: str, name: str = "Odd", serial: int = 0x1DD1) -> bytes:
     """A certificate (DER) that Windows may hold and ``cryptography`` does not take: an unknown curve or
     algorithm, an extension twice, damage in a part that is read late.

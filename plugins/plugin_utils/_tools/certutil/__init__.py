@@ -18,7 +18,6 @@ from .keys import (
     parse_csplist,
     parse_keys,
 )
-from .store import StoreEntry, parse_store
 from .text import ParseError
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "ParseError",
     "Provider",
     "ProviderListing",
-    "StoreEntry",
     "association_of",
     "check_inf_value",
     "csplist_argv",
@@ -37,12 +35,10 @@ __all__ = [
     "parse_csplist",
     "parse_keys",
     "parse_property_file",
-    "parse_store",
     "property_file",
     "removal_file",
     "repair_by_file_argv",
     "repair_by_search_argv",
-    "store_argv",
 ]
 
 PROGRAM = r"C:\Windows\System32\certutil.exe"
@@ -54,21 +50,6 @@ PROGRAM = r"C:\Windows\System32\certutil.exe"
 
 def _user(store_location: str) -> tuple[str, ...]:
     return ("-user",) if store_location == "CurrentUser" else ()
-
-
-def store_argv(
-    store_name: str, thumbprint: str = "", store_location: str = "LocalMachine", verbose: bool = False
-) -> tuple[str, ...]:
-    """Shows a store or one certificate of it. With a thumbprint the certificate's key is opened and tried:
-    give it a time limit.
-    """
-    return (
-        *(("-v",) if verbose else ()),
-        *_user(store_location),
-        "-store",
-        store_name,
-        *((thumbprint,) if thumbprint else ()),
-    )
 
 
 def repair_by_search_argv(

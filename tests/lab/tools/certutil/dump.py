@@ -1,8 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate as certutil prints it: the short form of -store, the long one of -v -store, names and hex
-dumps.
-"""
+"""A certificate as certutil prints it: the short form of -store, names and hex dumps."""
 
 from __future__ import annotations
 
@@ -88,58 +86,3 @@ def short(
 def _hash_line(certificate: x509.Certificate, texts: dict[str, str], algorithm: str) -> str:
     digest = hashlib.new(algorithm, certificate.public_bytes(Encoding.DER), usedforsecurity=False).hexdigest()
     return f"{texts['hash']}({algorithm}){texts['colon']}{digest}"
-
-
-def long(
-    certificate: x509.Certificate, texts: dict[str, str], language: str, archived: bool
-) -> Iterator[str]:
-    if archived:
-        yield texts["archived"]
-    yield texts["x509"]
-    yield texts["version"] + str(certificate.version.value + 1)
-    yield texts["serial"] + serial(certificate)
-    yield texts["signature_algorithm"]
-    yield from _algorithm(certificate.signature_algorithm_oid.dotted_string, "sha256RSA", texts)
-    yield texts["issuer"].rstrip()
-    yield from _long_name(certificate.issuer, texts)
-    yield ""
-    yield texts["not_before"] + date(certificate.not_valid_before_utc, language)
-    yield texts["not_after"] + date(certificate.not_valid_after_utc, language)
-    yield ""
-    yield texts["subject"].rstrip()
-    yield from _long_name(certificate.subject, texts)
-    yield ""
-    key = certificate.public_key()
-    assert isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey))
-    yield texts["public_key_algorithm"]
-    yield from (
-        _algorithm("1.2.840.113549.1.1.1", "RSA", texts)
-        if isinstance(key, rsa.RSAPublicKey)
-        else _algorithm("1.2.840.10045.2.1", "ECC", texts)
-    )
-    yield texts["public_key_length"].format(key.key_size)
-    yield texts["public_key"]
-    yield from hex_dump(public_key_bits(certificate), "    ")
-    yield texts["signature_algorithm"]
-    yield from _algorithm(certificate.signature_algorithm_oid.dotted_string, "sha256RSA", texts)
-    yield texts["signature"]
-    # Microsoft keeps a signature's bytes in reverse order.
-    yield from hex_dump(certificate.signature[::-1], "    ")
-    yield _roots(certificate, texts)
-    yield f"{texts['key_id']}(rfc-sha1){texts['colon']}{hashlib.sha1(public_key_bits(certificate), usedforsecurity=False).hexdigest()}"
-    for algorithm in ("md5", "sha1", "sha256"):
-        yield _hash_line(certificate, texts, algorithm)
-    yield ""
-
-
-def _algorithm(oid: str, label: str, texts: dict[str, str]) -> Iterator[str]:
-    yield f"{texts['algorithm_id']}{oid} {label}"
-    yield texts["parameters"]
-    yield "    05 00"
-
-
-def _long_name(value: x509.Name, texts: dict[str, str]) -> Iterator[str]:
-    for part in name(value).split(", "):
-        yield f"    {part}"
-    for algorithm in ("sha1", "md5"):
-        yield f"{texts['name_hash']}({algorithm}){texts['colon']}{hashlib.new(algorithm, value.public_bytes(), usedforsecurity=False).hexdigest()}"

@@ -10,7 +10,6 @@ from ...hsm.cluster import KeyObject
 from ...windows import ksp
 from . import dump
 from .command import Command, Failure
-from .store import noise
 
 CSPS = (
     ("Microsoft Base Cryptographic Provider v1.0", "1 - PROV_RSA_FULL"),
@@ -41,7 +40,7 @@ def show(command: Command) -> None:
     if any(provider.lower() == name.lower() for name, _kind in CSPS):
         command.line(f"{provider}:")
         return
-    noise(command, provider)
+    ksp.noise(command.process, provider)
     wanted = command.values[0] if command.values and command.values[0] != "-" else None
     entries = [(name, key) for name, key in _entries(command, provider) if wanted in (None, name)]
     if wanted is not None and not entries:
@@ -107,7 +106,7 @@ def delete(command: Command) -> None:
     host, process = command.host, command.process
     provider = command.options.get("csp", "")
     name = command.values[0]
-    noise(command, provider)
+    ksp.noise(command.process, provider)
     try:
         key = ksp.open_key(host, provider, name, process.environment, process.account, process.logon)
     except ksp.KspError as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -16,6 +15,7 @@ from ...hsm.cluster import KeyObject
 from ...windows import certstore, ksp
 from ...windows.certstore import CertificateStores, KeyProviderInfo, StoredCertificate
 from ...windows.errors import LabOSError
+from ...windows.process import NotDone
 from . import dump, inf
 from .command import (
     BAD_TAG,
@@ -29,7 +29,6 @@ from .texts import TITLES
 Found = list[tuple[int, StoredCertificate, x509.Certificate]]
 NTE_NOT_FOUND = 0x80090011
 MACHINE_KEYS = 0x20
-KEY_SPECS = {0: "XCN_AT_NONE", 1: "AT_KEYEXCHANGE", 2: "AT_SIGNATURE"}
 
 
 def show(command: Command) -> None:
@@ -145,37 +144,10 @@ def _print_certificate(
     command: Command, index: int, stored: StoredCertificate, certificate: x509.Certificate
 ) -> None:
     command.line(f"================ {command.texts['certificate']} {index} ================")
-    form = dump.long if command.has("v") else dump.short
-    for line in form(certificate, command.texts, command.host.language, stored.archived):
-        command.line(line)
     if command.has("v"):
-        for line in _properties(stored, command.texts):
-            command.line(line)
-
-
-def _properties(stored: StoredCertificate, texts: dict[str, str]) -> Iterator[str]:
-    """The property list of -v; what has no form of its own comes as a hex dump."""
-    names = {3: "CERT_SHA1_HASH_PROP_ID", 11: "CERT_FRIENDLY_NAME_PROP_ID", 19: "CERT_ARCHIVED_PROP_ID"}
-    for number, data in sorted(stored.properties.items(), reverse=True):
-        if number == certstore.KEY_PROV_INFO:
-            continue
-        yield f"  {names.get(number, 'CERT_PROP_ID')}({number}):"
-        if number == certstore.FRIENDLY_NAME:
-            yield f"    {stored.friendly_name}"
-        else:
-            yield from dump.hex_dump(data, "    ")
-        yield ""
-    info = stored.key_provider_info
-    if info is not None:
-        yield "  CERT_KEY_PROV_INFO_PROP_ID(2):"
-        yield f"    {texts['container']}{info.container}"
-        yield f"    {texts['provider']}{info.provider}"
-        yield f"    {texts['provider_type']}{info.provider_type}"
-        yield f"    {texts['flags']}{info.flags:x}" + (f" ({info.flags})" if info.flags > 9 else "")
-        if info.flags & MACHINE_KEYS:
-            yield "      CRYPT_MACHINE_KEYSET -- 20 (32)"
-        yield f"    {texts['key_spec']}{info.key_spec} -- {KEY_SPECS.get(info.key_spec, '?')}"
-        yield ""
+        raise NotDone(f"certutil -v -{command.verb}")
+    for line in dump.short(certificate, command.texts, command.host.language, stored.archived):
+        command.line(line)
 
 
 # Keys
@@ -208,7 +180,7 @@ def _open(command: Command, info: KeyProviderInfo) -> KeyObject | ksp.KspError |
     """
     if command.has("silent"):
         return None
-    noise(command, info.provider)
+    ksp.noise(command.process, info.provider)
     process = command.process
     if info.provider_type != 0:
         return ksp.KspError(
@@ -243,19 +215,6 @@ def _print_test(
     command.line(texts["passed"])
 
 
-def noise(command: Command, provider: str) -> None:
-    """What a provider's DLL prints into the output of the program that loads it ("SDK Version: 3.0" in AWS's
-    own samples).
-    """
-    if (
-        ksp.find_provider(command.host, provider) in (ksp.CAVIUM, ksp.CLOUDHSM)
-        and ksp.sdk_of(command.host) == 3
-    ):
-        command.line("        SDK Version: 3.0")
-    if command.process.fault("ksp_noise") is not None:
-        command.line("I0424 11:02:13.514160  4720 logging.cc:57] Provider = opened, Key Container = none")
-
-
 def _search(command: Command, store: str, stored: StoredCertificate, certificate: x509.Certificate) -> None:
     """Links the first container of the provider whose public key is the certificate's."""
     process = command.process
@@ -264,7 +223,7 @@ def _search(command: Command, store: str, stored: StoredCertificate, certificate
     if not provider:
         raise Failure(NTE_NOT_FOUND)
     if info is None or command.has("f"):
-        noise(command, provider)
+        ksp.noise(command.process, provider)
         try:
             found = ksp.open_containers(
                 command.host, provider, process.environment, process.account, process.logon

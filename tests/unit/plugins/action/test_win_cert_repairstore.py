@@ -17,6 +17,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -30,7 +31,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
     read_blob,
     write_blob,
 )
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, key_signature
 from tests.unit.plugins.action.fake_host import (
     FakeHost,
     Raw,
@@ -75,7 +76,6 @@ class Certutil:
         self.exit_code = 0
         self.said = ""
         self.lies = False
-        self.verdict = "Signature test passed"
         self.providers = (KSP, "Microsoft Software Key Storage Provider")
         self.hangs = False
 
@@ -86,15 +86,8 @@ class Certutil:
             return ran(0, f"{lines}CertUtil: -csplist command completed successfully.\r\n")
         if self.hangs:
             return ran(0, "", timed_out=True)
-        if "-repairstore" in words:
-            return self.repair(words)
-        assert words[-3:] == ["-store", "My", THUMBPRINT]
-        entry = stored(self.host)
-        linked = "No key provider information\r\n"
-        if entry.key:
-            linked = f"  Key Container = {entry.key.container}\r\n  Provider = {entry.key.provider}\r\n{self.verdict}\r\n"
-        head = f"================ Certificate 0 ================\r\nSerial Number: abcd\r\nCert Hash(sha1): {THUMBPRINT.lower()}\r\n"
-        return ran(0, f"{head}{linked}{self.said}CertUtil: -store command completed successfully.\r\n")
+        assert "-repairstore" in words
+        return self.repair(words)
 
     def repair(self, words: list[str]) -> Raw:
         if self.exit_code:
@@ -111,6 +104,38 @@ class Certutil:
         if not self.lies:
             put(self.host, key, name)
         return ran(0, "CertUtil: -repairstore command completed successfully.\r\n")
+
+
+class PowerShell:
+    """powershell.exe as far as this module uses it: it signs with ``key``, or answers ``failed`` (stage and code)."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self.host = host
+        self.key = PRIVATE
+        self.failed = ("", "")
+        self.hangs = False
+
+    def __call__(self, step: Raw) -> Raw:
+        if self.hangs:
+            return ran(0, "", timed_out=True)
+        found = re.fullmatch(
+            r"-NoProfile -NonInteractive -Command \"& \{.*\} 'My' 'LocalMachine' '([0-9A-F]{40})' '([0-9a-f]{64})'\"",
+            step["arguments"],
+            re.DOTALL,
+        )
+        assert found
+        assert found[1] == THUMBPRINT
+        stage, code = self.failed if stored(self.host).key else ("key", "")
+        signature = ""
+        if not stage:
+            r, s = decode_dss_signature(self.key.sign(bytes.fromhex(found[2]), ec.ECDSA(hashes.SHA256())))
+            stage, signature = (
+                "signed",
+                base64.b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).decode(),
+            )
+        return ran(
+            0, f"\r\ncodesign-key-signature stage={stage} code={code} message= signature={signature}\r\n"
+        )
 
 
 def put(host: FakeHost, key: KeyProvInfo | None = None, name: str | None = None, der: bytes = DER) -> None:
@@ -134,12 +159,19 @@ def host() -> FakeHost:
     host = FakeHost()
     put(host)
     host.tools[certutil.PROGRAM] = Certutil(host)
+    host.tools[key_signature.PROGRAM] = PowerShell(host)
     return host
 
 
 def tool(host: FakeHost) -> Certutil:
     found = host.tools[certutil.PROGRAM]
     assert isinstance(found, Certutil)
+    return found
+
+
+def powershell(host: FakeHost) -> PowerShell:
+    found = host.tools[key_signature.PROGRAM]
+    assert isinstance(found, PowerShell)
     return found
 
 
@@ -345,35 +377,69 @@ def test_a_certificate_named_by_its_file_is_tried_too(host: FakeHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said", "key", "words"),
+    ("failed", "login", "key", "code", "words"),
     [
-        ("Missing stored keyset", "", "linked", "this account finds no key in it"),
-        ("Signature test FAILED", "", "unusable", "the test with it failed"),
         (
-            "Missing stored keyset",
-            "n3fips_password is not set\r\n",
+            ("sign", "80090029"),
+            CREDENTIALS,
             "unusable",
-            "no credentials of the crypto user",
+            "0x80090029",
+            "The key does not sign: 0x80090029 NTE_NOT",
         ),
+        (("sign", "80090029"), {}, "untested", "0x80090029", "no login was given"),
+        (("key", "80090014"), CREDENTIALS, "untested", "0x80090014", "The key was not opened"),
+        (("language", ""), CREDENTIALS, "untested", None, "Constrained Language Mode"),
     ],
 )
 def test_a_key_that_is_not_usable_is_a_warning_with_the_account(
-    host: FakeHost, verdict: str, said: str, key: str, words: str
+    host: FakeHost, failed: tuple[str, str], login: dict[str, str], key: str, code: str | None, words: str
 ) -> None:
     put(host, FOUND)
-    tool(host).verdict, tool(host).said = verdict, said
-    result = run(host, test_key=True)
+    powershell(host).failed = failed
+    result = run(host, test_key=True, **login)
     assert not result.get("failed")
-    assert result["key"] == key
-    assert result["warnings"][0].startswith(f"The key of {THUMBPRINT} is {key} for WINHOST\\Administrator: ")
-    assert words in result["warnings"][0]
+    assert (result["key"], result["key_code"]) == (key, code)
+    assert words in result["key_problem"]
+    assert result["warnings"] == [
+        f"The key of {THUMBPRINT} is {key} for WINHOST\\Administrator. {result['key_problem']}"
+    ]
+
+
+def test_a_container_that_holds_another_key_is_found_by_its_signature(host: FakeHost) -> None:
+    put(host, FOUND)
+    powershell(host).key = ec.generate_private_key(ec.SECP256R1())
+    result = run(host, test_key=True, **CREDENTIALS)
+    assert (result["key"], result["key_code"]) == ("unusable", None)
+    assert "does not fit the certificate" in result["key_problem"]
+
+
+def test_each_run_signs_other_bytes(host: FakeHost) -> None:
+    put(host, FOUND)
+    run(host, test_key=True)
+    run(host, test_key=True)
+    first, second = [arguments for _program, arguments in host.runs()]
+    assert first != second
+
+
+def test_a_key_that_is_not_to_be_tried(host: FakeHost) -> None:
+    put(host, FOUND)
+    result = run(host)
+    assert (result["key"], result["key_code"], result["key_problem"]) == ("untested", None, None)
+    assert host.runs() == []
+
+
+def test_a_host_without_powershell_exe(host: FakeHost) -> None:
+    put(host, FOUND)
+    del host.tools[key_signature.PROGRAM]
+    result = run(host, test_key=True, **CREDENTIALS)
+    assert (result["key"], result["key_code"]) == ("untested", "0x00000002")
 
 
 def test_a_provider_that_hangs_does_not_hang_the_play(host: FakeHost) -> None:
     put(host, FOUND)
-    tool(host).hangs = True
+    powershell(host).hangs = True
     result = run(host, test_key=True, timeout=5)
-    assert result["key"] == "unusable"
+    assert (result["key"], result["key_code"]) == ("untested", None)
     assert [step["timeout"] for step in host.calls[0] if step["op"] == "run"] == [5]
 
 
@@ -529,7 +595,7 @@ def test_the_password_is_nowhere_but_beside_the_steps(host: FakeHost) -> None:
     assert WORD not in json.dumps(host.calls)
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_the_examples_run(host: FakeHost, number: int) -> None:
     values = {
         "codesign_thumbprint": THUMBPRINT,
@@ -540,7 +606,7 @@ def test_the_examples_run(host: FakeHost, number: int) -> None:
     }
     text = re.sub(r"\{\{ ([\w.]+) \}\}", lambda match: values[match.group(1)], documentation.EXAMPLES)
     tasks = yaml.safe_load(text)
-    assert len(tasks) == 3
+    assert len(tasks) == 4
     put(host, KeyProvInfo("other", KSP) if number else None)
     host.files["C:\\certificates\\signing.cer"] = DER
     result = run_action(ActionModule, tasks[number]["cloudhsm.codesign.win_cert_repairstore"], host)

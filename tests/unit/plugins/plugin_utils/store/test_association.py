@@ -44,7 +44,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import association
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import repair as association_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.association import Seen, Wanted
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.repair import Access, KeyTest
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.repair import Access
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
 
 KSP = "Cavium Key Storage Provider"
@@ -476,69 +476,3 @@ def test_a_repair_that_changed_nothing_says_both_states() -> None:
         in str(caught.value)
     )
     assert "c is wanted, other is there" in str(caught.value)
-
-
-# Testing the key
-# ------------------------------------------------------------------------------------------------------
-
-
-def shown(tail: str, end: str = "CertUtil: -store command completed successfully.") -> str:
-    head = f"My\n================ Certificate 0 ================\nSerial Number: abcd\nIssuer: CN=x\nCert Hash(sha1): {THUMBPRINT.lower()}\n"
-    return f"{head}  Key Container = c\n  Provider = {KSP}\n{tail}\n{end}\n"
-
-
-@pytest.mark.parametrize(
-    ("result", "test"),
-    [
-        (ran(0, shown("Signature test passed")), KeyTest("usable")),
-        (
-            ran(0, shown("Signature test FAILED")),
-            KeyTest("unusable", "the key was found, and the test with it failed"),
-        ),
-        (
-            ran(0, shown("Missing stored keyset")),
-            KeyTest("linked", "the certificate is tied to a container, but this account finds no key in it"),
-        ),
-        (
-            ran(0, shown("weiß niemand")),
-            KeyTest("linked", "certutil's words on the test are in no language that this collection knows"),
-        ),
-        (
-            ran(0, shown("n3fips_password is not set\nMissing stored keyset")),
-            KeyTest(
-                "unusable", "The provider has no credentials of the crypto user (n3fips_password is not set)."
-            ),
-        ),
-        (
-            ran(0, "", timed_out=True, milliseconds=30000),
-            KeyTest("unusable", "certutil did not answer within 30 seconds"),
-        ),
-        (ran(-2146893807, "CertUtil: -store command FAILED: 0x80090011 (-2146893807 NTE_NOT_FOUND)"), None),
-        (
-            ran(0, shown("Signature test passed").replace(THUMBPRINT.lower(), "ab" * 20)),
-            KeyTest("untested", "certutil showed no such certificate"),
-        ),
-        (
-            ran(0, "hello"),
-            KeyTest("untested", "this is no output of certutil -store: it holds no result"),
-        ),
-        (Failure("gone"), KeyTest("untested", "certutil could not be started")),
-    ],
-)
-def test_what_the_test_of_the_key_found(result: Result, test: KeyTest | None) -> None:
-    found = association_plan.read_test(result, THUMBPRINT)
-    if test is None:
-        assert found.key == "unusable"
-        assert found.problem.startswith("0x80090011 NTE_NOT_FOUND")
-    else:
-        assert found == test
-
-
-def test_the_test_changes_nothing_and_has_a_time_limit() -> None:
-    step = association_plan.test_step(Wanted(store_location="CurrentUser"), THUMBPRINT, ACCESS)
-    assert step == Run(
-        certutil.PROGRAM,
-        ("-v", "-user", "-store", "My", THUMBPRINT),
-        secret_environment={"n3fips_password": "pin", "CLOUDHSM_PIN": "pin"},
-        timeout=30,
-    )

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""certutil.py: command lines, property files, and single sentences."""
+"""certutil: command lines, property files, keys and providers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from hypothesis import strategies as st
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import KeyProvInfo
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.certutil.keys import read_pkcs1
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.certutil.verdict import (
-    Verdict,
-    read_verdict,
-)
 
 KSP = "Cavium Key Storage Provider"
 
@@ -22,8 +18,6 @@ KSP = "Cavium Key Storage Provider"
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (certutil.store_argv("My"), "-store My"),
-        (certutil.store_argv("My", "AB", "CurrentUser", verbose=True), "-v -user -store My AB"),
         (certutil.repair_by_search_argv("KSP", "My", "AB"), "-f -csp KSP -repairstore My AB"),
         (
             certutil.repair_by_search_argv("KSP", "My", "AB", "CurrentUser"),
@@ -134,82 +128,6 @@ def test_a_property_file_written_by_hand() -> None:
 def test_what_is_no_property_file_is_refused(text: str) -> None:
     with pytest.raises(certutil.ParseError):
         certutil.parse_property_file(text)
-
-
-# The sentences on the key
-# ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "verdict"),
-    [
-        ("Encryption test passed", Verdict(passed=True)),
-        ("Signature test passed", Verdict(passed=True)),
-        ("Encryption test passed (CNG)", Verdict(passed=True)),
-        ("Private key verifies", Verdict(passed=True)),
-        ("Verschlüsselungstest wurde durchgeführt", Verdict(passed=True)),
-        ("Verschl\ufffdsselungstest wurde durchgef\ufffdhrt", Verdict(passed=True)),
-        ("Test de chiffrement réussi", Verdict(passed=True)),
-        (
-            "Signature test FAILED: Keyset does not exist 0x80090016 (-2146893802 NTE_BAD_KEYSET)",
-            Verdict(failed=True),
-        ),
-        ("Encryption test FAILED", Verdict(failed=True)),
-        ("AES256+RSAES_OAEP(RSA:CNG) test passed", Verdict()),
-        (
-            "AES256+RSAES_OAEP(RSA:??) test FAILED: Cannot find object or property. 0x80092004 (-2146885628 CRYPT_E_NOT_FOUND)",
-            Verdict(),
-        ),
-        ("Microsoft RSA SChannel Cryptographic Provider: KeySpec=1", Verdict()),
-        ("Missing stored keyset", Verdict(missing_keyset=True)),
-        ("No key provider information", Verdict(no_provider=True)),
-        ("没有密钥提供程序信息", Verdict(no_provider=True)),
-        ("Cannot find the certificate and private key for decryption.", Verdict(not_found=True)),
-        ("找不到解密的证书和私钥。", Verdict(not_found=True)),
-        ("Private key is NOT exportable", Verdict(not_exportable=True)),
-        ("Der private Schlüssel ist NICHT exportierbar", Verdict(not_exportable=True)),
-        ("Private key is NOT plain text exportable", Verdict()),
-        ("无法以纯文本方式导出私钥", Verdict()),
-        ("ERROR: Could not verify certificate public key against private key", Verdict(unproven=True)),
-        ("some words that nobody knows", Verdict(unread=1)),
-        ("????? ???", Verdict(unread=1)),
-        ("CertUtil: -store command completed successfully.", Verdict()),
-        ("================", Verdict()),
-    ],
-)
-def test_what_a_sentence_says(line: str, verdict: Verdict) -> None:
-    assert read_verdict([line]) == verdict
-
-
-HEAD = """================ Certificate 0 ================
-Serial Number: 0a0b0c0d
-Issuer: CN=Example
-Cert Hash(sha1): 0123456789abcdef0123456789abcdef01234567
-"""
-LINKED = f"  Key Container = c-1\n  Provider = {KSP}\n"
-END = "CertUtil: -store command completed successfully.\n"
-
-
-@pytest.mark.parametrize(
-    ("tail", "key"),
-    [
-        (LINKED + "Encryption test passed\n" + END, "usable"),
-        (LINKED + "Encryption test FAILED\nSignature test passed\n" + END, "usable"),
-        (LINKED + "Encryption test FAILED\n" + END, "unusable"),
-        (LINKED + "Missing stored keyset\n" + END, "linked"),
-        (LINKED + "ERROR: Could not verify certificate public key against private key\n" + END, "linked"),
-        (LINKED + END, "linked"),
-        (LINKED + "unread words\n" + END, "unknown"),
-        ("No key provider information\nMissing stored keyset\n" + END, "none"),
-        ("No key provider information\n" + END, "none"),
-        ("Cannot find the certificate and private key for decryption.\n" + END, "none"),
-        (END, "unknown"),
-    ],
-)
-def test_the_state_of_the_key(tail: str, key: str) -> None:
-    entry = certutil.parse_store(HEAD + tail)
-    assert entry is not None
-    assert entry.key == key
 
 
 # Keys and providers

@@ -24,9 +24,6 @@ TEXTS = {
 
 def facts(name: str, text: str) -> dict[str, Any]:
     verb = name.split("-", maxsplit=1)[0]
-    if verb == "store":
-        entry = certutil.parse_store(text)
-        return {"certificate": None if entry is None else {"sha1": entry.sha1, "key": entry.key}}
     if verb == "csplist":
         types = [provider.type for provider in certutil.parse_csplist(text).providers]
         return {"csp": len(types) - types.count(None), "ksp": types.count(None)}
@@ -73,7 +70,7 @@ def test_the_line_ends_of_windows_change_nothing(name: str) -> None:
     assert facts(name, TEXTS[name].replace("\n", "\r\n")) == EXPECTED[name]
 
 
-@pytest.mark.parametrize("parse", [certutil.parse_store, certutil.parse_keys, certutil.parse_csplist])
+@pytest.mark.parametrize("parse", [certutil.parse_keys, certutil.parse_csplist])
 @pytest.mark.parametrize(
     "text",
     [
