@@ -200,8 +200,8 @@ key:
   description:
     - What the test of the key found.
     - V(usable) means that the key signed, and that its signature fits the certificate. V(unusable) that signing failed with the login that was given, or
-      that the signature does not fit. V(untested) that nothing was tried, or that the test ended before the signature. It did so where the key could not be
-      opened, no login was given, the time limit was reached, or PowerShell could not start or runs in Constrained Language Mode.
+      that the signature does not fit. V(untested) that nothing was tried, that signing failed without a login, or that the test ended before the signature,
+      because the key could not be opened, the time limit was reached, or PowerShell could not start or runs in Constrained Language Mode.
   returned: success
   type: str
   sample: usable

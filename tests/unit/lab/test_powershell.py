@@ -151,6 +151,14 @@ def test_what_is_not_there(bench: Bench) -> None:
     assert (answer.stage, answer.code) == ("key", "")
 
 
+def test_lines_of_the_provider_stand_beside_the_answer(bench: Bench) -> None:
+    host = bench.host()
+    thumbprint = tie(bench, host)
+    host.faults.set("ksp_noise", 1)
+    answer = ask(host, thumbprint)
+    assert (answer.stage, "logging.cc" in answer.output) == ("signed", True)
+
+
 def test_constrained_language_mode(bench: Bench) -> None:
     host = bench.host()
     host.faults.set("constrained_language", 1)
