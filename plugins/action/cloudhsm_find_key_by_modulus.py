@@ -25,10 +25,8 @@ from ..module_utils._key import pair as key_pair
 from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._key.lookup import AUTO, Lookup
 from ..module_utils._results import (
-    FileContent,
     Result,
     VersionResult,
-    expect,
 )
 from ..module_utils._steps import (
     ReadFile,
@@ -90,14 +88,7 @@ class ActionModule(CodesignAction):
         results = self.host.run([*asking, *map(Version, tools.values())]).results
         content, versions = results[: len(asking)], results[len(asking) :]
         if path:
-            file = expect(content[0], FileContent)
-            if not isinstance(file, FileContent) or not file.exists:
-                raise BrokenLink(
-                    "certificate",
-                    f"The certificate {path} cannot be read on the host.",
-                    "Check the path and the account's access to it.",
-                )
-            certificate = read(file.content, path)
+            certificate = read(store_entry.file_content(content[0], path), path)
         else:
             stored = store_entry.read(content, *store, thumbprint).certificate(thumbprint)
             certificate = store_entry.parsed(stored.der, thumbprint, "\\".join(reversed(store)))

@@ -10,7 +10,7 @@ import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._findings import BrokenLink, quoted
-from .._key.pair import SeenKey, WantedKey, point_of
+from .._key.pair import SeenKey, WantedKey, bare_digits, point_of
 
 try:
     import pkcs11
@@ -82,7 +82,7 @@ def _rsa_keys(session: Any, wanted: WantedKey) -> List[SeenKey]:
                 _seen(
                     key,
                     key_class,
-                    modulus=value.hex().upper().lstrip("0"),
+                    modulus=bare_digits(value.hex()),
                     key_size=int.from_bytes(value, "big").bit_length() or None,
                 )
             )

@@ -6,13 +6,11 @@ what is not as wanted.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping, Sequence, assert_never
 
+from ...module_utils._certificate import pem_certificates
 from ...module_utils._findings import BrokenLink, Finding, found
 from ...module_utils._results import (
     ConnectResult,
@@ -83,7 +81,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
             )
             raise BrokenLink("argument", f"'{address}' in hsm_addresses is no IP address.", advice) from error
     customer_ca = str(params.get("customer_ca") or "")
-    if customer_ca and len(certificates(customer_ca.encode("utf-8"))) != 1:
+    if customer_ca and len(pem_certificates(customer_ca.encode("utf-8"))) != 1:
         raise BrokenLink(
             "argument",
             "customer_ca is not one certificate in PEM form.",
@@ -99,19 +97,6 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         bool(params.get("check_connection", True)),
         int(params.get("timeout") or 60),
     )
-
-
-def certificates(content: bytes) -> tuple[bytes, ...]:
-    """The certificates of a PEM text as DER; a block that is no base64 is left out."""
-    found = []
-    for block in re.findall(
-        rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----", content
-    ):
-        try:
-            found.append(base64.b64decode(b"".join(block.split()), validate=True))
-        except binascii.Error:
-            continue
-    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -345,7 +330,9 @@ def customer_ca_differs(want: Wanted, seen: Seen) -> bool:
     """Whether the file holds another certificate than the wanted one; how it is wrapped into lines does not
     matter.
     """
-    return bool(want.customer_ca) and certificates(want.customer_ca) != certificates(seen.customer_ca or b"")
+    return bool(want.customer_ca) and pem_certificates(want.customer_ca) != pem_certificates(
+        seen.customer_ca or b""
+    )
 
 
 def missing_providers(seen: Seen) -> tuple[str, ...]:
@@ -457,7 +444,7 @@ def _ca_seen(seen: Seen) -> str:
         "no such file"
         if seen.customer_ca is None
         else "another certificate"
-        if certificates(seen.customer_ca)
+        if pem_certificates(seen.customer_ca)
         else "no certificate"
     )
 

@@ -27,6 +27,7 @@ from ...module_utils._steps import (
 )
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
+from .._formats.sddl import may_read, readers_of
 from .._sdk import ClientSdk, Handles, meant
 from .._store import entry as store_entry
 from .._tools import certutil
@@ -40,9 +41,7 @@ from .container import (
     existing,
     is_key,
     matching,
-    may_read,
     read_containers,
-    readers_of,
     says_nothing,
     sid_of,
 )

@@ -19,7 +19,7 @@ from typing import Any, Literal, Sequence
 
 from ...module_utils._certificate import CertificateError, read_certificate, serial_of
 from ...module_utils._findings import BrokenLink, Finding
-from ...module_utils._results import FileContent, Result
+from ...module_utils._results import Result
 from ...module_utils._steps import ReadFile, Step
 from .._aspect import ANYWHERE, Context
 from .._formats.store_blob import KeyProvInfo
@@ -107,14 +107,9 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
 
 
 def _from_file(result: Result, path: str) -> str:
-    if not isinstance(result, FileContent) or not result.exists:
-        raise BrokenLink(
-            "certificate",
-            f"The certificate {path} cannot be read on the host.",
-            "Check the path and the account's access to it.",
-        )
+    content = store_entry.file_content(result, path)
     try:
-        return read_certificate(result.content, path).thumbprint
+        return read_certificate(content, path).thumbprint
     except CertificateError as error:
         raise BrokenLink("certificate", error.sentence, "") from error
 

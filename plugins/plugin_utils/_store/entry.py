@@ -17,6 +17,7 @@ from ...module_utils._certificate import Certificate, CertificateError, normaliz
 from ...module_utils._findings import BrokenLink
 from ...module_utils._results import (
     Failure,
+    FileContent,
     FolderContents,
     RegistryChildrenResult,
     RegistryResult,
@@ -182,6 +183,17 @@ def archived(thumbprint: str, where: str) -> str:
 
 
 UNARCHIVE = "Take the property Archived off it (certmgr, or X509Certificate2.Archived of .NET), or remove it and import it again."
+
+
+def file_content(result: Result, path: str) -> bytes:
+    """A certificate's file on the host. BrokenLink where it is not there or cannot be read."""
+    if not isinstance(result, FileContent) or not result.exists:
+        raise BrokenLink(
+            "certificate",
+            f"The certificate {path} cannot be read on the host.",
+            "Check the path and the account's access to it.",
+        )
+    return result.content
 
 
 def parsed(der: bytes, thumbprint: str, where: str) -> Certificate:

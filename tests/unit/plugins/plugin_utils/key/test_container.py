@@ -213,31 +213,6 @@ def test_known_faults(cli: str, ksp: str, sdk: ClientSdk, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sddl", "readers"),
-    [
-        ("O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)", ["S-1-5-18", "S-1-5-32-544"]),
-        ("O:BAD:(A;ID;FR;;;S-1-5-21-1-2-3-1001)", ["S-1-5-21-1-2-3-1001"]),
-        ("D:(A;;0x1200a9;;;BU)(A;;0x120116;;;WD)", ["S-1-5-32-545"]),
-        ("D:(A;;GRGX;;;AU)(A;;GW;;;IU)", ["S-1-5-11"]),
-        ("D:(A;OICIIO;FA;;;BU)", []),
-        ("D:(A;;FA;;;BU)(D;;FR;;;BU)", []),
-        ("D:(A;;CCLC;;;LA)", ["LA"]),
-        ("O:BAG:BA", []),
-        ("O:BAG:BAD:(A;;FA;;;SY)S:(AU;SAFA;FA;;;WD)", ["S-1-5-18"]),
-        ("", []),
-    ],
-)
-def test_who_may_read(sddl: str, readers: list[str]) -> None:
-    assert list(key_container.readers_of(sddl)) == readers
-
-
-def test_local_administrators_by_their_number() -> None:
-    assert key_container.may_read("S-1-5-21-9-500", ["LA"])
-    assert key_container.may_read("S-1-5-21-9-501", ["LG"])
-    assert not key_container.may_read("S-1-5-21-9-1001", ["LA", "LG"])
-
-
-@pytest.mark.parametrize(
     ("result", "words"),
     [
         (
