@@ -36,6 +36,8 @@ from ..module_utils._steps import (
 )
 from ..module_utils._tools import configure
 from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._aspect import Question
+from ..plugin_utils._aspect import look as look_at
 from ..plugin_utils._store import entry as store_entry
 
 
@@ -76,22 +78,23 @@ class ActionModule(CodesignAction):
 
     def _ask_certificate(self, look: Lookup) -> tuple[key_pair.WantedKey, Lookup]:
         """Reads the certificate on the host; which client is there is seen in the same call."""
-        store, path = (
-            (self.params["store_name"], self.params["store_location"]),
-            self.params["certificate_path"],
-        )
-        thumbprint = "" if path else store_entry.thumbprint(self.params["thumbprint"])
-        asking: list[Step] = [ReadFile(path)] if path else store_entry.observe(*store, thumbprint)
+        path = self.params["certificate_path"]
         tools = {
             name: backend.program(look) for name, backend in backends.BACKENDS.items() if backend.ON_WINDOWS
         }
-        results = self.host.run([*asking, *map(Version, tools.values())]).results
-        content, versions = results[: len(asking)], results[len(asking) :]
+        steps: list[Step] = [*map(Version, tools.values())]
+        thumbprint = "" if path else store_entry.thumbprint(self.params["thumbprint"])
+        store = store_entry.Wanted(self.params["store_name"], self.params["store_location"], thumbprint)
         if path:
-            certificate = read(store_entry.file_content(content[0], path), path)
+            answer = look_at(self.host, first=[*steps, ReadFile(path)])
+            certificate = read(store_entry.file_content(answer.done[-1], path), path)
         else:
-            stored = store_entry.read(content, *store, thumbprint).certificate(thumbprint)
-            certificate = store_entry.parsed(stored.der, thumbprint, "\\".join(reversed(store)))
+            asked = Question(store_entry, store)
+            answer = look_at(self.host, asked, first=steps)
+            stored = answer.seen(asked).certificate(thumbprint)
+            where = f"{store.store_location}\\{store.store_name}"
+            certificate = store_entry.parsed(stored.der, thumbprint, where)
+        versions = answer.done[: len(tools)]
         there = [
             name
             for name, version in zip(tools, versions, strict=True)

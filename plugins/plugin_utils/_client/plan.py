@@ -29,13 +29,30 @@ from .state import (
     Component,
     Seen,
     Wanted,
+    compare,
     compare_client,
     customer_ca_differs,
     drift,
     missing_providers,
+    observe,
+    read,
     unfit_sdk,
     unreachable_advice,
 )
+
+__all__ = [
+    "check",
+    "check_connections",
+    "check_installed",
+    "compare",
+    "judge",
+    "observe",
+    "plan",
+    "predict",
+    "read",
+    "second_pass",
+]
+"""With what state.py compares this is the client as something that a round puts right (Repairable)."""
 
 START_TIMEOUT = 120
 

@@ -71,8 +71,8 @@ class Wanted:
     scratch: str = ""
 
     @property
-    def store(self) -> tuple[str, str]:
-        return self.store_name, self.store_location
+    def store(self) -> store_entry.Wanted:
+        return store_entry.Wanted(self.store_name, self.store_location)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def observe(wanted: Wanted) -> list[Step]:
         Version(import_key.PROGRAM),
         Service(configure.SERVICE),
         ListFolder(FOLDER),
-        *store_entry.observe(*wanted.store),
+        *store_entry.observe(wanted.store),
     ]
     steps += [ReadFile(path) for path, _sdk, _part in _FILES]
     if wanted.certificate_path:
@@ -136,9 +136,9 @@ def observe(wanted: Wanted) -> list[Step]:
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     """What the steps of ``observe`` found."""
-    places = len(store_entry.observe(*wanted.store))
+    places = len(store_entry.observe(wanted.store))
     cli, ksp, importer, service, folder, *rest = results
-    entries, files = store_entry.read(rest[:places], *wanted.store), rest[places:]
+    entries, files = store_entry.read(wanted.store, rest[:places]), rest[places:]
     entries.check()
     certificate: bytes | None = None
     access = (

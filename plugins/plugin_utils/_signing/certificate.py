@@ -36,6 +36,10 @@ class Wanted:
         return not (self.thumbprint or self.subject or self.issuer)
 
     @property
+    def entries(self) -> store_entry.Wanted:
+        return store_entry.Wanted(self.store_name, self.store_location, self.thumbprint)
+
+    @property
     def where(self) -> str:
         return f"{self.store_location}\\{self.store_name}"
 
@@ -62,12 +66,12 @@ def observe(sought: Wanted) -> list[Step]:
     """The steps that read the store, none where any certificate will do."""
     if sought.any:
         return []
-    return store_entry.observe(sought.store_name, sought.store_location, sought.thumbprint)
+    return store_entry.observe(sought.entries)
 
 
 def read(sought: Wanted, results: Sequence[Result]) -> Entries:
     """What the steps of ``observe`` found."""
-    return store_entry.read(results, sought.store_name, sought.store_location, sought.thumbprint)
+    return store_entry.read(sought.entries, results)
 
 
 def thumbprint(sought: Wanted, seen: Entries, now: datetime) -> str:

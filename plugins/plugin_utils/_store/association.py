@@ -79,10 +79,14 @@ class Seen:
 
 def observe(wanted: Wanted) -> list[Step]:
     """The store's entries, and the certificate's file where it is named by one."""
-    steps = store_entry.observe(wanted.store_name, wanted.store_location)
+    steps = store_entry.observe(_entries(wanted))
     if wanted.certificate_path:
         steps.append(ReadFile(wanted.certificate_path))
     return steps
+
+
+def _entries(wanted: Wanted) -> store_entry.Wanted:
+    return store_entry.Wanted(wanted.store_name, wanted.store_location)
 
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
@@ -90,7 +94,7 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     found or read.
     """
     looked = results[:-1] if wanted.certificate_path else results
-    entries = store_entry.read(looked, wanted.store_name, wanted.store_location)
+    entries = store_entry.read(_entries(wanted), looked)
     if not (entries.exists or entries.problem) and wanted.store_name.lower() not in USUAL_STORES:
         raise BrokenLink(
             "certificate",
