@@ -24,16 +24,8 @@ from ..module_utils._key import backends
 from ..module_utils._key import pair as key_pair
 from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._key.lookup import AUTO, Lookup
-from ..module_utils._results import (
-    Result,
-    VersionResult,
-)
-from ..module_utils._steps import (
-    ReadFile,
-    Service,
-    Step,
-    Version,
-)
+from ..module_utils._results import Result, VersionResult
+from ..module_utils._steps import ReadFile, Service, Step, Version
 from ..module_utils._tools import configure
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._aspect import Question

@@ -15,28 +15,13 @@ from ..module_utils._crypto_user import crypto_user
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments import win_signtool as arguments
 from ..plugin_utils._aspect import Question, look
-from ..plugin_utils._signing import (
-    certificate as signing_certificate,
-)
-from ..plugin_utils._signing import (
-    files as signing_files,
-)
-from ..plugin_utils._signing import (
-    jobs as signing_jobs,
-)
-from ..plugin_utils._signing import (
-    ledger,
-    signature,
-)
-from ..plugin_utils._signing import (
-    result as signing_result,
-)
-from ..plugin_utils._signing import (
-    rounds as signing_rounds,
-)
-from ..plugin_utils._signing import (
-    tool as signing_tool,
-)
+from ..plugin_utils._signing import certificate as signing_certificate
+from ..plugin_utils._signing import files as signing_files
+from ..plugin_utils._signing import jobs as signing_jobs
+from ..plugin_utils._signing import ledger, signature
+from ..plugin_utils._signing import result as signing_result
+from ..plugin_utils._signing import rounds as signing_rounds
+from ..plugin_utils._signing import tool as signing_tool
 
 SIGNING = (signature.SIGN, signature.APPEND)
 

@@ -26,14 +26,7 @@ from ...module_utils._results import (
     VersionResult,
 )
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import (
-    ListFolder,
-    ReadAccess,
-    ReadFile,
-    Service,
-    Step,
-    Version,
-)
+from ...module_utils._steps import ListFolder, ReadAccess, ReadFile, Service, Step, Version
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ConfigError
@@ -172,14 +165,8 @@ def access_step(readers: Sequence[str]) -> ReadAccess:
 
 def read_containers(result: Result) -> tuple[str, ...]:
     """The names of the containers, from a listing of the folder."""
-    return tuple(
-        sorted(
-            file.name
-            for file in found(
-                result, FolderResult, "container", f"The folder of the key containers ({FOLDER})"
-            ).files
-        )
-    )
+    what = f"The folder of the key containers ({FOLDER})"
+    return tuple(sorted(file.name for file in found(result, FolderResult, "container", what).files))
 
 
 def _version(result: Result, program: str) -> str:
@@ -217,11 +204,8 @@ def sdk_of(wanted: Wanted, seen: Seen) -> ClientSdk:
     asked, missing = f"Client SDK {lacking[0].name} is not", f"{programs[0]} is not there"
     if len(lacking) > 1:
         asked, missing = "No client of CloudHSM is", f"neither {' nor '.join(programs)} is there"
-    raise BrokenLink(
-        "client",
-        f"{asked} installed on this host: {missing}.",
-        "Install it first (the role cloudhsm.codesign.client does).",
-    )
+    advice = "Install it first (the role cloudhsm.codesign.client does)."
+    raise BrokenLink("client", f"{asked} installed on this host: {missing}.", advice)
 
 
 def known_faults(seen: Seen, sdk: ClientSdk) -> tuple[str, ...]:
@@ -260,18 +244,8 @@ def matching(
     for key in keys:
         if not is_key(wanted.key, key):
             continue
-        names.append(
-            next(
-                (
-                    file
-                    for name in (key.name, key.unique_name)
-                    if name
-                    for file in [existing(name, containers)]
-                    if file
-                ),
-                key.name,
-            )
-        )
+        files = [existing(name, containers) for name in (key.name, key.unique_name) if name]
+        names.append(next(filter(None, files), key.name))
     return tuple(dict.fromkeys(names))
 
 
@@ -301,15 +275,8 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
             tied = f"{key.container} of {key.provider}, which has no file" if key else "none"
         except StoreBlobError as error:
             tied = f"unreadable ({error})"
-    return [
-        Finding(
-            "container",
-            f"key container of certificate {wanted.thumbprint}",
-            f"a container of {wanted.provider}",
-            tied,
-            "Run the role cloudhsm.codesign.key_container.",
-        ),
-    ]
+    what, wish = f"key container of certificate {wanted.thumbprint}", f"a container of {wanted.provider}"
+    return [Finding("container", what, wish, tied, "Run the role cloudhsm.codesign.key_container.")]
 
 
 # Access

@@ -11,20 +11,9 @@ from typing import Any, Literal, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from ...module_utils._key import lookup as key_lookup
-from ...module_utils._results import (
-    AccessResult,
-    Failure,
-    Result,
-    RunResult,
-)
+from ...module_utils._results import AccessResult, Failure, Result, RunResult
 from ...module_utils._sdk import choose
-from ...module_utils._steps import (
-    Each,
-    ListFolder,
-    RemoveFile,
-    Run,
-    Step,
-)
+from ...module_utils._steps import Each, ListFolder, RemoveFile, Run, Step
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
 from .._formats.sddl import may_read, readers_of

@@ -51,15 +51,13 @@ def wanted(
     problem = store.check_store_name(store_name)
     if problem:
         raise BrokenLink("argument", problem)
-    try:
-        digits = x509.normalize_thumbprint(thumbprint) if thumbprint else ""
-    except x509.CertificateError as error:
-        raise BrokenLink(
-            "argument",
-            error.sentence,
-            "Copy it from certutil -store or Get-ChildItem Cert:.",
-        ) from error
-    return Wanted(digits, subject or "", issuer or "", store_name, store_location)
+    return Wanted(
+        store_entry.thumbprint(thumbprint) if thumbprint else "",
+        subject or "",
+        issuer or "",
+        store_name,
+        store_location,
+    )
 
 
 def observe(sought: Wanted) -> list[Step]:

@@ -198,11 +198,8 @@ UNARCHIVE = "Take the property Archived off it (certmgr, or X509Certificate2.Arc
 def file_content(result: Result, path: str) -> bytes:
     """A certificate's file on the host. BrokenLink where it is not there or cannot be read."""
     if not isinstance(result, FileContent) or not result.exists:
-        raise BrokenLink(
-            "certificate",
-            f"The certificate {path} cannot be read on the host.",
-            "Check the path and the account's access to it.",
-        )
+        problem = f"The certificate {path} cannot be read on the host."
+        raise BrokenLink("certificate", problem, "Check the path and the account's access to it.")
     return result.content
 
 

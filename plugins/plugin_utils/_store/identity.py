@@ -100,19 +100,13 @@ def certificates_of(
 
 def _from_text(content: Any, what: str) -> Certificate:
     if not content:
-        raise BrokenLink(
-            "argument",
-            f"{what[:1].upper()}{what[1:]} is missing.",
-            "Give it in the key certificate, as PEM text.",
-        )
+        problem = f"{what[:1].upper()}{what[1:]} is missing."
+        raise BrokenLink("argument", problem, "Give it in the key certificate, as PEM text.")
     try:
         return read_certificate(str(content).encode("utf-8"), what)
     except CertificateError as error:
-        raise BrokenLink(
-            "argument",
-            error.sentence,
-            "The lookup cloudhsm.codesign.identities reads certificate files.",
-        ) from error
+        advice = "The lookup cloudhsm.codesign.identities reads certificate files."
+        raise BrokenLink("argument", error.sentence, advice) from error
 
 
 def _placed(certificate: Certificate, store_name: str, store_location: str) -> Placed:
