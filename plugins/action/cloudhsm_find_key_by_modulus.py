@@ -19,25 +19,17 @@ from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     read,
     wanted_from_certificate,
 )
-from ..module_utils._findings import BrokenLink, ServiceStoppedError
+from ..module_utils._findings import ServiceStoppedError
 from ..module_utils._key import backends
 from ..module_utils._key import pair as key_pair
 from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._key.lookup import AUTO, Lookup
-from ..module_utils._results import (
-    FileContent,
-    Result,
-    VersionResult,
-    expect,
-)
-from ..module_utils._steps import (
-    ReadFile,
-    Service,
-    Step,
-    Version,
-)
+from ..module_utils._results import Result, VersionResult
+from ..module_utils._steps import ReadFile, Service, Step, Version
 from ..module_utils._tools import configure
 from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._aspect import Question
+from ..plugin_utils._aspect import look as look_at
 from ..plugin_utils._store import entry as store_entry
 
 
@@ -76,29 +68,23 @@ class ActionModule(CodesignAction):
 
     def _ask_certificate(self, look: Lookup) -> tuple[key_pair.WantedKey, Lookup]:
         """Reads the certificate on the host; which client is there is seen in the same call."""
-        store, path = (
-            (self.params["store_name"], self.params["store_location"]),
-            self.params["certificate_path"],
-        )
-        thumbprint = "" if path else store_entry.thumbprint(self.params["thumbprint"])
-        asking: list[Step] = [ReadFile(path)] if path else store_entry.observe(*store, thumbprint)
+        path = self.params["certificate_path"]
         tools = {
             name: backend.program(look) for name, backend in backends.BACKENDS.items() if backend.ON_WINDOWS
         }
-        results = self.host.run([*asking, *map(Version, tools.values())]).results
-        content, versions = results[: len(asking)], results[len(asking) :]
+        steps: list[Step] = [*map(Version, tools.values())]
+        thumbprint = "" if path else store_entry.thumbprint(self.params["thumbprint"])
+        store = store_entry.Wanted(self.params["store_name"], self.params["store_location"], thumbprint)
         if path:
-            file = expect(content[0], FileContent)
-            if not isinstance(file, FileContent) or not file.exists:
-                raise BrokenLink(
-                    "certificate",
-                    f"The certificate {path} cannot be read on the host.",
-                    "Check the path and the account's access to it.",
-                )
-            certificate = read(file.content, path)
+            answer = look_at(self.host, first=[*steps, ReadFile(path)])
+            certificate = read(store_entry.file_content(answer.done[-1], path), path)
         else:
-            stored = store_entry.read(content, *store, thumbprint).certificate(thumbprint)
-            certificate = store_entry.parsed(stored.der, thumbprint, "\\".join(reversed(store)))
+            asked = Question(store_entry, store)
+            answer = look_at(self.host, asked, first=steps)
+            stored = answer.seen(asked).certificate(thumbprint)
+            where = f"{store.store_location}\\{store.store_name}"
+            certificate = store_entry.parsed(stored.der, thumbprint, where)
+        versions = answer.done[: len(tools)]
         there = [
             name
             for name, version in zip(tools, versions, strict=True)

@@ -11,9 +11,11 @@ from ..module_utils._findings import BrokenLink
 from ..module_utils._steps import Step
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cloudhsm_client import ARGUMENTS
-from ..plugin_utils._aspect import Question, look
+from ..plugin_utils._aspect import Question, Repairable, look
 from ..plugin_utils._client import plan as client_plan
 from ..plugin_utils._client import state as client
+
+CLIENT: Repairable[client.Wanted, client.Seen] = client_plan
 
 
 class ActionModule(CodesignAction):
@@ -27,7 +29,7 @@ class ActionModule(CodesignAction):
                 "hsm_addresses is empty.",
                 "Give the address of one HSM at least; cloudhsm_cluster_info returns them.",
             )
-        self.asked = Question(client, want)
+        self.asked = Question(CLIENT, want)
         before = look(self.host, self.asked).seen(self.asked)
         client_plan.check(want, before)
         after = self._check_mode(want, before) if self.check_mode else self._configure(want, before)
@@ -60,7 +62,7 @@ class ActionModule(CodesignAction):
 
     def _configure(self, want: client.Wanted, before: client.Seen) -> client.Seen:
         client_plan.check_installed(want, before)
-        seen, steps = before, client_plan.plan(want, before)
+        seen, steps = before, CLIENT.plan(want, before)
         while steps:
             seen, warnings, steps = self._apply(want, steps)
             for text in warnings:

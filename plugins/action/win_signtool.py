@@ -18,29 +18,13 @@ from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments import win_signtool as arguments
 from ..plugin_utils._aspect import Question, look
 from ..plugin_utils._key import container
-from ..plugin_utils._signing import (
-    certificate as signing_certificate,
-)
-from ..plugin_utils._signing import (
-    files as signing_files,
-)
-from ..plugin_utils._signing import (
-    jobs as signing_jobs,
-)
-from ..plugin_utils._signing import (
-    ledger,
-    open_key,
-    signature,
-)
-from ..plugin_utils._signing import (
-    result as signing_result,
-)
-from ..plugin_utils._signing import (
-    rounds as signing_rounds,
-)
-from ..plugin_utils._signing import (
-    tool as signing_tool,
-)
+from ..plugin_utils._signing import certificate as signing_certificate
+from ..plugin_utils._signing import files as signing_files
+from ..plugin_utils._signing import jobs as signing_jobs
+from ..plugin_utils._signing import ledger, open_key, signature
+from ..plugin_utils._signing import result as signing_result
+from ..plugin_utils._signing import rounds as signing_rounds
+from ..plugin_utils._signing import tool as signing_tool
 
 SIGNING = (signature.SIGN, signature.APPEND)
 

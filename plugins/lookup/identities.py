@@ -101,6 +101,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ..module_utils._certificate import Certificate, CertificateError, read_certificate
+from ..plugin_utils._store.identity import certificates_of
 
 
 class LookupModule(LookupBase):
@@ -115,12 +116,9 @@ class LookupModule(LookupBase):
         for key in ("name", "certificate"):
             if not identity.get(key):
                 raise AnsibleLookupError(f"A signing identity lacks '{key}': {identity}.")
-        certificate = self._read(identity["certificate"], variables)
-        chain = [
-            {"certificate": read.pem, "thumbprint": read.thumbprint, "store": link.get("store", "CA")}
-            for link in identity.get("chain") or []
-            for read in [self._read(link["certificate"], variables)]
-        ]
+        certificate, chain = certificates_of(
+            identity["name"], identity, lambda file, what: self._read(file, what, variables)
+        )
         return {
             **identity,
             "certificate": certificate.pem,
@@ -129,10 +127,15 @@ class LookupModule(LookupBase):
             "subject": certificate.subject,
             "not_after": certificate.not_after.isoformat(),
             "modulus": certificate.modulus,
-            "chain": chain,
+            "chain": [
+                {"certificate": read.pem, "thumbprint": read.thumbprint, "store": store}
+                for read, store in chain
+            ],
         }
 
-    def _read(self, name: str, variables: dict[str, Any] | None) -> Certificate:
+    def _read(self, name: Any, what: str, variables: dict[str, Any] | None) -> Certificate:
+        if not name:
+            raise AnsibleLookupError(f"{what[:1].upper()}{what[1:]} names no file.")
         path = self.find_file_in_search_path(variables or {}, "files", name)
         if not path:
             raise AnsibleLookupError(f"The certificate file '{name}' was not found on the control node.")

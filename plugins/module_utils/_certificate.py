@@ -22,7 +22,7 @@ try:
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
     from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
     HAS_CRYPTOGRAPHY = True
@@ -132,17 +132,26 @@ def _pem_blocks(data: bytes, what: str) -> List[bytes]:
     text = _without_utf16(data)
     if b"-----BEGIN " not in text:
         return []
-    blocks = []
-    kinds = []
-    for match in _PEM.finditer(text):
-        kinds.append(match.group(1).decode("ascii"))
-        if match.group(1) in _PEM_CERTIFICATES:
-            blocks.append(_base64(match.group(2), what))
-    if not blocks:
-        if not kinds:
+    blocks = _PEM.findall(text)
+    certificates = [_base64(content, what) for kind, content in blocks if kind in _PEM_CERTIFICATES]
+    if not certificates:
+        if not blocks:
             raise CertificateError(f"{what} is cut off: a PEM block begins in it and does not end.")
+        kinds = [kind.decode("ascii") for kind, _content in blocks]
         raise CertificateError(f"{what} is not a certificate: it holds {_listed(kinds)}.")
-    return blocks
+    return certificates
+
+
+def pem_certificates(text: bytes) -> Tuple[bytes, ...]:
+    """The certificates of a PEM text as DER, to be compared and not read; a block that is damaged is left out."""
+    found = []
+    for kind, content in _PEM.findall(text):
+        if kind == b"CERTIFICATE":
+            try:
+                found.append(_base64(content, "the block"))
+            except CertificateError:
+                continue
+    return tuple(found)
 
 
 def _listed(kinds: Sequence[str]) -> str:
@@ -261,6 +270,17 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
         is_ca=_is_ca(certificate),
         self_issued=certificate.subject == certificate.issuer,
     )
+
+
+def read_rsa(der: bytes) -> Optional[Tuple[int, int]]:
+    """Modulus and exponent of an RSA public key (PKCS#1, as certutil dumps it); None for anything else."""
+    if not HAS_CRYPTOGRAPHY:
+        return None
+    try:
+        key = load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return (key.public_numbers().n, key.public_numbers().e) if isinstance(key, rsa.RSAPublicKey) else None
 
 
 def serial_text(serial: int) -> str:

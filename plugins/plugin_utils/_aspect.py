@@ -53,7 +53,7 @@ class Aspect(Observable[WantedIn, Seen], Protocol[WantedIn, Seen]):
     """Something that can drift."""
 
     def compare(self, wanted: WantedIn, seen: Seen, context: Context, /) -> list[Finding]:
-        """What is not as wanted, in the order of the chain."""
+        """What is not as wanted."""
 
 
 class Repairable(Aspect[WantedIn, Seen], Protocol[WantedIn, Seen]):
@@ -72,20 +72,33 @@ class Question(Generic[Wanted, Seen]):
         self.steps = tuple(aspect.observe(wanted))
 
 
-class Looked:
-    """What one look found: ``done`` answers the steps that came first, ``seen`` a question."""
+def steps_of(questions: Sequence[Question[Any, Any]]) -> list[Step]:
+    """What all of them ask."""
+    return [step for question in questions for step in question.steps]
 
-    def __init__(self, answer: Answer, first: int, questions: Sequence[Question[Any, Any]]) -> None:
-        self.host: HostFacts = answer.host
-        self.done: Sequence[Result] = answer.results[:first]
+
+class Answers:
+    """The results of ``steps_of``, cut for its questions."""
+
+    def __init__(self, results: Sequence[Result], questions: Sequence[Question[Any, Any]]) -> None:
         self._answers: dict[Question[Any, Any], Sequence[Result]] = {}
+        start = 0
         for question in questions:
-            self._answers[question] = answer.results[first : first + len(question.steps)]
-            first += len(question.steps)
+            self._answers[question] = results[start : start + len(question.steps)]
+            start += len(question.steps)
 
     def seen(self, question: Question[Wanted, Seen]) -> Seen:
         """What the question found. BrokenLink where it could not be read."""
         return question.aspect.read(question.wanted, self._answers[question])
+
+
+class Looked(Answers):
+    """What one look found; ``done`` are the results of the steps that came first."""
+
+    def __init__(self, answer: Answer, first: int, questions: Sequence[Question[Any, Any]]) -> None:
+        super().__init__(answer.results[first:], questions)
+        self.host: HostFacts = answer.host
+        self.done: Sequence[Result] = answer.results[:first]
 
 
 class Runner(Protocol):
@@ -102,5 +115,4 @@ def look(
     secrets: Mapping[str, str] | None = None,
 ) -> Looked:
     """All questions in one remote call, after the steps of ``first``, which may change the host."""
-    steps = [*first, *(step for question in questions for step in question.steps)]
-    return Looked(host.run(steps, secrets), len(first), questions)
+    return Looked(host.run([*first, *steps_of(questions)], secrets), len(first), questions)

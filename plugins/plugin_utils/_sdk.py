@@ -135,17 +135,11 @@ class ClientSdk(_sdk.ClientSdk, ABC):
         try:
             ran = key_lookup.checked_run(result, self.importer)
         except NotInstalledError as error:
-            raise NotInstalledError(
-                "client",
-                f"{self.importer} is not there any more.",
-                "Install the client again (the role cloudhsm.codesign.client does).",
-            ) from error
+            advice = "Install the client again (the role cloudhsm.codesign.client does)."
+            raise NotInstalledError("client", f"{self.importer} is not there any more.", advice) from error
         if ran.timed_out:
-            raise UnreachableError(
-                "cluster",
-                f"{self.importer} did not end within {timeout} seconds.",
-                cloudhsm_cli.CONNECTION_ADVICE,
-            )
+            problem = f"{self.importer} did not end within {timeout} seconds."
+            raise UnreachableError("cluster", problem, cloudhsm_cli.CONNECTION_ADVICE)
         self.read_import(ran)
 
 
@@ -157,9 +151,7 @@ def _read_sdk3(content: bytes) -> ClientConfig:
 class Sdk3(_sdk.Sdk3, ClientSdk):
     # Its tool takes one HSM, and the daemon asks that one for the others.
     parts = (
-        Part(
-            "client", configure.CONFIGURE_SDK3, configure.SDK3_FILE, _read_sdk3, (Setting.ADDRESSES,), most=1
-        ),
+        Part("client", configure.CONFIGURE_SDK3, configure.SDK3_FILE, _read_sdk3, (Setting.ADDRESSES,), 1),
     )
     program = import_key.PROGRAM
     importer = "import_key"
@@ -182,17 +174,11 @@ class Sdk3(_sdk.Sdk3, ClientSdk):
         if service is None or service.status != "Running":
             there = service is not None and service.exists
             state = f"is {service.status.lower()}" if service and there else "is not installed"
-            raise ServiceStoppedError(
-                "service",
-                f"The service {self.service} {state}: the provider and import_key need it.",
-                "Start it (win_cloudhsm_client does).",
-            )
+            problem = f"The service {self.service} {state}: the provider and import_key need it."
+            raise ServiceStoppedError("service", problem, "Start it (win_cloudhsm_client does).")
         if (handles[0] is None) != (handles[1] is None):
-            raise BrokenLink(
-                "argument",
-                "Client SDK 3 needs the handles of both keys.",
-                "Give private_handle and public_handle, or neither.",
-            )
+            problem = "Client SDK 3 needs the handles of both keys."
+            raise BrokenLink("argument", problem, "Give private_handle and public_handle, or neither.")
 
     def needs_lookup(self, key: WantedKey, handles: Handles) -> bool:
         """import_key takes nothing but handles."""
@@ -229,13 +215,7 @@ _SDK5_SETTINGS = (Setting.ADDRESSES, Setting.HSM_TYPE, Setting.CUSTOMER_CA, Sett
 class Sdk5(_sdk.Sdk5, ClientSdk):
     parts = (
         Part("cli", (configure.CONFIGURE_CLI,), configure.CLI_FILE, read_sdk5, _SDK5_SETTINGS),
-        Part(
-            "ksp",
-            (configure.CONFIGURE_KSP,),
-            configure.KSP_FILE,
-            read_sdk5,
-            (*_SDK5_SETTINGS, Setting.SDK3_MODE),
-        ),
+        Part("ksp", (configure.CONFIGURE_KSP,), configure.KSP_FILE, read_sdk5, tuple(Setting)),
     )
     program = cloudhsm_cli.WINDOWS_PROGRAM
     importer = "cloudhsm-cli"
@@ -278,11 +258,8 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
         """cloudhsm-cli may be too old to write key reference files."""
         numbers = version_of(version)
         if numbers and numbers < cloudhsm_cli.OLDEST_WITH_KEY_REFERENCES:
-            raise OutdatedError(
-                "client",
-                f"cloudhsm-cli {version} cannot make key containers: it does not know the encoding ksp-key-reference.",
-                "Update Client SDK 5 to 5.16.1 or newer.",
-            )
+            problem = f"cloudhsm-cli {version} cannot make key containers: it does not know the encoding ksp-key-reference."
+            raise OutdatedError("client", problem, "Update Client SDK 5 to 5.16.1 or newer.")
 
     def needs_lookup(self, key: WantedKey, handles: Handles) -> bool:
         """cloudhsm-cli finds an RSA key by its modulus."""
@@ -308,7 +285,7 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
             else cloudhsm_cli.reference_filter(private)
         )
         return Run(
-            cloudhsm_cli.WINDOWS_PROGRAM,
+            self.program,
             cloudhsm_cli.generate_file((cloudhsm_cli.class_filter("private"), which), asking.cluster_id),
             environment=dict(cloudhsm_cli.ROLE_ENVIRONMENT),
             secret_environment=asking.user.environment(self.name),

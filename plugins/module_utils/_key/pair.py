@@ -112,7 +112,7 @@ def wanted_from_modulus(text: str) -> WantedKey:
             "modulus is no hexadecimal number.",
             "Give it as 'openssl x509 -noout -modulus' prints it.",
         )
-    return checked(WantedKey(modulus=digits.upper().lstrip("0") or "0"))
+    return checked(WantedKey(modulus=bare_digits(digits) or "0"))
 
 
 def checked(wanted: WantedKey) -> WantedKey:

@@ -19,7 +19,7 @@ from .._findings import (
     UnreachableError,
     quoted,
 )
-from .._key.pair import SeenKey, WantedKey, point_of
+from .._key.pair import SeenKey, WantedKey, bare_digits, point_of
 
 try:
     import pkcs11
@@ -91,7 +91,7 @@ def _rsa_keys(session: Any, wanted: WantedKey) -> List[SeenKey]:
                 _seen(
                     key,
                     key_class,
-                    modulus=value.hex().upper().lstrip("0"),
+                    modulus=bare_digits(value.hex()),
                     key_size=int.from_bytes(value, "big").bit_length() or None,
                 )
             )

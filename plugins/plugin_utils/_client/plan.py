@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What to do about a CloudHSM client that is not as wanted, what the host looks like afterwards, and what is
-said when it does not.
+said when it does not. With what state.py asks and compares this is the client as a Repairable.
 """
 
 from __future__ import annotations
@@ -10,12 +10,7 @@ from dataclasses import replace
 from typing import Container, Sequence
 
 from ...module_utils._findings import BrokenLink
-from ...module_utils._results import (
-    Failure,
-    Result,
-    RunResult,
-    ServiceResult,
-)
+from ...module_utils._results import Failure, Result, RunResult, ServiceResult
 from ...module_utils._steps import Run, Step, WriteFile
 from ...module_utils._tools import configure
 from .._formats.client_config import ClientConfig, ClusterConfig, with_hsm_type
@@ -36,6 +31,9 @@ from .state import (
     unfit_sdk,
     unreachable_advice,
 )
+from .state import compare as compare
+from .state import observe as observe
+from .state import read as read
 
 START_TIMEOUT = 120
 

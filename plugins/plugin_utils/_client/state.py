@@ -6,37 +6,18 @@ what is not as wanted.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping, Sequence, assert_never
 
+from ...module_utils._certificate import pem_certificates
 from ...module_utils._findings import BrokenLink, Finding, found
-from ...module_utils._results import (
-    ConnectResult,
-    Failure,
-    FileContent,
-    Result,
-    ServiceResult,
-    VersionResult,
-)
+from ...module_utils._results import ConnectResult, Failure, FileContent, Result, ServiceResult, VersionResult
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import (
-    Connect,
-    ReadFile,
-    Service,
-    Step,
-    Version,
-)
+from ...module_utils._steps import Connect, ReadFile, Service, Step, Version
 from ...module_utils._tools import configure
 from .._aspect import ANYWHERE, Context
-from .._formats.client_config import (
-    ClientConfig,
-    ClusterConfig,
-    ConfigError,
-)
+from .._formats.client_config import ClientConfig, ClusterConfig, ConfigError
 from .._sdk import SDKS, ClientSdk, Part, Setting, meant
 
 PORT = 2223
@@ -83,7 +64,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
             )
             raise BrokenLink("argument", f"'{address}' in hsm_addresses is no IP address.", advice) from error
     customer_ca = str(params.get("customer_ca") or "")
-    if customer_ca and len(certificates(customer_ca.encode("utf-8"))) != 1:
+    if customer_ca and len(pem_certificates(customer_ca.encode("utf-8"))) != 1:
         raise BrokenLink(
             "argument",
             "customer_ca is not one certificate in PEM form.",
@@ -99,19 +80,6 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         bool(params.get("check_connection", True)),
         int(params.get("timeout") or 60),
     )
-
-
-def certificates(content: bytes) -> tuple[bytes, ...]:
-    """The certificates of a PEM text as DER; a block that is no base64 is left out."""
-    found = []
-    for block in re.findall(
-        rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----", content
-    ):
-        try:
-            found.append(base64.b64decode(b"".join(block.split()), validate=True))
-        except binascii.Error:
-            continue
-    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -345,7 +313,8 @@ def customer_ca_differs(want: Wanted, seen: Seen) -> bool:
     """Whether the file holds another certificate than the wanted one; how it is wrapped into lines does not
     matter.
     """
-    return bool(want.customer_ca) and certificates(want.customer_ca) != certificates(seen.customer_ca or b"")
+    there = pem_certificates(seen.customer_ca or b"")
+    return bool(want.customer_ca) and pem_certificates(want.customer_ca) != there
 
 
 def missing_providers(seen: Seen) -> tuple[str, ...]:
@@ -362,7 +331,7 @@ def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
 
 
 def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
-    """What is not as wanted, in the order of the chain."""
+    """What is not as wanted."""
     return [*compare_client(want, seen), *compare_connections(seen)]
 
 
@@ -375,95 +344,63 @@ def compare_client(want: Wanted, seen: Seen) -> list[Finding]:
         advice = f"{SDK3_ON_HSM2M} Install Client SDK {fit} (role cloudhsm.codesign.client)."
         findings.append(Finding("client", "client SDK", fit, unfit.name, advice))
     for component in seen.components:
-        what = f"CloudHSM client ({component.part.name})"
-        if not component.program:
-            findings.append(Finding("client", what, "installed", "not installed", ROLE))
-        elif component.problem:
-            said = f"{component.file} cannot be read as a configuration file: {component.problem}"
-            findings.append(
-                Finding(
-                    "client",
-                    component.file,
-                    "a configuration file",
-                    component.problem,
-                    _move_away(component),
-                    said=said,
-                )
-            )
-        else:
-            for setting, (expected, found) in drift(want, component).items():
-                # Nothing can be said where the file does not speak of it: the tool is run then, but that is
-                # no difference yet.
-                if (
-                    setting is not Setting.SDK3_MODE
-                    or component.config is None
-                    or component.config.sdk3_compatibility_mode is not None
-                ):
-                    what = f"{setting.value} ({component.part.name})"
-                    findings.append(Finding("client", what, expected, found, MODULE))
+        findings += _compare_component(want, component)
     if customer_ca_differs(want, seen):
-        findings.append(
-            Finding(
-                "client", configure.CUSTOMER_CA, "the cluster's issuing certificate", _ca_seen(seen), MODULE
-            )
-        )
+        wish = "the cluster's issuing certificate"
+        findings.append(Finding("client", configure.CUSTOMER_CA, wish, _ca_seen(seen), MODULE))
     if seen.sdk and seen.sdk.service:
-        findings += _compare_service(seen)
+        findings += _compare_service(seen.sdk.service, seen.service or ServiceResult(False))
     repair = MODULE if seen.sdk and seen.sdk.registers else REINSTALL
-    findings += [
-        Finding("provider", name, "registered", "not registered", repair) for name in missing_providers(seen)
+    missing = missing_providers(seen)
+    return [
+        *findings,
+        *(Finding("provider", name, "registered", "not registered", repair) for name in missing),
     ]
-    return findings
+
+
+def _compare_component(want: Wanted, component: Component) -> list[Finding]:
+    name, config, problem = component.part.name, component.config, component.problem
+    if not component.program:
+        return [Finding("client", f"CloudHSM client ({name})", "installed", "not installed", ROLE)]
+    if problem:
+        said = f"{component.file} cannot be read as a configuration file: {problem}"
+        advice = f"Move the file away and run the module cloudhsm.codesign.win_cloudhsm_client: it writes a new one ({component.program})."
+        return [Finding("client", component.file, "a configuration file", problem, advice, said=said)]
+    differs = drift(want, component)
+    if config and config.sdk3_compatibility_mode is None:
+        # Nothing can be said where the file does not speak of it: the tool is run then, but that is no
+        # difference yet.
+        differs.pop(Setting.SDK3_MODE, None)
+    return [
+        Finding("client", f"{setting.value} ({name})", expected, found, MODULE)
+        for setting, (expected, found) in differs.items()
+    ]
 
 
 def compare_connections(seen: Seen) -> list[Finding]:
     """The HSMs that do not answer: no state of the host, and nothing that a module puts right."""
-    return [
-        Finding(
-            "cluster",
-            f"TCP connection to {item.address}:{PORT}",
-            "reachable",
-            item.error or "not reachable",
-            unreachable_advice(),
-            said=f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}",
-        )
-        for item in seen.connections
-        if not item.reachable
-    ]
-
-
-def _compare_service(seen: Seen) -> list[Finding]:
     findings = []
-    service = seen.service or ServiceResult(False)
-    if service.status != "Running":
-        findings.append(
-            Finding(
-                "service",
-                configure.SERVICE,
-                "Running",
-                service.status or "not installed",
-                MODULE if service.exists else ROLE,
-            )
-        )
-    if service.exists and not service.start_type.startswith("Automatic"):
-        findings.append(
-            Finding("service", f"start type of {configure.SERVICE}", "Automatic", service.start_type, MODULE)
-        )
+    for item in (item for item in seen.connections if not item.reachable):
+        what, why = f"TCP connection to {item.address}:{PORT}", item.error or "not reachable"
+        said = f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}"
+        findings.append(Finding("cluster", what, "reachable", why, unreachable_advice(), said=said))
+    return findings
+
+
+def _compare_service(name: str, seen: ServiceResult) -> list[Finding]:
+    findings = []
+    if seen.status != "Running":
+        repair = MODULE if seen.exists else ROLE
+        findings.append(Finding("service", name, "Running", seen.status or "not installed", repair))
+    if seen.exists and not seen.start_type.startswith("Automatic"):
+        findings.append(Finding("service", f"start type of {name}", "Automatic", seen.start_type, MODULE))
     return findings
 
 
 def _ca_seen(seen: Seen) -> str:
-    return (
-        "no such file"
-        if seen.customer_ca is None
-        else "another certificate"
-        if certificates(seen.customer_ca)
-        else "no certificate"
-    )
-
-
-def _move_away(component: Component) -> str:
-    return f"Move the file away and run the module cloudhsm.codesign.win_cloudhsm_client: it writes a new one ({component.program})."
+    if seen.customer_ca is None:
+        return "no such file"
+    return "another certificate" if pem_certificates(seen.customer_ca) else "no certificate"
 
 
 def unreachable_advice() -> str:

@@ -26,14 +26,7 @@ from ...module_utils._results import (
     VersionResult,
 )
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import (
-    ListFolder,
-    ReadAccess,
-    ReadFile,
-    Service,
-    Step,
-    Version,
-)
+from ...module_utils._steps import ListFolder, ReadAccess, ReadFile, Service, Step, Version
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ConfigError
@@ -71,8 +64,8 @@ class Wanted:
     scratch: str = ""
 
     @property
-    def store(self) -> tuple[str, str]:
-        return self.store_name, self.store_location
+    def store(self) -> store_entry.Wanted:
+        return store_entry.Wanted(self.store_name, self.store_location)
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,7 @@ def observe(wanted: Wanted) -> list[Step]:
         Version(import_key.PROGRAM),
         Service(configure.SERVICE),
         ListFolder(FOLDER),
-        *store_entry.observe(*wanted.store),
+        *store_entry.observe(wanted.store),
     ]
     steps += [ReadFile(path) for path, _sdk, _part in _FILES]
     if wanted.certificate_path:
@@ -138,9 +131,9 @@ def observe(wanted: Wanted) -> list[Step]:
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     """What the steps of ``observe`` found."""
-    places = len(store_entry.observe(*wanted.store))
+    places = len(store_entry.observe(wanted.store))
     cli, ksp, importer, service, folder, *rest = results
-    entries, files = store_entry.read(rest[:places], *wanted.store), rest[places:]
+    entries, files = store_entry.read(wanted.store, rest[:places]), rest[places:]
     entries.check()
     certificate: bytes | None = None
     access = (
@@ -149,14 +142,7 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
         else None
     )
     if wanted.certificate_path:
-        last = files[-1]
-        if not isinstance(last, FileContent) or not last.exists:
-            raise BrokenLink(
-                "certificate",
-                f"The certificate {wanted.certificate_path} cannot be read on the host.",
-                "Check the path and the account's access to it.",
-            )
-        certificate = last.content
+        certificate = store_entry.file_content(files[-1], wanted.certificate_path)
     contents = [
         found(result, FileContent, "client", path)
         for (path, _sdk, _part), result in zip(_FILES, files, strict=False)
@@ -187,14 +173,8 @@ def access_step(readers: Sequence[str]) -> ReadAccess:
 
 def read_containers(result: Result) -> tuple[str, ...]:
     """The names of the containers, from a listing of the folder."""
-    return tuple(
-        sorted(
-            file.name
-            for file in found(
-                result, FolderResult, "container", f"The folder of the key containers ({FOLDER})"
-            ).files
-        )
-    )
+    what = f"The folder of the key containers ({FOLDER})"
+    return tuple(sorted(file.name for file in found(result, FolderResult, "container", what).files))
 
 
 def _version(result: Result, program: str) -> str:
@@ -232,11 +212,8 @@ def sdk_of(wanted: Wanted, seen: Seen) -> ClientSdk:
     asked, missing = f"Client SDK {lacking[0].name} is not", f"{programs[0]} is not there"
     if len(lacking) > 1:
         asked, missing = "No client of CloudHSM is", f"neither {' nor '.join(programs)} is there"
-    raise NotInstalledError(
-        "client",
-        f"{asked} installed on this host: {missing}.",
-        "Install it first (the role cloudhsm.codesign.client does).",
-    )
+    advice = "Install it first (the role cloudhsm.codesign.client does)."
+    raise NotInstalledError("client", f"{asked} installed on this host: {missing}.", advice)
 
 
 def known_faults(seen: Seen, sdk: ClientSdk) -> tuple[str, ...]:
@@ -279,18 +256,8 @@ def matching(
     for key in keys:
         if not is_key(wanted.key, key):
             continue
-        names.append(
-            next(
-                (
-                    file
-                    for name in (key.name, key.unique_name)
-                    if name
-                    for file in [existing(name, containers)]
-                    if file
-                ),
-                key.name,
-            )
-        )
+        files = [existing(name, containers) for name in (key.name, key.unique_name) if name]
+        names.append(next(filter(None, files), key.name))
     return tuple(dict.fromkeys(names))
 
 
@@ -320,62 +287,12 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
             tied = f"{key.container} of {key.provider}, which has no file" if key else "none"
         except StoreBlobError as error:
             tied = f"unreadable ({error})"
-    return [
-        Finding(
-            "container",
-            f"key container of certificate {wanted.thumbprint}",
-            f"a container of {wanted.provider}",
-            tied,
-            "Run the role cloudhsm.codesign.key_container.",
-        ),
-    ]
+    what, wish = f"key container of certificate {wanted.thumbprint}", f"a container of {wanted.provider}"
+    return [Finding("container", what, wish, tied, "Run the role cloudhsm.codesign.key_container.")]
 
 
 # Access
 # ---------------------------------------------------------------------------------------------------------------
-
-_ALIASES: Mapping[str, str] = {
-    "SY": "S-1-5-18",
-    "LS": "S-1-5-19",
-    "NS": "S-1-5-20",
-    "BA": "S-1-5-32-544",
-    "BU": "S-1-5-32-545",
-    "BG": "S-1-5-32-546",
-    "PU": "S-1-5-32-547",
-    "WD": "S-1-1-0",
-    "AU": "S-1-5-11",
-    "IU": "S-1-5-4",
-    "NU": "S-1-5-2",
-    "SU": "S-1-5-6",
-}
-"""The short names of well-known accounts in SDDL (Microsoft, SID strings)."""
-
-_READS = ("FA", "FR", "GA", "GR")
-_FILE_READ_DATA = 0x1
-_GENERIC_READS = 0x90000000
-
-
-def readers_of(sddl: str) -> tuple[str, ...]:
-    """The SIDs that a file's access list allows to read, without those that it denies."""
-    allowed, denied = [], set()
-    for kind, flags, rights, _object, _inherited, account in re.findall(
-        r"\((\w+);([^;]*);([^;]*);([^;]*);([^;]*);([^;)]*)[^)]*\)", sddl.partition("D:")[2]
-    ):
-        if kind not in ("A", "D") or "IO" in flags or not _reads(rights):
-            continue
-        sid = _ALIASES.get(account, account)
-        if kind == "A":
-            allowed.append(sid)
-        else:
-            denied.add(sid)
-    return tuple(sid for sid in dict.fromkeys(allowed) if sid not in denied)
-
-
-def _reads(rights: str) -> bool:
-    if rights.lower().startswith("0x"):
-        mask = int(rights, 16)
-        return bool(mask & _FILE_READ_DATA or mask & _GENERIC_READS)
-    return any(rights[at : at + 2] in (*_READS, "CC") for at in range(0, len(rights), 2))
 
 
 def check_accounts(access: AccessResult | None, readers: Sequence[str]) -> None:
@@ -403,14 +320,3 @@ def sid_of(name: str, access: AccessResult | None) -> str:
         problem = f"The account '{name}' cannot be looked up on this host: {sid.message.rstrip('.')}."
         raise BrokenLink("host", problem, "Give it in readers by its SID (S-1-...).", code=sid.code)
     return sid
-
-
-def may_read(sid: str, readers: Sequence[str]) -> bool:
-    """Whether the access list names the account itself (LA and LG are the machine's own accounts 500 and
-    501).
-    """
-    return (
-        sid in readers
-        or ("LA" in readers and sid.endswith("-500"))
-        or ("LG" in readers and sid.endswith("-501"))
-    )

@@ -21,22 +21,12 @@ from ...module_utils._findings import (
     UnexplainedError,
 )
 from ...module_utils._key import lookup as key_lookup
-from ...module_utils._results import (
-    AccessResult,
-    Failure,
-    Result,
-    RunResult,
-)
+from ...module_utils._results import AccessResult, Failure, Result, RunResult
 from ...module_utils._sdk import choose
-from ...module_utils._steps import (
-    Each,
-    ListFolder,
-    RemoveFile,
-    Run,
-    Step,
-)
+from ...module_utils._steps import Each, ListFolder, RemoveFile, Run, Step
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
+from .._formats.sddl import may_read, readers_of
 from .._sdk import ClientSdk, Handles, meant
 from .._tools import certutil
 from .container import (
@@ -49,9 +39,7 @@ from .container import (
     existing,
     is_key,
     matching,
-    may_read,
     read_containers,
-    readers_of,
     says_nothing,
     sid_of,
 )

@@ -36,6 +36,10 @@ class Wanted:
         return not (self.thumbprint or self.subject or self.issuer)
 
     @property
+    def entries(self) -> store_entry.Wanted:
+        return store_entry.Wanted(self.store_name, self.store_location, self.thumbprint)
+
+    @property
     def where(self) -> str:
         return f"{self.store_location}\\{self.store_name}"
 
@@ -47,27 +51,25 @@ def wanted(
     problem = store.check_store_name(store_name)
     if problem:
         raise BrokenLink("argument", problem)
-    try:
-        digits = x509.normalize_thumbprint(thumbprint) if thumbprint else ""
-    except x509.CertificateError as error:
-        raise BrokenLink(
-            "argument",
-            error.sentence,
-            "Copy it from certutil -store or Get-ChildItem Cert:.",
-        ) from error
-    return Wanted(digits, subject or "", issuer or "", store_name, store_location)
+    return Wanted(
+        store_entry.thumbprint(thumbprint) if thumbprint else "",
+        subject or "",
+        issuer or "",
+        store_name,
+        store_location,
+    )
 
 
 def observe(sought: Wanted) -> list[Step]:
     """The steps that read the store, none where any certificate will do."""
     if sought.any:
         return []
-    return store_entry.observe(sought.store_name, sought.store_location, sought.thumbprint)
+    return store_entry.observe(sought.entries)
 
 
 def read(sought: Wanted, results: Sequence[Result]) -> Entries:
     """What the steps of ``observe`` found."""
-    return store_entry.read(results, sought.store_name, sought.store_location, sought.thumbprint)
+    return store_entry.read(sought.entries, results)
 
 
 def thumbprint(sought: Wanted, seen: Entries, now: datetime) -> str:

@@ -11,21 +11,8 @@ from dataclasses import dataclass
 from typing import Sequence
 
 from ...module_utils._findings import BrokenLink, quoted
-from ...module_utils._results import (
-    EachResult,
-    Failure,
-    Result,
-    RunResult,
-    Skipped,
-    TogetherResult,
-)
-from ...module_utils._steps import (
-    Digest,
-    Each,
-    Run,
-    Step,
-    Together,
-)
+from ...module_utils._results import EachResult, Failure, Result, RunResult, Skipped, TogetherResult
+from ...module_utils._steps import Digest, Each, Run, Step, Together
 from .._tools.signtool import verify_argv, verify_each_arguments
 from .signature import Problem, SeenFile, read_file
 

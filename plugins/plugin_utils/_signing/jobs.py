@@ -31,17 +31,7 @@ from ...module_utils._steps import (
 from .._tools import signtool
 from . import signature
 from .files import PATH_LIMIT, VERIFY_TIMEOUT
-from .signature import (
-    APPEND,
-    LEAVE,
-    REFUSE,
-    REMOVE,
-    SIGN,
-    TIMESTAMP,
-    Decision,
-    Problem,
-    SeenFile,
-)
+from .signature import APPEND, LEAVE, REFUSE, REMOVE, SIGN, TIMESTAMP, Decision, Problem, SeenFile
 
 Status = Literal["open", "good", "done", "failed", "not_tried"]
 OPEN: Final = "open"

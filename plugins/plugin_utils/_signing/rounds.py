@@ -12,12 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Sequence
 
-from ...module_utils._results import (
-    Failure,
-    Result,
-    RunResult,
-    TogetherResult,
-)
+from ...module_utils._results import Failure, Result, RunResult, TogetherResult
 from .._client import provider_log as provider_words
 from .._tools.signtool import reasons
 from .._tools.signtool.output import Complaint, RunFacts, read_run
@@ -37,13 +32,7 @@ from .jobs import (
     url_of,
     with_other_copy,
 )
-from .signature import (
-    LEAVE,
-    REFUSE,
-    TIMESTAMP,
-    Decision,
-    Problem,
-)
+from .signature import LEAVE, REFUSE, TIMESTAMP, Decision, Problem
 
 EXISTS = (80, 183)
 """Win32 errors of a target that is there already."""

@@ -12,22 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, assert_never, get_args
 
 from ...module_utils._findings import Finding, Link
-from ...module_utils._results import (
-    DigestResult,
-    Failure,
-    Result,
-    RunResult,
-    Skipped,
-)
+from ...module_utils._results import DigestResult, Failure, Result, RunResult, Skipped
 from .._formats import codes as hresult
 from .._tools.signtool import reasons
 from .._tools.signtool.output import Complaint, Signature, read_verification
-from .._tools.signtool.text import (
-    Unreadable,
-    decode,
-    speaks,
-    words,
-)
+from .._tools.signtool.text import Unreadable, decode, speaks, words
 
 State = Literal["signed", "verified", "timestamped", "unsigned"]
 """What a user can want."""

@@ -80,34 +80,18 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
         return [Finding("signtool", "SignTool", wanted.where, "missing", REPAIR)]
     found = []
     if seen.architecture == "x86":
-        found.append(
-            Finding(
-                "signtool",
-                "SignTool's architecture",
-                "x64",
-                "x86",
-                "Use the x64 SignTool: the CloudHSM key storage provider exists for 64 bit only.",
-            )
-        )
-    if wanted.minimum_version and numbers(seen.version) < numbers(wanted.minimum_version):
-        found.append(
-            Finding(
-                "signtool", "SignTool's version", f"{wanted.minimum_version} or newer", seen.version, REPAIR
-            )
-        )
+        advice = "Use the x64 SignTool: the CloudHSM key storage provider exists for 64 bit only."
+        found.append(Finding("signtool", "SignTool's architecture", "x64", "x86", advice))
+    if _too_old(wanted, seen):
+        wish = f"{wanted.minimum_version} or newer"
+        found.append(Finding("signtool", "SignTool's version", wish, seen.version, REPAIR))
     return found
 
 
 def report(_wanted: Wanted, seen: Seen) -> dict[str, Any]:
     """For win_codesign_info."""
-    return {
-        "signtool": {
-            "present": seen.exists,
-            "path": seen.path,
-            "version": seen.version,
-            "architecture": seen.architecture,
-        }
-    }
+    shown = {"path": seen.path, "version": seen.version, "architecture": seen.architecture}
+    return {"signtool": {"present": seen.exists, **shown}}
 
 
 def check(wanted: Wanted, seen: Seen) -> None:
@@ -117,17 +101,15 @@ def check(wanted: Wanted, seen: Seen) -> None:
     if not seen.exists:
         raise BrokenLink("signtool", f"There is no SignTool at {wanted.where}.", REPAIR)
     if seen.architecture == "x86":
-        raise BrokenLink(
-            "signtool",
-            f"{seen.path} is the x86 SignTool, to which the 64-bit key storage provider of CloudHSM is invisible.",
-            "Use the x64 one, in the folder beside it.",
-        )
-    if wanted.minimum_version and numbers(seen.version) < numbers(wanted.minimum_version):
-        raise BrokenLink(
-            "signtool",
-            f"{seen.path} has the version {seen.version}, older than {wanted.minimum_version}.",
-            REPAIR,
-        )
+        problem = f"{seen.path} is the x86 SignTool, to which the 64-bit key storage provider of CloudHSM is invisible."
+        raise BrokenLink("signtool", problem, "Use the x64 one, in the folder beside it.")
+    if _too_old(wanted, seen):
+        problem = f"{seen.path} has the version {seen.version}, older than {wanted.minimum_version}."
+        raise BrokenLink("signtool", problem, REPAIR)
+
+
+def _too_old(wanted: Wanted, seen: Seen) -> bool:
+    return bool(wanted.minimum_version) and numbers(seen.version) < numbers(wanted.minimum_version)
 
 
 def numbers(version: str) -> tuple[int, ...]:

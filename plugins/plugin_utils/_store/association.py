@@ -19,7 +19,7 @@ from typing import Any, Literal, Sequence
 
 from ...module_utils._certificate import CertificateError, read_certificate, serial_of
 from ...module_utils._findings import BrokenLink, Finding, NotInStoreError
-from ...module_utils._results import FileContent, Result
+from ...module_utils._results import Result
 from ...module_utils._steps import ReadFile, Step
 from .._aspect import ANYWHERE, Context
 from .._formats.store_blob import KeyProvInfo
@@ -79,10 +79,14 @@ class Seen:
 
 def observe(wanted: Wanted) -> list[Step]:
     """The store's entries, and the certificate's file where it is named by one."""
-    steps = store_entry.observe(wanted.store_name, wanted.store_location)
+    steps = store_entry.observe(_entries(wanted))
     if wanted.certificate_path:
         steps.append(ReadFile(wanted.certificate_path))
     return steps
+
+
+def _entries(wanted: Wanted) -> store_entry.Wanted:
+    return store_entry.Wanted(wanted.store_name, wanted.store_location)
 
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
@@ -90,13 +94,10 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     found or read.
     """
     looked = results[:-1] if wanted.certificate_path else results
-    entries = store_entry.read(looked, wanted.store_name, wanted.store_location)
+    entries = store_entry.read(_entries(wanted), looked)
     if not (entries.exists or entries.problem) and wanted.store_name.lower() not in USUAL_STORES:
-        raise BrokenLink(
-            "certificate",
-            f"There is no certificate store {wanted.store}.",
-            "Check store_name and store_location.",
-        )
+        problem = f"There is no certificate store {wanted.store}."
+        raise BrokenLink("certificate", problem, "Check store_name and store_location.")
     thumbprint = wanted.thumbprint
     if wanted.certificate_path:
         thumbprint = _from_file(results[-1], wanted.certificate_path)
@@ -107,14 +108,9 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
 
 
 def _from_file(result: Result, path: str) -> str:
-    if not isinstance(result, FileContent) or not result.exists:
-        raise BrokenLink(
-            "certificate",
-            f"The certificate {path} cannot be read on the host.",
-            "Check the path and the account's access to it.",
-        )
+    content = store_entry.file_content(result, path)
     try:
-        return read_certificate(result.content, path).thumbprint
+        return read_certificate(content, path).thumbprint
     except CertificateError as error:
         raise BrokenLink("certificate", error.sentence, "") from error
 
@@ -148,24 +144,16 @@ def compare_key(wanted: Wanted, seen: Seen) -> list[Finding]:
     if not wanted.present:
         return [Finding("container", what, "none", describe(seen.key), REPAIR)] if seen.key else []
     if seen.key is None:
-        wish = (
-            f"{wanted.container} of {wanted.provider}"
-            if wanted.container
-            else f"a container of {wanted.provider}"
-        )
+        wish = f"{wanted.container or 'a container'} of {wanted.provider}"
         return [Finding("container", what, wish, "none", REPAIR)]
     key = seen.key
     findings = []
     if key.provider.lower() != wanted.provider.lower():
-        findings.append(
-            Finding("provider", f"provider in the {what}", wanted.provider, key.provider or "none", REPAIR)
-        )
+        named = f"provider in the {what}"
+        findings.append(Finding("provider", named, wanted.provider, key.provider or "none", REPAIR))
     if wanted.container and key.container != wanted.container:
-        findings.append(
-            Finding(
-                "container", f"container in the {what}", wanted.container, key.container or "none", REPAIR
-            )
-        )
+        named = f"container in the {what}"
+        findings.append(Finding("container", named, wanted.container, key.container or "none", REPAIR))
     numbers: tuple[tuple[str, int | None, int], ...] = (
         ("provider type", wanted.provider_type, key.provider_type),
         ("machine keys", wanted.machine_keys, key.machine_keys),
@@ -173,9 +161,8 @@ def compare_key(wanted: Wanted, seen: Seen) -> list[Finding]:
     )
     for name, asked, number in numbers:
         if asked is not None and asked != number:
-            findings.append(
-                Finding("container", f"{name} in the {what}", str(asked).lower(), str(number).lower(), REPAIR)
-            )
+            texts = str(asked).lower(), str(number).lower()
+            findings.append(Finding("container", f"{name} in the {what}", *texts, REPAIR))
     return findings
 
 
@@ -185,9 +172,8 @@ def compare_name(wanted: Wanted, seen: Seen) -> list[Finding]:
     if same or not wanted.present:
         return []
     what = f"friendly name of {seen.thumbprint} in {wanted.store}"
-    return [
-        Finding("certificate", what, wanted.friendly_name or "none", seen.friendly_name or "none", REPAIR)
-    ]
+    wish = wanted.friendly_name or "none"
+    return [Finding("certificate", what, wish, seen.friendly_name or "none", REPAIR)]
 
 
 def describe(key: KeyProvInfo | None) -> str:

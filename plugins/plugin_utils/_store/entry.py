@@ -17,6 +17,7 @@ from ...module_utils._certificate import Certificate, CertificateError, normaliz
 from ...module_utils._findings import BrokenLink, NotInStoreError
 from ...module_utils._results import (
     Failure,
+    FileContent,
     FolderContents,
     RegistryChildrenResult,
     RegistryResult,
@@ -130,16 +131,25 @@ IMPORT_IT = (
 )
 
 
-def observe(store_name: str, store_location: str, wanted: str = "") -> list[Step]:
-    """The steps that read a store from all its places: one certificate by its thumbprint, or all."""
-    problem = check_store_name(store_name)
+@dataclass(frozen=True)
+class Wanted:
+    """A store, and one certificate in it by its thumbprint or ("") all."""
+
+    store_name: str = "My"
+    store_location: str = "LocalMachine"
+    thumbprint: str = ""
+
+
+def observe(wanted: Wanted) -> list[Step]:
+    """The steps that read a store from all its places."""
+    problem = check_store_name(wanted.store_name)
     if problem:
         raise BrokenLink("argument", problem)
-    if lies_in_folder(store_name, store_location):
-        return [ReadFolder(USER_MY_FOLDER, wanted or "*")]
-    places = _places(store_name, store_location)
-    if wanted:
-        return [ReadRegistry(f"{place}\\{wanted}", VALUE) for place in places]
+    if lies_in_folder(wanted.store_name, wanted.store_location):
+        return [ReadFolder(USER_MY_FOLDER, wanted.thumbprint or "*")]
+    places = _places(wanted.store_name, wanted.store_location)
+    if wanted.thumbprint:
+        return [ReadRegistry(f"{place}\\{wanted.thumbprint}", VALUE) for place in places]
     return [ReadRegistryChildren(place, VALUE) for place in places]
 
 
@@ -153,7 +163,7 @@ def _places(store_name: str, store_location: str) -> list[str]:
     return places
 
 
-def read(results: Sequence[Result], store_name: str, store_location: str, wanted: str = "") -> Entries:
+def read(wanted: Wanted, results: Sequence[Result]) -> Entries:
     """What the steps of ``observe`` found. An absent store is an empty one."""
     blobs: dict[str, bytes] = {}
     exists, problems = False, []
@@ -162,14 +172,15 @@ def read(results: Sequence[Result], store_name: str, store_location: str, wanted
         if isinstance(result, Failure):
             problems.append(result.message.rstrip(". "))
         elif isinstance(result, RegistryResult) and result.exists:
-            exists, found = True, {wanted: result.content}
+            exists, found = True, {wanted.thumbprint: result.content}
         elif isinstance(result, RegistryChildrenResult):
             exists = exists or result.exists
             found = {name: child.content for name, child in result.children.items()}
         elif isinstance(result, FolderContents):
             exists, found = exists or result.exists, dict(result.files)
         blobs = {**{name.upper(): content for name, content in found.items()}, **blobs}
-    return Entries(store_name, store_location, blobs, exists, problems[0] if problems else "")
+    problem = problems[0] if problems else ""
+    return Entries(wanted.store_name, wanted.store_location, blobs, exists, problem)
 
 
 def archived(thumbprint: str, where: str) -> str:
@@ -178,6 +189,14 @@ def archived(thumbprint: str, where: str) -> str:
 
 
 UNARCHIVE = "Take the property Archived off it (certmgr, or X509Certificate2.Archived of .NET), or remove it and import it again."
+
+
+def file_content(result: Result, path: str) -> bytes:
+    """A certificate's file on the host. BrokenLink where it is not there or cannot be read."""
+    if not isinstance(result, FileContent) or not result.exists:
+        problem = f"The certificate {path} cannot be read on the host."
+        raise BrokenLink("certificate", problem, "Check the path and the account's access to it.")
+    return result.content
 
 
 def parsed(der: bytes, thumbprint: str, where: str) -> Certificate:

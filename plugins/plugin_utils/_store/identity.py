@@ -7,7 +7,7 @@ container has to be.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from ...module_utils._certificate import Certificate, CertificateError, read_certificate
 from ...module_utils._findings import BrokenLink
@@ -67,25 +67,11 @@ def identities(params: Mapping[str, Any]) -> tuple[Identity, ...]:
 
 def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -> Identity:
     name = str(item.get("name") or f"identity {number}")
-    signing = _placed(
-        item.get("certificate"),
-        str(params["store_name"]),
-        str(params["store_location"]),
-        f"the certificate of '{name}'",
-    )
-    chain = [
-        _placed(
-            link.get("certificate"),
-            str(link.get("store") or "CA"),
-            CHAIN_LOCATION,
-            f"certificate {place} in the chain of '{name}'",
-        )
-        for place, link in enumerate(item.get("chain") or (), 1)
-    ]
+    certificate, chain = certificates_of(name, item, _from_text)
     return Identity(
         name,
-        signing,
-        tuple(chain),
+        _placed(certificate, str(params["store_name"]), str(params["store_location"])),
+        tuple(_placed(link, store, CHAIN_LOCATION) for link, store in chain),
         str(item.get("provider") or params["provider"]),
         str(item.get("container") or ""),
         item.get("key_spec"),
@@ -96,21 +82,35 @@ def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -
     )
 
 
-def _placed(content: Any, store_name: str, store_location: str, what: str) -> Placed:
+def certificates_of(
+    name: str, item: Mapping[str, Any], read: Callable[[Any, str], Certificate]
+) -> tuple[Certificate, list[tuple[Certificate, str]]]:
+    """The signing certificate of an identity, and its chain with the store of each. ``read`` takes what stands in
+    a key certificate, and what messages call it.
+    """
+    signing = read(item.get("certificate"), f"the certificate of '{name}'")
+    return signing, [
+        (
+            read(link.get("certificate"), f"certificate {place} in the chain of '{name}'"),
+            str(link.get("store") or "CA"),
+        )
+        for place, link in enumerate(item.get("chain") or (), 1)
+    ]
+
+
+def _from_text(content: Any, what: str) -> Certificate:
+    if not content:
+        problem = f"{what[:1].upper()}{what[1:]} is missing."
+        raise BrokenLink("argument", problem, "Give it in the key certificate, as PEM text.")
+    try:
+        return read_certificate(str(content).encode("utf-8"), what)
+    except CertificateError as error:
+        advice = "The lookup cloudhsm.codesign.identities reads certificate files."
+        raise BrokenLink("argument", error.sentence, advice) from error
+
+
+def _placed(certificate: Certificate, store_name: str, store_location: str) -> Placed:
     problem = check_store_name(store_name)
     if problem:
         raise BrokenLink("argument", problem)
-    if not content:
-        raise BrokenLink(
-            "argument",
-            f"{what[:1].upper()}{what[1:]} is missing.",
-            "Give it in the key certificate, as PEM text.",
-        )
-    try:
-        return Placed(read_certificate(str(content).encode("utf-8"), what), store_name, store_location)
-    except CertificateError as error:
-        raise BrokenLink(
-            "argument",
-            error.sentence,
-            "The lookup cloudhsm.codesign.identities reads certificate files.",
-        ) from error
+    return Placed(certificate, store_name, store_location)

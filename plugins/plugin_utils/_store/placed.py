@@ -12,7 +12,7 @@ from ...module_utils._certificate import check_for_signing
 from ...module_utils._findings import Finding
 from ...module_utils._results import Result
 from ...module_utils._steps import Step
-from .._aspect import ANYWHERE, Context
+from .._aspect import ANYWHERE, Answers, Context, Question, steps_of
 from .._formats.store_blob import StoreBlobError, StoredCertificate, read_blob
 from . import entry as store_entry
 from .identity import Identity, Placed
@@ -68,22 +68,26 @@ def wanted(identities: Sequence[Identity]) -> Wanted:
 
 
 def observe(wanted: Wanted) -> list[Step]:
-    return [step for _name, item in wanted for step in _steps(item)]
+    return steps_of(_questions(wanted))
 
 
-def _steps(item: Placed) -> list[Step]:
-    return store_entry.observe(item.store_name, item.store_location, item.certificate.thumbprint)
+def _questions(wanted: Wanted) -> list[Question[store_entry.Wanted, store_entry.Entries]]:
+    return [
+        Question(
+            store_entry,
+            store_entry.Wanted(item.store_name, item.store_location, item.certificate.thumbprint),
+        )
+        for _name, item in wanted
+    ]
 
 
 def read(wanted: Wanted, results: Sequence[Result]) -> tuple[Seen, ...]:
     """What the steps of ``observe`` found, one a certificate."""
-    seen, start = [], 0
-    for _name, item in wanted:
-        looked = results[start : start + len(_steps(item))]
-        start += len(looked)
-        thumbprint = item.certificate.thumbprint
-        entries = store_entry.read(looked, item.store_name, item.store_location, thumbprint)
-        seen.append(Seen(item, entries.blobs.get(thumbprint), entries.problem))
+    questions = _questions(wanted)
+    found, seen = Answers(results, questions), []
+    for (_name, item), question in zip(wanted, questions, strict=True):
+        entries = found.seen(question)
+        seen.append(Seen(item, entries.blobs.get(item.certificate.thumbprint), entries.problem))
     return tuple(seen)
 
 

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Sequence
 
+from ....module_utils._certificate import read_rsa
 from .text import ParseError, is_end, lines_of
 
 
@@ -100,37 +101,12 @@ def _public_key(lines: Sequence[str]) -> tuple[str, int, str, bool]:
             break
     if not data:
         return "", 0, "", False
-    key = read_pkcs1(bytes(data))
+    key = read_rsa(bytes(data))
     if key is not None:
         return f"{key[0]:X}", key[1], "", False
     if data[:1] == b"\x04" and len(data) in (65, 97, 133):
         return "", 0, data.hex(), False
     return "", 0, "", True
-
-
-def read_pkcs1(data: bytes) -> tuple[int, int] | None:
-    """Modulus and exponent of an RSAPublicKey in DER; None when the bytes are not exactly one."""
-    try:
-        body, rest = _element(data, 0x30)
-        modulus, tail = _element(body, 0x02)
-        exponent, end = _element(tail, 0x02)
-    except (IndexError, ValueError):
-        return None
-    if rest or end or not modulus or not exponent or modulus[0] & 0x80 or exponent[0] & 0x80:
-        return None
-    return int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
-
-
-def _element(data: bytes, tag: int) -> tuple[bytes, bytes]:
-    if data[0] != tag:
-        raise ValueError("another tag")
-    length, position = data[1], 2
-    if length & 0x80:
-        count = length & 0x7F
-        length, position = int.from_bytes(data[2 : 2 + count], "big"), 2 + count
-    if len(data) < position + length:
-        raise ValueError("cut off")
-    return data[position : position + length], data[position + length :]
 
 
 # -csplist

@@ -83,6 +83,24 @@ def test_says_what_is_missing(identity: dict[str, str], sentence: str) -> None:
         lookup().run([identity], variables={})
 
 
+def test_says_which_certificate_of_the_chain_has_no_file(
+    tmp_path: Path, certificate: x509.Certificate
+) -> None:
+    file = tmp_path / "release.cer"
+    file.write_bytes(certificate.public_bytes(Encoding.DER))
+    with pytest.raises(AnsibleError, match="Certificate 2 in the chain of 'x' names no file"):
+        lookup().run(
+            [
+                {
+                    "name": "x",
+                    "certificate": str(file),
+                    "chain": [{"certificate": str(file)}, {"store": "Root"}],
+                }
+            ],
+            variables={},
+        )
+
+
 def test_says_which_file_is_no_certificate(tmp_path: Path) -> None:
     file = tmp_path / "release.cer"
     file.write_text("hello")

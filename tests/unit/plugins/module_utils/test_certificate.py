@@ -136,6 +136,61 @@ def test_the_modulus_and_the_pkcs1_bytes() -> None:
     assert read.public_key == private.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
 
 
+def pkcs1(kind: str) -> bytes:
+    return key(kind).public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
+
+
+@pytest.mark.parametrize(
+    ("data", "modulus"),
+    [
+        (pkcs1("2048"), form.read_certificate(LEAF).modulus),
+        # A modulus of fewer bits than its bytes hold, of a container that is nobody's business.
+        (bytes.fromhex("300702020085020103"), "85"),
+        (pkcs1("2048")[:-1], None),
+        (pkcs1("2048") + b"\0", None),
+        (bytes.fromhex("3006020185020103"), None),
+        (bytes.fromhex("3003020105"), None),
+        (b"", None),
+        (LEAF, None),
+        (key("ec").public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint), None),
+        (key("ec").public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), None),
+    ],
+    ids=[
+        "2048",
+        "small",
+        "cut",
+        "more",
+        "negative",
+        "no exponent",
+        "empty",
+        "certificate",
+        "point",
+        "EC key",
+    ],
+)
+def test_an_rsa_key_as_certutil_dumps_it(data: bytes, modulus: str | None) -> None:
+    read = form.read_rsa(data)
+    assert (None if read is None else f"{read[0]:X}") == modulus
+
+
+@pytest.mark.parametrize(
+    ("text", "ders"),
+    [
+        (pem(LEAF), (LEAF,)),
+        (b"customerCA\r\n" + pem(LEAF).replace(b"\n", b"\r\n"), (LEAF,)),
+        (pem(LEAF) + pem(b"no certificate"), (LEAF, b"no certificate")),
+        (pem(LEAF).replace(b"M", b"!"), ()),
+        (pem(LEAF).replace(b"M", b"!") + pem(LEAF), (LEAF,)),
+        (pem(LEAF, "X509 CERTIFICATE"), ()),
+        (LEAF, ()),
+        (b"", ()),
+    ],
+    ids=["one", "wrapped", "two", "damaged", "one of two", "another label", "der", "empty"],
+)
+def test_the_blocks_of_a_pem_text(text: bytes, ders: tuple[bytes, ...]) -> None:
+    assert form.pem_certificates(text) == ders
+
+
 def test_an_ec_certificate_has_a_point_and_no_modulus() -> None:
     read = form.read_certificate(make(kind="ec"))
     assert (read.key_type, read.key_size, read.modulus) == ("EC", 256, "")

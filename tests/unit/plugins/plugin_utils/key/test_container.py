@@ -213,31 +213,6 @@ def test_known_faults(cli: str, ksp: str, sdk: ClientSdk, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sddl", "readers"),
-    [
-        ("O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)", ["S-1-5-18", "S-1-5-32-544"]),
-        ("O:BAD:(A;ID;FR;;;S-1-5-21-1-2-3-1001)", ["S-1-5-21-1-2-3-1001"]),
-        ("D:(A;;0x1200a9;;;BU)(A;;0x120116;;;WD)", ["S-1-5-32-545"]),
-        ("D:(A;;GRGX;;;AU)(A;;GW;;;IU)", ["S-1-5-11"]),
-        ("D:(A;OICIIO;FA;;;BU)", []),
-        ("D:(A;;FA;;;BU)(D;;FR;;;BU)", []),
-        ("D:(A;;CCLC;;;LA)", ["LA"]),
-        ("O:BAG:BA", []),
-        ("O:BAG:BAD:(A;;FA;;;SY)S:(AU;SAFA;FA;;;WD)", ["S-1-5-18"]),
-        ("", []),
-    ],
-)
-def test_who_may_read(sddl: str, readers: list[str]) -> None:
-    assert list(key_container.readers_of(sddl)) == readers
-
-
-def test_local_administrators_by_their_number() -> None:
-    assert key_container.may_read("S-1-5-21-9-500", ["LA"])
-    assert key_container.may_read("S-1-5-21-9-501", ["LG"])
-    assert not key_container.may_read("S-1-5-21-9-1001", ["LA", "LG"])
-
-
-@pytest.mark.parametrize(
     ("result", "words"),
     [
         (
@@ -268,13 +243,13 @@ def test_two_names_of_one_provider(first: str, second: str, same: bool) -> None:
 
 
 def test_stores_that_are_folders_or_cannot_be_read() -> None:
-    user = ("My", "CurrentUser")
-    entries = store_entry.read([FolderContents(True, {"ab": b"1"})], *user)
+    user = store_entry.Wanted("My", "CurrentUser")
+    entries = store_entry.read(user, [FolderContents(True, {"ab": b"1"})])
     assert entries.blobs == {"AB": b"1"}
-    assert store_entry.read([FolderContents(False)], *user).blobs == {}
-    assert store_entry.read([Skipped()], *user).blobs == {}
+    assert store_entry.read(user, [FolderContents(False)]).blobs == {}
+    assert store_entry.read(user, [Skipped()]).blobs == {}
     with pytest.raises(BrokenLink, match="cannot be read: Access is denied"):
-        store_entry.read([Failure("Access is denied.")], *user).check()
+        store_entry.read(user, [Failure("Access is denied.")]).check()
     with pytest.raises(BrokenLink, match="entry of certificate AB in the store cannot be read"):
         entries.certificate("AB")
     both = store_entry.Entries(blobs={"AB": b"1", SIGNING.thumbprint: blob(SIGNING, "7E3C")})
@@ -283,8 +258,9 @@ def test_stores_that_are_folders_or_cannot_be_read() -> None:
 
 def test_a_certificate_is_in_the_store_wherever_windows_keeps_it() -> None:
     """What group policy put there counts, and a place that cannot be read is no place without it."""
-    machine, wanted = ("My", "LocalMachine"), SIGNING.thumbprint
-    own, policy, enterprise = store_entry.observe(*machine, wanted)
+    wanted = SIGNING.thumbprint
+    machine = store_entry.Wanted("My", "LocalMachine", wanted)
+    own, policy, enterprise = store_entry.observe(machine)
     assert [step.to_json()["path"].split("\\")[1:3] for step in (own, policy, enterprise)] == [
         ["SOFTWARE", "Microsoft"],
         ["SOFTWARE", "Policies"],
@@ -293,13 +269,13 @@ def test_a_certificate_is_in_the_store_wherever_windows_keeps_it() -> None:
     there = RegistryResult(True, "Binary", None, blob(SIGNING, "7E3C"))
     absent, denied = RegistryResult(False), Failure("Access is denied.")
     for results in ([absent, there, absent], [denied, there, absent], [there, absent, denied]):
-        assert store_entry.read(results, *machine, wanted).certificate(wanted).der == SIGNING.der
-    first = store_entry.read([there, RegistryResult(True, "Binary", None, b"other")], *machine, wanted)
+        assert store_entry.read(machine, results).certificate(wanted).der == SIGNING.der
+    first = store_entry.read(machine, [there, RegistryResult(True, "Binary", None, b"other")])
     assert first.certificate(wanted).der == SIGNING.der
     with pytest.raises(BrokenLink, match="cannot be read: Access is denied"):
-        store_entry.read([absent, denied, absent], *machine, wanted).certificate(wanted)
+        store_entry.read(machine, [absent, denied, absent]).certificate(wanted)
     with pytest.raises(NotInStoreError):
-        store_entry.read([absent] * 3, *machine, wanted).certificate(wanted)
+        store_entry.read(machine, [absent] * 3).certificate(wanted)
 
 
 def test_proof_that_was_not_made() -> None:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import KeyProvInfo
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.certutil.keys import read_pkcs1
 
 KSP = "Cavium Key Storage Provider"
 
@@ -132,22 +131,6 @@ def test_what_is_no_property_file_is_refused(text: str) -> None:
 
 # Keys and providers
 # ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "key"),
-    [
-        ("3006020105020103", (5, 3)),
-        ("300702020085020103", (0x85, 3)),
-        ("3006020185020103", None),
-        ("300602010502010300", None),
-        ("30060201050201", None),
-        ("", None),
-        ("3003020105", None),
-    ],
-)
-def test_pkcs1(data: str, key: tuple[int, int] | None) -> None:
-    assert read_pkcs1(bytes.fromhex(data)) == key
 
 
 def listing(dump: str) -> str:

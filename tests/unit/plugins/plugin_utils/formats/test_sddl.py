@@ -1,0 +1,34 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Access lists: who may read."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.sddl import may_read, readers_of
+
+
+@pytest.mark.parametrize(
+    ("sddl", "readers"),
+    [
+        ("O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)", ["S-1-5-18", "S-1-5-32-544"]),
+        ("O:BAD:(A;ID;FR;;;S-1-5-21-1-2-3-1001)", ["S-1-5-21-1-2-3-1001"]),
+        ("D:(A;;0x1200a9;;;BU)(A;;0x120116;;;WD)", ["S-1-5-32-545"]),
+        ("D:(A;;GRGX;;;AU)(A;;GW;;;IU)", ["S-1-5-11"]),
+        ("D:(A;OICIIO;FA;;;BU)", []),
+        ("D:(A;;FA;;;BU)(D;;FR;;;BU)", []),
+        ("D:(A;;CCLC;;;LA)", ["LA"]),
+        ("O:BAG:BA", []),
+        ("O:BAG:BAD:(A;;FA;;;SY)S:(AU;SAFA;FA;;;WD)", ["S-1-5-18"]),
+        ("", []),
+    ],
+)
+def test_who_may_read(sddl: str, readers: list[str]) -> None:
+    assert list(readers_of(sddl)) == readers
+
+
+def test_local_administrators_by_their_number() -> None:
+    assert may_read("S-1-5-21-9-500", ["LA"])
+    assert may_read("S-1-5-21-9-501", ["LG"])
+    assert not may_read("S-1-5-21-9-1001", ["LA", "LG"])
