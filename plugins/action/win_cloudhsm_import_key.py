@@ -72,7 +72,7 @@ class ActionModule(CodesignAction):
             return Made(matches[0], "public_key", matches[1:])
         if looking:
             try:
-                self._handles = plan.looked_up(want, sdk, results[len(proving) :], self._run)
+                self._handles = plan.looked_up(want, sdk, results[len(proving) :], self.host)
             except BrokenLink as broken:
                 raise self._diagnosed(want, seen, sdk, broken) from None
         if proof.keys is None:

@@ -27,6 +27,7 @@ from ...module_utils._steps import (
     RemoveFile,
     Run,
     Step,
+    Transport,
 )
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._client import provider_log as provider_words
@@ -253,13 +254,13 @@ def _import_step(wanted: Wanted, sdk: str, handles: tuple[int | None, int | None
 
 
 def looked_up(
-    wanted: Wanted, sdk: str, results: Sequence[Result], run: key_lookup.Runner
+    wanted: Wanted, sdk: str, results: Sequence[Result], host: Transport
 ) -> tuple[int | None, int | None]:
     """The handles: with Client SDK 3 from the results of key_lookup's steps, with Client SDK 5 from calls of
     its own.
     """
     if sdk == "5":
-        keys = cli_backend.list_keys(run, wanted.key, lookup(wanted, sdk))
+        keys = cli_backend.list_keys(host, wanted.key, lookup(wanted, sdk))
         return judge_pair(wanted.key, keys, "ignored").private.handle, None
     handles = kmu_backend.read_handles(results, lookup(wanted, sdk))
     return only_private(handles.private, handles.public, wanted.key), only_public(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cloudhsm.codesign.tests.unit.plugins.action.fake_host import FakeHost, run_action
+from support.fake_host import FakeHost, run_action
 from support.playbook import ROOT
 from support.posix_scenes import NEEDS_WINDOWS, NOT_HERE, SCENES, Batch, Done, Scene
 from support.step_shell import lacking_ansible
