@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import time
 from typing import List, Mapping, Optional, Sequence
@@ -58,7 +59,8 @@ def _do(step: Step, secrets: Mapping[str, str]) -> Result:
                 os.remove(step.path)
             return RemoveResult(existed)
     except OSError as error:
-        return Failure(str(error), type(error).__name__, error.errno or 0)
+        kind = "System.ComponentModel.Win32Exception" if isinstance(step, Run) else "System.IO.IOException"
+        return Failure(str(error), kind, error.errno or 0)
     return Failure(f"unknown step '{step.op}'")
 
 
@@ -119,7 +121,11 @@ def _write_file(step: WriteFile) -> Done:
 
 
 def _read_file(step: ReadFile) -> Result:
-    if not os.path.isfile(step.path):
+    try:
+        there = stat.S_ISREG(os.stat(step.path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        there = False
+    if not there:
         return FileContent(False)
     with open(step.path, "rb") as file:
         content = file.read(step.limit + 1)

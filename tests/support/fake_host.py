@@ -28,6 +28,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
 )
 
 Raw = dict[str, Any]
+RUNTIME = "System.Management.Automation.RuntimeException"
 Tool = Callable[[Raw], Raw]
 
 
@@ -51,6 +52,11 @@ def ran(
 def failure(message: str, code: int = 2, kind: str = "System.ComponentModel.Win32Exception") -> Raw:
     """The raw result of a step that could not be done."""
     return {"error": message, "error_code": code, "error_type": kind}
+
+
+def not_found(path: str) -> Raw:
+    """The raw result of a step whose file is missing."""
+    return failure(f"Could not find file '{path}'.", -2147024894, "System.IO.FileNotFoundException")
 
 
 @dataclass
@@ -148,6 +154,10 @@ class FakeHost:
         }
 
     def _run(self, step: Raw) -> Raw:
+        named = [*(step.get("secret_environment") or {}).values(), step.get("secret_stdin")]
+        for name in named:
+            if name and name not in self.secrets[-1]:
+                return failure(f"no secret named '{name}' came with these steps", -2146233087, RUNTIME)
         tool = next((tool for path, tool in self.tools.items() if _key(path) == _key(step["file"])), None)
         return tool(step) if tool else failure("The system cannot find the file specified")
 
@@ -162,11 +172,12 @@ class FakeHost:
 
     def _read(self, step: Raw) -> Raw:
         content = self._file(step["path"])
-        return (
-            {"exists": False}
-            if content is None
-            else {"exists": True, "base64": base64.b64encode(content).decode()}
-        )
+        if content is None:
+            return {"exists": False}
+        if len(content) > step.get("limit", len(content)):
+            text = f"{step['path']} has {len(content)} bytes, more than the limit of {step['limit']}"
+            return failure(text, -2146233087, RUNTIME)
+        return {"exists": True, "base64": base64.b64encode(content).decode()}
 
     def _read_folder(self, step: Raw) -> Raw:
         files = [
@@ -187,13 +198,18 @@ class FakeHost:
         return {}
 
     def _copy(self, step: Raw) -> Raw:
+        content = self._file(step["path"])
+        if content is None:
+            return not_found(step["path"])
         if self._file(step["target"]) is not None:
-            return failure("The file exists", 80, "System.IO.IOException")
-        self._put(step["target"], self._file(step["path"]))
+            return failure("The file exists", -2147024816, "System.IO.IOException")
+        self._put(step["target"], content)
         return {}
 
     def _move(self, step: Raw) -> Raw:
         content = self._file(step["path"])
+        if content is None:
+            return not_found(step["path"])
         self._put(step["path"], None)
         self._put(step["target"], content)
         return {}
@@ -212,7 +228,8 @@ class FakeHost:
         )
 
     def _version(self, step: Raw) -> Raw:
-        version = self.versions.get(step["path"])
+        default = None if self._file(step["path"]) is None else "0.0.0.0"
+        version = self.versions.get(step["path"], default)
         return (
             {"exists": False}
             if version is None
@@ -220,6 +237,8 @@ class FakeHost:
         )
 
     def _registry(self, step: Raw) -> Raw:
+        if step["path"].partition("\\")[0] not in ("HKLM", "HKCU", "HKU"):
+            return failure(f"unknown registry hive '{step['path']}'", -2146233087, RUNTIME)
         return self.registry.get(f"{step['path']}|{step['name']}", {"exists": False})
 
     def _registry_children(self, step: Raw) -> Raw:

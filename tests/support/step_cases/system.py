@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.step_shell import WINDOWS, Place, Play, ask, case, python, steps
+from support.step_shell import Place, Play, ask, case, python, steps
 
 # A secret's name is no secret.
 # ruff: noqa: S106
@@ -22,6 +22,14 @@ class Raw(steps.Step):  # type: ignore[misc, name-defined]
     """A step as it stands, whose result comes as it stands."""
 
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def op(self) -> str:  # type: ignore[override]
+        return str(self.data["op"])
+
+    @property
+    def only_if_previous_ok(self) -> bool:
+        return bool(self.data.get("only_if_previous_ok"))
 
     def to_json(self) -> dict[str, Any]:
         return dict(self.data)
@@ -58,7 +66,7 @@ def registry(place: Place) -> Play:
     )
     assert isinstance(hive, steps.Failure)
     assert "HKXX" in hive.message
-    if not WINDOWS:
+    if not place.windows:
         for one in (value, missing, children, no_key):
             assert isinstance(one, steps.Failure), "a registry that is not there is no empty one"
             assert one.kind == NOT_HERE
@@ -83,7 +91,7 @@ def access_rights(place: Place) -> Play:
     )
     assert (missing.exists, missing.files) == (False, {})
     assert list(found.files) == ["file.txt"]
-    if not WINDOWS:
+    if not place.windows:
         # Elsewhere there are no such rights: what cannot be read says so, it is never an empty text.
         for failure in (found.files["file.txt"], found.sids[unknown]):
             assert isinstance(failure, steps.Failure)
@@ -98,7 +106,7 @@ def access_rights(place: Place) -> Play:
 @case()
 def services(place: Place) -> Play:
     known, unknown = yield ask(steps.Service("EventLog"), steps.Service("no such service 7f3a"))
-    if not WINDOWS:
+    if not place.windows:
         for one in (known, unknown):
             assert isinstance(one, steps.Failure), "what cannot be asked is not absent"
             assert one.kind == "System.Management.Automation.CommandNotFoundException"
@@ -127,7 +135,7 @@ def failure_says_what_and_by_which_number(place: Place) -> Play:
         steps.CopyFile(str(place.folder / "none" / "a"), str(place.folder / "x")),
     )
     assert (missing.kind, missing.code) == ("System.IO.FileNotFoundException", -2147024894)
-    assert elsewhere.kind == "System.IO.DirectoryNotFoundException" if WINDOWS else elsewhere.kind
+    assert elsewhere.kind == "System.IO.DirectoryNotFoundException" if place.windows else elsewhere.kind
     assert "none" in missing.message
 
 
