@@ -126,17 +126,66 @@ def unknown_step_fails_alone(place: Place) -> Play:
     assert second.exit_code == 0
 
 
+def outcome(result: Any) -> tuple[str, int]:
+    """Of a failure the .NET type's last name and the number."""
+    assert isinstance(result, steps.Failure), result
+    return result.kind.rpartition(".")[2], result.code
+
+
+NO_FILE, NO_FOLDER = ("FileNotFoundException", -2147024894), ("DirectoryNotFoundException", -2147024893)
+THROWN, NO_PROGRAM = ("RuntimeException", -2146233087), ("Win32Exception", 2)
+
+
 @case()
 def failure_says_what_and_by_which_number(place: Place) -> Play:
-    folder = place.folder / "folder"
-    folder.mkdir()
-    missing, elsewhere = yield ask(
-        steps.CopyFile(str(place.folder / "none"), str(place.folder / "x")),
-        steps.CopyFile(str(place.folder / "none" / "a"), str(place.folder / "x")),
+    file, none = str(place.folder / "file"), place.folder / "none"
+    (place.folder / "file").write_bytes(b"x")
+    there, (gone, elsewhere) = str(place.folder / "there"), (str(none), str(none / "x"))
+    table = {
+        steps.CopyFile(gone, there): NO_FILE,
+        steps.MoveFile(gone, there): NO_FILE,
+        steps.MoveFile(gone, file): NO_FILE,
+        steps.MoveFile(elsewhere, there): NO_FILE,
+        steps.MoveFile(str(place.folder), there): NO_FILE,
+        steps.CopyFile(elsewhere, there): NO_FOLDER,
+        steps.CopyFile(file, elsewhere): NO_FOLDER,
+        steps.MoveFile(file, elsewhere): NO_FOLDER,
+        steps.WriteFile(elsewhere, b"x"): NO_FOLDER,
+        steps.AppendFile(elsewhere, b"x"): NO_FOLDER,
+        steps.RemoveFile(elsewhere): NO_FOLDER,
+        steps.ReadFile(file, limit=0): THROWN,
+        steps.ReadFolder(str(place.folder), limit=0): THROWN,
+    }
+    runs = [steps.Run(gone), steps.Run(elsewhere), python("cat", secret_stdin="nobody")]
+    *results, missing, nowhere, no_secret = yield ask(*table, *runs)
+    assert [outcome(one) for one in results] == list(table.values())
+    assert [outcome(missing), outcome(nowhere), outcome(no_secret)] == [NO_PROGRAM, NO_PROGRAM, THROWN]
+    assert "none" in results[0].message
+    assert (place.folder / "file").read_bytes() == b"x"
+
+
+@case()
+def refusal_says_by_which_number(place: Place) -> Play:
+    """A target that is there and a folder in a file's place have numbers of the system."""
+    for name in ("file", "other"):
+        (place.folder / name).write_bytes(b"x")
+    file, folder = str(place.folder / "file"), str(place.folder)
+    denied = ("UnauthorizedAccessException", -2147024891) if place.windows else ("IOException", 13)
+    there, in_the_way = (-2147024816, -2147024713) if place.windows else (17, 17)
+    results = yield ask(
+        steps.CopyFile(file, str(place.folder / "other")),
+        steps.WriteFile(folder, b"x"),
+        steps.MoveFile(file, folder),
+        steps.AppendFile(folder, b"x"),
+        steps.RemoveFile(folder),
     )
-    assert (missing.kind, missing.code) == ("System.IO.FileNotFoundException", -2147024894)
-    assert elsewhere.kind == "System.IO.DirectoryNotFoundException" if place.windows else elsewhere.kind
-    assert "none" in missing.message
+    assert [outcome(one) for one in results] == [
+        ("IOException", there),
+        ("IOException", in_the_way),
+        ("IOException", in_the_way),
+        denied,
+        denied,
+    ]
 
 
 @case()

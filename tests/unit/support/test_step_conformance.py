@@ -246,6 +246,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "copy_of_a_read_only_file_can_be_written",
         "written_and_moved_in_one_stroke",
         "failure_says_what_and_by_which_number",
+        "refusal_says_by_which_number",
         *APPEND,
     ),
     "a key look-up runs one program after the other": (
@@ -294,6 +295,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "refused_reads_and_writes",
         "no_run_in_a_folder_that_is_not_there",
         "failure_says_what_and_by_which_number",
+        "refusal_says_by_which_number",
     ),
     "its files have no links, no times, no names in between": (
         *LINKS,
