@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 
@@ -24,7 +24,7 @@ from ..module_utils._key import backends
 from ..module_utils._key import pair as key_pair
 from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._key.lookup import AUTO, Lookup
-from ..module_utils._results import Result, VersionResult
+from ..module_utils._results import VersionResult
 from ..module_utils._steps import ReadFile, Service, Step, Version
 from ..module_utils._tools import configure
 from ..plugin_utils._action import CodesignAction
@@ -54,17 +54,14 @@ class ActionModule(CodesignAction):
         else:
             wanted, look = self._ask_certificate(look)
         try:
-            pair, backend = backends.find(self._run_steps, wanted, look)
+            pair, backend = backends.find(self.host, wanted, look)
         except ServiceStoppedError as broken:
             raise key_mgmt_util.behind_the_daemon(
-                broken, self._run_steps([Service(configure.SERVICE)], {})[0]
+                broken, self.host.run([Service(configure.SERVICE)]).results[0]
             ) from None
         for text in pair.warnings:
             self.warn(text)
         return {"changed": False, "key": pair.as_dict(wanted, backend)}
-
-    def _run_steps(self, steps: Sequence[Step], secrets: Mapping[str, str]) -> Sequence[Result]:
-        return self.host.run(steps, secrets).results
 
     def _ask_certificate(self, look: Lookup) -> tuple[key_pair.WantedKey, Lookup]:
         """Reads the certificate on the host; which client is there is seen in the same call."""

@@ -77,7 +77,7 @@ class ActionModule(CodesignAction):
             return Made(matches[0], "public_key", matches[1:])
         if looking:
             try:
-                self._handles = sdk.looked_up(want.key, asking, results[len(proving) :], self._run)
+                self._handles = sdk.looked_up(want.key, asking, results[len(proving) :], self.host)
             except BrokenLink as broken:
                 raise self._diagnosed(want, seen, sdk, broken) from None
         if proof.keys is None:

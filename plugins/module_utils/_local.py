@@ -1,15 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does steps on the machine that a module itself runs on (Linux), by processes and files, with the results
-that a Windows host would give.
+"""The machine that a module itself runs on (Linux): steps by processes and files, with the results that a
+Windows host would give.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
-from typing import List, Mapping, Sequence
+import time
+from typing import List, Mapping, Optional, Sequence
 
 from ._results import (
     Done,
@@ -21,50 +23,62 @@ from ._results import (
     Skipped,
 )
 from ._steps import (
+    Answer,
+    HostFacts,
     ReadFile,
     RemoveFile,
     Run,
     Step,
     WriteFile,
+    went_well,
 )
 
 
-def run_locally(steps: Sequence[Step], secrets: Mapping[str, str]) -> List[Result]:
-    """Does the steps that a lookup needs by processes and files of this host."""
-    results: List[Result] = []
-    for step in steps:
-        skip = getattr(step, "only_if_previous_ok", False) and isinstance(results[-1], (Failure, Skipped))
-        results.append(Skipped() if skip else _run_step(step, secrets))
-    return results
+class LocalHost:
+    """Does the steps that a key look-up needs: programs, and files written, read and removed."""
+
+    def run(self, steps: Sequence[Step], secrets: Optional[Mapping[str, str]] = None) -> Answer:
+        results: List[Result] = []
+        for step in steps:
+            skip = getattr(step, "only_if_previous_ok", False) and results and not went_well(results[-1])
+            results.append(Skipped() if skip else _do(step, secrets or {}))
+        return Answer(tuple(results), HostFacts())
 
 
-def _run_step(step: Step, secrets: Mapping[str, str]) -> Result:
+def _do(step: Step, secrets: Mapping[str, str]) -> Result:
     try:
         if isinstance(step, Run):
             return _run_process(step, secrets)
         if isinstance(step, WriteFile):
-            with open(os.open(step.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(step.content)
-            return Done()
+            return _write_file(step)
         if isinstance(step, ReadFile):
             return _read_file(step)
         if isinstance(step, RemoveFile):
-            existed = os.path.exists(step.path)
+            existed = os.path.lexists(step.path)
             if existed:
                 os.remove(step.path)
             return RemoveResult(existed)
     except OSError as error:
-        return Failure(str(error), type(error).__name__, error.errno or 0)
-    raise AssertionError(f"a lookup asks for no step '{step.op}'")
+        kind = "System.ComponentModel.Win32Exception" if isinstance(step, Run) else "System.IO.IOException"
+        return Failure(str(error), kind, error.errno or 0)
+    return Failure(f"unknown step '{step.op}'")
 
 
-def _run_process(step: Run, secrets: Mapping[str, str]) -> RunResult:
+def _run_process(step: Run, secrets: Mapping[str, str]) -> Result:
+    missing = [
+        name
+        for name in [*step.secret_environment.values(), step.secret_stdin]
+        if name and name not in secrets
+    ]
+    if missing:
+        return Failure(f"no secret named '{missing[0]}' came with these steps")
     environment = {
         **os.environ,
         **step.environment,
         **{name: secrets[secret] for name, secret in step.secret_environment.items()},
     }
     text = secrets[step.secret_stdin] if step.secret_stdin else step.stdin
+    begun = time.monotonic()
     # AnsibleModule.run_command knows no time limit, and these tools can wait for ever.
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         [step.file, *step.arguments],
@@ -72,6 +86,7 @@ def _run_process(step: Run, secrets: Mapping[str, str]) -> RunResult:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        cwd=step.directory or None,
         # A group of its own, so that children of the tool can be ended with it.
         start_new_session=True,
     )
@@ -83,12 +98,37 @@ def _run_process(step: Run, secrets: Mapping[str, str]) -> RunResult:
         os.killpg(process.pid, signal.SIGKILL)
         stdout, stderr = process.communicate()
     return RunResult(
-        None if timed_out else process.returncode & 0xFFFFFFFF, stdout, stderr, timed_out, file=step.file
+        process.returncode & 0xFFFFFFFF,
+        stdout,
+        stderr,
+        timed_out,
+        int((time.monotonic() - begun) * 1000),
+        file=step.file,
     )
 
 
-def _read_file(step: ReadFile) -> FileContent:
-    if not os.path.isfile(step.path):
+def _write_file(step: WriteFile) -> Done:
+    temporary = f"{step.path}.{os.getpid()}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            file.write(step.content)
+        os.replace(temporary, step.path)
+    except OSError:
+        os.remove(temporary)
+        raise
+    return Done()
+
+
+def _read_file(step: ReadFile) -> Result:
+    try:
+        there = stat.S_ISREG(os.stat(step.path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        there = False
+    if not there:
         return FileContent(False)
     with open(step.path, "rb") as file:
-        return FileContent(True, file.read(step.limit))
+        content = file.read(step.limit + 1)
+    if len(content) > step.limit:
+        return Failure(f"{step.path} has more than the limit of {step.limit} bytes")
+    return FileContent(True, content)

@@ -13,7 +13,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
 from ._results import (
     AccessResult,
@@ -514,6 +514,22 @@ class Answer:
 
     results: Tuple[Result, ...]
     host: HostFacts
+
+
+class Transport(Protocol):
+    """What runs steps: on a Windows host, on the machine itself, or, in tests, nowhere."""
+
+    def run(self, steps: Sequence[Step], secrets: Optional[Mapping[str, str]] = None) -> Answer:
+        """Does ``steps`` in their order and gives one typed result a step. ``secrets``: name -> value; a step
+        refers to a secret by its name. What fails is a result too, no exception.
+        """
+
+
+def went_well(result: Result) -> bool:
+    """Whether a step with ``only_if_previous_ok`` that comes next is done, as run_steps.ps1 decides it."""
+    if isinstance(result, RunResult):
+        return result.ok
+    return not isinstance(result, (Failure, Skipped))
 
 
 def changes_host(step: Step) -> bool:

@@ -249,7 +249,7 @@ from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
 from ..module_utils._findings import BrokenLink
 from ..module_utils._key.backends import find
 from ..module_utils._key.pair import WantedKey, wanted_from_modulus
-from ..module_utils._local import run_locally
+from ..module_utils._local import LocalHost
 
 
 def wanted_key(params: Mapping[str, Any]) -> WantedKey:
@@ -284,7 +284,7 @@ def look_up(module: AnsibleModule) -> Dict[str, Any]:
     folder = tempfile.mkdtemp(prefix="codesign-")
     try:
         look = lookup(params, windows=False, scratch=os.path.join(folder, "key"))
-        pair, backend = find(run_locally, wanted, look)
+        pair, backend = find(LocalHost(), wanted, look)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for text in pair.warnings:

@@ -27,7 +27,7 @@ from ..module_utils._key.lookup import Lookup
 from ..module_utils._key.pair import WantedKey, only_private, only_public
 from ..module_utils._key.pair import judge as judge_pair
 from ..module_utils._results import Result, RunResult, ServiceResult
-from ..module_utils._steps import Run, Step
+from ..module_utils._steps import Run, Step, Transport
 from ..module_utils._tools import cloudhsm_cli, configure
 from ._formats.client_config import ClientConfig, ClusterConfig, read_sdk3_address, read_sdk5
 from ._tools import certutil, import_key, ksp_config
@@ -110,7 +110,7 @@ class ClientSdk(_sdk.ClientSdk, ABC):
 
     @abstractmethod
     def looked_up(
-        self, key: WantedKey, asking: Lookup, results: Sequence[Result], run: key_lookup.Runner
+        self, key: WantedKey, asking: Lookup, results: Sequence[Result], host: Transport
     ) -> Handles:
         """The handles, from the results of ``lookup_steps`` or by calls of its own."""
 
@@ -188,7 +188,7 @@ class Sdk3(_sdk.Sdk3, ClientSdk):
         return kmu_backend.find_handles_steps(key, asking)
 
     def looked_up(
-        self, key: WantedKey, asking: Lookup, results: Sequence[Result], run: key_lookup.Runner
+        self, key: WantedKey, asking: Lookup, results: Sequence[Result], host: Transport
     ) -> Handles:
         found = kmu_backend.read_handles(results, asking)
         return only_private(found.private, found.public, key), only_public(found.public, "required", key)
@@ -266,9 +266,9 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
         return handles[0] is None and not key.is_rsa
 
     def looked_up(
-        self, key: WantedKey, asking: Lookup, results: Sequence[Result], run: key_lookup.Runner
+        self, key: WantedKey, asking: Lookup, results: Sequence[Result], host: Transport
     ) -> Handles:
-        keys = cli_backend.list_keys(run, key, asking)
+        keys = cli_backend.list_keys(host, key, asking)
         return judge_pair(key, keys, "ignored").private.handle, None
 
     def user_steps(self, asking: Lookup) -> list[Step]:

@@ -8,51 +8,101 @@ proves and what it does not. The scenes of a part share their runs of ansible-pl
 
 from __future__ import annotations
 
+import importlib
+import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from support.posix_scenes import PARTS, Batch, Scene
-from support.step_shell import need
+from support.playbook import ROOT
+from support.posix_scenes import NOT_HERE, PARTS, SCENES, Batch, Done, Scene
+from support.step_shell import lacking_ansible, need
 
-pytestmark = [pytest.mark.pwsh, pytest.mark.usefixtures("counted_through_ansible")]
+pytestmark = [pytest.mark.pwsh]
 
-PLACES = {scene.__name__: f"posix-scenes-{number}" for number, part in enumerate(PARTS) for scene in part}
+GROUPS = [f"posix-scenes-{number}" for number in range(len(PARTS))]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("win_*.py"))
 
 
 @pytest.fixture(scope="module")
-def outcome(
+def played(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Scene], BaseException | None]:
-    """What a scene raised; with the first one asked for, all of its part that were chosen are played."""
-    chosen = {
+) -> Callable[[int], Batch]:
+    """A part of the scenes, played at the first question: those of it that were chosen."""
+    chosen = [
         item.callspec.params["scene"]
         for item in request.session.items
-        if item.path == request.path and hasattr(item, "callspec")
-    }
-    done: dict[str, BaseException | None] = {}
+        if item.path == request.path and "scene" in getattr(getattr(item, "callspec", None), "params", {})
+    ]
+    done: dict[int, Batch] = {}
 
-    def of(scene: Scene) -> BaseException | None:
-        if scene.__name__ not in done:
-            part = next(part for part in PARTS if scene in part)
-            folder = tmp_path_factory.mktemp(PLACES[scene.__name__])
-            done.update(
-                Batch([one for one in part if one in chosen], folder, need(ansible=True)).play().outcomes
-            )
-        return done[scene.__name__]
+    def of(part: int) -> Batch:
+        if part not in done:
+            scenes = [one for one in PARTS[part] if one in chosen]
+            done[part] = Batch(scenes, tmp_path_factory.mktemp(GROUPS[part]), need(ansible=True)).play()
+        return done[part]
 
     return of
 
 
+@pytest.mark.usefixtures("counted_through_ansible")
 @pytest.mark.parametrize(
-    "scene",
+    ("part", "scene"),
     [
-        pytest.param(scene, id=scene.__name__, marks=pytest.mark.xdist_group(PLACES[scene.__name__]))
-        for part in PARTS
-        for scene in part
+        pytest.param(part, scene, id=scene.__name__, marks=pytest.mark.xdist_group(GROUPS[part]))
+        for part, scenes in enumerate(PARTS)
+        for scene in scenes
     ],
 )
-def test_under_a_real_powershell(scene: Scene, outcome: Callable[[Scene], BaseException | None]) -> None:
-    error = outcome(scene)
+def test_under_a_real_powershell(part: int, scene: Scene, played: Callable[[int], Batch]) -> None:
+    error = played(part).outcomes[scene.__name__]
     if error is not None:
         raise error
+
+
+def went_wrong(done: Done) -> bool:
+    """A task that failed, or that found what is not as wanted."""
+    return done.failed or done.result.get("converged") is False
+
+
+@pytest.mark.parametrize(
+    ("part", "module"),
+    [
+        pytest.param(part, module, id=module, marks=pytest.mark.xdist_group(GROUPS[part]))
+        for module in MODULES
+        for part in [0 if module == "win_signtool" else 1]
+    ],
+)
+def test_each_module_has_a_happy_path_and_two_failures_or_is_named(
+    part: int, module: str, played: Callable[[int], Batch]
+) -> None:
+    batch = played(part)
+    if len(batch.outcomes) < len(PARTS[part]):
+        pytest.skip("not all scenes of its part were chosen")
+    mine = [done for done in batch.done if done.task.module == module]
+    wrong = {done.msg or str(done.result.get("findings")) for done in mine if went_wrong(done)}
+    if any(not went_wrong(done) for done in mine):
+        assert len(wrong) >= 2
+        return
+    # Nothing of it can go well here: then whatever its choices are is named.
+    assert wrong
+    spec = importlib.import_module(
+        f"ansible_collections.cloudhsm.codesign.plugins.plugin_utils._arguments.{module}"
+    ).ARGUMENTS.argument_spec
+    named = {name for _what, arguments in NOT_HERE[module] for name in arguments}
+    choices = {name: option["choices"] for name, option in spec.items() if "choices" in option}
+    assert choices.keys() <= named
+    lacking = [{name: arguments[name] for name in choices} for _what, arguments in NOT_HERE[module]]
+    assert all(
+        dict(zip(choices, values, strict=True)) in lacking for values in itertools.product(*choices.values())
+    )
+
+
+def test_no_scene_passes_where_powershell_answers_nothing(tmp_path: Path) -> None:
+    if lacking_ansible():
+        pytest.skip(lacking_ansible())
+    outcomes = Batch(SCENES, tmp_path, "/bin/true").play().outcomes
+    assert {name: type(error) for name, error in outcomes.items()} == {
+        scene.__name__: AssertionError for scene in SCENES
+    }

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import pwsh, step_cases
-from support.step_shell import CASES, Batch, Case, Place, drive, need
+from support.step_shell import CASES, Batch, Case, Place, Texts, drive, need
 
 assert step_cases.__all__, "the cases are registered by this import"
 pytestmark = pytest.mark.pwsh
@@ -47,7 +47,7 @@ def test_directly(one: Case, server: Callable[[], pwsh.Server], tmp_path: Path) 
     drive(
         one,
         places(one),
-        lambda text, secrets: server().call(tmp_path / "call", text, secrets, places.environment),
+        Texts(lambda text, secrets: server().call(tmp_path / "call", text, secrets, places.environment)),
     )
 
 
@@ -68,7 +68,7 @@ def through_ansible(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case]
     def outcome(one: Case) -> BaseException | None:
         if one.name not in done:
             chosen = [one] if one.alone else [other for other in HERE if not other.alone]
-            done.update(Batch(chosen, places, call).outcomes)
+            done.update(Batch(chosen, places, Texts(call)).outcomes)
         return done[one.name]
 
     return outcome

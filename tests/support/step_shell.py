@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cases of run_steps.ps1 for a real PowerShell: each asks for steps and judges the results; and what a
-machine needs to run them.
+"""Cases of steps and their results, for everything that runs steps (run_steps.ps1 in a real PowerShell, the
+lab, the local host, the unit tests' fake); and what a machine needs to run them in a real PowerShell.
 
 A case is a generator: it yields what it asks for (``ask``) and gets the typed results back. So it can have a
-call of its own (directly), or share one with all the others (through win_powershell, where a call costs
+call of its own (``drive``), or share one with all the others (through win_powershell, where a call costs
 seconds): ``Batch`` puts the steps of all cases into one list, sends it, and hands each case its part.
 
 Needs pytest and the standard library only, so that it also runs where ansible-core does not (Windows).
@@ -12,11 +12,12 @@ Needs pytest and the standard library only, so that it also runs where ansible-c
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,15 +75,39 @@ def command_line(what: str, *arguments: str) -> str:
     return str(steps.quote(pwsh.program_arguments(what, arguments)))
 
 
+def install(path: Path, text: str) -> None:
+    """A program that prints ``text``."""
+    path.write_text(
+        f"@echo {text}\r\n" if WINDOWS else f"#!/bin/sh\necho {text}\n", encoding="ascii", newline=""
+    )
+    path.chmod(0o755)
+
+
+@contextlib.contextmanager
+def held(path: Path, shared: bool) -> Iterator[None]:
+    """Another program has the file open meanwhile, for itself or so that others may read along: .NET asks for
+    such locks on POSIX by what sharing it opens a file with.
+    """
+    import fcntl
+
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a case has its files; ``powershell`` is the program that it runs under. ``variable`` names the
-    folder to the host.
+    folder to the host; ``windows``: what runs the steps has a registry, services and access lists; ``install``
+    and ``held``: how a program is put there, and a file held open.
     """
 
     folder: Path
     powershell: str
     name: str
+    windows: bool = WINDOWS
+    install: Callable[[Path, str], None] = install
+    held: Callable[[Path, bool], contextlib.AbstractContextManager[None]] = held
 
     @property
     def variable(self) -> str:
@@ -106,8 +131,8 @@ Play = Generator[Asked, Any, None]
 
 @dataclass(frozen=True)
 class Case:
-    """``platforms``: where it runs (the names of platform.system), () for everywhere. ``alone``: never in a
-    call with others.
+    """``platforms``: where it runs in a real PowerShell (the names of platform.system), () for everywhere.
+    ``alone``: never in a call with others.
     """
 
     name: str
@@ -140,22 +165,29 @@ Call = Callable[[str, dict[str, str]], pwsh.Called]
 """What sends the JSON text of steps with its secrets."""
 
 
-def send(call: Call, asked: Asked) -> Any:
-    """One call; no secret may come back in clear, in the answer or beside it."""
-    called = call(steps.to_json(asked.steps), asked.secrets)
-    for name, value in asked.secrets.items():
-        assert value not in called.beside, f"the secret {name} came back beside the answer"
-        assert value not in called.text, f"the secret {name} came back in the answer"
-    return steps.read_answer(asked.steps, called.text)
+class Texts:
+    """A transport that sends and gets JSON texts; no secret may come back in clear, in the answer or beside
+    it.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def run(self, asked: Sequence[Any], secrets: Mapping[str, str] | None = None) -> Any:
+        called = self._call(steps.to_json(asked), dict(secrets or {}))
+        for name, value in (secrets or {}).items():
+            assert value not in called.beside, f"the secret {name} came back beside the answer"
+            assert value not in called.text, f"the secret {name} came back in the answer"
+        return steps.read_answer(asked, called.text)
 
 
-def drive(one: Case, place: Place, call: Call) -> None:
-    """A case with calls of its own. Raises what the case raises."""
+def drive(one: Case, place: Place, transport: Any) -> None:
+    """A case with calls of its own through a ``Transport``. Raises what the case raises."""
     playing = one.play(place)
     try:
         asked = next(playing)
         while True:
-            asked = playing.send(send(call, asked).results)
+            asked = playing.send(transport.run(asked.steps, asked.secrets).results)
     except StopIteration:
         return
 
@@ -165,7 +197,7 @@ class Batch:
     else what it raised.
     """
 
-    def __init__(self, cases: Iterable[Case], place: Callable[[Case], Place], call: Call) -> None:
+    def __init__(self, cases: Iterable[Case], place: Callable[[Case], Place], transport: Any) -> None:
         self.calls = 0
         self.outcomes: dict[str, BaseException | None] = {}
         playing: dict[str, Play] = {one.name: one.play(place(one)) for one in cases}
@@ -174,7 +206,7 @@ class Batch:
             self._go_on(name, play, None, waiting)
         while waiting:
             asked, waiting = waiting, {}
-            answers = self._ask(asked, call)
+            answers = self._ask(asked, transport)
             for name, results in answers.items():
                 self._go_on(name, playing[name], results, waiting)
 
@@ -186,7 +218,7 @@ class Batch:
         except Exception as error:  # noqa: BLE001 - the case's own verdict; its test raises it
             self.outcomes[name] = error
 
-    def _ask(self, asked: dict[str, Asked], call: Call) -> dict[str, Any]:
+    def _ask(self, asked: dict[str, Asked], transport: Any) -> dict[str, Any]:
         """One call with the steps of all. Before each case comes a step that is well, so that no case depends
         on the one before.
         """
@@ -200,7 +232,7 @@ class Batch:
                 )
         self.calls += 1
         try:
-            results = list(send(call, Asked(tuple(together), secrets)).results)
+            results = list(transport.run(tuple(together), secrets).results)
         except Exception as error:  # noqa: BLE001 - each of the cases failed by it; their tests raise it
             self.outcomes.update(dict.fromkeys(asked, error))
             return {}

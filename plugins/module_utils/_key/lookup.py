@@ -3,23 +3,18 @@
 """What all back ends of the key look-up share: what they are asked with, how their steps are run, and a
 program that is not there.
 
-Who calls says how steps are run (``Runner``): in a remote call, or by processes of its own. Nothing is
-changed on the host or the HSM.
+Who calls gives what runs the steps (``Transport`` of _steps.py). Nothing is changed on the host or the HSM.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional, Sequence
+from typing import Callable, Optional
 
 from .._crypto_user import NOBODY, CryptoUser
 from .._findings import BrokenLink, LoginRefusedError, NoLoginError, NotInstalledError
 from .._results import Failure, Result, RunResult, expect
-from .._steps import Step
 from .pair import PublicKeyMode
-
-Runner = Callable[[Sequence[Step], Mapping[str, str]], Sequence[Result]]
-"""Runs steps with the secrets that they name, and gives one result a step."""
 
 AUTO = "auto"
 

@@ -307,7 +307,7 @@ class StepRunner:
         return normalize(str(step[name]))
 
     def _list(self, step: Mapping[str, Any]) -> Answer:
-        path = str(step["path"])
+        path = self._path(step)
         if not self._files.is_dir(path):
             return {"exists": False, "files": []}
         pattern = str(step.get("pattern") or "*")
@@ -390,11 +390,12 @@ class StepRunner:
         return {}
 
     def _move(self, step: Mapping[str, Any]) -> Answer:
-        self._files.move(
-            self._path(step),
-            self._path(step, "target"),
-            replace=self._files.is_file(self._path(step, "target")),
-        )
+        path, target = self._path(step), self._path(step, "target")
+        replace = self._files.is_file(target)
+        # File.Move looks first whether there is a file at all; ReplaceFile says which part of the path is missing.
+        if not replace and not self._files.is_file(path):
+            raise LabOSError(errors.FILE_NOT_FOUND, path)
+        self._files.move(path, target, replace=replace)
         return {}
 
     def _remove(self, step: Mapping[str, Any]) -> Answer:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.step_shell import WINDOWS, Place, Play, ask, case, python, steps
+from support.step_shell import Place, Play, ask, case, python, steps
 
 # A secret's name is no secret.
 # ruff: noqa: S106
@@ -22,6 +22,14 @@ class Raw(steps.Step):  # type: ignore[misc, name-defined]
     """A step as it stands, whose result comes as it stands."""
 
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def op(self) -> str:  # type: ignore[override]
+        return str(self.data["op"])
+
+    @property
+    def only_if_previous_ok(self) -> bool:
+        return bool(self.data.get("only_if_previous_ok"))
 
     def to_json(self) -> dict[str, Any]:
         return dict(self.data)
@@ -58,7 +66,7 @@ def registry(place: Place) -> Play:
     )
     assert isinstance(hive, steps.Failure)
     assert "HKXX" in hive.message
-    if not WINDOWS:
+    if not place.windows:
         for one in (value, missing, children, no_key):
             assert isinstance(one, steps.Failure), "a registry that is not there is no empty one"
             assert one.kind == NOT_HERE
@@ -83,7 +91,7 @@ def access_rights(place: Place) -> Play:
     )
     assert (missing.exists, missing.files) == (False, {})
     assert list(found.files) == ["file.txt"]
-    if not WINDOWS:
+    if not place.windows:
         # Elsewhere there are no such rights: what cannot be read says so, it is never an empty text.
         for failure in (found.files["file.txt"], found.sids[unknown]):
             assert isinstance(failure, steps.Failure)
@@ -98,7 +106,7 @@ def access_rights(place: Place) -> Play:
 @case()
 def services(place: Place) -> Play:
     known, unknown = yield ask(steps.Service("EventLog"), steps.Service("no such service 7f3a"))
-    if not WINDOWS:
+    if not place.windows:
         for one in (known, unknown):
             assert isinstance(one, steps.Failure), "what cannot be asked is not absent"
             assert one.kind == "System.Management.Automation.CommandNotFoundException"
@@ -118,17 +126,66 @@ def unknown_step_fails_alone(place: Place) -> Play:
     assert second.exit_code == 0
 
 
+def outcome(result: Any) -> tuple[str, int]:
+    """Of a failure the .NET type's last name and the number."""
+    assert isinstance(result, steps.Failure), result
+    return result.kind.rpartition(".")[2], result.code
+
+
+NO_FILE, NO_FOLDER = ("FileNotFoundException", -2147024894), ("DirectoryNotFoundException", -2147024893)
+THROWN, NO_PROGRAM = ("RuntimeException", -2146233087), ("Win32Exception", 2)
+
+
 @case()
 def failure_says_what_and_by_which_number(place: Place) -> Play:
-    folder = place.folder / "folder"
-    folder.mkdir()
-    missing, elsewhere = yield ask(
-        steps.CopyFile(str(place.folder / "none"), str(place.folder / "x")),
-        steps.CopyFile(str(place.folder / "none" / "a"), str(place.folder / "x")),
+    file, none = str(place.folder / "file"), place.folder / "none"
+    (place.folder / "file").write_bytes(b"x")
+    there, (gone, elsewhere) = str(place.folder / "there"), (str(none), str(none / "x"))
+    table = {
+        steps.CopyFile(gone, there): NO_FILE,
+        steps.MoveFile(gone, there): NO_FILE,
+        steps.MoveFile(gone, file): NO_FILE,
+        steps.MoveFile(elsewhere, there): NO_FILE,
+        steps.MoveFile(str(place.folder), there): NO_FILE,
+        steps.CopyFile(elsewhere, there): NO_FOLDER,
+        steps.CopyFile(file, elsewhere): NO_FOLDER,
+        steps.MoveFile(file, elsewhere): NO_FOLDER,
+        steps.WriteFile(elsewhere, b"x"): NO_FOLDER,
+        steps.AppendFile(elsewhere, b"x"): NO_FOLDER,
+        steps.RemoveFile(elsewhere): NO_FOLDER,
+        steps.ReadFile(file, limit=0): THROWN,
+        steps.ReadFolder(str(place.folder), limit=0): THROWN,
+    }
+    runs = [steps.Run(gone), steps.Run(elsewhere), python("cat", secret_stdin="nobody")]
+    *results, missing, nowhere, no_secret = yield ask(*table, *runs)
+    assert [outcome(one) for one in results] == list(table.values())
+    assert [outcome(missing), outcome(nowhere), outcome(no_secret)] == [NO_PROGRAM, NO_PROGRAM, THROWN]
+    assert "none" in results[0].message
+    assert (place.folder / "file").read_bytes() == b"x"
+
+
+@case()
+def refusal_says_by_which_number(place: Place) -> Play:
+    """A target that is there and a folder in a file's place have numbers of the system."""
+    for name in ("file", "other"):
+        (place.folder / name).write_bytes(b"x")
+    file, folder = str(place.folder / "file"), str(place.folder)
+    denied = ("UnauthorizedAccessException", -2147024891) if place.windows else ("IOException", 13)
+    there, in_the_way = (-2147024816, -2147024713) if place.windows else (17, 17)
+    results = yield ask(
+        steps.CopyFile(file, str(place.folder / "other")),
+        steps.WriteFile(folder, b"x"),
+        steps.MoveFile(file, folder),
+        steps.AppendFile(folder, b"x"),
+        steps.RemoveFile(folder),
     )
-    assert (missing.kind, missing.code) == ("System.IO.FileNotFoundException", -2147024894)
-    assert elsewhere.kind == "System.IO.DirectoryNotFoundException" if WINDOWS else elsewhere.kind
-    assert "none" in missing.message
+    assert [outcome(one) for one in results] == [
+        ("IOException", there),
+        ("IOException", in_the_way),
+        ("IOException", in_the_way),
+        denied,
+        denied,
+    ]
 
 
 @case()

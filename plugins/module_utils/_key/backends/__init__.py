@@ -11,8 +11,8 @@ from typing import Mapping, Optional, Protocol, Sequence, Tuple
 
 from ..._findings import BrokenLink, NotInstalledError
 from ..._results import Result
-from ..._steps import Run
-from ..lookup import AUTO, Lookup, Runner
+from ..._steps import Run, Transport
+from ..lookup import AUTO, Lookup
 from ..pair import KeyPair, WantedKey
 from . import cloudhsm_cli, key_mgmt_util, pkcs11
 
@@ -35,7 +35,7 @@ class Backend(Protocol):
         it does.
         """
 
-    def find(self, run: Runner, wanted: WantedKey, lookup: Lookup) -> KeyPair:
+    def find(self, host: Transport, wanted: WantedKey, lookup: Lookup) -> KeyPair:
         """The key pair. NotInstalledError where the program is not there, BrokenLink for anything but exactly
         one private key.
         """
@@ -70,12 +70,12 @@ def candidates(lookup: Lookup) -> Sequence[str]:
     return [name for name, backend in BACKENDS.items() if backend.hindrance(lookup) is None]
 
 
-def find(run: Runner, wanted: WantedKey, lookup: Lookup) -> Tuple[KeyPair, str]:
+def find(host: Transport, wanted: WantedKey, lookup: Lookup) -> Tuple[KeyPair, str]:
     """The key pair and the back end that found it. BrokenLink for anything but exactly one private key."""
     names = candidates(lookup)
     for name in names:
         try:
-            return BACKENDS[name].find(run, wanted, lookup), name
+            return BACKENDS[name].find(host, wanted, lookup), name
         except NotInstalledError:
             continue
     raise not_installed(names, lookup)

@@ -10,9 +10,9 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 from ..._findings import BrokenLink, LoginRefusedError
 from ..._results import Result, RunResult
 from ..._sdk import Sdk5
-from ..._steps import Run
+from ..._steps import Run, Transport
 from ..._tools import cloudhsm_cli as tool
-from ..lookup import Lookup, Runner, checked_run, refusal
+from ..lookup import Lookup, checked_run, refusal
 from ..pair import KeyPair, SeenKey, WantedKey, bare_digits, inconsistent, judge, point_of
 
 PACKAGE = "Client SDK 5"
@@ -137,21 +137,21 @@ def is_locked(result: Result, user: str) -> bool:
         return False
 
 
-def find(run: Runner, wanted: WantedKey, lookup: Lookup) -> KeyPair:
-    return judge(wanted, list_keys(run, wanted, lookup), lookup.public_key)
+def find(host: Transport, wanted: WantedKey, lookup: Lookup) -> KeyPair:
+    return judge(wanted, list_keys(host, wanted, lookup), lookup.public_key)
 
 
-def list_keys(run: Runner, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenKey, ...]:
-    """All keys that may be the wanted ones, of all pages; each page is one call of ``run``."""
+def list_keys(host: Transport, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenKey, ...]:
+    """All keys that may be the wanted ones, of all pages; each page is one call."""
     keys: List[tool.ListedKey] = []
     token, seen_tokens = "", set()
     for _page in range(MOST_PAGES):
-        result = run([_page_step(wanted, lookup, token)], lookup.user.secrets)[0]
+        result = host.run([_page_step(wanted, lookup, token)], lookup.user.secrets).results[0]
         try:
             page = _read_page(result, lookup)
         except LoginRefusedError as broken:
             # The tool refuses a locked user and a wrong password with the same words.
-            if lookup.user and is_locked(run([user_step(lookup)], {})[0], lookup.user.name):
+            if lookup.user and is_locked(host.run([user_step(lookup)]).results[0], lookup.user.name):
                 raise tool.locked(lookup.user.name) from broken
             raise
         keys.extend(page.keys)

@@ -13,11 +13,11 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 from ..._crypto_user import SESSION
 from ..._findings import BrokenLink, UnreachableError
 from ..._results import Failure, FileContent, Result, ServiceResult, Skipped, expect
-from ..._steps import ReadFile, RemoveFile, Run, Step, WriteFile
+from ..._steps import ReadFile, RemoveFile, Run, Step, Transport, WriteFile
 from ..._tools import configure
 from ..._tools import key_mgmt_util as tool
 from ..._tools.cloudhsm_cli import CONNECTION_ADVICE
-from ..lookup import Lookup, Runner, checked_run, reason, refusal
+from ..lookup import Lookup, checked_run, reason, refusal
 from ..pair import KeyPair, SeenKey, WantedKey, bare_digits, judge, only_private, only_public
 
 PACKAGE = "Client SDK 3"
@@ -36,15 +36,15 @@ def hindrance(lookup: Lookup) -> Optional[str]:
     return None if lookup.user else "key_mgmt_util of Client SDK 3 is not tried without a crypto user"
 
 
-def find(run: Runner, wanted: WantedKey, lookup: Lookup) -> KeyPair:
+def find(host: Transport, wanted: WantedKey, lookup: Lookup) -> KeyPair:
     steps, secrets = find_handles_steps(wanted, lookup)
-    handles = read_handles(run(steps, secrets), lookup)
+    handles = read_handles(host.run(steps, secrets).results, lookup)
     chosen = [("private", only_private(handles.private, handles.public, wanted))]
     public = only_public(handles.public, lookup.public_key, wanted)
     if public is not None:
         chosen.append(("public", public))
     steps, secrets = describe_steps(chosen, lookup)
-    keys = read_descriptions(chosen, run(steps, secrets))
+    keys = read_descriptions(chosen, host.run(steps, secrets).results)
     pair = judge(wanted, keys, lookup.public_key)
     return KeyPair(pair.private, pair.public, (*handles.warnings, *pair.warnings))
 

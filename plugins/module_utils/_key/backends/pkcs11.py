@@ -9,8 +9,9 @@ from typing import Optional
 from ansible.module_utils.basic import missing_required_lib
 
 from ..._findings import BrokenLink
+from ..._steps import Transport
 from ..._tools import pkcs11_token
-from ..lookup import Lookup, Runner
+from ..lookup import Lookup
 from ..pair import KeyPair, WantedKey, judge
 
 PACKAGE = pkcs11_token.INSTALLATION
@@ -30,7 +31,7 @@ def hindrance(_lookup: Lookup) -> Optional[str]:
     return ""
 
 
-def find(_run: Runner, wanted: WantedKey, lookup: Lookup) -> KeyPair:
+def find(_host: Transport, wanted: WantedKey, lookup: Lookup) -> KeyPair:
     if not lookup.pkcs11_module:
         raise BrokenLink(
             "argument",

@@ -17,7 +17,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import (
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, import_key
-from tests.unit.plugins.action.fake_host import (
+from support.fake_host import (
     FakeHost,
     Raw,
     failure,

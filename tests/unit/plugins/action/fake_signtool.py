@@ -17,7 +17,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from fake_host import FakeHost, Raw, failure, ran
+from support.fake_host import FakeHost, Raw, failure, ran
 
 MARK = b"\n--signature "
 STAMP_TIME = "Tue Nov 24 06:20:41 2026"

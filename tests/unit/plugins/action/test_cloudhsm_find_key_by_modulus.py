@@ -12,8 +12,8 @@ import pytest
 from ansible.playbook.task import Task
 
 from ansible_collections.cloudhsm.codesign.plugins.action.cloudhsm_find_key_by_modulus import ActionModule
+from support.fake_host import Raw, run_action
 from tests.unit.plugins.action.cloud_host import LOGIN, PASSWORD, CloudHost
-from tests.unit.plugins.action.fake_host import Raw, run_action
 from tests.unit.plugins.certificates import make
 
 SIGNING = make("signing")

@@ -17,7 +17,7 @@ from ansible_collections.cloudhsm.codesign.plugins.action import (
     win_codesign_info,
     win_signtool,
 )
-from tests.unit.plugins.action.fake_host import FakeHost, failure, run_action
+from support.fake_host import FakeHost, failure, run_action
 from tests.unit.plugins.certificates import blob, make
 
 NO_REGISTRY = failure(

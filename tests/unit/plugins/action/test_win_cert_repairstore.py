@@ -32,7 +32,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
     write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, key_signature
-from tests.unit.plugins.action.fake_host import (
+from support.fake_host import (
     FakeHost,
     Raw,
     failure,

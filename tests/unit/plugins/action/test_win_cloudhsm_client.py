@@ -15,14 +15,14 @@ import pytest
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_client import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, ksp_config, net
-from tests.unit.plugins import documentation
-from tests.unit.plugins.action.fake_host import (
+from support.fake_host import (
     FakeHost,
     Raw,
     failure,
     ran,
     run_action,
 )
+from tests.unit.plugins import documentation
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIBCustomer\nCA00\n-----END CERTIFICATE-----\n"
 OTHER_CA = "-----BEGIN CERTIFICATE-----\nMIIBOtherCA0\n-----END CERTIFICATE-----\n"

@@ -15,17 +15,17 @@ from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_import_ke
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import import_key
+from support.fake_host import (
+    Raw,
+    failure,
+    ran,
+    run_action,
+)
 from tests.unit.plugins.action.cloud_host import (
     LOGIN,
     PASSWORD,
     PROVIDERS,
     CloudHost,
-)
-from tests.unit.plugins.action.fake_host import (
-    Raw,
-    failure,
-    ran,
-    run_action,
 )
 from tests.unit.plugins.certificates import make
 

@@ -21,13 +21,13 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import (
     import_key,
     signtool,
 )
-from tests.unit.plugins import documentation
-from tests.unit.plugins.action.fake_host import (
+from support.fake_host import (
     FakeHost,
     Raw,
     ran,
     run_action,
 )
+from tests.unit.plugins import documentation
 from tests.unit.plugins.certificates import blob, make
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIBCustomerCA00\n-----END CERTIFICATE-----\n"

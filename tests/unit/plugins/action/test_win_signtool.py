@@ -21,7 +21,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_host import Raw, failure, ran, run_action
 from fake_signtool import PROGRAM, SignToolHost, join, made, signed, split
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
@@ -33,6 +32,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
+from support.fake_host import Raw, failure, ran, run_action
 from tests.unit.plugins.certificates import FAULTS, unreadable
 
 URL = "http://tsa.example.com/ts"

@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives import serialization
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import CryptoUser
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.pair import WantedKey, judge
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Connect
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import pkcs11_token
 from ansible_collections.cloudhsm.codesign.plugins.modules import cloudhsm_find_key_by_modulus as module
 from tests.unit.plugins.certificates import key, make
@@ -199,41 +198,6 @@ def test_a_wrong_password(run: Any, tmp_path: Path) -> None:
 def test_python_pkcs11_is_missing(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pkcs11_token, "HAS_PKCS11", False)
     assert "python-pkcs11" in run(modulus=SIGNING.modulus, backend="pkcs11", pkcs11_module="/x.so")["msg"]
-
-
-def test_a_lookup_asks_for_nothing_else() -> None:
-    with pytest.raises(AssertionError, match="connect"):
-        module.run_locally([Connect("127.0.0.1", 1)], {})
-
-
-def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
-    from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
-        Failure,
-        ReadFile,
-        RemoveFile,
-        Run,
-        Skipped,
-        WriteFile,
-    )
-
-    path = tmp_path / "there"
-    path.write_bytes(b"1")
-    written, ran, read, gone = module.run_locally(
-        [
-            WriteFile(str(path), b"2"),
-            Run("/bin/true", only_if_previous_ok=True),
-            ReadFile(str(tmp_path / "none")),
-            RemoveFile(str(path)),
-        ],
-        {},
-    )
-    assert isinstance(written, Failure)
-    assert isinstance(ran, Skipped)
-    assert (getattr(read, "exists", None), getattr(gone, "existed", None), path.exists()) == (
-        False,
-        True,
-        False,
-    )
 
 
 # PKCS#11

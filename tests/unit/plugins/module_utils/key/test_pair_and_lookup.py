@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,23 +20,14 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._key import pair
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.backends import cloudhsm_cli, find
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import Lookup
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.pair import SeenKey, WantedKey, judge
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
-    Done,
-    Failure,
-    FileContent,
-    RemoveResult,
-    Result,
-    RunResult,
-    Skipped,
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Answer, Step, changes_host
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import (
+    cloudhsm_cli as cloudhsm_cli_tool,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
-    ReadFile,
-    RemoveFile,
-    Run,
-    Step,
-    WriteFile,
-    changes_host,
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import (
+    key_mgmt_util as key_mgmt_util_tool,
 )
+from support.fake_host import FakeHost, Raw, failure, ran
 
 MODULUS = "C" + "3A1" * 170 + "5"
 POINT = "04" + "AB" * 64
@@ -192,38 +185,24 @@ def test_an_ec_point_is_a_der_string_or_bare(encoded: str, point: str) -> None:
 # -----------------------------------------------------------------------------------------------------
 
 
-class Tools:
-    """A host that has the given tools: each takes a run and its secrets, and gives exit code and text."""
+class Tools(FakeHost):
+    """A host that has the given tools: each takes a run, its secrets and the files, and gives exit code (None
+    where it is ended by the time limit) and text.
+    """
 
     def __init__(self, **tools: Any) -> None:
-        self.tools = tools
-        self.calls: list[list[Step]] = []
-        self.files: dict[str, bytes] = {}
+        super().__init__(oem_code_page=850)
+        programs = {"cli": cloudhsm_cli_tool.WINDOWS_PROGRAM, "kmu": key_mgmt_util_tool.WINDOWS_PROGRAM}
+        self.tools = {programs[name]: functools.partial(self._use, tool) for name, tool in tools.items()}
 
-    def __call__(self, steps: Sequence[Step], secrets: Mapping[str, str]) -> list[Result]:
-        self.calls.append(list(steps))
+    def run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None) -> Answer:
         assert not any(changes_host(step) for step in steps)
-        results: list[Result] = []
-        for step in steps:
-            skip = getattr(step, "only_if_previous_ok", False) and isinstance(results[-1], Failure)
-            results.append(Skipped() if skip else self.do(step, secrets))
-        return results
+        return super().run(steps, secrets)
 
-    def do(self, step: Step, secrets: Mapping[str, str]) -> Result:
-        if isinstance(step, WriteFile):
-            self.files[step.path] = step.content
-            return Done()
-        if isinstance(step, RemoveFile):
-            return RemoveResult(self.files.pop(step.path, None) is not None)
-        if isinstance(step, ReadFile):
-            return FileContent(step.path in self.files, self.files.get(step.path, b""))
-        assert isinstance(step, Run)
-        tool = self.tools.get("cli" if "cloudhsm-cli" in step.file else "kmu")
-        if tool is None:
-            return Failure("The system cannot find the file specified", "Win32Exception", 2)
-        assert PASSWORD not in " ".join(step.arguments)
-        code, text = tool(step, secrets, self.files)
-        return RunResult(code, text.encode("cp850"), timed_out=code is None, encoding="cp850")
+    def _use(self, tool: Any, step: Raw) -> Raw:
+        assert PASSWORD not in step["arguments"]
+        code, text = tool(step, self.secrets[-1], self.files)
+        return ran(code, text, timed_out=code is None, encoding="cp850")
 
 
 def listed(handle: int, key_class: str = "private", **attributes: Any) -> dict[str, Any]:
@@ -243,12 +222,12 @@ def listed(handle: int, key_class: str = "private", **attributes: Any) -> dict[s
 
 
 def cli(*pages: list[dict[str, Any]]) -> Any:
-    def run(step: Run, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
-        assert step.environment == {"CLOUDHSM_ROLE": "crypto-user"}
-        assert {name: secrets[secret] for name, secret in step.secret_environment.items()} == {
+    def run(step: Raw, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
+        assert step["environment"] == {"CLOUDHSM_ROLE": "crypto-user"}
+        assert {name: secrets[secret] for name, secret in step["secret_environment"].items()} == {
             "CLOUDHSM_PIN": f"signer:{PASSWORD}"
         }
-        arguments = list(step.arguments)
+        arguments = shlex.split(step["arguments"])
         number = (
             int(arguments[arguments.index("--starting-token") + 1]) if "--starting-token" in arguments else 0
         )
@@ -274,8 +253,7 @@ def test_cloudhsm_cli_takes_one_call_a_page() -> None:
         2,
     )
     first = tools.calls[0][0]
-    assert isinstance(first, Run)
-    assert f"attr.modulus=0x{MODULUS.lower()}" in first.arguments
+    assert f"attr.modulus=0x{MODULUS.lower()}" in first["arguments"]
 
 
 def test_an_ec_key_is_found_by_its_point_among_all() -> None:
@@ -299,7 +277,7 @@ def test_keys_that_differ_from_hsm_to_hsm_are_refused() -> None:
 
 
 def test_a_list_without_an_end_is_refused() -> None:
-    def endless(step: Run, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
+    def endless(step: Raw, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
         return 0, json.dumps(
             {
                 "error_code": 0,
@@ -336,9 +314,9 @@ def kmu(
 ) -> Any:
     """key_mgmt_util as far as a lookup goes: it reads the modulus file and its input word by word."""
 
-    def run(step: Run, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
+    def run(step: Raw, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
         said = []
-        for line in secrets[step.secret_stdin].splitlines():
+        for line in secrets[step["secret_stdin"]].splitlines():
             word, *rest = line.split(" ")
             options = dict(zip(rest[::2], rest[1::2], strict=False))
             if word == "loginHSM":
@@ -445,7 +423,7 @@ def test_what_key_mgmt_util_may_answer_instead(tool: Any, mode: str, words: str)
 
 
 def test_a_key_whose_attributes_cannot_be_read_back() -> None:
-    def denied(step: Run, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
+    def denied(step: Raw, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
         code, text = kmu()(step, secrets, files)
         for path in [path for path in files if "-0.txt" in path]:
             del files[path]
@@ -469,20 +447,14 @@ def test_a_key_whose_attributes_cannot_be_read_back() -> None:
 
 
 def test_files_and_processes_that_cannot_be_made() -> None:
-    class Denied(Tools):
-        def do(self, step: Step, secrets: Mapping[str, str]) -> Result:
-            return (
-                Failure("Access is denied.", "UnauthorizedAccessException", 5)
-                if isinstance(step, self.kind)
-                else super().do(step, secrets)
-            )
+    def denied(_step: Raw) -> Raw:
+        return failure("Access is denied.", 5, "UnauthorizedAccessException")
 
-        kind: type[Step] = WriteFile
-
-    tools = Denied(kmu=kmu(), cli=cli([listed(9)]))
+    tools = Tools(kmu=kmu(), cli=cli([listed(9)]))
+    tools.overrides = {"write": denied}
     with pytest.raises(BrokenLink, match="could not be written: Access is denied"):
         find(tools, RSA, replace(LOOKUP, backend="key_mgmt_util"))
-    tools.kind = Run
+    tools.overrides = {"run": denied}
     with pytest.raises(BrokenLink, match="could not be started: Access is denied"):
         find(tools, RSA, LOOKUP)
 

@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host for tests of the actions: it answers what run_steps.ps1 would, from files, services and
+"""The fake of the unit tests: a Windows host that answers what run_steps.ps1 would, from files, services and
 tools held in Python.
 
-``FakeHost`` holds the state, ``run_action`` runs an action's story against it. Tools are functions given by
-the test.
+``FakeHost`` holds the state, ``run_action`` runs an action against it. Tools are functions given by the test.
+tests/unit/support/test_step_conformance.py holds it to what run_steps.ps1 does, and names where it differs.
 """
 
 from __future__ import annotations
@@ -13,23 +13,35 @@ import base64
 import fnmatch
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import MagicMock
 
 from ansible.playbook.task import Task
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
+    Answer,
+    Step,
+    read_answer,
+    to_json,
+)
+
 Raw = dict[str, Any]
+RUNTIME = "System.Management.Automation.RuntimeException"
 Tool = Callable[[Raw], Raw]
 
 
 def ran(
-    exit_code: int = 0, stdout: str = "", stderr: str = "", timed_out: bool = False, encoding: str = "cp437"
+    exit_code: int | None = 0,
+    stdout: str = "",
+    stderr: str = "",
+    timed_out: bool = False,
+    encoding: str = "cp437",
 ) -> Raw:
     """The raw result of a run."""
     return {
-        "exit_code": exit_code & 0xFFFFFFFF,
+        "exit_code": None if exit_code is None else exit_code & 0xFFFFFFFF,
         "stdout": base64.b64encode(stdout.encode(encoding, "replace")).decode(),
         "stderr": base64.b64encode(stderr.encode(encoding, "replace")).decode(),
         "timed_out": timed_out,
@@ -42,17 +54,22 @@ def failure(message: str, code: int = 2, kind: str = "System.ComponentModel.Win3
     return {"error": message, "error_code": code, "error_type": kind}
 
 
+def not_found(path: str) -> Raw:
+    """The raw result of a step whose file is missing."""
+    return failure(f"Could not find file '{path}'.", -2147024894, "System.IO.FileNotFoundException")
+
+
 @dataclass
 class FakeHost:
-    """``calls`` is the list of remote calls, each the list of its steps; ``secrets`` what came beside each of
-    them.
+    """A ``Transport``, and what stands for win_powershell in an action (``__call__``). ``calls`` is the list of
+    calls, each the list of its steps; ``secrets`` what came beside each of them.
 
-    Paths compare without case. ``tools`` maps a program's path to a function that gets the step and gives the
+    Paths compare without case, and either slash parts them. ``tools`` maps a program's path to a function that gets the step and gives the
     raw result;
     ``registry`` maps a value's full name ("path|name") to its raw result.
     """
 
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: MutableMapping[str, bytes] = field(default_factory=dict)
     services: dict[str, dict[str, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     registry: dict[str, Raw] = field(default_factory=dict)
@@ -71,27 +88,36 @@ class FakeHost:
         """Stands for ``ActionBase._execute_module``."""
         assert module_name == "ansible.windows.win_powershell"
         assert "run_steps" in module_args["script"] or "Steps" in module_args["script"]
-        steps = json.loads(module_args["parameters"]["Steps"])
-        self.calls.append(steps)
         given = module_args.get("sensitive_parameters") or [{"value": "{}"}]
-        self.secrets.append(json.loads(given[0]["value"]))
-        if self.module_failure is not None:
-            return self.module_failure
-        results, previous_ok = [], True
+        text = self.answer_text(module_args["parameters"]["Steps"], json.loads(given[0]["value"]))
+        return self.module_failure or {"changed": False, "result": text}
+
+    def run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None) -> Answer:
+        """The typed results of ``steps``, as Host.run of the collection gives them."""
+        return read_answer(steps, self.answer_text(to_json(steps), secrets or {}))
+
+    def answer_text(self, text: str, secrets: Mapping[str, str]) -> str:
+        """The JSON text that the script would give for the one it takes."""
+        steps = json.loads(text)
+        self.calls.append(steps)
+        self.secrets.append(secrets)
+        results: list[Raw] = []
+        previous_ok = True
         for step in steps:
             if step.get("only_if_previous_ok") and not previous_ok:
                 results.append({"skipped": True})
                 continue
             result = self.answer(step)
-            previous_ok = not (result.get("error") or result.get("timed_out") or result.get("exit_code"))
+            previous_ok = not any(result.get(name) for name in ("error", "timed_out", "exit_code", "failed"))
             results.append(result)
-        answer = {
-            "results": results,
-            "powershell": "5.1.20348.1",
-            "account": self.account,
-            "oem_code_page": self.oem_code_page,
-        }
-        return {"changed": False, "result": json.dumps(answer)}
+        return json.dumps(
+            {
+                "results": results,
+                "powershell": "5.1.20348.1",
+                "account": self.account,
+                "oem_code_page": self.oem_code_page,
+            }
+        )
 
     def answer(self, step: Raw) -> Raw:
         """One step's raw result; ``overrides`` (by op) come first."""
@@ -106,29 +132,33 @@ class FakeHost:
         return [[run["file"].rsplit("\\", 1)[-1], run["arguments"]] for run in flat]
 
     def _file(self, path: str) -> bytes | None:
-        return next((content for name, content in self.files.items() if name.lower() == path.lower()), None)
+        return next((content for name, content in self.files.items() if _key(name) == _key(path)), None)
 
     def _put(self, path: str, content: bytes | None) -> None:
-        for name in [name for name in self.files if name.lower() == path.lower()]:
+        for name in [name for name in self.files if _key(name) == _key(path)]:
             del self.files[name]
         if content is not None:
             self.files[path] = content
 
     def _in_folder(self, step: Raw) -> dict[str, bytes]:
-        folder = step["path"].lower().rstrip("\\") + "\\"
+        folder = _key(step["path"]).rstrip("\\") + "\\"
         inside = {
             name[len(folder) :]: content
             for name, content in self.files.items()
-            if name.lower().startswith(folder)
+            if _key(name).startswith(folder)
         }
         return {
             name: content
             for name, content in inside.items()
-            if "\\" not in name and fnmatch.fnmatch(name.lower(), step.get("pattern", "*").lower())
+            if "\\" not in _key(name) and fnmatch.fnmatch(name.lower(), step.get("pattern", "*").lower())
         }
 
     def _run(self, step: Raw) -> Raw:
-        tool = next((tool for path, tool in self.tools.items() if path.lower() == step["file"].lower()), None)
+        named = [*(step.get("secret_environment") or {}).values(), step.get("secret_stdin")]
+        for name in named:
+            if name and name not in self.secrets[-1]:
+                return failure(f"no secret named '{name}' came with these steps", -2146233087, RUNTIME)
+        tool = next((tool for path, tool in self.tools.items() if _key(path) == _key(step["file"])), None)
         return tool(step) if tool else failure("The system cannot find the file specified")
 
     def _together(self, step: Raw) -> Raw:
@@ -142,11 +172,12 @@ class FakeHost:
 
     def _read(self, step: Raw) -> Raw:
         content = self._file(step["path"])
-        return (
-            {"exists": False}
-            if content is None
-            else {"exists": True, "base64": base64.b64encode(content).decode()}
-        )
+        if content is None:
+            return {"exists": False}
+        if len(content) > step.get("limit", len(content)):
+            text = f"{step['path']} has {len(content)} bytes, more than the limit of {step['limit']}"
+            return failure(text, -2146233087, RUNTIME)
+        return {"exists": True, "base64": base64.b64encode(content).decode()}
 
     def _read_folder(self, step: Raw) -> Raw:
         files = [
@@ -167,13 +198,18 @@ class FakeHost:
         return {}
 
     def _copy(self, step: Raw) -> Raw:
+        content = self._file(step["path"])
+        if content is None:
+            return not_found(step["path"])
         if self._file(step["target"]) is not None:
-            return failure("The file exists", 80, "System.IO.IOException")
-        self._put(step["target"], self._file(step["path"]))
+            return failure("The file exists", -2147024816, "System.IO.IOException")
+        self._put(step["target"], content)
         return {}
 
     def _move(self, step: Raw) -> Raw:
         content = self._file(step["path"])
+        if content is None:
+            return not_found(step["path"])
         self._put(step["path"], None)
         self._put(step["target"], content)
         return {}
@@ -192,7 +228,8 @@ class FakeHost:
         )
 
     def _version(self, step: Raw) -> Raw:
-        version = self.versions.get(step["path"])
+        default = None if self._file(step["path"]) is None else "0.0.0.0"
+        version = self.versions.get(step["path"], default)
         return (
             {"exists": False}
             if version is None
@@ -200,6 +237,8 @@ class FakeHost:
         )
 
     def _registry(self, step: Raw) -> Raw:
+        if step["path"].partition("\\")[0] not in ("HKLM", "HKCU", "HKU"):
+            return failure(f"unknown registry hive '{step['path']}'", -2146233087, RUNTIME)
         return self.registry.get(f"{step['path']}|{step['name']}", {"exists": False})
 
     def _registry_children(self, step: Raw) -> Raw:
@@ -261,3 +300,8 @@ def run_action(
     made._execute_module = host
     result: Raw = made.run(task_vars={})
     return result
+
+
+def _key(path: str) -> str:
+    """What two paths of one file have in common."""
+    return path.replace("/", "\\").lower()
