@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from support.kept_powershell import Kept
 from support.posix_scenes import PARTS, Batch, Scene
 from support.step_shell import need
 
@@ -36,9 +37,13 @@ def outcome(
         if scene.__name__ not in done:
             part = next(part for part in PARTS if scene in part)
             folder = tmp_path_factory.mktemp(PLACES[scene.__name__])
-            done.update(
-                Batch([one for one in part if one in chosen], folder, need(ansible=True)).play().outcomes
-            )
+            powershell = need(ansible=True)
+            kept = Kept(powershell)
+            try:
+                scenes = [one for one in part if one in chosen]
+                done.update(Batch(scenes, folder, powershell, "kept", kept.environment).play().outcomes)
+            finally:
+                kept.close()
         return done[scene.__name__]
 
     return of
