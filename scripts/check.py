@@ -125,7 +125,10 @@ def unit() -> list[Outcome]:
 
 
 def integration() -> list[Outcome]:
-    return [molecule("softhsm"), pytest("integration", "tests/integration")]
+    return [
+        molecule("softhsm"),
+        pytest("integration", "-n", CORES, "--dist", "loadfile", "tests/integration"),
+    ]
 
 
 def molecule(scenario: str) -> Outcome:

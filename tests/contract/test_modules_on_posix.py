@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from support.kept_powershell import Kept
 from support.playbook import ROOT
 from support.posix_scenes import NOT_HERE, PARTS, SCENES, Batch, Done, Scene
 from support.step_shell import lacking_ansible, need
@@ -40,7 +41,13 @@ def played(
     def of(part: int) -> Batch:
         if part not in done:
             scenes = [one for one in PARTS[part] if one in chosen]
-            done[part] = Batch(scenes, tmp_path_factory.mktemp(GROUPS[part]), need(ansible=True)).play()
+            powershell = need(ansible=True)
+            kept = Kept(powershell)
+            try:
+                folder = tmp_path_factory.mktemp(GROUPS[part])
+                done[part] = Batch(scenes, folder, powershell, "kept", kept.environment).play()
+            finally:
+                kept.close()
         return done[part]
 
     return of

@@ -6,6 +6,7 @@ exit codes of 32 bits, a child's end.
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,16 @@ def test_run_that_ended_in_time_ends_nobody(evaluate: Evaluate) -> None:
     assert (result["exit_code"], result["timed_out"]) == (3, False)
 
 
+@pytest.mark.parametrize(("elapsed", "left"), [(0, 60_000), (45_000, 15_000), (70_000, 0)])
+def test_time_that_a_run_has_had_is_not_given_again(elapsed: int, left: int, evaluate: Evaluate) -> None:
+    waits = evaluate(
+        "$process = New-Process 0 $true; $run = New-Run $process 60000\n"
+        f"$run.clock = [pscustomobject]@{{ ElapsedMilliseconds = {elapsed} }}\n"
+        "[void](Complete-Run $run); ,@($process.Waits)"
+    )
+    assert waits == [left]
+
+
 @pytest.mark.parametrize(
     ("exception", "code", "message"),
     [
@@ -141,3 +152,37 @@ def test_name_beside_a_file_is_never_the_file_s_own(tmp_path: Path, evaluate: Ev
     )
     assert len(made) == 40
     assert str(tmp_path / "a") not in made
+
+
+STREAM = r"""
+$text = ($functions | Where-Object { $_.Name -eq 'Add-FileBytes' }).Extent.Text.Replace('[System.IO.FileStream]::new(', 'New-Stream @(')
+. ([scriptblock]::Create($text))
+$calls = New-Object System.Collections.ArrayList
+function New-Stream($Arguments) {
+    [void]$calls.Add("open $($Arguments[1..3] -join ' ')")
+    $stream = [pscustomobject]@{ Length = 0; Calls = $calls }
+    $stream | Add-Member -MemberType ScriptMethod -Name Write -Value { param($bytes, $begin, $count) [void]$this.Calls.Add("write $count") }
+    $stream | Add-Member -MemberType ScriptMethod -Name Flush -Value { param($disk) [void]$this.Calls.Add("flush $disk") }
+    $stream | Add-Member -MemberType ScriptMethod -Name Dispose -Value { [void]$this.Calls.Add('dispose') }
+    $stream
+}
+"""
+"""Add-FileBytes with a stand-in for its stream: what reached the disk shows only where the power fails, and no POSIX
+system knows a file that others may read and not write.
+"""
+
+
+def test_added_line_is_on_the_disk_and_nobody_writes_meanwhile(evaluate: Evaluate) -> None:
+    calls = evaluate(
+        f"{STREAM}[void](Add-FileBytes ([pscustomobject]@{{ path = 'f'; base64 = 'b25lCg==' }})); ,@($calls)"
+    )
+    assert calls == ["open OpenOrCreate ReadWrite Read", "write 4", "flush True", "dispose"]
+
+
+def test_answer_names_the_powershell_and_the_account(
+    server: Callable[[], pwsh.Server], tmp_path: Path, powershell_version: str
+) -> None:
+    answer = json.loads(server().call(tmp_path, "[]", None, {}).text)
+    assert f"PowerShell {answer['powershell']}" == powershell_version
+    assert answer["account"].rpartition("\\")[2].casefold() == getpass.getuser().casefold()
+    assert answer["account"].rpartition("\\")[0]

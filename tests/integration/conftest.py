@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab for the tests of this folder, and a bench to run tasks on its hosts as a user would: by
 ansible-playbook.
+
+Files run side by side and in any order: each worker of pytest-xdist has a lab of its own, and a file begins on a
+fleet that site.yml has just set right. A test that needs hosts as they never are again takes ``bare``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,27 +117,36 @@ class Bench:
         return run.of("task 0").result
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What wants bare hosts comes before what makes them sign: both are the same fleet."""
-    items.sort(key=lambda item: "fleet" in getattr(item, "fixturenames", ()))
-
-
-@pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A fleet of five bare hosts: English, German, French and Chinese, with both client SDKs."""
-    folder = tmp_path_factory.mktemp("lab")
+@contextmanager
+def running(folder: Path, fleet: Mapping[str, Any]) -> Iterator[Control]:
+    """A lab with the hosts that ``fleet`` describes, until the end of the block. Its state is in ``folder``."""
     description = folder / "fleet.yml"
-    description.write_text(json.dumps(FLEET), encoding="utf-8")
+    description.write_text(json.dumps(fleet), encoding="utf-8")
     control = start(folder / "state", str(description))
     try:
-        yield Bench(control)
+        yield control
     finally:
         control.stop()
 
 
 @pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A fleet of five hosts: English, German, French and Chinese, with both client SDKs. In no particular state."""
+    with running(tmp_path_factory.mktemp("lab"), FLEET) as control:
+        yield Bench(control)
+
+
+@pytest.fixture
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """The same five hosts in a lab of their own, on which nothing was done yet."""
+    with running(tmp_path_factory.mktemp("bare"), FLEET) as control:
+        yield Bench(control)
+
+
+@pytest.fixture(scope="module")
 def fleet(bench: Bench) -> Bench:
-    """The same fleet after site.yml: every host can sign."""
+    """The fleet after site.yml: every host can sign, whatever the file before this one did to it."""
+    bench.lab.clear()
     run = bench.play("cloudhsm.codesign.site")
     assert run.returncode == 0, run.output[-6000:]
     return bench

@@ -296,13 +296,11 @@ def _door(bench: Bench, example: Example) -> list[Task]:
 
 
 def restore(bench: Bench) -> None:
-    """The fleet as it was."""
+    """Nothing of the examples is left for which site.yml does not care."""
     for host, folder in FOLDERS:
         bench.lab.remove(host, folder)
     # Only a certificate that is imported anew has no friendly name at all.
     assert bench.lab.damage("en5", "certificate") > 0
-    site = bench.play(f"{COLLECTION}.site")
-    assert site.returncode == 0, site.output[-6000:]
 
 
 def _pki(bench: Bench) -> Path:

@@ -6,7 +6,6 @@ and named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -313,7 +312,7 @@ FINDINGS: list[tuple[str, tuple[str, ...], dict[str, Any], list[str], str]] = [
 
 
 @pytest.fixture(scope="module")
-def info(fleet: Bench, broken: dict[str, Scene]) -> Iterator[dict[str, Scene]]:
+def info(fleet: Bench, broken: dict[str, Scene]) -> dict[str, Scene]:
     """What win_codesign_info says of hosts that lose one thing after the other."""
     want = {**wanted(fleet), "identities": IDENTITIES, "signtool_path": SIGNTOOL}
     scenes = {}
@@ -331,9 +330,7 @@ def info(fleet: Bench, broken: dict[str, Scene]) -> Iterator[dict[str, Scene]]:
             Case("SignTool alone", INFO, {"gather": ["signtool"], "signtool_path": SIGNTOOL}),
         ]
         scenes[host] = play(fleet, (host,), cases, "-e", f"lab_pki={fleet.lab.info['pki']}")
-    yield scenes
-    repaired = fleet.play("cloudhsm.codesign.site")
-    assert repaired.returncode == 0, repaired.output[-4000:]
+    return scenes
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.control.process import start
 from support.playbook import PlaybookRun, run_playbook
 
-from .conftest import COLLECTIONS, Bench
+from .conftest import COLLECTIONS, Bench, running
 
 CUSTOMER_CA = r"C:\ProgramData\Amazon\CloudHSM\customerCA.crt"
 OPTIONAL = ("codesign_client_sdk", "codesign_hsm_type", "codesign_customer_ca")
@@ -26,11 +25,8 @@ OPTIONAL = ("codesign_client_sdk", "codesign_hsm_type", "codesign_customer_ca")
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Path]]:
     folder = tmp_path_factory.mktemp("defaults")
-    description = folder / "fleet.yml"
     fleet = {"hosts": {"plain": {}}, "cluster": {"hsm_type": "hsm2m", "hsms": 2}, "certificates": "all"}
-    description.write_text(json.dumps(fleet), encoding="utf-8")
-    control = start(folder / "state", str(description))
-    try:
+    with running(folder, fleet) as control:
         given = yaml.safe_load(control.inventory.read_text(encoding="utf-8"))
         windows = given["all"]["children"]["windows"]
         for variables in (windows["vars"], *windows["hosts"].values()):
@@ -42,8 +38,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Pat
         issuer = (Path(control.info["pki"]) / "customerCA.crt").read_bytes()
         control.write("plain", CUSTOMER_CA, issuer)
         yield Bench(control), inventory
-    finally:
-        control.stop()
 
 
 def play(plain: tuple[Bench, Path], playbook: str, *extra: str) -> PlaybookRun:

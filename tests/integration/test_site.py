@@ -20,15 +20,15 @@ def calls(bench: Bench, host: str, since: int) -> list[str]:
     return [call["module"] for call in bench.lab.calls(host, since)]
 
 
-def test_check_mode_on_bare_hosts_predicts_and_changes_nothing(bench: Bench) -> None:
-    before = bench.lab.last()
-    run = bench.play("cloudhsm.codesign.site", "--check", "--diff")
+def test_check_mode_on_bare_hosts_predicts_and_changes_nothing(bare: Bench) -> None:
+    before = bare.lab.last()
+    run = bare.play("cloudhsm.codesign.site", "--check", "--diff")
     assert run.returncode == 0, run.output[-4000:]
     predicted = {host: {result.role for result in run.changed(host)} for host in HOSTS}
     assert predicted == {host: set(ROLES) for host in HOSTS}
     # The real win_package and win_get_url download in check mode too, into a temporary file.
     written = {
-        entry["by"] for entry in bench.lab.record("file", since=before) if "\\Temp\\" not in entry["path"]
+        entry["by"] for entry in bare.lab.record("file", since=before) if "\\Temp\\" not in entry["path"]
     }
     assert written == set()
 

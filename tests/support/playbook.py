@@ -74,6 +74,7 @@ def environment(collections: Sequence[Path]) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(str(path) for path in collections),
         "ANSIBLE_CALLBACK_PLUGINS": str(SUPPORT / "callback_plugins"),
         "ANSIBLE_ACTION_PLUGINS": str(SUPPORT / "action_plugins"),
+        "ANSIBLE_CONNECTION_PLUGINS": str(SUPPORT / "connection_plugins"),
         "ANSIBLE_CALLBACKS_ENABLED": "run_record",
         "ANSIBLE_CONFIG": str(SUPPORT / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",

@@ -57,16 +57,17 @@ class Machine:
     name: str
     folder: Path
     powershell: str
+    connection: str = "local"
 
     @classmethod
-    def create(cls, name: str, folder: Path, powershell: str) -> Machine:
+    def create(cls, name: str, folder: Path, powershell: str, connection: str = "local") -> Machine:
         (folder / BUILD).mkdir(parents=True)
-        return cls(name, folder, powershell)
+        return cls(name, folder, powershell, connection)
 
     def inventory(self) -> dict[str, Any]:
         """Its variables as a host."""
         return {
-            "ansible_connection": "local",
+            "ansible_connection": self.connection,
             "ansible_pwsh_interpreter": self.powershell,
             "ansible_python_interpreter": sys.executable,
             # Without it the call, secrets included, would lie in a file of the target while it runs.

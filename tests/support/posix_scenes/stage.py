@@ -19,9 +19,6 @@ from support.playbook import ROOT, PlaybookRun, TaskResult, run_playbook
 from support.posix_scenes.machine import Machine
 from support.stand_in_calls import FAULT, LOG, TASK
 
-SHORT_LIVED = {"DOTNET_TieredPGO": "0", "DOTNET_gcConcurrent": "0", "DOTNET_GCgen0size": "0x6000000"}
-"""A process of a few seconds need not prepare for a long life: that saves a tenth of a call's work and changes nothing else."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -71,11 +68,16 @@ Scene = Callable[[Machine], Playing]
 
 @dataclass
 class Batch:
-    """``outcomes``: by the scene's name None for one that passed, else what it raised. ``done``: every task that was done."""
+    """``outcomes``: by the scene's name None for one that passed, else what it raised. ``done``: every task that was done.
+
+    ``connection``: Ansible's plugin that starts PowerShell, and ``environment`` what that needs on the hosts.
+    """
 
     scenes: Iterable[Scene]
     folder: Path
     powershell: str
+    connection: str = "local"
+    environment: Mapping[str, str] = field(default_factory=dict)
     outcomes: dict[str, BaseException | None] = field(default_factory=dict)
     done: list[Done] = field(default_factory=list)
     runs: int = 0
@@ -85,7 +87,7 @@ class Batch:
         waiting: dict[str, Sequence[Task]] = {}
         for scene in self.scenes:
             name = scene.__name__
-            machine = Machine.create(name, self.folder / name, self.powershell)
+            machine = Machine.create(name, self.folder / name, self.powershell, self.connection)
             playing[name] = (machine, scene(machine))
             self._go_on(name, playing[name][1], None, waiting)
         while waiting:
@@ -141,7 +143,7 @@ class Batch:
             "APPDATA": "appdata",
             LOG: str(machine.log),
             "POWERSHELL_TELEMETRY_OPTOUT": "1",
-            **SHORT_LIVED,
+            **self.environment,
         }
         play = {"hosts": machine.name, "gather_facts": False, "environment": variables, "tasks": entries}
         book = machine.folder / "play.yml"
