@@ -6,6 +6,7 @@ from that.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -167,6 +168,31 @@ def test_two_containers_of_one_key(fleet: Bench, life: Scene) -> None:
     assert scene.of("in use", host).link == "container"
     assert sorted(containers(fleet, host)) == sorted([name, copy])
     fleet.lab.remove(host, rf"{CONTAINERS}\{copy}")
+
+
+@pytest.mark.parametrize("host", ["zh5", "en3"])
+def test_a_second_certificate_beside_a_container_that_cannot_be_opened(
+    fleet: Bench, life: Scene, host: str
+) -> None:
+    (name,) = containers(fleet, host)
+    content = fleet.lab.read(host, rf"{CONTAINERS}\{name}")
+    assert content is not None
+    stale = json.dumps({**json.loads(content), "handle": 5, "name": "stale"}).encode()
+    asks = [put(host, rf"{CONTAINERS}\stale", stale)]
+    second = {"certificate_content": fleet.certificate("signing-second")}
+    made = play(fleet, (host,), [Case("second", IMPORT, second, asks=asks)]).of("second", host)
+    if host in SDK3:
+        assert (made.failed, made.link, "list of containers is damaged" in made.msg) == (
+            True,
+            "container",
+            True,
+        )
+    else:
+        assert (made.changed, made.result["proof"], made.calls) == (True, "new_file", 4), made.msg
+        assert "The containers that are there cannot be listed" in made.warnings
+        fleet.lab.remove(host, rf"{CONTAINERS}\{made.result['container']}")
+    fleet.lab.remove(host, rf"{CONTAINERS}\stale")
+    assert containers(fleet, host) == [name]
 
 
 # What is broken
