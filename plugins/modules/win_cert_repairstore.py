@@ -254,6 +254,13 @@ providers:
   elements: str
   sample:
     - Microsoft Software Key Storage Provider
+unreachable:
+  description: The HSMs that do not answer on TCP port 2223, where others do.
+  returned: failure, where some of several HSMs cannot be reached
+  type: list
+  elements: str
+  sample:
+    - 10.0.1.17
 exit_code:
   description: The exit code of C(cloudhsm-cli), with which the login was tried. Null where it ended without one.
   returned: failure, where the HSM refused that login

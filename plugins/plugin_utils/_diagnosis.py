@@ -44,6 +44,8 @@ LONGEST = 60
 """Seconds that a question may take, however long the task's own time limit is."""
 
 _OPEN = (ListingFailedError, UnexplainedError, UnreachableError, LoginRefusedError)
+_DETAILS = ("code", "exit_code", "output", "providers")
+"""What of an answer goes into the result, beside what was reported first."""
 _CLIENT = "Run the role cloudhsm.codesign.client."
 
 
@@ -133,13 +135,9 @@ def judge(context: Context, results: Sequence[Result], broken: BrokenLink) -> Br
     for question in order:
         found = question(context, answers)
         if found is not None:
-            found.details.update(
-                {
-                    **broken.details,
-                    "reported": broken.details.get("reported") or broken.problem,
-                    **found.details,
-                }
-            )
+            own = {name: value for name, value in found.details.items() if name in _DETAILS}
+            reported = broken.details.get("reported") or broken.problem
+            found.details = {**broken.details, "reported": reported, **own}
             return found
     closed = _closed(context, answers)
     if closed:

@@ -169,6 +169,23 @@ def test_two_containers_of_one_key(fleet: Bench, life: Scene) -> None:
     fleet.lab.remove(host, rf"{CONTAINERS}\{copy}")
 
 
+@pytest.mark.parametrize("host", ["zh5", "en3"])
+def test_a_second_certificate_where_certutil_cannot_list_the_containers(
+    fleet: Bench, life: Scene, host: str
+) -> None:
+    (name,) = containers(fleet, host)
+    second = {"certificate_content": fleet.certificate("signing-second")}
+    case = Case("second", IMPORT, second, faults=["key_list_fails:0x8009002D"])
+    made = play(fleet, (host,), [case]).of("second", host)
+    if host in SDK3:
+        assert (made.failed, made.changed, "0x8009002d" in made.msg) == (True, False, True)
+    else:
+        assert (made.changed, made.result["proof"], made.calls) == (True, "new_file", 4), made.msg
+        assert "The containers that are there cannot be listed" in made.warnings
+        fleet.lab.remove(host, rf"{CONTAINERS}\{made.result['container']}")
+    assert containers(fleet, host) == [name]
+
+
 # What is broken
 # -------------------------------------------------------------------------------------------------------
 

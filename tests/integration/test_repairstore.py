@@ -228,8 +228,8 @@ FAILURES: list[tuple[str, tuple[str, ...], dict[str, Any], str, str]] = [
     ("locked", SDK3, {"faults": ["fleet:user_locked"]}, "credential", "locked"),
     ("security group", SDK5, {"faults": ["hsm_unreachable"]}, "cluster", "security group"),
     ("security group", SDK3, {"faults": ["hsm_unreachable"]}, "cluster", "security group"),
-    ("foreign key", SDK5, {"faults": ["fleet:key_foreign"]}, "container", "found no container"),
-    ("on one HSM", SDK5, {"faults": ["fleet:key_unavailable"]}, "container", "found no container"),
+    ("foreign key", SDK5, {"faults": ["fleet:key_foreign"]}, "key", "is visible to this crypto user"),
+    ("on one HSM", SDK5, {"faults": ["fleet:key_unavailable"]}, "key", "is not on all HSMs of the cluster"),
     (
         "no effect",
         SDK5,

@@ -208,11 +208,11 @@ def _bad_certificates(signing: Signing, one: list[str]) -> list[Bad]:
         ),
         Bad(
             "no container",
-            "certificate",
-            [f"opens no key for the certificate {gone}", "test_key"],
+            "container",
+            [f"The key container gone, which the certificate {gone} is tied to, is gone"],
             one,
             by("signing-umlaut"),
-            3,
+            4,
         ),
         Bad(
             "no login",
@@ -496,9 +496,8 @@ def test_a_key_out_of_reach_is_no_missing_certificate(signing: Signing) -> None:
         signing.fleet.lab.fault(host, "hsm_unreachable")
     run = signing.run(signing.task("one", [rf"{FOLDER}\reach\a.exe"]), host=":".join(hosts))
     for host in hosts:
-        assert (
-            f"the provider opens no key for the certificate {signing.thumbprint()}" in run.of("one", host).msg
-        )
+        assert run.of("one", host).result["link"] == "cluster"
+        assert "This host cannot reach the HSM on TCP port 2223" in run.of("one", host).msg
         assert signing.survived(rf"{FOLDER}\reach\a.exe", host)
         assert signing.leftovers(host) == []
 

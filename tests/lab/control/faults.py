@@ -23,6 +23,7 @@ KNOWN = {
     "hang": "the program of the argument (its key in lab.tools, perhaps with its first word: hang:signtool sign) never ends by itself",
     "hsm_unreachable": "no connection to the HSMs from this host, or to the one of the argument",
     "key_cannot_sign": "the provider opens a key and does not sign with it; the code of the argument (0xCODE) or 0x80090029",
+    "key_list_fails": "certutil -key ends with the code of the argument (0xCODE)",
     "kmu_older_grammar": "key_mgmt_util prints as its older versions",
     "ksp_error": "the key storage provider answers SignTool with an error; ARGUMENT is [files signed before][:0xCODE]",
     "ksp_noise": "the provider writes lines of its own into the output of the program that loads it",

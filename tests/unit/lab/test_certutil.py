@@ -424,6 +424,13 @@ def test_a_repair_can_be_made_to_change_nothing(bench: Bench) -> None:
 # -----------------------------------------------------------------------------------------------------------------
 
 
+def test_a_list_of_keys_can_be_made_to_fail(bench: Bench) -> None:
+    host = bench.host()
+    host.faults.set("key_list_fails:0x8009002D", 1)
+    assert key_list(host, pin=True).exit_code == 0x8009002D
+    assert key_list(host, pin=True).exit_code == 0
+
+
 def test_key_lists_containers_and_shows_public_keys(bench: Bench) -> None:
     host = bench.host(3)
     name = container(bench, host)

@@ -41,6 +41,9 @@ def show(command: Command) -> None:
         command.line(f"{provider}:")
         return
     ksp.noise(command.process, provider)
+    code = command.process.fault("key_list_fails")
+    if code is not None:
+        raise Failure(int(code, 16))
     wanted = command.values[0] if command.values and command.values[0] != "-" else None
     entries = [(name, key) for name, key in _entries(command, provider) if wanted in (None, name)]
     if wanted is not None and not entries:
