@@ -244,7 +244,7 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
     key_type, key_size, modulus, point, public_key = "other", 0, "", "", b""
     if isinstance(key, rsa.RSAPublicKey):
         key_type, key_size = "RSA", key.key_size
-        modulus = f"{key.public_numbers().n:X}"
+        modulus = _modulus(key)
         public_key = key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
     elif isinstance(key, ec.EllipticCurvePublicKey):
         key_type, key_size = "EC", key.key_size
@@ -272,15 +272,19 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
     )
 
 
-def read_rsa(der: bytes) -> Optional[Tuple[int, int]]:
-    """Modulus and exponent of an RSA public key (PKCS#1, as certutil dumps it); None for anything else."""
+def rsa_modulus(der: bytes) -> str:
+    """The modulus of an RSA public key (PKCS#1, as certutil dumps it), as ``Certificate`` has it; "" for anything else."""
     if not HAS_CRYPTOGRAPHY:
-        return None
+        return ""
     try:
         key = load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm):
-        return None
-    return (key.public_numbers().n, key.public_numbers().e) if isinstance(key, rsa.RSAPublicKey) else None
+        return ""
+    return _modulus(key) if isinstance(key, rsa.RSAPublicKey) else ""
+
+
+def _modulus(key: rsa.RSAPublicKey) -> str:
+    return f"{key.public_numbers().n:X}"
 
 
 def serial_text(serial: int) -> str:
@@ -380,14 +384,6 @@ def check_for_signing(certificate: Certificate, now: datetime) -> Optional[str]:
     if certificate.key_type == "RSA" and certificate.key_size < SMALLEST_KEY:
         return f"{name} has an RSA key of {certificate.key_size} bits: code signing needs {SMALLEST_KEY} or more."
     return None
-
-
-def check_rsa(certificate: Certificate, purpose: str) -> Optional[str]:
-    """Why ``purpose`` cannot work with this key; None for an RSA key."""
-    if certificate.key_type == "RSA":
-        return None
-    kind = "an EC key" if certificate.key_type == "EC" else "a key that is not RSA"
-    return f"The certificate {certificate.thumbprint} has {kind}: {purpose} needs an RSA key."
 
 
 def _day(moment: datetime) -> str:

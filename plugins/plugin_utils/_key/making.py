@@ -94,11 +94,6 @@ class Proof:
     def matches(self, wanted: Wanted, containers: Sequence[str]) -> tuple[str, ...]:
         return matching(wanted, self.keys or (), containers)
 
-    @property
-    def silent(self) -> tuple[str, ...]:
-        """The containers for which no public key is shown."""
-        return tuple(key.name for key in self.keys or () if says_nothing(key))
-
 
 def read_proof(result: Result) -> Proof:
     """What certutil -v -key said. Success is its exit code."""

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Sequence
 
-from ....module_utils._certificate import read_rsa
+from ....module_utils._certificate import rsa_modulus
 from .text import ParseError, is_end, lines_of
 
 
@@ -31,7 +31,6 @@ class KeyContainer:
     unique_name: str | None = None
     algorithm: str = ""
     modulus: str = ""
-    exponent: int = 0
     point: str = ""
 
 
@@ -70,14 +69,12 @@ def parse_keys(text: str) -> KeyListing:
             group = group if open_names and not line else []
         elif group and (_ALGORITHM.fullmatch(item.group(1)) or _UNOPENED.search(line)):
             opened = not _UNOPENED.search(line)
-            modulus, exponent, point, broken = (
-                _public_key(lines[number + 1 :]) if opened else ("", 0, "", False)
-            )
+            modulus, point, broken = _public_key(lines[number + 1 :]) if opened else ("", "", False)
             damaged = damaged or broken or len(group) > 2
             if len(group) <= 2:
                 unique = group[1] if len(group) == 2 else None
                 algorithm = item.group(1) if opened else ""
-                containers.append(KeyContainer(group[0], unique, algorithm, modulus, exponent, point))
+                containers.append(KeyContainer(group[0], unique, algorithm, modulus, point))
             group = []
         elif not _IDENTITY.fullmatch(line):
             group.append(item.group(1))
@@ -86,8 +83,8 @@ def parse_keys(text: str) -> KeyListing:
     return KeyListing(tuple(containers), damaged or bool(group))
 
 
-def _public_key(lines: Sequence[str]) -> tuple[str, int, str, bool]:
-    """Modulus, exponent or point of the dump that follows a container's algorithm before anything else with
+def _public_key(lines: Sequence[str]) -> tuple[str, str, bool]:
+    """Modulus or point of the dump that follows a container's algorithm before anything else with
     its indentation; and whether it is damaged.
     """
     data = bytearray()
@@ -95,18 +92,18 @@ def _public_key(lines: Sequence[str]) -> tuple[str, int, str, bool]:
         match = _DUMP.fullmatch(line)
         if match:
             if int(match.group(1), 16) != len(data):
-                return "", 0, "", True
+                return "", "", True
             data += bytes.fromhex(match.group(2))
         elif line and (data or _ITEM.fullmatch(line) or is_end(line)):
             break
     if not data:
-        return "", 0, "", False
-    key = read_rsa(bytes(data))
-    if key is not None:
-        return f"{key[0]:X}", key[1], "", False
+        return "", "", False
+    modulus = rsa_modulus(bytes(data))
+    if modulus:
+        return modulus, "", False
     if data[:1] == b"\x04" and len(data) in (65, 97, 133):
-        return "", 0, data.hex(), False
-    return "", 0, "", True
+        return "", data.hex(), False
+    return "", "", True
 
 
 # -csplist
