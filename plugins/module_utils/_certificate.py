@@ -70,7 +70,6 @@ class Certificate:
     public_key: bytes
     usages: Tuple[str, ...]
     is_ca: bool
-    self_issued: bool
 
     @property
     def is_code_signing(self) -> bool:
@@ -259,7 +258,6 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
         public_key=public_key,
         usages=_usages(certificate),
         is_ca=_is_ca(certificate),
-        self_issued=certificate.subject == certificate.issuer,
     )
 
 
@@ -360,14 +358,6 @@ def check_for_signing(certificate: Certificate, now: datetime) -> Optional[str]:
     if certificate.key_type == "RSA" and certificate.key_size < SMALLEST_KEY:
         return f"{name} has an RSA key of {certificate.key_size} bits: code signing needs {SMALLEST_KEY} or more."
     return None
-
-
-def check_rsa(certificate: Certificate, purpose: str) -> Optional[str]:
-    """Why ``purpose`` cannot work with this key; None for an RSA key."""
-    if certificate.key_type == "RSA":
-        return None
-    kind = "an EC key" if certificate.key_type == "EC" else "a key that is not RSA"
-    return f"The certificate {certificate.thumbprint} has {kind}: {purpose} needs an RSA key."
 
 
 def _day(moment: datetime) -> str:

@@ -27,10 +27,10 @@ from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import Ac
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
-    write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 from support.fake_host import Raw, failure, run_action
+from support.store_blobs import write_blob
 from tests.unit.plugins.certificates import FAULTS, unreadable
 
 URL = "http://tsa.example.com/ts"

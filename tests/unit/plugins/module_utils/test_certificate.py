@@ -123,7 +123,6 @@ def test_every_form_of_the_same_certificate(data: bytes) -> None:
     assert (read.key_type, read.key_size, read.point) == ("RSA", 2048, "")
     assert read.is_code_signing
     assert not read.is_ca
-    assert read.self_issued
     assert form.read_certificate(read.pem.encode()) == read
 
 
@@ -147,10 +146,6 @@ def test_an_ec_certificate_has_a_point_and_no_modulus() -> None:
 def test_another_key_is_neither() -> None:
     read = form.read_certificate(make(kind="ed25519"))
     assert (read.key_type, read.modulus, read.point) == ("other", "", "")
-    assert (
-        form.check_rsa(read, "key_mgmt_util")
-        == f"The certificate {read.thumbprint} has a key that is not RSA: key_mgmt_util needs an RSA key."
-    )
 
 
 @pytest.mark.parametrize(
@@ -282,15 +277,6 @@ def test_what_keeps_a_certificate_from_signing(der: bytes, problem: str | None) 
     assert said == (
         problem if problem is None else f"The certificate {read.thumbprint} (Example Signing) {problem}"
     )
-
-
-def test_key_mgmt_util_cannot_find_an_ec_key() -> None:
-    read = form.read_certificate(make(kind="ec"))
-    assert (
-        form.check_rsa(read, "key_mgmt_util")
-        == f"The certificate {read.thumbprint} has an EC key: key_mgmt_util needs an RSA key."
-    )
-    assert form.check_rsa(form.read_certificate(LEAF), "key_mgmt_util") is None
 
 
 THUMBPRINT = "7AA3A24DD6641F971C1F513B4542CD828D0D634C"

@@ -40,7 +40,6 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
-    write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import association
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import repair as association_plan
@@ -48,6 +47,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.associati
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import NotInStoreError
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.repair import Access, KeyTest
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
+from support.store_blobs import write_blob
 
 KSP = "Cavium Key Storage Provider"
 PRIVATE = ec.generate_private_key(ec.SECP256R1())

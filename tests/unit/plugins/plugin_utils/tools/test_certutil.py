@@ -15,6 +15,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.certutil.
     Verdict,
     read_verdict,
 )
+from support.property_files import association_of, parse_property_file
 
 KSP = "Cavium Key Storage Provider"
 
@@ -33,7 +34,6 @@ KSP = "Cavium Key Storage Provider"
         (certutil.repair_by_file_argv("My", "AB", "f.inf", "CurrentUser"), "-user -repairstore My AB f.inf"),
         (certutil.key_argv("KSP"), "-v -csp KSP -key"),
         (certutil.key_argv("KSP", verbose=False, store_location="CurrentUser"), "-user -csp KSP -key"),
-        (certutil.delete_key_argv("KSP", "c"), "-csp KSP -delkey c"),
         (certutil.csplist_argv(), "-csplist"),
     ],
 )
@@ -66,14 +66,14 @@ def test_the_friendly_name_alone_leaves_the_association_alone() -> None:
 
 def test_taking_the_association_away() -> None:
     assert certutil.removal_file() == b"[Properties]\r\n2 =\r\n"
-    assert certutil.parse_property_file(certutil.removal_file().decode()) == {2: None}
-    assert certutil.association_of(certutil.removal_file().decode()) is None
+    assert parse_property_file(certutil.removal_file().decode()) == {2: None}
+    assert association_of(certutil.removal_file().decode()) is None
 
 
 def test_letters_that_are_not_ascii_are_written_as_utf16() -> None:
     content = certutil.property_file(KeyProvInfo("Schlüssel", KSP))
     assert content[:2] == b"\xff\xfe"
-    assert certutil.association_of(content.decode("utf-16")) == KeyProvInfo("Schlüssel", KSP)
+    assert association_of(content.decode("utf-16")) == KeyProvInfo("Schlüssel", KSP)
 
 
 NAMES = st.text(
@@ -90,8 +90,8 @@ def test_a_property_file_is_read_back(
     key = KeyProvInfo(container, provider, kind, flags, key_spec)
     content = certutil.property_file(key, name)
     text = content.decode("utf-16" if content[:2] == b"\xff\xfe" else "ascii")
-    assert certutil.association_of(text) == key
-    assert certutil.parse_property_file(text).get(11) == name
+    assert association_of(text) == key
+    assert parse_property_file(text).get(11) == name
 
 
 @pytest.mark.parametrize("bad", ['a"b', "a&b", "a\r\n[Properties]", "a\x00b"])
@@ -121,11 +121,11 @@ Signature = "$Windows NT$"
 
 
 def test_a_property_file_written_by_hand() -> None:
-    properties = certutil.parse_property_file(INDENTED)
+    properties = parse_property_file(INDENTED)
     assert properties[19] == ""
     assert properties[11] is None
     assert properties[9] == "1.3.6.1.5.5.7.3.3; not a remark"
-    assert certutil.association_of(INDENTED) == KeyProvInfo("my container", "crypto CSP", 1, 0x20, 2)
+    assert association_of(INDENTED) == KeyProvInfo("my container", "crypto CSP", 1, 0x20, 2)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_property_file_written_by_hand() -> None:
 )
 def test_what_is_no_property_file_is_refused(text: str) -> None:
     with pytest.raises(certutil.ParseError):
-        certutil.parse_property_file(text)
+        parse_property_file(text)
 
 
 # The sentences on the key
