@@ -70,7 +70,6 @@ class Certificate:
     public_key: bytes
     usages: Tuple[str, ...]
     is_ca: bool
-    self_issued: bool
 
     @property
     def is_code_signing(self) -> bool:
@@ -268,7 +267,6 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
         public_key=public_key,
         usages=_usages(certificate),
         is_ca=_is_ca(certificate),
-        self_issued=certificate.subject == certificate.issuer,
     )
 
 

@@ -217,7 +217,6 @@ class ReadRegistry(Step):
     op: ClassVar[str] = "registry"
     path: str
     name: str
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "name": self.name}
@@ -233,7 +232,6 @@ class ReadRegistryChildren(Step):
     op: ClassVar[str] = "registry_children"
     path: str
     name: str
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "name": self.name}
@@ -274,7 +272,6 @@ class ReadFile(Step):
     op: ClassVar[str] = "read"
     path: str
     limit: int = 1_000_000
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "limit": self.limit}
@@ -293,7 +290,6 @@ class ReadFolder(Step):
     path: str
     pattern: str = "*"
     limit: int = 1_000_000
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "pattern": self.pattern, "limit": self.limit}
@@ -318,7 +314,6 @@ class WriteFile(Step):
     path: str
     content: bytes
     temporary: bool = False
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
@@ -354,7 +349,6 @@ class CopyFile(Step):
     writes: ClassVar[bool] = True
     path: str
     target: str
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "target": self.target}
@@ -371,7 +365,6 @@ class MoveFile(Step):
     writes: ClassVar[bool] = True
     path: str
     target: str
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "target": self.target}
@@ -388,7 +381,6 @@ class RemoveFile(Step):
     writes: ClassVar[bool] = True
     path: str
     temporary: bool = False
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path}
@@ -403,7 +395,6 @@ class Digest(Step):
 
     op: ClassVar[str] = "digest"
     path: str
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path}
@@ -418,7 +409,6 @@ class Version(Step):
 
     op: ClassVar[str] = "version"
     path: str
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path}
@@ -440,7 +430,6 @@ class ReadAccess(Step):
     path: str
     accounts: Tuple[str, ...] = ()
     pattern: str = "*"
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "pattern": self.pattern, "accounts": list(self.accounts)}
@@ -457,7 +446,6 @@ class ReadAccess(Step):
 class Service(Step):
     op: ClassVar[str] = "service"
     name: str
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"name": self.name}
@@ -476,7 +464,6 @@ class Connect(Step):
     address: str
     port: int
     timeout: int = 5
-    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"address": self.address, "port": self.port, "timeout": self.timeout}

@@ -18,7 +18,6 @@ from typing import Mapping
 from ...module_utils._findings import quoted
 
 CERTIFICATE = 32
-SHA1_HASH = 3
 KEY_PROV_INFO = 2
 FRIENDLY_NAME = 11
 ARCHIVED = 19
@@ -136,34 +135,6 @@ def _text(data: bytes, offset: int, what: str) -> str:
     raise StoreBlobError(f"the store entry is damaged: the {what} has no end")
 
 
-def write_blob(certificate: StoredCertificate) -> bytes:
-    """The blob with ``certificate``'s fields; the other properties stand as they are."""
-    properties = {
-        number: data
-        for number, data in certificate.properties.items()
-        if number not in (CERTIFICATE, KEY_PROV_INFO, FRIENDLY_NAME)
-    }
-    if certificate.key is not None:
-        properties[KEY_PROV_INFO] = write_key_prov_info(certificate.key)
-    if certificate.friendly_name is not None:
-        properties[FRIENDLY_NAME] = certificate.friendly_name.encode("utf-16-le") + b"\x00\x00"
-    if certificate.archived:
-        properties.setdefault(ARCHIVED, b"")
-    else:
-        properties.pop(ARCHIVED, None)
-    elements = [*sorted(properties.items()), (CERTIFICATE, certificate.der)]
-    return b"".join(_ELEMENT.pack(number, _ENCODING, len(data)) + data for number, data in elements)
-
-
-def write_key_prov_info(key: KeyProvInfo) -> bytes:
-    container = key.container.encode("utf-16-le") + b"\x00\x00"
-    provider = key.provider.encode("utf-16-le") + b"\x00\x00"
-    numbers = _INFO.pack(
-        _INFO.size, _INFO.size + len(container), key.provider_type, key.flags, 0, 0, key.key_spec
-    )
-    return numbers + container + provider
-
-
 # Where it lies
 # --------------------------------------------------------------------------------------------------------
 
@@ -185,11 +156,6 @@ def store_key(store_name: str, store_location: str) -> str:
 def certificates_key(store_name: str, store_location: str) -> str:
     """The registry key below which a store's certificates lie, each under its thumbprint."""
     return store_key(store_name, store_location) + r"\Certificates"
-
-
-def certificate_key(store_name: str, store_location: str, thumbprint: str) -> str:
-    """The registry key of one certificate; its blob is the value ``Blob``."""
-    return certificates_key(store_name, store_location) + "\\" + thumbprint
 
 
 _STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._\-]{0,62}")

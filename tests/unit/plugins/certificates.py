@@ -22,8 +22,8 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate imp
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
-    write_blob,
 )
+from support.store_blobs import write_blob
 
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
 

@@ -27,14 +27,11 @@ __all__ = [
     "ParseError",
     "Provider",
     "ProviderListing",
-    "association_of",
     "check_inf_value",
     "csplist_argv",
-    "delete_key_argv",
     "key_argv",
     "parse_csplist",
     "parse_keys",
-    "parse_property_file",
     "property_file",
     "removal_file",
     "repair_by_file_argv",
@@ -69,11 +66,6 @@ def repair_by_file_argv(
 def key_argv(provider: str, verbose: bool = True, store_location: str = "LocalMachine") -> tuple[str, ...]:
     """Lists a provider's key containers; verbose with their public keys, for which every key is opened."""
     return (*(("-v",) if verbose else ()), *_user(store_location), "-csp", provider, "-key")
-
-
-def delete_key_argv(provider: str, container: str, store_location: str = "LocalMachine") -> tuple[str, ...]:
-    """Deletes a key container."""
-    return (*_user(store_location), "-csp", provider, "-delkey", container)
 
 
 def csplist_argv() -> tuple[str, ...]:
@@ -133,58 +125,3 @@ def check_inf_value(text: str) -> str | None:
         if bad
         else None
     )
-
-
-def parse_property_file(text: str) -> dict[int, str | None]:
-    """The properties of such a file by number, their continued lines put together; None for one that is to be
-    taken away.
-    """
-    properties: dict[int, str | None] = {}
-    current: int | None = None
-    inside = False
-    for raw in text.splitlines():
-        line = _without_remark(raw).strip()
-        if line.startswith("["):
-            inside = line.lower() == "[properties]"
-            continue
-        name, equals, value = line.partition("=")
-        if not inside or not equals:
-            continue
-        bare = value.strip()
-        value = bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] == '"' else bare
-        if name.strip().lower() == "_continue_":
-            if current is None:
-                raise ParseError("a _continue_ line stands before the first property")
-            properties[current] = (properties[current] or "") + value
-        elif name.strip().isdigit():
-            current = int(name.strip())
-            content = "" if bare.lower() == "empty" else value.replace("{text}", "", 1)
-            properties[current] = None if not bare else content
-        else:
-            raise ParseError(f"the property file has an unknown line: {raw.strip()}")
-    if not properties:
-        raise ParseError("this is no property file of certutil: it has no [Properties] with a number")
-    return properties
-
-
-def _without_remark(line: str) -> str:
-    quoted = False
-    for position, char in enumerate(line):
-        if char == '"':
-            quoted = not quoted
-        elif char == ";" and not quoted:
-            return line[:position]
-    return line
-
-
-def association_of(text: str) -> KeyProvInfo | None:
-    """The association that property 2 of such a file stands for; None when it is taken away or not mentioned."""
-    value = parse_property_file(text).get(KEY_PROV_INFO)
-    if not value:
-        return None
-    items: dict[str, str] = {}
-    for item in value.split("&"):
-        name, _equals, content = item.partition("=")
-        items[name.strip().lower()] = content.strip()
-    numbers = [int(items.get(name.lower()) or "0", 0) for name in _PROPERTY_ITEMS[2:]]
-    return KeyProvInfo(items.get("container", ""), items.get("provider", ""), *numbers)

@@ -27,9 +27,7 @@ from ansible_collections.cloudhsm.codesign.plugins.modules import win_cert_repai
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
-    certificate_key,
     read_blob,
-    write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, key_signature
 from support.fake_host import (
@@ -39,6 +37,8 @@ from support.fake_host import (
     ran,
     run_action,
 )
+from support.property_files import association_of, parse_property_file
+from support.store_blobs import certificate_key, write_blob
 from tests.unit.plugins.certificates import FAULTS, unreadable
 
 KSP = "Cavium Key Storage Provider"
@@ -98,8 +98,8 @@ class Certutil:
             key = self.found
         else:
             text = self.host.files[words[-1]].decode("ascii")
-            properties = certutil.parse_property_file(text)
-            key = certutil.association_of(text) if 2 in properties else key
+            properties = parse_property_file(text)
+            key = association_of(text) if 2 in properties else key
             name = properties.get(11, name)
         if not self.lies:
             put(self.host, key, name)

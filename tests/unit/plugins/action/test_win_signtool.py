@@ -28,11 +28,11 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cl
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
-    write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 from support.fake_host import Raw, failure, ran, run_action
+from support.store_blobs import write_blob
 from tests.unit.plugins.certificates import FAULTS, unreadable
 
 URL = "http://tsa.example.com/ts"

@@ -43,7 +43,6 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     StoredCertificate,
-    write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
     certificate as signing_certificate,
@@ -78,6 +77,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.
     ChainCertificate,
     Signature,
 )
+from support.store_blobs import write_blob
 from tests.unit.plugins.certificates import make
 
 LEAF = make("Example")

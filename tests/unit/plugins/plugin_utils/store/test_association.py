@@ -39,13 +39,13 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     KeyProvInfo,
     StoredCertificate,
-    write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import association
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import repair as association_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.association import Seen, Wanted
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.repair import Access
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
+from support.store_blobs import write_blob
 
 KSP = "Cavium Key Storage Provider"
 PRIVATE = ec.generate_private_key(ec.SECP256R1())

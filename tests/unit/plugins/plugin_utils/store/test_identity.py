@@ -18,10 +18,10 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     StoredCertificate,
-    write_blob,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import identity
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store import placed as placed_certificates
+from support.store_blobs import write_blob
 from tests.unit.plugins.certificates import NOW, blob, make
 
 ROOT, MIDDLE = (

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import KeyProvInfo
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil
+from support.property_files import association_of, parse_property_file
 
 KSP = "Cavium Key Storage Provider"
 
@@ -26,7 +27,6 @@ KSP = "Cavium Key Storage Provider"
         (certutil.repair_by_file_argv("My", "AB", "f.inf", "CurrentUser"), "-user -repairstore My AB f.inf"),
         (certutil.key_argv("KSP"), "-v -csp KSP -key"),
         (certutil.key_argv("KSP", verbose=False, store_location="CurrentUser"), "-user -csp KSP -key"),
-        (certutil.delete_key_argv("KSP", "c"), "-csp KSP -delkey c"),
         (certutil.csplist_argv(), "-csplist"),
     ],
 )
@@ -59,14 +59,14 @@ def test_the_friendly_name_alone_leaves_the_association_alone() -> None:
 
 def test_taking_the_association_away() -> None:
     assert certutil.removal_file() == b"[Properties]\r\n2 =\r\n"
-    assert certutil.parse_property_file(certutil.removal_file().decode()) == {2: None}
-    assert certutil.association_of(certutil.removal_file().decode()) is None
+    assert parse_property_file(certutil.removal_file().decode()) == {2: None}
+    assert association_of(certutil.removal_file().decode()) is None
 
 
 def test_letters_that_are_not_ascii_are_written_as_utf16() -> None:
     content = certutil.property_file(KeyProvInfo("Schlüssel", KSP))
     assert content[:2] == b"\xff\xfe"
-    assert certutil.association_of(content.decode("utf-16")) == KeyProvInfo("Schlüssel", KSP)
+    assert association_of(content.decode("utf-16")) == KeyProvInfo("Schlüssel", KSP)
 
 
 NAMES = st.text(
@@ -83,8 +83,8 @@ def test_a_property_file_is_read_back(
     key = KeyProvInfo(container, provider, kind, flags, key_spec)
     content = certutil.property_file(key, name)
     text = content.decode("utf-16" if content[:2] == b"\xff\xfe" else "ascii")
-    assert certutil.association_of(text) == key
-    assert certutil.parse_property_file(text).get(11) == name
+    assert association_of(text) == key
+    assert parse_property_file(text).get(11) == name
 
 
 @pytest.mark.parametrize("bad", ['a"b', "a&b", "a\r\n[Properties]", "a\x00b"])
@@ -114,11 +114,11 @@ Signature = "$Windows NT$"
 
 
 def test_a_property_file_written_by_hand() -> None:
-    properties = certutil.parse_property_file(INDENTED)
+    properties = parse_property_file(INDENTED)
     assert properties[19] == ""
     assert properties[11] is None
     assert properties[9] == "1.3.6.1.5.5.7.3.3; not a remark"
-    assert certutil.association_of(INDENTED) == KeyProvInfo("my container", "crypto CSP", 1, 0x20, 2)
+    assert association_of(INDENTED) == KeyProvInfo("my container", "crypto CSP", 1, 0x20, 2)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_property_file_written_by_hand() -> None:
 )
 def test_what_is_no_property_file_is_refused(text: str) -> None:
     with pytest.raises(certutil.ParseError):
-        certutil.parse_property_file(text)
+        parse_property_file(text)
 
 
 # Keys and providers
