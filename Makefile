@@ -8,6 +8,7 @@ PYTHON3 := $(shell for python in python3 /usr/bin/python3; do "$$python" -c "" 2
 PYTHON := .venv/bin/python
 LAB_STATE ?= build/lab
 FLEET ?= demo
+MUTANTS ?= 20
 CORES := $(shell nproc 2>/dev/null || echo 2)
 
 # ansible-core refuses to start in another locale's encoding than UTF-8.
@@ -19,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo test unit integration contract windows-host lint sanity docs-lint lab lab-stop bench clean
+.PHONY: help setup artifact demo test unit integration contract windows-host lint mutants sanity docs-lint lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -55,6 +56,9 @@ windows-host: setup  ## the whole way without the lab: WinRM, PowerShell for Win
 
 lint: setup  ## ansible-test sanity, ansible-lint, ruff, mypy, yamllint, antsibull-docs, antsibull-changelog; with a PowerShell, what 5.1 lacks
 	@$(PYTHON) scripts/check.py lint
+
+mutants: setup  ## wrong changes to a copy of the product, one by one: does a test notice? (MUTANTS=20 of each kind, SEED=number, ONLY=text)
+	@$(PYTHON) scripts/mutants.py --number $(MUTANTS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
 
 sanity: setup  ## ansible-test sanity alone
 	@$(PYTHON) scripts/lint.py sanity

@@ -6,6 +6,8 @@ before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from support.playbook import run_playbook
@@ -61,33 +63,39 @@ def test_the_roles_alone_change_nothing_either(fleet: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "host", "role"),
+    "damaged",
     [
-        ("association", "de5", "key_container"),
-        ("container", "zh5", "key_container"),
-        ("association", "fr3", "key_container"),
-        ("container", "en3", "key_container"),
-        ("chain", "de5", "certificates"),
-        ("root", "en3", "certificates"),
-        ("service", "en3", "client"),
-        ("client_configuration", "en5", "client"),
-        ("provider", "fr3", "client"),
+        {
+            "de5": ("association", "key_container"),
+            "zh5": ("container", "key_container"),
+            "fr3": ("association", "key_container"),
+            "en3": ("container", "key_container"),
+        },
+        {
+            "de5": ("chain", "certificates"),
+            "en3": ("root", "certificates"),
+            "en5": ("client_configuration", "client"),
+        },
+        {"en3": ("service", "client"), "fr3": ("provider", "client")},
     ],
+    ids=lambda damaged: " ".join(f"{host}-{damage}" for host, (damage, _role) in damaged.items()),
 )
-def test_drift_is_predicted_reported_and_repaired(fleet: Bench, damage: str, host: str, role: str) -> None:
-    assert fleet.lab.damage(host, damage) > 0
-    report = fleet.play("cloudhsm.codesign.drift", "--limit", host, variables={"codesign_drift_fail": True})
+def test_drift_is_predicted_reported_and_repaired(
+    fleet: Bench, damaged: Mapping[str, tuple[str, str]]
+) -> None:
+    """On each host something else is broken, on the others nothing is."""
+    for host, (damage, _role) in damaged.items():
+        assert fleet.lab.damage(host, damage) > 0
+    report = fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True})
     assert report.returncode != 0
-    predicted = fleet.play("cloudhsm.codesign.site", "--check", "--diff", "--limit", host)
+    assert {result.host for result in report.failed()} == set(damaged)
+    predicted = fleet.play("cloudhsm.codesign.site", "--check", "--diff")
     assert predicted.returncode == 0, predicted.output[-4000:]
     repaired = fleet.play("cloudhsm.codesign.site")
     assert repaired.returncode == 0, repaired.output[-4000:]
-    assert {result.host for result in repaired.changed()} == {host}
-    assert (
-        {result.role for result in repaired.changed()}
-        == {result.role for result in predicted.changed()}
-        == {role}
-    )
+    roles = {(host, role) for host, (_damage, role) in damaged.items()}
+    for run in (predicted, repaired):
+        assert {(result.host, result.role) for result in run.changed()} == roles
     assert fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True}).returncode == 0
 
 

@@ -90,7 +90,13 @@ class Kept:
         self._process = subprocess.Popen(
             [powershell, "-NoProfile", "-NonInteractive", "-EncodedCommand", command],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **self.environment, "POWERSHELL_TELEMETRY_OPTOUT": "1"},
+            # Of what is compiled hardly anything runs so often that it should be compiled again from measurements.
+            env={
+                **os.environ,
+                **self.environment,
+                "POWERSHELL_TELEMETRY_OPTOUT": "1",
+                "DOTNET_TieredPGO": "0",
+            },
         )
         end = time.monotonic() + 120
         while not Path(f"{address}.ready").exists():

@@ -3,7 +3,7 @@
 """Plays scenes: many of them in as few runs of ansible-playbook as the longest one needs, as each run costs a second before it begins.
 
 A scene is a generator: it yields tasks and gets what came of them, then yields the next ones or ends. In one run each scene has a play of
-its own in a playbook of its own folder: that folder is what the local connection starts PowerShell in.
+its own in a playbook of its own folder: that folder is the one that the local connection runs PowerShell in.
 """
 
 from __future__ import annotations
