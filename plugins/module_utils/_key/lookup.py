@@ -67,14 +67,17 @@ def reason(outcome: object) -> str:
     return outcome.message.strip().rstrip(".") if isinstance(outcome, Failure) else "a step before it failed"
 
 
-def refusal(read: Callable[[], object]) -> Optional[BrokenLink]:
-    """Why a login was refused, by what reading its answer raises; None where it was not, or something else
-    went wrong.
-    """
+def problem(read: Callable[[], object]) -> Optional[BrokenLink]:
+    """What reading a tool's answer raises; None where the answer is good, or there is no such tool."""
     try:
         read()
     except BrokenLink as broken:
-        return broken if broken.link == "credential" else None
+        return broken
     except NotInstalledError:
         return None
     return None
+
+
+def refusal(broken: Optional[BrokenLink]) -> Optional[BrokenLink]:
+    """``broken`` where it is a login that was refused; None where something else went wrong, or nothing."""
+    return broken if broken is not None and broken.link == "credential" else None
