@@ -107,8 +107,18 @@ class CodesignAction(ActionBase):
         return dict(masked(result, hidden))
 
     def _login(self) -> Login:
-        given = {name: self.params[name] for name in ("client_sdk", "cluster_id", "timeout") if self.params.get(name)}
-        return Login(crypto_user(self.params), **given)
+        given = {
+            name: self.params[name]
+            for name in ("client_sdk", "cluster_id", "timeout")
+            if self.params.get(name)
+        }
+        return Login(crypto_user(self.params), cluster=self._cluster(), **given)
+
+    def _cluster(self) -> str:
+        """What tells the host's cluster from another one: the module's option, else the roles' variables."""
+        named = (self.task_vars.get(name) for name in ("codesign_cluster_id", "codesign_hsm_addresses"))
+        found = next((value for value in (self.params.get("cluster_id"), *named) if value), "")
+        return str(self._templar.template(found))
 
     @property
     def check_mode(self) -> bool:

@@ -53,6 +53,16 @@ class Attempt:
     tries: int
 
 
+@dataclass(frozen=True)
+class Keys:
+    """What is refused is refused whatever the cluster is: who corrects one cluster's password does not want to
+    be locked out of the next one. What is accepted was accepted by one cluster (``place``) only.
+    """
+
+    login: bytes
+    place: bytes
+
+
 class Gate:
     """One for each run: ``GATE``."""
 
@@ -63,9 +73,11 @@ class Gate:
         # of a worker that dies.
         self._file = _file_without_name()
 
-    def key(self, user: str, password: str, cluster: str) -> bytes:
+    def keys(self, user: str, password: str, cluster: str) -> Keys:
         """What a login is known by. Tasks without a login of their own share one: the host's own login."""
-        parts = (user, password, cluster)
+        return Keys(self._hashed(user, password), self._hashed(user, password, cluster))
+
+    def _hashed(self, *parts: str) -> bytes:
         digest = hashlib.blake2b(key=self._salt, digest_size=32)
         for part in parts:
             data = part.encode("utf-8", "surrogatepass")
@@ -73,43 +85,43 @@ class Gate:
         return digest.digest()
 
     @contextmanager
-    def passing(self, key: bytes, patience: float) -> Iterator[Attempt]:
+    def passing(self, keys: Keys, patience: float) -> Iterator[Attempt]:
         """Gives what is known of the login, after waiting for a task that tries it. GateTimeoutError where
         that takes longer than ``patience`` seconds.
         """
-        slot = self._slot(key, patience)
         ends = time.monotonic() + patience
-        while (known := self._read(slot)).verdict is Verdict.UNKNOWN and not self._lock(slot + 1):
+        login, place = self._slot(keys.login, ends), self._slot(keys.place, ends)
+        while (known := self._known(login, place)).verdict is Verdict.UNKNOWN and not self._lock(login + 1):
             if time.monotonic() > ends:
                 raise GateTimeoutError
             time.sleep(_POLL)
         try:
             if known.verdict is Verdict.UNKNOWN:
                 # Who held the lock may have found it out between the look and the lock.
-                known = self._read(slot)
+                known = self._known(login, place)
                 if known.verdict is Verdict.UNKNOWN:
-                    known = Attempt(Verdict.UNKNOWN, known.tries + 1)
-                    self._write(slot, known)
+                    known.tries += 1
+                    self._write(login, Attempt(Verdict.UNKNOWN, known.tries))
             before = known.verdict
             try:
                 yield known
             finally:
                 # A login that was good and is refused later, as it was changed meanwhile, is refused for all.
                 if known.verdict is not before:
-                    self._write(slot, known)
+                    self._write(place if known.verdict is Verdict.ACCEPTED else login, known)
         finally:
-            self._unlock(slot + 1)
+            self._unlock(login + 1)
 
-    def known(self, key: bytes) -> Attempt:
+    def known(self, keys: Keys) -> Attempt:
         """What is known of the login now, without waiting for a task that tries it."""
-        for slot in range(SLOTS):
-            start = slot * _SLOT.size
-            if self._memory[start : start + 32] == key:
-                return self._read(slot)
-        return Attempt(Verdict.UNKNOWN, 0)
+        ends = time.monotonic() + 1
+        return self._known(self._slot(keys.login, ends), self._slot(keys.place, ends))
 
-    def _slot(self, key: bytes, patience: float) -> int:
-        ends = time.monotonic() + patience
+    def _known(self, login: int, place: int) -> Attempt:
+        tried, here = self._read(login), self._read(place)
+        return Attempt(tried.verdict if tried.verdict is Verdict.REFUSED else here.verdict, tried.tries)
+
+    def _slot(self, key: bytes, ends: float) -> int:
         while not self._lock(0):
             if time.monotonic() > ends:
                 raise GateTimeoutError

@@ -27,7 +27,7 @@ class GatedHost:
         self._host = host
         self._login = login
         self._gate = gate or GATE
-        self._key = self._gate.key(login.user.name, login.user.password, login.cluster_id)
+        self._keys = self._gate.keys(login.user.name, login.user.password, login.cluster)
         self._has_tool = bool(login.user)
 
     @property
@@ -38,7 +38,7 @@ class GatedHost:
     def _passing(self) -> Iterator[Attempt]:
         patience = 2 * LONGEST_TRY + self._login.timeout
         try:
-            with self._gate.passing(self._key, patience) as attempt:
+            with self._gate.passing(self._keys, patience) as attempt:
                 if attempt.verdict is Verdict.REFUSED:
                     raise refused_before(self._login, attempt.tries)
                 yield attempt
@@ -51,7 +51,7 @@ class GatedHost:
 
     def is_proven(self) -> bool:
         """Whether a login of this run was accepted. BrokenLink where it was refused."""
-        known = self._gate.known(self._key)
+        known = self._gate.known(self._keys)
         if known.verdict is Verdict.REFUSED:
             raise refused_before(self._login, known.tries)
         return known.verdict is Verdict.ACCEPTED
@@ -70,13 +70,16 @@ class GatedHost:
     def refuse(self) -> None:
         """For all tasks that follow: the login was refused."""
         try:
-            with self._gate.passing(self._key, LONGEST_TRY) as attempt:
+            with self._gate.passing(self._keys, LONGEST_TRY) as attempt:
                 attempt.verdict = Verdict.REFUSED
         except GateTimeoutError:
             return
 
     def run(
-        self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None, judgement: Judgement | None = None
+        self,
+        steps: Sequence[Step],
+        secrets: Mapping[str, str] | None = None,
+        judgement: Judgement | None = None,
     ) -> Answer:
         """As ``Host.run``. ``judgement`` says what the results mean for a login that no tool could prove; by
         itself each run that uses a key has to end with 0.

@@ -32,11 +32,16 @@ _BACKENDS = {"5": "cloudhsm_cli", "3": "key_mgmt_util"}
 
 @dataclass(frozen=True)
 class Login:
-    """``client_sdk``: 3, 5 or auto; ``timeout`` in seconds. Without a user it is the host's own login."""
+    """``client_sdk``: 3, 5 or auto; ``timeout`` in seconds. Without a user it is the host's own login.
+
+    ``cluster_id`` is what cloudhsm-cli is told where its configuration has several clusters; ``cluster`` is any
+    text that tells one cluster from another.
+    """
 
     user: CryptoUser
     client_sdk: str = "auto"
     cluster_id: str = ""
+    cluster: str = ""
     timeout: int = LONGEST_TRY
 
 
@@ -113,13 +118,14 @@ def with_advice(broken: BrokenLink, login: Login, tries: int) -> BrokenLink:
     """``broken`` of a refused login, with what it costs and what was tried."""
     name, password = login.user.name, login.user.password
     count = "once" if tries == 1 else f"{tries} times"
-    advice = (
-        f"This run tried the login {count} and will not try it again: five refused logins lock a crypto user for everybody."
-    )
+    advice = f"This run tried the login {count} and will not try it again: five refused logins lock a crypto user for everybody."
     if password.lower().startswith(f"{name.lower()}:"):
         advice += " The password begins with the user's name and a colon: give the password alone."
     return type(broken)(
-        "credential", broken.problem, f"{broken.advice} {advice}".strip(), **{**broken.details, "login_tries": tries}
+        "credential",
+        broken.problem,
+        f"{broken.advice} {advice}".strip(),
+        **{**broken.details, "login_tries": tries},
     )
 
 

@@ -127,7 +127,9 @@ GOOD, BAD = '{\n  "error_code": 0\n}', '{\n  "error_code": 1\n}'
 
 
 def guard(what: str, *arguments: str, **fields: object) -> object:
-    return python(what, *arguments, **{"secret_environment": {"CODESIGN_A": "pin"}, "guard": ACCEPTED, **fields})
+    return python(
+        what, *arguments, **{"secret_environment": {"CODESIGN_A": "pin"}, "guard": ACCEPTED, **fields}
+    )
 
 
 def with_pin(**fields: object) -> object:
@@ -185,9 +187,7 @@ def guard_that_hangs_stops_secrets(place: Place) -> Play:
 @case(alone=True)
 def guard_whose_program_is_missing_leaves_it_to_the_next(place: Place) -> Play:
     missing = steps.Run("/no/such/tool", (), secret_environment={"CODESIGN_A": "pin"}, guard=ACCEPTED)
-    first, second, after = yield ask(
-        missing, guard("cat", stdin=GOOD), with_pin(), secrets={"pin": PIN}
-    )
+    first, second, after = yield ask(missing, guard("cat", stdin=GOOD), with_pin(), secrets={"pin": PIN})
     assert isinstance(first, steps.Failure)
     assert second.stdout == GOOD
     assert after.stdout_bytes.decode("utf-8") == PIN

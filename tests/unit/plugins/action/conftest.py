@@ -15,12 +15,8 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate impo
 class ProvenGate(Gate):
     """A login that nothing is known of counts as accepted."""
 
-    def _read(self, slot: int) -> Attempt:
-        attempt = super()._read(slot)
-        return Attempt(attempt.verdict or Verdict.ACCEPTED, attempt.tries or 1)
-
-    def known(self, key: bytes) -> Attempt:
-        attempt = super().known(key)
+    def _known(self, login: int, place: int) -> Attempt:
+        attempt = super()._known(login, place)
         return Attempt(attempt.verdict or Verdict.ACCEPTED, attempt.tries or 1)
 
 

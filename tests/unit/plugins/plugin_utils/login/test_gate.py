@@ -17,6 +17,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate impo
     Attempt,
     Gate,
     GateTimeoutError,
+    Keys,
     Verdict,
 )
 
@@ -24,7 +25,7 @@ FORK = multiprocessing.get_context("fork")
 PATIENCE = 30.0
 
 
-def forked(gate: Gate, key: bytes, count: int, act: Callable[[Attempt, int], None]) -> list[tuple[int, int]]:
+def forked(gate: Gate, key: Keys, count: int, act: Callable[[Attempt, int], None]) -> list[tuple[int, int]]:
     """What ``count`` workers at once got to know: verdict and tries, as each of them left the gate."""
     told: multiprocessing.Queue[tuple[int, int]] = FORK.Queue()
 
@@ -45,7 +46,7 @@ def forked(gate: Gate, key: bytes, count: int, act: Callable[[Attempt, int], Non
 @pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.REFUSED])
 def test_one_worker_tries_and_all_others_get_to_know(verdict: Verdict) -> None:
     gate = Gate()
-    key = gate.key("cu1", "a password", "")
+    key = gate.keys("cu1", "a password", "")
     tried = FORK.Value("i", 0)
 
     def act(attempt: Attempt, _number: int) -> None:
@@ -61,7 +62,7 @@ def test_one_worker_tries_and_all_others_get_to_know(verdict: Verdict) -> None:
 
 def test_what_stays_open_is_tried_by_the_next_one_never_by_two_at_once() -> None:
     gate = Gate()
-    key = gate.key("cu1", "a password", "")
+    key = gate.keys("cu1", "a password", "")
     inside, most = FORK.Value("i", 0), FORK.Value("i", 0)
 
     def act(attempt: Attempt, _number: int) -> None:
@@ -79,7 +80,7 @@ def test_what_stays_open_is_tried_by_the_next_one_never_by_two_at_once() -> None
 
 def test_refusal_counts_though_the_task_fails_with_it() -> None:
     gate = Gate()
-    key = gate.key("cu1", "a password", "")
+    key = gate.keys("cu1", "a password", "")
     with pytest.raises(RuntimeError), gate.passing(key, PATIENCE) as attempt:
         attempt.verdict = Verdict.REFUSED
         raise RuntimeError
@@ -89,7 +90,7 @@ def test_refusal_counts_though_the_task_fails_with_it() -> None:
 
 def test_login_that_was_good_may_be_refused_later() -> None:
     gate = Gate()
-    key = gate.key("cu1", "a password", "")
+    key = gate.keys("cu1", "a password", "")
     with gate.passing(key, PATIENCE) as attempt:
         attempt.verdict = Verdict.ACCEPTED
     with gate.passing(key, PATIENCE) as late, gate.passing(key, PATIENCE) as attempt:
@@ -101,7 +102,7 @@ def test_login_that_was_good_may_be_refused_later() -> None:
 
 def test_worker_that_dies_leaves_the_try_to_the_next() -> None:
     gate = Gate()
-    key = gate.key("cu1", "a password", "")
+    key = gate.keys("cu1", "a password", "")
     inside = FORK.Event()
 
     def die() -> None:
@@ -123,23 +124,23 @@ def test_worker_that_dies_leaves_the_try_to_the_next() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [("cu2", "word", ""), ("cu1", "words", ""), ("cu1", "word", "cluster-a"), ("cu1w", "ord", ""), ("", "", "")],
+    [("cu2", "word", ""), ("cu1", "words", ""), ("cu1w", "ord", ""), ("", "", "")],
 )
 def test_each_login_is_known_by_itself(other: tuple[str, str, str]) -> None:
     gate = Gate()
-    with gate.passing(gate.key("cu1", "word", ""), PATIENCE) as attempt:
+    with gate.passing(gate.keys("cu1", "word", ""), PATIENCE) as attempt:
         attempt.verdict = Verdict.REFUSED
-    with gate.passing(gate.key(*other), PATIENCE) as attempt:
+    with gate.passing(gate.keys(*other), PATIENCE) as attempt:
         assert attempt.verdict is Verdict.UNKNOWN
 
 
 def test_no_two_runs_know_a_login_by_the_same_key() -> None:
-    assert Gate().key("cu1", "word", "") != Gate().key("cu1", "word", "")
+    assert Gate().keys("cu1", "word", "") != Gate().keys("cu1", "word", "")
 
 
 def test_more_logins_than_there_is_room_for_share_what_is_refused() -> None:
     gate = Gate()
-    keys = [gate.key(f"user {number}", "word", "") for number in range(SLOTS + 3)]
+    keys = [gate.keys(f"user {number}", "word", "") for number in range(SLOTS + 3)]
     for key in keys[:SLOTS]:
         with gate.passing(key, PATIENCE):
             pass
@@ -148,3 +149,14 @@ def test_more_logins_than_there_is_room_for_share_what_is_refused() -> None:
     for key, verdict in ((keys[-2], Verdict.REFUSED), (keys[0], Verdict.UNKNOWN)):
         with gate.passing(key, PATIENCE) as attempt:
             assert attempt.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("found", "other"), [(Verdict.ACCEPTED, Verdict.UNKNOWN), (Verdict.REFUSED, Verdict.REFUSED)]
+)
+def test_one_cluster_accepts_for_itself_and_refuses_for_all(found: Verdict, other: Verdict) -> None:
+    gate = Gate()
+    with gate.passing(gate.keys("cu1", "word", "cluster-a"), PATIENCE) as attempt:
+        attempt.verdict = found
+    for cluster, expected in (("cluster-a", found), ("cluster-b", other), ("", other)):
+        assert gate.known(gate.keys("cu1", "word", cluster)).verdict is expected
