@@ -81,9 +81,14 @@ def test_what_stays_open_is_tried_by_the_next_one_never_by_two_at_once() -> None
 def test_refusal_counts_though_the_task_fails_with_it() -> None:
     gate = Gate()
     key = gate.keys("cu1", "a password", "")
-    with pytest.raises(RuntimeError), gate.passing(key, PATIENCE) as attempt:
-        attempt.verdict = Verdict.REFUSED
-        raise RuntimeError
+
+    def fail() -> None:
+        with gate.passing(key, PATIENCE) as attempt:
+            attempt.verdict = Verdict.REFUSED
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with gate.passing(key, PATIENCE) as attempt:
         assert attempt.verdict is Verdict.REFUSED
 
