@@ -100,6 +100,11 @@ class Run(Step):
     highest version number and that holds the rest of the path. ``secret_stdin`` and the values of
     ``secret_environment`` are names of secrets that travel beside the steps, never the secrets themselves.
     ``changes`` says that the program changes the host or the HSM: such a run is never sent in check mode.
+
+    ``guard``: a regular expression for the program's output. The run proves a login: where it does not end
+    with 0 and print that, no later step of the call gets a secret (they are skipped). Of several guards the
+    first one whose program is there decides. ``key_use``: the program uses a key of the HSM, with the login
+    that the account has where the step gives it none.
     """
 
     op: ClassVar[str] = "run"
@@ -112,6 +117,8 @@ class Run(Step):
     directory: str = ""
     timeout: int = DEFAULT_TIMEOUT
     changes: bool = False
+    guard: str = ""
+    key_use: bool = False
     only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
@@ -120,7 +127,7 @@ class Run(Step):
             "arguments": quote(self.arguments),
             "timeout": self.timeout,
         }
-        for name in ("stdin", "secret_stdin", "directory"):
+        for name in ("stdin", "secret_stdin", "directory", "guard"):
             if getattr(self, name):
                 data[name] = getattr(self, name)
         for name in ("environment", "secret_environment"):

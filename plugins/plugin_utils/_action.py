@@ -14,8 +14,11 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._arguments.base import Arguments
-from ..module_utils._findings import BrokenLink
+from ..module_utils._crypto_user import crypto_user
+from ..module_utils._findings import BrokenLink, LoginRefusedError
 from ._host.windows import Host
+from ._login.host import GatedHost
+from ._login.proof import Login
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -61,7 +64,7 @@ class CodesignAction(ActionBase):
     _supports_async = False
 
     params: dict[str, Any]
-    host: Host
+    host: GatedHost
 
     def story(self) -> dict[str, Any]:
         """Does the module's work and returns its result; ``changed`` is required. Raises BrokenLink to fail."""
@@ -88,10 +91,12 @@ class CodesignAction(ActionBase):
             refused = {"changed": False, "failed": True, "msg": error.message, "link": "argument"}
             return dict(masked({**result, **refused}, hidden))
         self.task_vars: Mapping[str, Any] = task_vars or {}
-        self.host = Host(self, self.task_vars)
+        self.host = GatedHost(Host(self, self.task_vars), self._login())
         try:
             result.update(self.story())
         except BrokenLink as broken:
+            if isinstance(broken, LoginRefusedError) and "login_tries" not in broken.details:
+                self.host.refuse()
             result.update(
                 {"changed": False, **broken.details, "failed": True, "msg": str(broken), "link": broken.link}
             )
@@ -100,6 +105,20 @@ class CodesignAction(ActionBase):
         if not self.diff_mode:
             result.pop("diff", None)
         return dict(masked(result, hidden))
+
+    def _login(self) -> Login:
+        given = {
+            name: self.params[name]
+            for name in ("client_sdk", "cluster_id", "timeout")
+            if self.params.get(name)
+        }
+        return Login(crypto_user(self.params), cluster=self._cluster(), **given)
+
+    def _cluster(self) -> str:
+        """What tells the host's cluster from another one: the module's option, else the roles' variables."""
+        named = (self.task_vars.get(name) for name in ("codesign_cluster_id", "codesign_hsm_addresses"))
+        found = next((value for value in (self.params.get("cluster_id"), *named) if value), "")
+        return str(self._templar.template(found))
 
     @property
     def check_mode(self) -> bool:

@@ -61,14 +61,19 @@ def reason(outcome: object) -> str:
     return outcome.message.strip().rstrip(".") if isinstance(outcome, Failure) else "a step before it failed"
 
 
-def refusal(read: Callable[[], object]) -> Optional[BrokenLink]:
-    """Why a login was refused, or none was found, by what reading its answer raises; None where it was not,
-    or something else went wrong.
-    """
+def problem(read: Callable[[], object]) -> Optional[BrokenLink]:
+    """What reading a tool's answer raises; None where the answer is good, or there is no such tool."""
     try:
         read()
-    except (LoginRefusedError, NoLoginError) as broken:
-        return broken
-    except BrokenLink:
+    except NotInstalledError:
         return None
+    except BrokenLink as broken:
+        return broken
     return None
+
+
+def refusal(broken: Optional[BrokenLink]) -> Optional[BrokenLink]:
+    """``broken`` where a login was refused, or none was found; None where something else went wrong, or
+    nothing.
+    """
+    return broken if isinstance(broken, (LoginRefusedError, NoLoginError)) else None

@@ -332,14 +332,27 @@ function Test-TcpConnection($Step) {
     $answer
 }
 
+# A run with a guard proves a login before anything else gets it: it has to end with 0 and to print what the guard, a regular expression, finds.
+function Test-Guard($Step, $Result) {
+    $printed = [System.Text.Encoding]::GetEncoding(28591).GetString([System.Convert]::FromBase64String($Result.stdout))
+    $Result.exit_code -eq 0 -and -not $Result.timed_out -and [System.Text.RegularExpressions.Regex]::IsMatch($printed, $Step.guard)
+}
+
+function Test-TakesSecret($Step) { [bool](@(@($Step) + @($Step.runs)) | Where-Object { $_.secret_environment -or $_.secret_stdin }) }
+
 $results, $previousOk = (New-Object System.Collections.ArrayList), $true
+# A guard is left out where one before it could be started; what takes a secret, where no guard of those that stand before it was passed.
+$guards, $started, $passed = 0, $false, $false
 # The assignment matters: Windows PowerShell 5.1 hands a JSON list on as one object when it is piped.
 $list = ConvertFrom-Json -InputObject $Steps @asText
 foreach ($step in @($list)) {
-    if ($step.only_if_previous_ok -and -not $previousOk) {
+    $unproven = if ($step.guard) { $started } else { $guards -and -not $passed -and (Test-TakesSecret $step) }
+    if ($unproven -or ($step.only_if_previous_ok -and -not $previousOk)) {
+        if ($unproven) { $previousOk = $false }
         [void]$results.Add(@{ skipped = $true })
         continue
     }
+    if ($step.guard) { $guards++ }
     try {
         $result = switch ($step.op) {
             'run' { Complete-Run (Start-Run $step) }
@@ -363,6 +376,7 @@ foreach ($step in @($list)) {
             default { throw "unknown step '$($step.op)'" }
         }
         $previousOk = -not ($result.timed_out -or $result.exit_code -or $result.failed -or $result.error)
+        if ($step.guard) { $started, $passed = $true, (Test-Guard $step $result) }
     }
     catch {
         $result = Get-Failure $_.Exception

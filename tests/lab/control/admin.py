@@ -108,6 +108,9 @@ class Admin:
                 "addresses": fleet.cluster.addresses,
                 "users": list(fleet.cluster.users),
                 "operations": len(fleet.cluster.operations),
+                "refused_logins": sum(
+                    what == "login_failed" for _user, what, _handle in fleet.cluster.operations
+                ),
             },
             "hosts": {
                 name: {

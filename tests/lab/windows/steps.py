@@ -72,6 +72,17 @@ def io_failure(error: LabOSError) -> StepFailed:
     )
 
 
+def _takes_secret(step: Mapping[str, Any]) -> bool:
+    return any(
+        one.get("secret_environment") or one.get("secret_stdin") for one in (step, *(step.get("runs") or ()))
+    )
+
+
+def _passes(guard: str, result: Answer) -> bool:
+    printed = base64.b64decode(str(result.get("stdout") or "")).decode("latin-1")
+    return result.get("exit_code") == 0 and not result.get("timed_out") and bool(re.search(guard, printed))
+
+
 class StepRunner:
     """The steps of one call. ``environment``: that of the process; ``secrets``: name -> value."""
 
@@ -111,12 +122,19 @@ class StepRunner:
         """The JSON text that the script gives for ``steps``."""
         results: list[Answer] = []
         ok = True
+        guards, started, passed = 0, False, False
         for step in steps:
-            if step.get("only_if_previous_ok") and not ok:
+            guard = str(step.get("guard") or "")
+            unproven = started if guard else guards and not passed and _takes_secret(step)
+            if unproven or (step.get("only_if_previous_ok") and not ok):
+                ok = ok and not unproven
                 results.append({"skipped": True})
                 continue
+            guards += bool(guard)
             try:
                 result = self._step(step)
+                if guard:
+                    started, passed = True, _passes(guard, result)
                 ok = not (
                     result.get("timed_out")
                     or result.get("exit_code")

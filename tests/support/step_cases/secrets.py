@@ -145,3 +145,80 @@ def unknown_secret_fails_one_of_several_runs(place: Place) -> Play:
     assert isinstance(together.results[0], steps.Failure)
     assert "nobody3" in together.results[0].message
     assert together.results[1].stdout == "well"
+
+
+ACCEPTED = r'"error_code"\s*:\s*0\b'
+GOOD, BAD = '{\n  "error_code": 0\n}', '{\n  "error_code": 1\n}'
+
+
+def guard(what: str, *arguments: str, **fields: object) -> object:
+    return python(
+        what, *arguments, **{"secret_environment": {"CODESIGN_A": "pin"}, "guard": ACCEPTED, **fields}
+    )
+
+
+def with_pin(**fields: object) -> object:
+    return python("environment", "CODESIGN_A", secret_environment={"CODESIGN_A": "pin"}, **fields)
+
+
+@case(alone=True)
+def guard_that_is_passed_lets_secrets_go_on(place: Place) -> Play:
+    first, second, after, together, plain = yield ask(
+        guard("cat", stdin=GOOD),
+        guard("cat", stdin=GOOD),
+        with_pin(),
+        steps.Together((with_pin(), python("cat", stdin="no secret"))),
+        python("cat", stdin="well"),
+        secrets={"pin": PIN},
+    )
+    assert first.stdout == GOOD
+    assert isinstance(second, steps.Skipped), "of two guards the first one decides"
+    assert after.stdout_bytes.decode("utf-8") == PIN
+    assert [one.stdout_bytes.decode("utf-8") for one in together.results] == [PIN, "no secret"]
+    assert plain.stdout == "well"
+
+
+def stopped(*guards: object) -> Play:
+    results = yield ask(
+        *guards,
+        with_pin(),
+        python("cat", secret_stdin="pin"),
+        steps.Together((python("cat", stdin="x"), with_pin())),
+        python("cat", stdin="only after", only_if_previous_ok=True),
+        python("cat", stdin="well"),
+        secrets={"pin": PIN},
+    )
+    *seen, one, two, together, chained, plain = results
+    assert all(isinstance(result, steps.Skipped) for result in (one, two, together, chained))
+    assert plain.stdout == "well"
+    assert len(seen) == len(guards)
+
+
+@case(alone=True)
+def guard_whose_output_says_no_stops_secrets(place: Place) -> Play:
+    yield from stopped(guard("cat", stdin=BAD), guard("cat", stdin=GOOD))
+
+
+@case(alone=True)
+def guard_that_ends_with_a_code_stops_secrets(place: Place) -> Play:
+    yield from stopped(guard("exit", "1", guard="."), guard("cat", stdin=GOOD))
+
+
+@case(alone=True)
+def guard_that_hangs_stops_secrets(place: Place) -> Play:
+    yield from stopped(guard("talk", GOOD, "", "30", timeout=1))
+
+
+@case(alone=True)
+def guard_whose_program_is_missing_leaves_it_to_the_next(place: Place) -> Play:
+    missing = steps.Run("/no/such/tool", (), secret_environment={"CODESIGN_A": "pin"}, guard=ACCEPTED)
+    first, second, after = yield ask(missing, guard("cat", stdin=GOOD), with_pin(), secrets={"pin": PIN})
+    assert isinstance(first, steps.Failure)
+    assert second.stdout == GOOD
+    assert after.stdout_bytes.decode("utf-8") == PIN
+
+
+@case(alone=True)
+def guards_that_are_all_missing_stop_secrets(place: Place) -> Play:
+    missing = steps.Run("/no/such/tool", (), secret_environment={"CODESIGN_A": "pin"}, guard=ACCEPTED)
+    yield from stopped(missing, missing)

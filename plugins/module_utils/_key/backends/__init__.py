@@ -44,11 +44,17 @@ class Backend(Protocol):
 class LoginTool(Backend, Protocol):
     """A client's tool, which also tells whether a login is refused."""
 
+    ACCEPTED: str
+    """What ``login_step`` prints with a login that was accepted (a regular expression)."""
+
     def login_step(self, lookup: Lookup) -> Tuple[Run, Mapping[str, str]]:
         """Logs in and out again and changes nothing; and the step's secrets."""
 
     def refused_login(self, result: Result, lookup: Lookup) -> Optional[BrokenLink]:
         """Why the login of ``login_step`` was refused; None where it was not, or something else went wrong."""
+
+    def login_problem(self, result: Result, lookup: Lookup) -> Optional[BrokenLink]:
+        """What keeps ``login_step`` from its answer; None where nothing does, or the tool is not there."""
 
 
 TOOLS: Mapping[str, LoginTool] = {"cloudhsm_cli": cloudhsm_cli, "key_mgmt_util": key_mgmt_util}

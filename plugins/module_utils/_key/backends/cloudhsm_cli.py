@@ -12,11 +12,14 @@ from ..._results import Result, RunResult
 from ..._sdk import Sdk5
 from ..._steps import Run, Transport
 from ..._tools import cloudhsm_cli as tool
-from ..lookup import Lookup, checked_run, refusal
+from ..lookup import Lookup, checked_run, problem, refusal
 from ..pair import KeyPair, SeenKey, WantedKey, bare_digits, inconsistent, judge, point_of
 
 PACKAGE = "Client SDK 5"
 ON_WINDOWS = True
+
+ACCEPTED = r'"error_code"\s*:\s*0\b'
+"""What ``login_step`` prints with a login that was accepted (a regular expression)."""
 
 MOST_PAGES = 200
 
@@ -122,7 +125,12 @@ def login_step(lookup: Lookup) -> Tuple[Run, Mapping[str, str]]:
 
 def refused_login(result: Result, lookup: Lookup) -> Optional[BrokenLink]:
     """Why the login of ``login_step`` was refused; None where it was not, or something else went wrong."""
-    return refusal(lambda: _read_page(result, lookup))
+    return refusal(login_problem(result, lookup))
+
+
+def login_problem(result: Result, lookup: Lookup) -> Optional[BrokenLink]:
+    """What keeps ``login_step`` from its answer; None where nothing does, or the tool is not there."""
+    return problem(lambda: _read_page(result, lookup))
 
 
 def is_locked(result: Result, user: str) -> bool:

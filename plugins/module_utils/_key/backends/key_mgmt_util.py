@@ -17,11 +17,14 @@ from ..._steps import ReadFile, RemoveFile, Run, Step, Transport, WriteFile
 from ..._tools import configure
 from ..._tools import key_mgmt_util as tool
 from ..._tools.cloudhsm_cli import CONNECTION_ADVICE
-from ..lookup import Lookup, checked_run, reason, refusal
+from ..lookup import Lookup, checked_run, problem, reason, refusal
 from ..pair import KeyPair, SeenKey, WantedKey, bare_digits, judge, only_private, only_public
 
 PACKAGE = "Client SDK 3"
 ON_WINDOWS = True
+
+ACCEPTED = r"LoginHSM(\(\))?:?\s+returned:?\s*<?0(x0+)?\b"
+"""What ``login_step`` prints with a login that was accepted (a regular expression)."""
 
 
 def program(lookup: Lookup) -> str:
@@ -54,9 +57,14 @@ def login_step(lookup: Lookup) -> Tuple[Run, Mapping[str, str]]:
     return Run(program(lookup), secret_stdin=SESSION, timeout=lookup.timeout), lookup.user.session(())
 
 
-def refused_login(result: Result, _lookup: Lookup) -> Optional[BrokenLink]:
+def refused_login(result: Result, lookup: Lookup) -> Optional[BrokenLink]:
     """Why the login of ``login_step`` was refused; None where it was not, or something else went wrong."""
-    return refusal(lambda: _answers(result))
+    return refusal(login_problem(result, lookup))
+
+
+def login_problem(result: Result, _lookup: Lookup) -> Optional[BrokenLink]:
+    """What keeps ``login_step`` from its answer; None where nothing does, or the tool is not there."""
+    return problem(lambda: _answers(result))
 
 
 def _refuse_ec(wanted: WantedKey) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import _findings as findings
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import checked_run, refusal
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import checked_run, problem, refusal
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import Failure
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, key_mgmt_util
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import import_key
@@ -70,5 +70,5 @@ def test_each_failure_of_a_tool_has_its_kind(
     with pytest.raises(findings.BrokenLink) as caught:
         fail()
     assert (type(caught.value), caught.value.link) == (kind, link)
-    refused = refusal(fail)
+    refused = refusal(problem(fail))
     assert (refused is not None) is issubclass(kind, (findings.LoginRefusedError, findings.NoLoginError))

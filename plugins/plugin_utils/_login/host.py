@@ -1,0 +1,130 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host whose steps pass the gate where they log in to the HSMs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from ...module_utils._findings import BrokenLink
+from ...module_utils._results import Result, RunResult, TogetherResult, VersionResult
+from ...module_utils._steps import Answer, Run, Step, Together, Version
+from .._host.windows import Host
+from .gate import GATE, Attempt, Gate, GateTimeoutError, Verdict
+from .proof import LONGEST_TRY, Login, Trial, judge, programs, refused_before, trial, with_advice
+
+Judgement = Callable[[Sequence[Result]], Verdict]
+"""What the results of steps that use a key say of the login that they had."""
+
+
+class GatedHost:
+    """Runs steps as ``Host`` does. Steps that get a login, or use a key with the login that the host has, wait
+    at the gate; the first task of a run tries the login in the same call.
+    """
+
+    def __init__(self, host: Host, login: Login, gate: Gate | None = None) -> None:
+        self._host = host
+        self._login = login
+        self._gate = gate or GATE
+        self._keys = self._gate.keys(login.user.name, login.user.password, login.cluster)
+        self._has_tool = bool(login.user)
+
+    @property
+    def calls(self) -> int:
+        return self._host.calls
+
+    @contextmanager
+    def _passing(self) -> Iterator[Attempt]:
+        patience = 2 * LONGEST_TRY + self._login.timeout
+        try:
+            with self._gate.passing(self._keys, patience) as attempt:
+                if attempt.verdict is Verdict.REFUSED:
+                    raise refused_before(self._login, attempt.tries)
+                yield attempt
+        except GateTimeoutError:
+            raise BrokenLink(
+                "credential",
+                f"Another task of this run has been trying the login for {patience} seconds.",
+                "Look at that task; then run the play again.",
+            ) from None
+
+    def is_proven(self) -> bool:
+        """Whether a login of this run was accepted. BrokenLink where it was refused."""
+        known = self._gate.known(self._keys)
+        if known.verdict is Verdict.REFUSED:
+            raise refused_before(self._login, known.tries)
+        return known.verdict is Verdict.ACCEPTED
+
+    def questions(self) -> list[Step]:
+        """For a call before the login: whether a tool is there that names a refusal."""
+        return [Version(program) for program in programs(self._login)] if not self.is_proven() else []
+
+    def needs_single_use(self, results: Sequence[Result]) -> bool:
+        """Whether one process has to use the key once before others do, by the results of ``questions``: no
+        tool can prove the login.
+        """
+        self._has_tool = any(isinstance(result, VersionResult) and result.exists for result in results)
+        return not self._has_tool and not self.is_proven()
+
+    def refuse(self) -> None:
+        """For all tasks that follow: the login was refused."""
+        try:
+            with self._gate.passing(self._keys, LONGEST_TRY) as attempt:
+                attempt.verdict = Verdict.REFUSED
+        except GateTimeoutError:
+            return
+
+    def run(
+        self,
+        steps: Sequence[Step],
+        secrets: Mapping[str, str] | None = None,
+        judgement: Judgement | None = None,
+    ) -> Answer:
+        """As ``Host.run``. ``judgement`` says what the results mean for a login that no tool could prove; by
+        itself each run that uses a key has to end with 0.
+        """
+        if not any(_uses_login(step) for step in steps):
+            return self._host.run(steps, secrets)
+        with self._passing() as attempt:
+            if attempt.verdict is Verdict.ACCEPTED:
+                return self._host.run(steps, secrets)
+            tried = trial(self._login) if self._has_tool else Trial()
+            if tried.steps:
+                answer = self._host.run([*tried.steps, *steps], {**(secrets or {}), **(tried.secrets or {})})
+                count = len(tried.steps)
+                verdict, broken = judge(tried, answer.results[:count])
+                if verdict is Verdict.REFUSED and broken is not None:
+                    attempt.verdict = verdict
+                    raise with_advice(broken, self._login, attempt.tries)
+                if broken is not None:
+                    raise broken
+                if verdict is Verdict.ACCEPTED:
+                    attempt.verdict = verdict
+                    return Answer(answer.results[count:], answer.host)
+            # No tool is there that names a refusal: the first use of the key has to do.
+            answer = self._host.run(steps, secrets)
+            attempt.verdict = (judgement or _by_exit_codes(steps))(answer.results)
+            return answer
+
+
+def _uses_login(step: Step) -> bool:
+    if isinstance(step, Together):
+        return any(_uses_login(run) for run in step.runs)
+    return isinstance(step, Run) and bool(step.key_use or step.secret_environment or step.secret_stdin)
+
+
+def _by_exit_codes(steps: Sequence[Step]) -> Judgement:
+    def judged(results: Sequence[Result]) -> Verdict:
+        uses: list[Result] = []
+        for step, result in zip(steps, results, strict=True):
+            if isinstance(step, Together) and isinstance(result, TogetherResult):
+                uses += [one for run, one in zip(step.runs, result.results, strict=True) if _uses_login(run)]
+            elif _uses_login(step):
+                uses.append(result)
+        ran = [use for use in uses if isinstance(use, RunResult)]
+        if not ran:
+            return Verdict.UNKNOWN
+        return Verdict.ACCEPTED if all(use.ok for use in ran) else Verdict.REFUSED
+
+    return judged
