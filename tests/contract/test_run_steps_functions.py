@@ -96,6 +96,15 @@ def test_time_that_a_run_has_had_is_not_given_again(elapsed: int, left: int, eva
     assert waits == [left]
 
 
+def test_output_that_is_still_on_its_way_is_waited_for(evaluate: Evaluate) -> None:
+    """A process can be at its end before all that it wrote has been copied."""
+    arrived = evaluate(
+        "$run = New-Run (New-Process 0 $true) 5000; $run.copies = @([System.Threading.Tasks.Task]::Delay(700))\n"
+        "[void](Complete-Run $run); $run.copies[0].IsCompleted"
+    )
+    assert arrived is True
+
+
 @pytest.mark.parametrize(
     ("exception", "code", "message"),
     [
