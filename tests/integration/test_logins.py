@@ -68,6 +68,7 @@ WAYS: dict[str, tuple[Sequence[str], str | list[dict[str, Any]], Sequence[str]]]
     "role sign alone, free": (UNSIGNED, play(role("sign"), strategy="free"), ()),
     "role sign alone, host by host": (UNSIGNED, play(role("sign"), serial=1, max_fail_percentage=100), ()),
     "one fork": (UNSIGNED, play(SIGN), ("--forks", "1")),
+    "every module in turn": (("container",), each_in_its_own(FIND, SIGN, role("key_container")), ()),
     "site.yml on drifted hosts": (DRIFT, "cloudhsm.codesign.site", ()),
     "site.yml --check on drifted hosts": (DRIFT, "cloudhsm.codesign.site", ("--check",)),
     "role key_container alone": (DRIFT, play(role("key_container")), ()),
@@ -86,7 +87,6 @@ WAYS: dict[str, tuple[Sequence[str], str | list[dict[str, Any]], Sequence[str]]]
         ),
         (),
     ),
-    "every module in turn": (("container",), each_in_its_own(FIND, SIGN, role("key_container")), ()),
 }
 
 

@@ -9,7 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import _findings as findings
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import checked_run, problem, refusal
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import (
+    checked_run,
+    problem,
+    refusal,
+)
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import Failure
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, key_mgmt_util
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import import_key
