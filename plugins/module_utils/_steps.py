@@ -385,7 +385,8 @@ class MoveFile(Step):
 
     What was at the target is moved to ``backup`` (a free name beside it unless given) and removed when the new
     file was seen in its place; where Windows fails half way, it is put back. With ``if_sha256`` a target of
-    another content stays: the result says ``changed``.
+    another content stays: the result says ``changed``. ``sha256``: what the file itself must be; another one is
+    a failure.
     """
 
     op: ClassVar[str] = "move"
@@ -394,11 +395,12 @@ class MoveFile(Step):
     target: str
     backup: str = ""
     if_sha256: str = ""
+    sha256: str = ""
     only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         data: Dict[str, Any] = {"path": self.path, "target": self.target}
-        for name in ("backup", "if_sha256"):
+        for name in ("backup", "if_sha256", "sha256"):
             if getattr(self, name):
                 data[name] = getattr(self, name)
         return data
@@ -550,8 +552,8 @@ class JournalLine:
 class Journaled(Step):
     """Does ``steps`` while it holds the journals of ``folders``, all of them or none.
 
-    ``clear``: in the end the folders are taken away with all that is in them, unless one of the steps failed;
-    then each journal gets the line ``closing``.
+    ``clear``: in the end the folders are taken away with all that is in them, unless one of the steps failed.
+    Where they stay, each journal gets the line ``closing`` in the end, if there is one.
     """
 
     op: ClassVar[str] = "journaled"
@@ -575,6 +577,7 @@ class Journaled(Step):
         data: Dict[str, Any] = {"folders": folders, "steps": [step.to_json() for step in self.steps]}
         if self.clear:
             data["clear"] = True
+        if self.closing:
             data["closing"] = base64.b64encode(self.closing).decode("ascii")
         return data
 

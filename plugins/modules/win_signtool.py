@@ -16,8 +16,10 @@ description:
     key storage provider reaches), by Microsoft's SignTool.
   - Looks first. A file that is signed by this certificate with this digest, and has a timestamp if one is asked for, is left alone.
   - A file that is signed but lacks its timestamp gets the timestamp, not a second signature.
-  - SignTool works on a copy beside the file, which is verified and then put in the file's place in one stroke. The file survives every
-    failure, and no copy is left behind.
+  - SignTool works on a copy, which is verified and then put in the file's place in one stroke. The file survives every failure.
+  - The copies lie in a hidden folder C(.codesign) beside the files, with a journal. The folder is there while something is signed, and only
+    then. What a run has left that was cut off at whatever point is ended by the next run that signs there, whose first warning says so.
+  - A file that something else writes while it is signed is left as it is then, and fails with that sentence.
   - Many files are signed by one SignTool process, and several processes run side by side.
   - Files are told apart by their verified content, never by SignTool's sentences. SignTool cuts off names that it cannot print.
 options:
@@ -146,6 +148,14 @@ options:
       - Lines are only ever appended. A line that a crash cut off stays alone on its line.
       - The folder must exist, and the file must be open for writing directly before SignTool signs. Otherwise nothing is signed.
     type: str
+  lock_timeout:
+    description:
+      - Seconds to wait for another run, of this or of another control node, that signs in the same folder. Then the task fails and says who
+        works there. After the wait all files are looked at again, so that none is signed twice.
+      - The claim of a run that was cut off counts for O(timeout) and a minute more after its last sign of life, unless it was a process of this
+        control node that has ended.
+    type: int
+    default: 600
   timeout:
     description:
       - Seconds that one SignTool process may take. Then it is ended with everything that it started.

@@ -43,6 +43,7 @@ ARGUMENTS = Arguments(
         "batch": {"type": "int", "default": 32},
         "jobs": {"type": "int", "default": 4},
         "ledger_path": {"type": "str"},
+        "lock_timeout": {"type": "int", "default": 600},
         **CREDENTIALS,
         **CLIENT_SDK,
         **timeout(600),
@@ -66,6 +67,7 @@ def check(params: Mapping[str, Any]) -> None:
         ("timeout", 1),
         ("timestamp_attempts", 1),
         ("timestamp_delay", 0),
+        ("lock_timeout", 0),
     ):
         if params[name] < smallest:
             raise BrokenLink("argument", f"{name} is {params[name]}; it must be at least {smallest}.")

@@ -267,6 +267,7 @@ function Invoke-Replace([string] $Path, [string] $Target, [string] $Backup) {
 function Move-OneFile($Step) {
     $wanted = $Step.if_sha256
     $new = Get-Sha256 $Step.path
+    if ($Step.sha256 -and $new -ne $Step.sha256) { throw "$($Step.path) is not the file that is meant: something else wrote it" }
     if (-not [System.IO.File]::Exists($Step.target)) {
         if ($wanted) { return @{ changed = $true; sha256 = '' } }
         Invoke-Patiently { [System.IO.File]::Move($Step.path, $Step.target) }
@@ -320,7 +321,7 @@ function Set-FileBytes($Step) {
 # four million of the file hold already are not added again.
 function Add-FileBytes($Step) {
     $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
-    [System.IO.Stream] $stream = Invoke-Patiently { [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read) }
+    [System.IO.FileStream] $stream = Invoke-Patiently { [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read) }
     try {
         if ($Step.once -and $stream.Length) {
             [void]$stream.Seek(-[System.Math]::Min($stream.Length, 4000000), [System.IO.SeekOrigin]::End)
@@ -477,7 +478,8 @@ function Open-Lock([string] $Folder) {
 }
 
 # Does steps while it holds the locks of folders. First each journal must be what the caller saw (its SHA-256, '' for none), else nothing is done;
-# then each gets a line. With "clear" the folders are emptied and taken away in the end, unless a step had an error: then each journal gets "closing".
+# then each gets a line. With "clear" the folders are emptied and taken away in the end, unless a step had an error. Where they stay, each journal
+# gets the line "closing" in the end.
 function Invoke-Journaled($Step) {
     $locks, $cleared = @{}, $false
     $folders = @($Step.folders)
@@ -489,7 +491,8 @@ function Invoke-Journaled($Step) {
                 return @{ taken = $false; folder = $folder.path; held = $true; failed = $true }
             }
             $digest = Get-FileDigest ([pscustomobject]@{ path = [System.IO.Path]::Combine($folder.path, 'journal') })
-            if ([string]$digest.sha256 -ne [string]$folder.expected) { return @{ taken = $false; folder = $folder.path; failed = $true } }
+            $there = if ($digest.size) { $digest.sha256 } else { '' }
+            if ($there -ne [string]$folder.expected) { return @{ taken = $false; folder = $folder.path; failed = $true } }
         }
         foreach ($folder in $folders) {
             $journal = [System.IO.Path]::Combine($folder.path, 'journal')
@@ -498,25 +501,20 @@ function Invoke-Journaled($Step) {
         }
         $results = Invoke-Steps @($Step.steps)
         $answer = @{ taken = $true; results = @($results) }
-        if ($Step.clear) {
-            if (@($results | Where-Object { $_.error }).Count) {
-                foreach ($folder in $folders) { [void](Add-FileBytes ([pscustomobject]@{ path = [System.IO.Path]::Combine($folder.path, 'journal'); base64 = $Step.closing })) }
+        if ($Step.clear -and -not @($results | Where-Object { $_.error }).Count) {
+            try {
+                foreach ($folder in $folders) {
+                    foreach ($inside in [System.IO.Directory]::GetDirectories($folder.path)) { Invoke-Patiently { [System.IO.Directory]::Delete($inside, $true) } }
+                    Invoke-Patiently { [System.IO.File]::Delete([System.IO.Path]::Combine($folder.path, 'journal')) }
+                }
+                $cleared = $true
             }
-            else {
-                try {
-                    foreach ($folder in $folders) {
-                        foreach ($inside in [System.IO.Directory]::GetDirectories($folder.path)) { Invoke-Patiently { [System.IO.Directory]::Delete($inside, $true) } }
-                        Invoke-Patiently { [System.IO.File]::Delete([System.IO.Path]::Combine($folder.path, 'journal')) }
-                    }
-                    $cleared = $true
-                }
-                catch {
-                    $answer.left = (Get-Failure $_.Exception).error
-                    foreach ($folder in $folders) {
-                        $journal = [System.IO.Path]::Combine($folder.path, 'journal')
-                        if ([System.IO.File]::Exists($journal)) { [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $Step.closing })) }
-                    }
-                }
+            catch { $answer.left = (Get-Failure $_.Exception).error }
+        }
+        if (-not $cleared -and $Step.closing) {
+            foreach ($folder in $folders) {
+                $journal = [System.IO.Path]::Combine($folder.path, 'journal')
+                if ([System.IO.File]::Exists($journal)) { [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $Step.closing })) }
             }
         }
         $answer.cleared = $cleared

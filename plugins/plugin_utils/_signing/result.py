@@ -8,6 +8,7 @@ from typing import Any, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from .jobs import DONE, NOT_TRIED, Job
+from .journal import Left
 from .signature import (
     APPEND,
     REFUSE,
@@ -34,10 +35,24 @@ def entries(
     jobs: Sequence[Job],
     patterns: Mapping[str, Problem],
     check_mode: bool,
+    ended: Mapping[str, Left] | None = None,
 ) -> list[dict[str, Any]]:
-    """One entry a file, in the order of the files; patterns that found nothing come last, as failed entries."""
+    """One entry a file, in the order of the files; patterns that found nothing come last, as failed entries.
+
+    ``ended``: files that this run put in place for one that was cut off, by path in lower case.
+    """
     by_path = {job.before.path: job for job in jobs}
     found = [_entry(wanted, seen, decision, by_path.get(seen.path), check_mode) for seen, decision in files]
+    for entry in found:
+        left = (ended or {}).get(entry["path"].lower())
+        if left is not None and entry["outcome"] == "unchanged":
+            entry.update(
+                state_before=left.entry.state,
+                sha256_before=left.entry.before,
+                action=left.entry.action,
+                outcome="changed",
+                changed=True,
+            )
     for path, problem in patterns.items():
         found.append(
             {

@@ -428,6 +428,8 @@ class StepRunner:
     def _move(self, step: Mapping[str, Any]) -> Answer:
         path, target, wanted = self._path(step), self._path(step, "target"), step.get("if_sha256")
         new = self._sha256(path)
+        if step.get("sha256") and new != step["sha256"]:
+            raise StepFailed(f"{path} is not the file that is meant: something else wrote it")
         if not self._files.is_file(target):
             if wanted:
                 return {"changed": True, "sha256": ""}
@@ -533,7 +535,8 @@ class StepRunner:
                         raise
                     return {"taken": False, "folder": one["path"], "held": True, "failed": True}
                 locked.append(one["path"])
-                there = self._sha256(journal) if self._files.is_file(journal) else ""
+                written = self._files.is_file(journal) and self._files.stat(journal).size
+                there = self._sha256(journal) if written else ""
                 if there != (one.get("expected") or ""):
                     return {"taken": False, "folder": one["path"], "failed": True}
             for one in folders:
@@ -541,8 +544,7 @@ class StepRunner:
                 if one.get("work"):
                     self._files.makedirs(join(one["path"], str(one["work"])))
             answer = {"taken": True, "results": self._all(step["steps"]), "cleared": False}
-            if step.get("clear"):
-                self._clear([str(one["path"]) for one in folders], step, answer)
+            self._clear([str(one["path"]) for one in folders], step, answer)
             return answer
         finally:
             for path in locked:
@@ -550,7 +552,7 @@ class StepRunner:
                     self._files.remove_tree(path)
 
     def _clear(self, folders: Sequence[str], step: Mapping[str, Any], answer: Answer) -> None:
-        if not any(one.get("error") for one in answer["results"]):
+        if step.get("clear") and not any(one.get("error") for one in answer["results"]):
             try:
                 for path in folders:
                     for inside in self._files.folders(path):
@@ -561,7 +563,7 @@ class StepRunner:
             except LabOSError as error:
                 answer["left"] = io_failure(error).message
         for path in folders:
-            if self._files.is_file(join(path, "journal")):
+            if step.get("closing") and self._files.is_file(join(path, "journal")):
                 self._append({"path": join(path, "journal"), "base64": step.get("closing")})
 
     def _access(self, step: Mapping[str, Any]) -> Answer:
