@@ -539,7 +539,7 @@ class ReadJournal(Step):
 @dataclass(frozen=True)
 class JournalLine:
     """One folder of ours (hidden, made where it is missing) for Journaled. ``expected``: the SHA-256 of the
-    journal as it was seen, "" for none; ``line`` is added to it; ``work``: a folder in it that is made.
+    journal as it was seen, "" for none; ``line`` is added to it; ``work``: a folder in it that is made (its whole path).
     """
 
     path: str

@@ -42,7 +42,7 @@ options:
       - Full paths of files, or patterns with V(*) and V(?) in the last part, such as V(C:\\build\\*.exe). They are expanded on the host.
       - Every spelling of one path (V(.), V(..), doubled or forward slashes, any case) is one file.
       - A pattern that no file fits is a failure, as it is for SignTool.
-      - All that the host's SignTool can sign. What it cannot sign fails by name, after the other files were signed.
+      - All that the host's SignTool can sign. What it cannot sign fails by name, after the other files were signed (see O(unsignable)).
     type: list
     elements: str
     required: true
@@ -115,10 +115,39 @@ options:
     default: []
   append:
     description:
-      - Add the signature beside those that are there, once. Otherwise the signatures of other certificates are replaced.
-      - An MSI, MSP or MST can hold one signature only, so one that another certificate signed is refused.
+      - Add the signature beside those that are there, once. The same as O(foreign=append).
     type: bool
     default: false
+  foreign:
+    description:
+      - What becomes of a file that another certificate signed. It is somebody else's unless the certificate is among O(former), or its
+        signature holds no certificate at all.
+      - V(leave) leaves it, RV(files[].outcome=left), with a warning. V(fail) makes it fail.
+      - V(replace) replaces all its signatures. V(append) adds ours beside them, once; an MSI, MSP, MST or CAT can hold one signature only, so
+        one that somebody else signed is refused then.
+      - A file that was changed after it was signed is signed anew whoever signed it, as its signature helps nobody.
+    type: str
+    choices:
+      - leave
+      - replace
+      - append
+      - fail
+    default: leave
+  former:
+    description:
+      - Thumbprints of certificates that are ours too, those that were renewed. Their signatures are replaced.
+    type: list
+    elements: str
+    default: []
+  unsignable:
+    description:
+      - What becomes of a file that a pattern finds and that SignTool cannot sign, or that is empty. V(skip) passes it over,
+        RV(files[].outcome=left). A file that is named in full fails in any case.
+    type: str
+    choices:
+      - fail
+      - skip
+    default: fail
   page_hashes:
     description:
       - Whether the signature of a program holds a hash of each page. Left to SignTool where it is not given. Not compared with a
@@ -312,7 +341,7 @@ files:
       type: str
       sample: sign
     outcome:
-      description: V(changed), V(unchanged), V(failed) or V(not_tried).
+      description: V(changed), V(unchanged), V(left) (not as wanted, and left on purpose), V(failed) or V(not_tried).
       type: str
       sample: changed
     changed:
@@ -356,6 +385,11 @@ not_tried:
   sample: 0
 unchanged:
   description: How many files were as wanted already.
+  returned: when the files were looked at
+  type: int
+  sample: 0
+left:
+  description: How many files were left on purpose though they are not as wanted, see O(foreign) and O(unsignable).
   returned: when the files were looked at
   type: int
   sample: 0

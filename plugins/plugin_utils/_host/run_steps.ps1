@@ -497,7 +497,7 @@ function Invoke-Journaled($Step) {
         foreach ($folder in $folders) {
             $journal = [System.IO.Path]::Combine($folder.path, 'journal')
             [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $folder.base64 }))
-            if ($folder.work) { [void][System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($folder.path, $folder.work)) }
+            if ($folder.work) { [void][System.IO.Directory]::CreateDirectory($folder.work) }
         }
         $results = Invoke-Steps @($Step.steps)
         $answer = @{ taken = $true; results = @($results) }

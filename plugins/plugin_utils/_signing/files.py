@@ -7,7 +7,7 @@ in one call.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
 from ...module_utils._findings import BrokenLink, quoted
@@ -218,7 +218,7 @@ def in_use(seen: Sequence[SeenFile]) -> list[Location]:
 def looked_again(seen: Sequence[SeenFile], again: Sequence[SeenFile]) -> list[SeenFile]:
     """``seen`` with what a second look showed of some."""
     new = {file.path.lower(): file for file in again}
-    return [new.get(file.path.lower(), file) for file in seen]
+    return [replace(new.get(file.path.lower(), file), named=file.named) for file in seen]
 
 
 def check_tool(seen: Sequence[SeenFile], program: str) -> None:
@@ -247,11 +247,7 @@ def _read_pattern(location: Location, result: Result) -> Problem | list[SeenFile
         return Problem("file", f"No file fits {location.path}.")
     folder = result.full or location.folder
     return [
-        read_file(
-            Location(folder, file.name).path,
-            file.digest,
-            file.result,
-        )
+        replace(read_file(Location(folder, file.name).path, file.digest, file.result), named=False)
         for file in files
     ]
 

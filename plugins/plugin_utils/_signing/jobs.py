@@ -355,6 +355,8 @@ def pause(settings: Settings, jobs: Sequence[Job]) -> int:
 def achieved(settings: Settings, job: Job, now: SeenFile) -> Decision:
     """What is left to do with a working copy; LEAVE when it may take the file's place."""
     decision = signature.decide(settings.wanted, now)
+    if decision.left:
+        return job.decision
     if decision.action != LEAVE:
         return decision
     count = len(job.before.signatures)

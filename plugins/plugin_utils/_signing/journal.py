@@ -228,7 +228,8 @@ class Claim:
             content = self.contents[folder]
             text = line(replace(self.owner, files=tuple(entries.get(folder, ()))))
             expected = hashlib.sha256(content).hexdigest() if content else ""
-            lines.append(JournalLine(folder_of(folder), expected, text, work))
+            path = folder_of(folder)
+            lines.append(JournalLine(path, expected, text, f"{path}\\{work}" if work else ""))
         return Journaled(tuple(lines), tuple(steps), clear, CLOSING if clear or last else b"")
 
     def was_taken(self, step: Journaled) -> None:

@@ -79,7 +79,8 @@ def entries(
 def _entry(
     wanted: Wanted, seen: SeenFile, decision: Decision, job: Job | None, check_mode: bool
 ) -> dict[str, Any]:
-    after, outcome, problem, changed = seen, "unchanged", decision.problem, False
+    outcome = "left" if decision.left else "unchanged"
+    after, problem, changed = seen, decision.problem, False
     if decision.action == REFUSE:
         outcome = "failed"
     if job is not None and job.status == DONE and job.now is not None:
@@ -152,6 +153,7 @@ def result(found: Sequence[Mapping[str, Any]], program: str, version: str) -> di
         "failed_files": sum(1 for entry in found if entry["error"] and entry["outcome"] != NOT_TRIED),
         "not_tried": outcomes.count("not_tried"),
         "unchanged": outcomes.count("unchanged"),
+        "left": outcomes.count("left"),
         "signtool_path": program,
         "signtool_version": version,
         "diff": {"before": _lines(found, "before"), "after": _lines(found, "after")},

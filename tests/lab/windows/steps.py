@@ -542,7 +542,7 @@ class StepRunner:
             for one in folders:
                 self._append({"path": join(one["path"], "journal"), "base64": one["base64"]})
                 if one.get("work"):
-                    self._files.makedirs(join(one["path"], str(one["work"])))
+                    self._files.makedirs(str(one["work"]))
             answer = {"taken": True, "results": self._all(step["steps"]), "cleared": False}
             self._clear([str(one["path"]) for one in folders], step, answer)
             return answer

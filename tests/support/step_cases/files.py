@@ -419,7 +419,7 @@ def steps_under_a_journal(place: Place) -> Play:
     none, first, seen, second, refused, kept, after = yield ask(
         steps.ReadJournal(path),
         steps.Journaled(
-            (steps.JournalLine(path, "", b"one\n", "w1"),),
+            (steps.JournalLine(path, "", b"one\n", str(ours / "w1")),),
             (steps.CopyFile(str(file), copy), python("exit", "3")),
         ),
         steps.ReadJournal(path),
@@ -462,7 +462,10 @@ def journals_of_several_folders_are_taken_together_or_not_at_all(place: Place) -
         folder.mkdir()
     (two / ".ours").mkdir()
     (two / ".ours" / "journal").write_bytes(b"somebody\n")
-    lines = tuple(steps.JournalLine(str(folder / ".ours"), "", b"mine\n", "w") for folder in (one, two))
+    lines = tuple(
+        steps.JournalLine(str(folder / ".ours"), "", b"mine\n", str(folder / ".ours" / "w"))
+        for folder in (one, two)
+    )
     (refused,) = yield ask(steps.Journaled(lines, (steps.WriteFile(str(one / "x"), b"x"),)))
     assert (refused.taken, refused.folder) == (False, str(two / ".ours"))
     assert list(one.iterdir()) == []

@@ -476,7 +476,12 @@ def test_short_names(host: Host) -> None:
 
 
 def journaled(path: str, expected: str, line: bytes, *steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    folder = {"path": path, "expected": expected, "base64": base64.b64encode(line).decode(), "work": "w"}
+    folder = {
+        "path": path,
+        "expected": expected,
+        "base64": base64.b64encode(line).decode(),
+        "work": path + r"\w",
+    }
     return {"op": "journaled", "folders": [folder], "steps": list(steps), **fields}
 
 

@@ -284,10 +284,60 @@ def test_append_adds_one_signature_once(host: SignToolHost) -> None:
     assert [one["signer"] for one in signatures(host)] == [OTHER, OWN]
 
 
-def test_another_certificates_signature_is_replaced_without_append(host: SignToolHost) -> None:
-    host.files[APP] = signed(b"MZ app", OTHER, OTHER)
-    assert run(host)["files"][0]["state_before"] == "signed_by_others"
+def test_another_certificates_signature_is_left_unless_it_is_asked_for(host: SignToolHost) -> None:
+    vendor = host.files[APP] = signed(b"MZ app", OTHER)
+    result = run(host, files=[APP, TOOL])
+    entry = result["files"][0]
+    assert (entry["state_before"], entry["outcome"], entry["action"], entry["error"]) == (
+        "signed_by_others",
+        "left",
+        "leave",
+        None,
+    )
+    assert (result.get("failed", False), result["left"], result["unchanged"], result["signed"]) == (
+        False,
+        1,
+        0,
+        1,
+    )
+    (warning,) = result["warnings"]
+    assert warning == f"{APP}: signed by somebody else ({OTHER}), and left as it is (foreign: leave)"
+    assert host.files[APP] == vendor
+    host.calls.clear()
+    assert not run(host, files=[APP, TOOL])["changed"]
+    assert len(host.calls) == 1
+    failed = run(host, foreign="fail")
+    assert (failed["failed"], failed["link"]) == (True, "file")
+    assert "is signed by somebody else" in failed["msg"]
+    assert host.files[APP] == vendor
+    assert run(host, foreign="replace")["changed"]
     assert [one["signer"] for one in signatures(host)] == [OWN]
+    # The certificate that was renewed is ours.
+    host.files[APP] = signed(b"MZ app", OTHER)
+    assert run(host, former=[" ".join(OTHER[at : at + 2] for at in range(0, 40, 2)).lower()])["changed"]
+    assert [one["signer"] for one in signatures(host)] == [OWN]
+
+
+def test_two_answers_about_somebody_elses_signature_are_refused(host: SignToolHost) -> None:
+    assert "say two things" in run(host, append=True, foreign="replace")["msg"]
+    assert "former:" in run(host, former=["4711"])["msg"]
+    assert host.calls == []
+
+
+def test_a_pattern_passes_over_what_cannot_be_signed(host: SignToolHost) -> None:
+    host.files[r"C:\build\empty.dat"] = b""
+    result = run(host, files=[r"C:\build\*"])
+    assert result["failed_files"] == 2
+    result = run(host, files=[r"C:\build\*"], unsignable="skip")
+    assert not result.get("failed")
+    assert {entry["path"].rsplit("\\", 1)[1]: entry["outcome"] for entry in result["files"]} == {
+        "app.exe": "unchanged",
+        "tool.exe": "unchanged",
+        "notes.txt": "left",
+        "empty.dat": "left",
+    }
+    assert "warnings" not in result
+    assert run(host, files=[r"C:\build\notes.txt"], unsignable="skip")["failed"]
 
 
 def test_msi_never_gets_as(host: SignToolHost) -> None:
@@ -727,7 +777,7 @@ def put_der(host: SignToolHost, der: bytes) -> str:
 def test_a_certificate_that_cannot_be_read(host: SignToolHost, fault: str) -> None:
     odd = put_der(host, unreadable(fault))
     assert run(host, subject="example code")["files"][0]["signer"] == OWN
-    asked, missed = run(host, thumbprint=odd), run(host, subject="Odd")
+    asked, missed = run(host, files=[TOOL], thumbprint=odd), run(host, files=[TOOL], subject="Odd")
     assert (asked["link"], missed["link"]) == ("certificate", "certificate")
     assert asked["msg"].startswith(f"The certificate {odd} in LocalMachine\\My cannot be read: ")
     assert f"not looked into was {odd}, which cannot be read" in missed["msg"]
