@@ -136,6 +136,12 @@ def _cases(signing: Signing) -> list[Case]:
             "replace",
             [put(r"replace\v.exe", vendor_exe), put(r"replace\v.msi", vendor_msi)],
             _both("replace", "v.exe", "v.msi", STAMPED),
+            {"foreign": "replace"},
+        ),
+        Case(
+            "foreign",
+            [put(r"foreign\v.exe", vendor_exe), put(r"foreign\v.msi", vendor_msi)],
+            _both("foreign", "v.exe", "v.msi", ("leave", "signed_by_others", 1)),
         ),
         Case(
             "without stamp",
