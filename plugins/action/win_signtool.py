@@ -6,288 +6,40 @@ win_signtool.
 
 from __future__ import annotations
 
-import secrets as random
 import time
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Sequence
+from typing import Any
 
-from ..module_utils._crypto_user import crypto_user
-from ..module_utils._findings import BrokenLink
-from ..module_utils._results import JournaledResult, Result
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments import win_signtool as arguments
-from ..plugin_utils._host import control_node
-from ..plugin_utils._signing import (
-    certificate as signing_certificate,
-)
-from ..plugin_utils._signing import ending, journal, ledger, signature
-from ..plugin_utils._signing import (
-    files as signing_files,
-)
-from ..plugin_utils._signing import (
-    jobs as signing_jobs,
-)
-from ..plugin_utils._signing import (
-    result as signing_result,
-)
-from ..plugin_utils._signing import (
-    rounds as signing_rounds,
-)
-from ..plugin_utils._signing import (
-    tool as signing_tool,
-)
-
-SIGNING = (signature.SIGN, signature.APPEND)
-ATTEMPTS = 20
-"""How often all is looked at anew, because others worked there meanwhile, before the task gives up."""
-POLL = 5
-"""Seconds between two looks at a folder that somebody else works in."""
-SECOND_LOOK = 2
-"""Seconds before files that another process holds are looked at once more."""
-
-
-@dataclass
-class Look:
-    """All that is seen on the host in one call."""
-
-    settings: signing_jobs.Settings
-    version: str
-    account: str
-    files: list[tuple[signature.SeenFile, signature.Decision]]
-    patterns: dict[str, signature.Problem]
-    journals: list[journal.Seen]
-    jobs: list[signing_jobs.Job]
+from ..plugin_utils._signing.course import Ask, Course, Pause, Turns, Warn
 
 
 class ActionModule(CodesignAction):
     ARGUMENTS = arguments.ARGUMENTS
 
     def story(self) -> dict[str, Any]:
-        arguments.check(self.params)
-        self._ledger = self.params.get("ledger_path") or ""
-        self._locations = signing_files.locate_all(self.params["files"])
-        self._waited = 0.0
-        self._ended = ending.Ended()
-        self._settled: dict[str, signing_jobs.Job] = {}
-        again = False
-        changes = not self.check_mode and self.params["state"] != "verified"
-        for _attempt in range(ATTEMPTS):
-            self._run = random.token_hex(3)
-            look = self._look()
-            left = [one for one in look.journals if self._is_left(one)]
-            if changes and left:
-                self._end(left)
-                continue
-            busy = self._busy(look)
-            if changes and busy:
-                self._wait(busy)
-                continue
-            if look.jobs and changes:
-                worked = self._work(look)
-                if worked is None:
-                    continue
-                look.jobs = worked
-                if any(job.stale for job in worked) and not again:
-                    # Somebody wrote these files, or signed them, before anything was done to them.
-                    self._settled = {job.before.path.lower(): job for job in worked if not job.stale}
-                    again = True
-                    continue
-            return self._told(look, [] if changes else left)
-        raise BrokenLink(
-            "file",
-            f"Others take turns in {', '.join(signing_files.folders(self._locations))}: nothing could be done there.",
-            "Run the task again when they have ended.",
-        )
-
-    def _told(self, look: Look, left: Sequence[journal.Seen]) -> dict[str, Any]:
-        found = signing_result.entries(
-            look.settings.wanted, look.files, look.jobs, look.patterns, self.check_mode, self._ended.placed
-        )
-        told = signing_result.result(found, look.settings.program, look.version)
-        told["changed"] = told["changed"] or bool(self._ended.placed)
-        for note in [*self._ended.texts, *ending.notes(left), *signing_result.notes(look.files, look.jobs)]:
-            self.warn(note)
-        signing_result.check(found, told)
-        return told
-
-    # Looking
-    # -------------------------------------------------------------------------------------------------------------
-
-    def _look(self) -> Look:
-        params = self.params
-        tool = signing_tool.Wanted(params.get("signtool_path") or "")
-        sought = arguments.certificate(params)
-        folders = signing_files.folders(self._locations)
-        observed = [
-            signing_tool.observe(tool),
-            signing_certificate.observe(sought),
-            ledger.observe(self._ledger),
-            journal.observe(folders),
-            signing_files.observe(self._locations, tool.places[0], params["jobs"]),
-        ]
-        answer = self.host.run([step for steps in observed for step in steps])
-        results = iter(answer.results)
-        tool_results, certificate_results, ledger_results, journal_results, file_results = [
-            [next(results) for _step in steps] for steps in observed
-        ]
-        seen_tool = signing_tool.read(tool_results)
-        signing_tool.check(tool, seen_tool)
-        if seen_tool.place:
-            # The files were looked at with the SignTool of the first place, which is not there.
-            file_results = self._files(self._locations, seen_tool.path)
-        now = datetime.now(timezone.utc)
-        seen_certificate = signing_certificate.read(sought, certificate_results)
-        thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)
-        settings = arguments.settings(params, seen_tool.path, thumbprint)
-        seen, patterns = signing_files.read(self._locations, file_results)
-        signing_files.check_tool(seen, seen_tool.path)
-        held = signing_files.in_use(seen)
-        if held:
-            time.sleep(SECOND_LOOK)
-            again, _none = signing_files.read(held, self._files(held, seen_tool.path))
-            seen = signing_files.looked_again(seen, again)
-        files = [(file, signature.decide(settings.wanted, file)) for file in seen]
-        files, jobs = signing_jobs.settled(files, signing_jobs.make_jobs(files, self._run), self._settled)
-        if any(job.decision.action in SIGNING and job.status == signing_jobs.OPEN for job in jobs):
-            signing_certificate.check(sought, thumbprint, seen_certificate, now)
-            ledger.check(self._ledger, ledger_results)
-        journals = journal.read_all(folders, journal_results)
-        # A path with a short name is in a folder of another name.
-        known = {folder.lower() for folder in folders}
-        others = sorted({job.folder for job in jobs if job.folder.lower() not in known}, key=str.lower)
-        if others:
-            journals += journal.read_all(others, list(self.host.run(journal.observe(others)).results))
-        jobs = [self._ended.checked(job, journals) for job in jobs]
-        return Look(settings, seen_tool.version, answer.host.account, files, patterns, journals, jobs)
-
-    def _files(self, locations: Sequence[signing_files.Location], program: str) -> list[Result]:
-        return list(self.host.run(signing_files.observe(locations, program, self.params["jobs"])).results)
-
-    # Others
-    # -------------------------------------------------------------------------------------------------------------
-
-    def _is_left(self, seen: journal.Seen) -> bool:
-        """Whether a run that has ended left something there that can be ended."""
-        if not seen.exists or seen.problem or self._ended.is_tried(seen.folder):
-            return False
-        return not seen.counts(control_node.is_gone)
-
-    def _busy(self, look: Look) -> list[journal.Seen]:
-        """The folders of files that have to change, in which somebody else works."""
-        wanted = {job.folder.lower() for job in look.jobs if job.status == signing_jobs.OPEN}
-        return [
-            one
-            for one in look.journals
-            if one.folder.lower() in wanted and not one.problem and one.counts(control_node.is_gone)
-        ]
-
-    def _wait(self, busy: Sequence[journal.Seen]) -> None:
-        """Waits until nobody works there. BrokenLink says who does when the time is over."""
-        limit = self.params["lock_timeout"]
-        while busy:
-            if self._waited >= limit:
-                raise journal.held_too_long(busy[0], limit)
-            pause = min(POLL, limit - self._waited)
-            started = time.monotonic()
-            time.sleep(pause)
-            folders = [one.folder for one in busy]
-            seen = journal.read_all(folders, list(self.host.run(journal.observe(folders)).results))
-            self._waited += max(pause, time.monotonic() - started)
-            busy = [one for one in seen if not one.problem and one.counts(control_node.is_gone)]
-
-    def _end(self, left: Sequence[journal.Seen]) -> None:
-        """Ends what runs that were cut off have left. What cannot be ended now is kept, and its folder is not
-        worked in.
-        """
-        files = [one for seen in left for one in journal.unfinished(seen)]
-        if files:
-            files = journal.read_left(files, list(self.host.run(journal.observe_left(files)).results))
-        planned = [ending.plan(seen, files, self._owner()) for seen in left]
-        results = self.host.run([one.step for one in planned]).results
-        for one, result in zip(planned, results, strict=True):
-            self._ended.add(one, result)
-
-    def _owner(self, term: int = 0) -> journal.Journal:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        term = term or self.params["timeout"] + 60
-        return journal.Journal(self._run, control_node.name(), control_node.process(), now, term)
-
-    # Working
-    # -------------------------------------------------------------------------------------------------------------
-
-    def _work(self, look: Look) -> list[signing_jobs.Job] | None:
-        """Rounds until nothing is open, then one call that puts the good copies in place. None where somebody
-        else was there first.
-        """
-        settings, jobs = look.settings, look.jobs
-        folders = {job.folder: b"" for job in jobs if job.status == signing_jobs.OPEN}
-        if not folders:
-            return jobs
-        seen = {one.folder.lower(): one.content for one in look.journals}
-        kept = self._ended.kept_in(list(folders))
-        claim = journal.Claim(
-            self._owner(signing_jobs.term(settings)),
-            {folder: seen.get(folder.lower(), b"") for folder in folders},
-        )
-        secrets = crypto_user(self.params).secrets
-        taken = False
-        try:
-            while signing_jobs.open_jobs(jobs):
-                time.sleep(signing_jobs.pause(settings, jobs))
-                planned = signing_jobs.next_round(settings, jobs, self._ledger)
-                entries = signing_jobs.journal_entries(settings.wanted, jobs, {}, "", kept)
-                step = claim.step(entries, planned.steps, work=self._run)
-                result = self.host.run([step], secrets).results[0]
-                if not isinstance(result, JournaledResult) or not result.taken:
-                    if isinstance(result, JournaledResult) and not taken:
-                        return None
-                    jobs = signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
-                    if not taken:
-                        return jobs
-                    break
-                taken = True
-                claim.was_taken(step)
-                jobs, warnings = signing_rounds.read_round(
-                    settings, jobs, planned, result.results, self._ledger
-                )
-                for text in dict.fromkeys(warnings):
-                    self.warn(f"SignTool warns: {text}")
-            return self._finish(look, claim, jobs, kept)
-        except Exception:
-            self._give_back(list(folders))
-            raise
-
-    def _finish(
-        self, look: Look, claim: journal.Claim, jobs: list[signing_jobs.Job], kept: Sequence[journal.Left]
-    ) -> list[signing_jobs.Job]:
-        wanted, now = look.settings.wanted, datetime.now(timezone.utc)
         name = str(self.task_vars.get("inventory_hostname", ""))
-        lines = ledger.lines(jobs, wanted, now, name, look.account) if self._ledger else {}
-        entries = signing_jobs.journal_entries(wanted, jobs, lines, self._ledger, kept)
-        # What an earlier run has left, and could not be ended, stays with its journal.
-        step = claim.step(entries, signing_jobs.finish(jobs, lines, self._ledger), clear=not kept, last=True)
-        result = self.host.run([step]).results[0]
-        if not isinstance(result, JournaledResult) or not result.taken:
-            return signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
-        if result.left:
-            places = ", ".join(one.path for one in step.folders)
-            self.warn(
-                f"The working copies in {places} could not be removed: {result.left.rstrip('. ')}. The next run tries again."
-            )
-        return signing_jobs.read_finish(jobs, lines, result.results, self._ledger)
+        return self._follow(Course(self.params, self.check_mode, name).turns())
 
-    def _give_back(self, folders: Sequence[str]) -> None:
-        """Ends what this run has begun, after something broke it off."""
+    def _follow(self, turns: Turns[dict[str, Any]]) -> dict[str, Any]:
+        """Does what the course wants, and tells it what came of it, a failure too."""
         try:
-            seen = journal.read_all(folders, list(self.host.run(journal.observe(folders)).results))
-            own = [one for one in seen if one.journal and one.journal.run == self._run and not one.held]
-            if own:
-                self._end(own)
-            for text in self._ended.texts:
-                self.warn(text)
-        except Exception as error:  # noqa: BLE001 (the first error is the one to be told)
-            places = ", ".join(journal.folder_of(folder) for folder in folders)
-            self.warn(
-                f"The work in {places} could not be ended, as the host could not be reached again ({error}). The next run does."
-            )
+            wanted = next(turns)
+            while True:
+                try:
+                    found = self._do(wanted)
+                except Exception as error:  # noqa: BLE001 (the course decides what is to be done then)
+                    wanted = turns.throw(error)
+                else:
+                    wanted = turns.send(found)
+        except StopIteration as ended:
+            return dict(ended.value)
+
+    def _do(self, wanted: Ask | Pause | Warn) -> Any:
+        if isinstance(wanted, Ask):
+            return self.host.run(wanted.steps, wanted.secrets)
+        if isinstance(wanted, Pause):
+            time.sleep(wanted.seconds)
+        else:
+            self.warn(wanted.text)
+        return None
