@@ -29,7 +29,7 @@ def _placed(results: Sequence[Result]) -> Iterator[Placed]:
     for result in results:
         if isinstance(result, Placed):
             yield result
-        elif isinstance(result, JournaledResult):
+        elif isinstance(result, JournaledResult) and not result.cleared:
             yield from _placed(result.results)
 
 

@@ -220,6 +220,19 @@ def test_a_signature_without_certificates_is_replaced_and_removed(foreign: str) 
     assert decide(Wanted("unsigned", OWN), seen).action == "remove"
 
 
+def test_a_signature_without_certificates_is_read() -> None:
+    """The verification has no chain to show, and its code is the whole answer."""
+    out = f"Verifying: a\r\n\r\nSignature Index: 0 (Primary Signature)\r\nHash of file (sha256): {'A' * 64}\r\n\r\n"
+    counters = (
+        "Number of signatures successfully Verified: 0\r\nNumber of warnings: 0\r\nNumber of errors: 1\r\n"
+    )
+    error = "SignTool Error: WinVerifyTrust returned error: 0x80096002\r\n\tWords of the system.\r\n"
+    seen = read_verified(FILE, out + counters, error, 1)
+    assert (seen.kind, [one.signer for one in seen.signatures]) == ("signed", [""])
+    assert decide(SIGNED, seen).action == "sign"
+    assert decide(Wanted("unsigned"), seen).action == "remove"
+
+
 @pytest.mark.parametrize(
     ("named", "skip", "action", "left"),
     [(True, True, "refuse", False), (False, False, "refuse", False), (False, True, "leave", True)],
