@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,9 @@ from test_win_signtool import CERTIFICATE, LEDGER, OTHER, OWN, put_certificate
 
 from ansible_collections.cloudhsm.codesign.plugins.action import win_signtool
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import read_answer, to_json
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.course import Ask, Course, Pause
 
 FILES = {r"C:\build\a.exe": b"MZ a", r"C:\build\b.dll": b"MZ b", r"D:\other\c.exe": b"MZ c"}
 PATTERNS = [r"C:\build\*.exe", r"C:\build\b.dll", r"D:\other\*"]
@@ -449,3 +452,53 @@ def test_replacing_somebody_elses_signature_when_cut_off(slept: list[float]) -> 
     run(host)
     assert [one["signer"] for one in split(host.files[r"C:\build\a.exe"])[1]][-1] == OWN
     assert not [name for name in host.files if ".codesign" in name]
+
+
+# Many pairs of control nodes
+# ------------------------------------------------------------------------------------------------------------
+
+
+class Node:
+    """A control node whose turns a test gives it one by one. ``result``: what its task ended with."""
+
+    def __init__(self, host: SignToolHost, files: list[str]) -> None:
+        spec = ActionModule.ARGUMENTS.argument_spec
+        given = {"files": files, "thumbprint": OWN, "ledger_path": LEDGER}
+        params = {name: given.get(name, option.get("default")) for name, option in spec.items()}
+        self.host = host
+        self.turns = Course(params, False, "host").turns()
+        self.result: Raw | None = None
+        self.wanted = next(self.turns)
+
+    def go_on(self) -> None:
+        """The next call; pauses and warnings on the way take no turn."""
+        found: Any = None
+        try:
+            if isinstance(self.wanted, Ask):
+                text = to_json(self.wanted.steps)
+                raw = self.host(
+                    "ansible.windows.win_powershell", {"script": "Steps", "parameters": {"Steps": text}}
+                )
+                found = read_answer(self.wanted.steps, raw["result"])
+            elif isinstance(self.wanted, Pause):
+                self.host.clock += self.wanted.seconds
+            self.wanted = self.turns.send(found)
+            if not isinstance(self.wanted, Ask):
+                self.go_on()
+        except StopIteration as ended:
+            self.result = ended.value
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_pairs_of_control_nodes_whose_calls_fall_between_each_other(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - an order, no secret
+    host = new_host()
+    choices = [PATTERNS, [r"C:\build\*"], [r"D:\other\c.exe"], [r"C:\build\b.dll", r"D:\other\*.exe"]]
+    nodes = [Node(host, PATTERNS), Node(host, chance.choice(choices))]
+    turns = 0
+    while waiting := [node for node in nodes if node.result is None]:
+        chance.choice(waiting).go_on()
+        turns += 1
+        assert turns < 200, "nobody gets anywhere"
+    assert all(node.result is not None and not node.result["failed_files"] for node in nodes)
+    judged(host)
