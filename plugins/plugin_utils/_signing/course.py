@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets as random
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence, TypeVar
@@ -81,6 +81,8 @@ class Look:
     patterns: dict[str, signature.Problem]
     journals: list[journal.Seen]
     jobs: list[signing_jobs.Job]
+    check: Callable[[], None]
+    """BrokenLink for what keeps the certificate from signing, or the ledger from being written."""
 
 
 class Course:
@@ -112,6 +114,8 @@ class Course:
             if changes and busy:
                 yield from self._wait(busy)
                 continue
+            if any(job.decision.action in SIGNING and job.status == signing_jobs.OPEN for job in look.jobs):
+                look.check()
             if look.jobs and changes:
                 worked = yield from self._work(look)
                 if worked is None:
@@ -179,9 +183,11 @@ class Course:
             seen = signing_files.looked_again(seen, again)
         files = [(file, signature.decide(settings.wanted, file)) for file in seen]
         files, jobs = signing_jobs.settled(files, signing_jobs.make_jobs(files, self._run), self._settled)
-        if any(job.decision.action in SIGNING and job.status == signing_jobs.OPEN for job in jobs):
+
+        def check() -> None:
             signing_certificate.check(sought, thumbprint, seen_certificate, now)
             ledger.check(self._ledger, ledger_results)
+
         journals = journal.read_all(folders, journal_results)
         # A path with a short name is in a folder of another name.
         known = {folder.lower() for folder in folders}
@@ -189,7 +195,7 @@ class Course:
         if others:
             journals += yield from self._journals(others)
         jobs = [self._ended.checked(job, journals) for job in jobs]
-        return Look(settings, seen_tool.version, answer.host.account, files, patterns, journals, jobs)
+        return Look(settings, seen_tool.version, answer.host.account, files, patterns, journals, jobs, check)
 
     def _files(self, locations: Sequence[signing_files.Location], program: str) -> Turns[list[Result]]:
         return (yield from _results(signing_files.observe(locations, program, self.params["jobs"])))
@@ -255,14 +261,15 @@ class Course:
         else was there first.
         """
         settings, jobs = look.settings, look.jobs
-        folders = {job.folder: b"" for job in jobs if job.status == signing_jobs.OPEN}
+        # One folder under several spellings has one journal.
+        folders = {job.folder.lower(): job.folder for job in jobs if job.status == signing_jobs.OPEN}
         if not folders:
             return jobs
         seen = {one.folder.lower(): one.content for one in look.journals}
         kept = self._ended.kept_in(list(folders))
         claim = journal.Claim(
             self._owner(signing_jobs.term(settings)),
-            {folder: seen.get(folder.lower(), b"") for folder in folders},
+            {folder: seen.get(name, b"") for name, folder in folders.items()},
         )
         secrets = crypto_user(self.params).secrets
         taken = False
@@ -290,7 +297,7 @@ class Course:
                     yield Warn(f"SignTool warns: {text}")
             return (yield from self._finish(look, claim, jobs, kept))
         except Exception:
-            yield from self._give_back(list(folders))
+            yield from self._give_back(list(folders.values()))
             raise
 
     def _finish(

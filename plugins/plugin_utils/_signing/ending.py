@@ -35,7 +35,7 @@ def plan(seen: journal.Seen, files: Sequence[journal.Left], owner: journal.Journ
         if not one.problem:
             outcome, steps = journal.plan(one)
             planned.append((one, outcome, tuple(steps)))
-    entries = {seen.folder: seen.journal.files if seen.journal else ()}
+    entries = {seen.folder.lower(): seen.journal.files if seen.journal else ()}
     claim = journal.Claim(owner, {seen.folder: seen.content})
     flat = [step for _one, _outcome, steps in planned for step in steps]
     return Ending(seen, claim.step(entries, flat, clear=not kept, last=True), tuple(planned), kept)
@@ -111,12 +111,8 @@ class Ended:
 
     def kept_in(self, folders: Sequence[str]) -> list[journal.Left]:
         """What stays in the journals of folders that are worked in."""
-        by_name = {folder.lower(): folder for folder in folders}
-        return [
-            replace(one, folder=by_name[one.folder.lower()])
-            for one in self.kept
-            if one.folder.lower() in by_name
-        ]
+        names = {folder.lower() for folder in folders}
+        return [one for one in self.kept if one.folder.lower() in names]
 
     def checked(self, job: Job, journals: Sequence[journal.Seen]) -> Job:
         """The job, given up where an earlier run's work on its file is not ended, or its folder cannot be worked

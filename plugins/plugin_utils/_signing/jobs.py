@@ -170,12 +170,13 @@ def journal_entries(
     ledger: str,
     kept: Sequence[journal.Left] = (),
 ) -> dict[str, list[journal.Entry]]:
-    """What the journals say of the files that are worked on, by folder. ``after`` is known of good copies.
+    """What the journals say of the files that are worked on, by folder in lower case. ``after`` is known of good
+    copies.
     ``kept``: what earlier runs have left, and could not be ended.
     """
     found: dict[str, list[journal.Entry]] = {}
     for one in kept:
-        found.setdefault(one.folder, []).append(one.entry)
+        found.setdefault(one.folder.lower(), []).append(one.entry)
     for number, job in enumerate(jobs):
         if job.status not in (OPEN, GOOD):
             continue
@@ -190,7 +191,7 @@ def journal_entries(
             ledger=ledger if number in lines else "",
             line=lines[number].decode("ascii") if number in lines else "",
         )
-        found.setdefault(job.folder, []).append(entry)
+        found.setdefault(job.folder.lower(), []).append(entry)
     return found
 
 

@@ -219,14 +219,15 @@ class Claim:
         clear: bool = False,
         last: bool = False,
     ) -> Journaled:
-        """Steps under the journals of all folders, with what is said of their files. ``work``: the folder for
+        """Steps under the journals of all folders, with what is said of their files (``entries``: by folder in
+        lower case). ``work``: the folder for
         copies that is made. ``clear``: the folders are given back; ``last``: the journals say at least that this
         run has ended.
         """
         lines = []
         for folder in sorted(self.contents, key=str.lower):
             content = self.contents[folder]
-            text = line(replace(self.owner, files=tuple(entries.get(folder, ()))))
+            text = line(replace(self.owner, files=tuple(entries.get(folder.lower(), ()))))
             expected = hashlib.sha256(content).hexdigest() if content else ""
             path = folder_of(folder)
             lines.append(JournalLine(path, expected, text, f"{path}\\{work}" if work else ""))

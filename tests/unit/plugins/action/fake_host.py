@@ -220,6 +220,8 @@ class FakeHost:
         return {"exists": True, "held": held, "base64": base64.b64encode(content).decode(), "age": age}
 
     def _journaled(self, step: Raw) -> Raw:
+        paths = [one["path"].lower() for one in step["folders"]]
+        assert len(set(paths)) == len(paths), "no lock can be opened twice"
         for one in step["folders"]:
             content = self._file(one["path"] + "\\journal")
             there = hashlib.sha256(content).hexdigest() if content else ""

@@ -261,6 +261,30 @@ def test_who_changes_nothing_mends_nothing(state: str) -> None:
     assert any("The next run that signs ends it." in text for text in result["warnings"])
 
 
+def test_what_is_left_is_ended_even_where_nothing_can_be_signed_now() -> None:
+    host = new_host()
+    host.overrides["move"] = half(host, 1177)
+    assert killed(host)
+    host.overrides.clear()
+    host.clock += 661
+    host.files[r"C:\build\new.exe"] = b"MZ new"
+    result = run(host, thumbprint="7" * 40)
+    assert (result["failed"], result["link"]) == (True, "certificate")
+    assert split(host.files[r"C:\build\b.dll"])[0] == b"MZ b"
+    assert not [name for name in host.files if ".codesign" in name]
+
+
+def test_one_folder_under_several_spellings_has_one_journal() -> None:
+    host = new_host()
+    result = run(
+        host, files=[r"c:\BUILD\a.EXE", r"C:\build\*.dll", r"C:\Build\..\build\*.exe", r"D:\OTHER\c.exe"]
+    )
+    assert not result.get("failed"), result["msg"]
+    assert (result["signed"], len(host.calls)) == (3, 3)
+    assert not [name for name in host.files if ".codesign" in name]
+    assert host.files[LEDGER].count(b"\n") == 3
+
+
 # Two control nodes
 # ------------------------------------------------------------------------------------------------------------
 
