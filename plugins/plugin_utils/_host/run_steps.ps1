@@ -462,6 +462,19 @@ function Read-Journal($Step) {
     @{ exists = $true; held = $held; base64 = $read.base64; age = [int64]$age.TotalSeconds }
 }
 
+# A folder that nobody but administrators, the system and this account may write into: programs that work in it load what lies there.
+function New-OwnFolder([string] $Path) {
+    $folder = New-Object System.IO.DirectoryInfo($Path)
+    if (-not $onWindows) {
+        $folder.Create()
+        return
+    }
+    $account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
+    $security = New-Object System.Security.AccessControl.DirectorySecurity
+    $security.SetSecurityDescriptorSddlForm("D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;$account)")
+    if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::Create($folder, $security) } else { $folder.Create($security) }
+}
+
 # Opens the lock of a folder of ours, which is made where it is missing. Another call that ends may take the folder away in between.
 function Open-Lock([string] $Folder) {
     $lock = [System.IO.Path]::Combine($Folder, 'lock')
@@ -497,7 +510,7 @@ function Invoke-Journaled($Step) {
         foreach ($folder in $folders) {
             $journal = [System.IO.Path]::Combine($folder.path, 'journal')
             [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $folder.base64 }))
-            if ($folder.work) { [void][System.IO.Directory]::CreateDirectory($folder.work) }
+            if ($folder.work) { New-OwnFolder $folder.work }
         }
         $results = Invoke-Steps @($Step.steps)
         $answer = @{ taken = $true; results = @($results) }
