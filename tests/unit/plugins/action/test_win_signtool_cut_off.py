@@ -478,6 +478,23 @@ def test_replacing_somebody_elses_signature_when_cut_off(slept: list[float]) -> 
     assert not [name for name in host.files if ".codesign" in name]
 
 
+def test_what_a_file_was_and_could_not_be_removed_is_told() -> None:
+    """Of every step that replaces a file, under a journal or not; not where the folder went with it."""
+    host = new_host()
+
+    def kept(step: Raw) -> Raw:
+        return {**host._move(step), "kept": step["backup"], "why": "It is in use."}
+
+    host.overrides["move"] = kept
+    assert "warnings" not in run(host, files=[r"C:\build\a.exe"])
+    host.held.add(r"c:\build\.codesign\journal")
+    result = run(host, files=[r"C:\build\b.dll"], ledger_path=None)
+    (kept_text, left) = result["warnings"]
+    assert kept_text.endswith("(It is in use). Remove it when it is not needed.")
+    assert "b1.dll holds what a file was before, and could not be removed" in kept_text
+    assert "The working copies in" in left
+
+
 # Many pairs of control nodes
 # ------------------------------------------------------------------------------------------------------------
 

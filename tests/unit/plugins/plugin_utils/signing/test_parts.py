@@ -261,6 +261,33 @@ def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
     assert "broken" in seen[0].note
 
 
+def test_a_short_name_is_the_file_that_windows_says() -> None:
+    """Named and found by a pattern, under the short name and the whole one: one file each."""
+    locations = signing_files.locate_all(
+        [r"C:\PROGRA~1\a.exe", r"C:\Program Files\a.exe", r"C:\PROGRA~1\*.exe"]
+    )
+    unsigned = unsigned_run()
+    results = [
+        DigestResult(True, 5, "aa", r"C:\Program Files\a.exe"),
+        DigestResult(True, 5, "aa"),
+        TogetherResult((unsigned, unsigned)),
+        EachResult(
+            True,
+            (
+                FileRun("a.exe", 5, DigestResult(True, 5, "aa"), unsigned),
+                FileRun("b.exe", 5, DigestResult(True, 5, "bb"), unsigned),
+            ),
+            r"C:\Program Files",
+        ),
+    ]
+    seen, problems = signing_files.read(locations, results)
+    assert [(file.path, file.named) for file in seen] == [
+        (r"C:\Program Files\a.exe", True),
+        (r"C:\Program Files\b.exe", False),
+    ]
+    assert problems == {}
+
+
 # Certificate
 # ----------------------------------------------------------------------------------------------------------
 
