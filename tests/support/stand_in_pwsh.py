@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -77,6 +78,10 @@ def newest(path: str) -> str | None:
     return str(best / after[0]) if best else None
 
 
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
@@ -86,6 +91,16 @@ class Steps:
         self.secrets = secrets
 
     def answer(self, steps: list[Raw]) -> str:
+        return json.dumps(
+            {
+                "results": self.all(steps),
+                "powershell": "7.0.0-stand-in",
+                "account": f"{socket.gethostname()}\\nobody",
+                "oem_code_page": None,
+            }
+        )
+
+    def all(self, steps: list[Raw]) -> list[Raw]:
         results: list[Raw] = []
         good = True
         for step in steps:
@@ -93,15 +108,10 @@ class Steps:
                 results.append({"skipped": True})
                 continue
             results.append(self.one(step))
-            good = not any(results[-1].get(name) for name in ("timed_out", "exit_code", "failed", "error"))
-        return json.dumps(
-            {
-                "results": results,
-                "powershell": "7.0.0-stand-in",
-                "account": f"{socket.gethostname()}\\nobody",
-                "oem_code_page": None,
-            }
-        )
+            good = not any(
+                results[-1].get(name) for name in ("timed_out", "exit_code", "failed", "changed", "error")
+            )
+        return results
 
     def one(self, step: Raw) -> Raw:
         try:
@@ -217,12 +227,46 @@ class Steps:
             return failure(
                 f"The file '{step['target']}' already exists.", "System.IO.IOException", -2147024816
             )
-        Path(step["target"]).write_bytes(Path(step["path"]).read_bytes())
+        content = Path(step["path"]).read_bytes()
+        if step.get("if_sha256") and sha256(content) != step["if_sha256"]:
+            return {"changed": True, "sha256": sha256(content)}
+        Path(step["target"]).write_bytes(content)
         return {}
 
     def move(self, step: Raw) -> Raw:
-        os.replace(step["path"], step["target"])
-        return {}
+        target = Path(step["target"])
+        there = sha256(target.read_bytes()) if target.is_file() else ""
+        if step.get("if_sha256") and there != step["if_sha256"]:
+            return {"changed": True, "sha256": there}
+        os.replace(step["path"], target)
+        return {"sha256": sha256(target.read_bytes())}
+
+    def journal(self, step: Raw) -> Raw:
+        if not Path(step["path"]).is_dir():
+            return {"exists": False}
+        content = self.read({"path": os.path.join(step["path"], "journal")}).get("base64", "")
+        return {"exists": True, "held": False, "base64": content, "age": 0}
+
+    def journaled(self, step: Raw) -> Raw:
+        journals = {one["path"]: Path(one["path"], "journal") for one in step["folders"]}
+        for one in step["folders"]:
+            journal = journals[one["path"]]
+            there = sha256(journal.read_bytes()) if journal.is_file() else ""
+            if there != one["expected"]:
+                return {"taken": False, "folder": one["path"], "failed": True}
+        for one in step["folders"]:
+            Path(one["path"]).mkdir(exist_ok=True)
+            self.append({"path": str(journals[one["path"]]), "base64": one["base64"]})
+            if one.get("work"):
+                Path(one["work"]).mkdir(exist_ok=True)
+        results = self.all(step["steps"])
+        cleared = bool(step.get("clear")) and not any(one.get("error") for one in results)
+        for one in step["folders"]:
+            if cleared:
+                shutil.rmtree(one["path"])
+            elif step.get("closing"):
+                self.append({"path": str(journals[one["path"]]), "base64": step["closing"]})
+        return {"taken": True, "results": results, "cleared": cleared}
 
     def remove(self, step: Raw) -> Raw:
         existed = Path(step["path"]).is_file()
