@@ -321,7 +321,9 @@ function Set-FileBytes($Step) {
 # four million of the file hold already are not added again.
 function Add-FileBytes($Step) {
     $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
-    [System.IO.FileStream] $stream = Invoke-Patiently { [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read) }
+    [System.IO.FileStream] $stream = Invoke-Patiently {
+        [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read)
+    }
     try {
         if ($Step.once -and $stream.Length) {
             [void]$stream.Seek(-[System.Math]::Min($stream.Length, 4000000), [System.IO.SeekOrigin]::End)
@@ -480,8 +482,13 @@ function Open-Lock([string] $Folder) {
     $lock = [System.IO.Path]::Combine($Folder, 'lock')
     for ($try = 1; ; $try++) {
         try {
-            [System.IO.Directory]::CreateDirectory($Folder).Attributes = [System.IO.FileAttributes] 'Directory, Hidden'
-            return (Invoke-Patiently { [System.IO.FileStream]::new($lock, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None) })
+            # One that is there may be another account's, which lets this one work in it and change nothing of itself.
+            if (-not [System.IO.Directory]::Exists($Folder)) {
+                [System.IO.Directory]::CreateDirectory($Folder).Attributes = [System.IO.FileAttributes] 'Directory, Hidden'
+            }
+            return (Invoke-Patiently {
+                [System.IO.FileStream]::new($lock, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None)
+            })
         }
         catch {
             if ($try -ge 5 -or ([System.IO.Directory]::Exists($Folder) -and (Get-Win32Code $_.Exception) -ne 5)) { throw }
@@ -517,7 +524,9 @@ function Invoke-Journaled($Step) {
         if ($Step.clear -and -not @($results | Where-Object { $_.error }).Count) {
             try {
                 foreach ($folder in $folders) {
-                    foreach ($inside in [System.IO.Directory]::GetDirectories($folder.path)) { Invoke-Patiently { [System.IO.Directory]::Delete($inside, $true) } }
+                    foreach ($inside in [System.IO.Directory]::GetDirectories($folder.path)) {
+                        Invoke-Patiently { [System.IO.Directory]::Delete($inside, $true) }
+                    }
                     Invoke-Patiently { [System.IO.File]::Delete([System.IO.Path]::Combine($folder.path, 'journal')) }
                 }
                 $cleared = $true
