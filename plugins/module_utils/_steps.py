@@ -372,6 +372,7 @@ class MoveFile(Step):
     writes: ClassVar[bool] = True
     path: str
     target: str
+    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "target": self.target}

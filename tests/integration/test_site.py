@@ -76,7 +76,13 @@ def test_the_roles_alone_change_nothing_either(fleet: Bench) -> None:
             "en3": ("root", "certificates"),
             "en5": ("client_configuration", "client"),
         },
-        {"en3": ("service", "client"), "fr3": ("provider", "client")},
+        {
+            "de5": ("container_content", "key_container"),
+            "zh5": ("container_zeros", "key_container"),
+            "en3": ("service", "client"),
+            "fr3": ("provider", "client"),
+        },
+        {"en3": ("container_content", "key_container"), "fr3": ("container_zeros", "key_container")},
     ],
     ids=lambda damaged: " ".join(f"{host}-{damage}" for host, (damage, _role) in damaged.items()),
 )

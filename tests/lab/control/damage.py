@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from ..windows.certstore import CertificateStores
 from ..windows.client import CONFIGURATIONS
 from ..windows.filesystem import join
 from ..windows.host import Host
-from ..windows.ksp import PROVIDERS, registered
+from ..windows.ksp import PROVIDERS, containers, registered
 
 _CONTAINERS = r"C:\Users\Default\AppData\Roaming\Microsoft\Crypto\CaviumKSP\GlobalPartition"
 _SERVICE = "AWSCloudHSMClient"
@@ -40,10 +41,28 @@ def container(host: Host) -> int:
 
 def container_content(host: Host) -> int:
     """Empties the key containers' files, which stay."""
+    return _overwrite(host, b"")
+
+
+def container_zeros(host: Host) -> int:
+    """Leaves nothing but zeros in the key containers' files, as a disk does that was full."""
+    return _overwrite(host, bytes(64))
+
+
+def _overwrite(host: Host, content: bytes) -> int:
     names = host.files.list(_CONTAINERS) if host.files.is_dir(_CONTAINERS) else []
     for name in names:
-        host.files.write(f"{_CONTAINERS}\\{name}", b"", by="damage")
+        host.files.write(f"{_CONTAINERS}\\{name}", content, by="damage")
     return len(names)
+
+
+def container_handle(host: Host) -> int:
+    """Lets the key containers' files refer to a handle that no key has, as after a new cluster."""
+    found = containers(host)
+    for one in found:
+        data = {"name": one.inner, "handle": one.handle + 0x70000, "cluster": one.cluster_id}
+        host.files.write(f"{_CONTAINERS}\\{one.name}", json.dumps(data).encode("utf-8"), by="damage")
+    return len(found)
 
 
 def certificate(host: Host) -> int:
@@ -105,6 +124,8 @@ DAMAGES: Mapping[str, Callable[[Host], int]] = {
     "association": association,
     "container": container,
     "container_content": container_content,
+    "container_zeros": container_zeros,
+    "container_handle": container_handle,
     "certificate": certificate,
     "chain": chain,
     "root": root,
