@@ -86,10 +86,22 @@ def trial(login: Login) -> Trial:
         step, more = tool.login_step(look)
         if sdk.backend == CLI:
             steps.append(cli_backend.user_step(look))
-        steps.append(replace(step, guard=tool.ACCEPTED))
-        secrets.update(more)
+        # The steps that come with the try have secrets of their own, under the same names.
+        steps.append(
+            replace(
+                step,
+                guard=tool.ACCEPTED,
+                secret_stdin=_own(step.secret_stdin) if step.secret_stdin else "",
+                secret_environment={name: _own(secret) for name, secret in step.secret_environment.items()},
+            )
+        )
+        secrets.update({_own(name): value for name, value in more.items()})
         tools.append((tool, look))
     return Trial(tuple(steps), secrets, tuple(tools), login.user.name)
+
+
+def _own(secret: str) -> str:
+    return f"try of {secret}"
 
 
 def programs(login: Login) -> list[str]:
