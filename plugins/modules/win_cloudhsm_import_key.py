@@ -158,8 +158,8 @@ provider:
 proof:
   description:
     - How it is known that the container holds the key.
-    - V(association) means that the certificate is tied to it and its file holds something. V(public_key) that certutil shows the certificate's public key in it.
-      V(new_file) that it is the one file that the import made, where the provider shows no public key.
+    - V(association) means that the certificate is tied to it and its file holds something. V(public_key) that certutil shows the certificate's public key
+      in it. V(new_file) that it is the one file that the import made, where the provider shows no public key.
     - Null where there is no container.
   returned: success
   type: str

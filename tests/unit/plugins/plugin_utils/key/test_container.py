@@ -26,6 +26,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     Skipped,
     VersionResult,
 )
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools.configure import FOLDERS
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import container as key_container
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import making as key_container_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import Seen, Wanted
@@ -57,6 +58,7 @@ def results(wanted: Wanted = WANTED, **changed: Result) -> list[Result]:
         "cli_2",
         "ksp_2",
         "sdk3_2",
+        *(f"{name}_{number}" for number in range(3, len(FOLDERS) + 1) for name in ("cli", "ksp", "sdk3")),
         "certificate",
     ]
     missing: dict[str, Result] = {
@@ -252,12 +254,12 @@ def test_versions(text: str, numbers: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("cli", "ksp", "sdk", "count"),
     [
-        ("5.14.0", "5.14.0", SDK5, 2),
-        ("5.15.2", "5.18.0", SDK5, 1),
+        ("5.14.0", "5.15.2", SDK5, 0),
+        ("5.16.0", "5.18.0", SDK5, 1),
         ("5.16.0", "5.16.0", SDK5, 2),
         ("5.16.1", "5.16.1", SDK5, 0),
         ("5.13.0", "5.13.0", SDK5, 0),
-        ("5.14.0", "5.14.0", SDK3, 0),
+        ("5.16.0", "5.16.0", SDK3, 0),
         ("unknown", "", SDK5, 0),
     ],
 )
