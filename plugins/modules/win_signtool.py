@@ -148,6 +148,10 @@ options:
       - Lines are only ever appended. A line that a crash cut off stays alone on its line.
       - The folder must exist, and the file must be open for writing directly before SignTool signs. Otherwise nothing is signed.
     type: str
+  cluster_id:
+    description:
+      - The cluster that C(cloudhsm-cli) is asked for, where the configuration of Client SDK 5 holds several.
+    type: str
   timeout:
     description:
       - Seconds that one SignTool process may take. Then it is ended with everything that it started.

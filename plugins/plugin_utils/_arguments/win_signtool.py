@@ -43,6 +43,7 @@ ARGUMENTS = Arguments(
         "batch": {"type": "int", "default": 32},
         "jobs": {"type": "int", "default": 4},
         "ledger_path": {"type": "str"},
+        "cluster_id": {"type": "str"},
         **CREDENTIALS,
         **CLIENT_SDK,
         **timeout(600),
