@@ -65,7 +65,7 @@ class ActionModule(CodesignAction):
         self._handles = (want.private_handle, want.public_handle)
         self._moved: tuple[str, ...] = ()
         self._asked = False
-        proving = plan.prove_steps(want, sdk) if seen.containers else []
+        proving = plan.prove_steps(want) if seen.containers else []
         steps, secrets = list(proving), dict(want.user.secrets)
         looking, asking = sdk.needs_lookup(want.key, self._handles), plan.lookup(want, sdk)
         sdk.check_ready(seen.cli_version, seen.service, self._handles)
@@ -163,7 +163,7 @@ class ActionModule(CodesignAction):
         found = [tied] if (tied := container.tied_file(want, seen)) else []
         plan.check_removal(want, seen, found)
         if seen.containers:
-            proof = plan.read_proof(self._run(plan.prove_steps(want, sdk), want.user.secrets)[0])
+            proof = plan.read_proof(self._run(plan.prove_steps(want), want.user.secrets)[0])
             if proof.keys is None and not tied:
                 raise self._diagnosed(want, seen, sdk, plan.listing_failed(proof))
             found += [name for name in proof.matches(want, seen.containers) if name != tied]

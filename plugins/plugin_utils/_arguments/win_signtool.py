@@ -136,5 +136,5 @@ def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settin
         batch=params["batch"],
         jobs=params["jobs"],
         timeout=params["timeout"],
-        secret_environment=crypto_user(params).environment(params["client_sdk"]),
+        secret_environment=crypto_user(params).provider_environment,
     )

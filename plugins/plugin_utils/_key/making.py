@@ -65,7 +65,7 @@ def lookup(wanted: Wanted, sdk: ClientSdk) -> key_lookup.Lookup:
 # ----------------------------------------------------------------------------------------------------------------
 
 
-def prove_steps(wanted: Wanted, sdk: ClientSdk, only_if_previous_ok: bool = False) -> list[Step]:
+def prove_steps(wanted: Wanted, only_if_previous_ok: bool = False) -> list[Step]:
     """Lists the containers with their public keys. It opens every one of them, for which the provider logs
     in.
     """
@@ -73,7 +73,7 @@ def prove_steps(wanted: Wanted, sdk: ClientSdk, only_if_previous_ok: bool = Fals
         Run(
             certutil.PROGRAM,
             certutil.key_argv(wanted.provider),
-            secret_environment=wanted.user.environment(sdk.name),
+            secret_environment=wanted.user.provider_environment,
             timeout=wanted.timeout,
             only_if_previous_ok=only_if_previous_ok,
         )
@@ -252,7 +252,7 @@ def plan(wanted: Wanted, seen: Seen, sdk: ClientSdk, handles: Handles, moved: bo
     """
     steps = [
         replace(sdk.import_step(wanted.key, handles, lookup(wanted, sdk)), only_if_previous_ok=moved),
-        *prove_steps(wanted, sdk, only_if_previous_ok=True),
+        *prove_steps(wanted, only_if_previous_ok=True),
         ListFolder(FOLDER),
     ]
     if not wanted.readers:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from ..windows.certstore import CertificateStores
-from ..windows.client import CONFIGURATIONS
+from ..windows.client import CONFIGURATIONS, read_configuration, write_configuration
 from ..windows.filesystem import join
 from ..windows.host import Host
 from ..windows.ksp import PROVIDERS, containers, registered
@@ -105,6 +105,19 @@ def client_configuration(host: Host) -> int:
     return len(there)
 
 
+def second_cluster(host: Host) -> int:
+    """Adds another cluster to the configuration of cloudhsm-cli, as its add-cluster does; both have an id then."""
+    data = read_configuration(host, "cli")
+    if data is None or host.cluster is None or len(data["clusters"]) != 1:
+        return 0
+    first = data["clusters"][0]
+    first["cluster_id"] = host.cluster.cluster_id
+    other = {**first["cluster"], "servers": [{"hostname": "10.99.0.11", "port": 2223, "enable": True}]}
+    data["clusters"] = [{"type": "hsm2m", "cluster_id": "cluster-aaaabbbbccc", "cluster": other}, first]
+    write_configuration(host, "cli", data)
+    return 1
+
+
 def provider(host: Host) -> int:
     """Takes CloudHSM's providers out of the registry."""
     return sum(int(host.registry.delete(f"{PROVIDERS}\\{name}")) for name in registered(host))
@@ -131,6 +144,7 @@ DAMAGES: Mapping[str, Callable[[Host], int]] = {
     "root": root,
     "service": service,
     "client_configuration": client_configuration,
+    "second_cluster": second_cluster,
     "provider": provider,
     "credential": credential,
 }
