@@ -61,6 +61,12 @@ class Bench:
         inventory = yaml.safe_load(self.lab.inventory.read_text(encoding="utf-8"))
         return list(inventory["all"]["children"]["windows"]["hosts"][host]["codesign_client_packages"])
 
+    @property
+    def identities(self) -> list[dict[str, Any]]:
+        """What the hosts sign as, as the lab's inventory has it."""
+        inventory = yaml.safe_load(self.lab.inventory.read_text(encoding="utf-8"))
+        return list(inventory["all"]["children"]["windows"]["vars"]["codesign_identities"])
+
     def digest(self, package: str) -> str:
         """The SHA-256 of a package that the lab offers."""
         path = Path(self.lab.info["pki"]).parent / "www" / package

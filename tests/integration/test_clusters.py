@@ -12,7 +12,7 @@ import pytest
 from .conftest import Bench, running
 
 BOTH, TWO = "both", "two"
-SERVICE = "AWSCloudHSMClient"
+CONTAINERS = r"C:\Users\Default\AppData\Roaming\Microsoft\Crypto\CaviumKSP\GlobalPartition"
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,21 @@ def test_the_provider_may_be_the_other_sdk_s(bench: Bench) -> None:
     assert bench.lab.damage(BOTH, "container") > 0
     assert site(bench, BOTH, **wanted) == {"key_container"}
     assert site(bench, BOTH, **wanted) == set()
+
+
+def test_a_container_may_have_a_label_with_blanks(bench: Bench) -> None:
+    name = "Code signing 2026 (RSA)"
+    assert bench.lab.damage(TWO, "container") > 0
+    bench.lab.fault(TWO, f"cli_file_name:{name}", 2)
+    readers = [{**one, "readers": ["S-1-5-20"]} for one in bench.identities]
+    assert site(bench, TWO, codesign_identities=readers) == {"key_container"}
+    assert site(bench, TWO, codesign_identities=readers) == set()
+    assert bench.lab.files(TWO, CONTAINERS) == [name]
+    # Its file is made again under the same name.
+    assert bench.lab.damage(TWO, "container_zeros") > 0
+    assert site(bench, TWO, codesign_identities=readers) == {"key_container"}
+    assert site(bench, TWO, codesign_identities=readers) == set()
+    assert bench.lab.files(TWO, CONTAINERS) == [name]
 
 
 @pytest.mark.parametrize("damages", [(), ("container",), ("association",), ("container", "association")])
