@@ -14,9 +14,9 @@ from ...module_utils._certificate import pem_certificates
 from ...module_utils._findings import BrokenLink, Finding, found
 from ...module_utils._results import ConnectResult, Failure, FileContent, Result, ServiceResult, VersionResult
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import Connect, ReadFile, Service, Step, Version, went_well
+from ...module_utils._steps import Connect, ReadFile, Service, Step, Transport, Version, went_well
 from ...module_utils._tools import configure
-from .._aspect import ANYWHERE, Context, Runner
+from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ClientConfig, ClusterConfig, ConfigError
 from .._sdk import SDK3, SDKS, ClientSdk, Part, Setting, meant, version_of
 
@@ -374,7 +374,8 @@ def missing_providers(want: Wanted, seen: Seen) -> tuple[str, ...]:
 
 def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
     """The installed or else the wanted client SDK, where it does not work with the cluster's type."""
-    sdk = seen.sdk or (wished[0] if len(wished := meant(want.client_sdk)) == 1 else None)
+    named = meant(want.client_sdk)
+    sdk = seen.sdk or (named[0] if len(named) == 1 else None)
     return sdk if sdk and want.hsm_type and want.hsm_type not in sdk.hsm_types else None
 
 
@@ -435,7 +436,7 @@ def unfound(seen: Seen) -> tuple[Component, ...]:
     return tuple(one for one in seen.components if one.program and one.content is None and not one.problem)
 
 
-def with_reach(host: Runner, want: Wanted, seen: Seen) -> Seen:
+def with_reach(host: Transport, want: Wanted, seen: Seen) -> Seen:
     """``seen``, and whether the client reaches the cluster where a part's file was found nowhere: one more call
     there, in which nothing logs in.
     """
