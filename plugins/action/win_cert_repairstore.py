@@ -110,6 +110,7 @@ class ActionModule(CodesignAction):
             store_location=want.store_location,
             provider=want.provider,
             client_sdk=self.access.client_sdk,
+            cluster_id=self.params.get("cluster_id") or "",
             user=self.access.user,
             timeout=self.access.timeout,
             scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}",

@@ -54,14 +54,14 @@ class ActionModule(CodesignAction):
 
     def _check_mode(self, want: client.Wanted, before: client.Seen) -> client.Seen:
         try:
-            client_plan.check_installed(want, before)
+            client_plan.check_packages(want, before)
         except BrokenLink as broken:
             # Check mode of a whole play: the installation that comes before this was not done either.
             self.warn(f"{broken} In check mode it is taken for granted that it would be installed by now.")
         return client_plan.predict(want, before)
 
     def _configure(self, want: client.Wanted, before: client.Seen) -> client.Seen:
-        client_plan.check_installed(want, before)
+        client_plan.check_packages(want, before)
         seen, steps = before, CLIENT.plan(want, before)
         while steps:
             seen, warnings, steps = self._apply(want, steps)
@@ -74,7 +74,7 @@ class ActionModule(CodesignAction):
     ) -> tuple[client.Seen, tuple[str, ...], list[Step]]:
         """Does the steps and looks again, in one call; gives what is left to do in a second pass."""
         found = look(self.host, self.asked, first=steps)
-        seen = found.seen(self.asked)
+        seen = client.with_reach(self.host, want, found.seen(self.asked))
         left = client_plan.second_pass(want, seen) if self.host.calls < 3 else []
         return seen, () if left else client_plan.judge(want, seen, steps, found.done), left
 

@@ -63,8 +63,9 @@ class ActionModule(CodesignAction):
         up in the same call.
         """
         self._handles = (want.private_handle, want.public_handle)
+        self._moved: tuple[str, ...] = ()
         self._asked = False
-        proving = plan.prove_steps(want, sdk) if seen.containers else []
+        proving = plan.prove_steps(want) if seen.containers else []
         steps, secrets = list(proving), dict(want.user.secrets)
         looking, asking = sdk.needs_lookup(want.key, self._handles), plan.lookup(want, sdk)
         sdk.check_ready(seen.cli_version, seen.service, self._handles)
@@ -73,8 +74,10 @@ class ActionModule(CodesignAction):
             steps, secrets = [*steps, *more], {**secrets, **login}
         results = self._run(steps, secrets) if steps else []
         proof = plan.read_proof(results[0]) if proving else plan.Proof(())
-        if matches := proof.matches(want, seen.containers):
+        matches = proof.matches(want, seen.containers)
+        if matches and not want.force:
             return Made(matches[0], "public_key", matches[1:])
+        self._moved = plan.in_the_way(want, seen, matches)
         if looking:
             try:
                 self._handles = sdk.looked_up(want.key, asking, results[len(proving) :], self.host)
@@ -83,20 +86,26 @@ class ActionModule(CodesignAction):
         if proof.keys is None:
             unlisted = plan.listing_failed(proof)
             found = self._diagnosed(want, seen, sdk, unlisted)
-            if found is not unlisted or not plan.may_go_on(sdk, proof):
+            if found is not unlisted or not plan.may_go_on(sdk, proof, seen):
                 raise found
             self.warn(plan.unlisted(proof))
             self._asked = True
         return None
 
     def _make(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Made:
-        done = self._run(plan.plan(want, seen, sdk, self._handles), want.user.secrets)
-        results, self.access = plan.made_results(want, done), done[-1]
+        before, moved = plan.without(seen, self._moved), len(self._moved)
+        steps = plan.plan(want, before, sdk, self._handles, moved=bool(moved))
+        done = self._run([*plan.aside_steps(self._moved), *steps], want.user.secrets)
+        results, self.access = plan.made_results(want, done[moved:]), done[-1]
         try:
-            made = plan.judge(want, sdk, seen, results)
+            plan.check_aside(done, self._moved)
+            made = plan.judge(want, sdk, before, results)
         except BrokenLink as broken:
-            broken.details["changed"] = plan.new_containers(seen, results)
+            broken.details.setdefault("changed", plan.new_containers(before, results))
+            self._put_back(results, broken)
             raise self._diagnosed(want, seen, sdk, broken) from None
+        if moved:
+            self._drop(seen, made)
         if (
             made.doubt is not None
             and not self._asked
@@ -104,6 +113,20 @@ class ActionModule(CodesignAction):
         ):
             raise found
         return made
+
+    def _put_back(self, results: Sequence[Result], cause: BrokenLink) -> None:
+        """Gives the old container its place again, where no new one took it."""
+        back = plan.back_steps(self._moved, results)
+        if back:
+            plan.check_back(self._run(back, {}), back, cause)
+
+    def _drop(self, seen: Seen, made: Made) -> None:
+        """Removes what the new container took the place of, as far as nobody needs it any more."""
+        dropped = plan.worthless(seen, made, self._moved)
+        results = self._run(plan.drop_steps(dropped), {}) if dropped else []
+        gone = plan.dropped(dropped, results)
+        if kept := [name for name in self._moved if name not in gone]:
+            self.warn(plan.kept_aside(kept))
 
     def _diagnosed(
         self, want: Wanted, seen: Seen, sdk: ClientSdk, broken: BrokenLink, made: bool = False
@@ -137,10 +160,10 @@ class ActionModule(CodesignAction):
         sdk = plan.sdk_or_newest(want, seen)
         if seen.containers:
             want = identified(want, seen)
-        found = [tied] if (tied := container.associated(want, seen)) else []
+        found = [tied] if (tied := container.tied_file(want, seen)) else []
         plan.check_removal(want, seen, found)
         if seen.containers:
-            proof = plan.read_proof(self._run(plan.prove_steps(want, sdk), want.user.secrets)[0])
+            proof = plan.read_proof(self._run(plan.prove_steps(want), want.user.secrets)[0])
             if proof.keys is None and not tied:
                 raise self._diagnosed(want, seen, sdk, plan.listing_failed(proof))
             found += [name for name in proof.matches(want, seen.containers) if name != tied]

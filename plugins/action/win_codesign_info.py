@@ -22,7 +22,7 @@ class ActionModule(CodesignAction):
             self.warn(text)
         return {
             "changed": False,
-            "converged": not findings,
+            "converged": not any(finding.severity == "error" for finding in findings),
             "findings": [finding.as_dict() for finding in findings],
             **seen.as_dict(),
         }

@@ -39,10 +39,15 @@ class CryptoUser:
         return {PIN: self._pin} if self else {}
 
     def environment(self, client_sdk: str = AUTO) -> Mapping[str, str]:
-        """Variable -> secret. Each SDK's provider reads its own variable only, so an SDK that is not known
-        gets both.
-        """
+        """Variable -> secret, for the tools of a client SDK; each reads its own variable only."""
         return {sdk.variable: PIN for sdk in meant(client_sdk, SDKS) if self}
+
+    @property
+    def provider_environment(self) -> Mapping[str, str]:
+        """The same for a program that loads the provider. On a host with both SDKs only Windows knows which one's
+        answers to the name, so it gets both variables.
+        """
+        return self.environment(AUTO)
 
     def session(self, commands: Sequence[Sequence[str]]) -> Mapping[str, str]:
         """What key_mgmt_util reads: a login, the commands, and the end."""

@@ -29,6 +29,9 @@ Link = Literal[
 ]
 """The links of the chain from a host to a signed file. A finding or an error names exactly one."""
 
+Severity = Literal["error", "notice"]
+"""Whether a host cannot do its work with it, or can and should be looked at."""
+
 LINKS: Tuple[Link, ...] = get_args(Link)
 """The same in the order of the chain."""
 
@@ -52,7 +55,7 @@ class Finding:
     ``link`` is one of LINKS, ``what`` the property in a few words, ``expected`` and ``seen`` its values as
     text, ``repair`` what puts it right (the role or module that does, or what a person has to do). ``role``
     is the role of this collection that repairs it; "" where none does. ``said`` is the whole statement, for
-    what "should be, is" makes no sentence of.
+    what "should be, is" makes no sentence of. ``severity``: a notice is shown and leaves a host converged.
     """
 
     link: Link
@@ -62,6 +65,7 @@ class Finding:
     repair: str
     role: str = ""
     said: str = ""
+    severity: Severity = "error"
 
     @property
     def text(self) -> str:

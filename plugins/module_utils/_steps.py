@@ -397,6 +397,7 @@ class MoveFile(Step):
     backup: str = ""
     if_sha256: str = ""
     sha256: str = ""
+    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         data: Dict[str, Any] = {"path": self.path, "target": self.target}

@@ -111,6 +111,10 @@ options:
         file that SignTool signed (M(cloudhsm.codesign.win_signtool)).
     type: bool
     default: false
+  cluster_id:
+    description:
+      - The cluster that C(cloudhsm-cli) is asked for, where the configuration of Client SDK 5 holds several.
+    type: str
   timeout:
     description:
       - Seconds that one run of certutil or of the test of the key may take. Its processes are ended then.

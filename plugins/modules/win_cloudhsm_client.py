@@ -67,9 +67,41 @@ options:
     default: true
   check_connection:
     description:
-      - Whether to open a TCP connection from the host to port 2223 of each HSM. The module fails if none of them answers, and warns of single ones.
+      - Whether to open a TCP connection from the host to port 2223 of each HSM. The module fails if none of them answers, before it writes any of them, and
+        warns of single ones.
     type: bool
     default: true
+  cluster_id:
+    description:
+      - The cluster that is meant, where the configuration of Client SDK 5 holds several. Unless given it is the one that shares an address with
+        O(hsm_addresses).
+    type: str
+  minimum_version:
+    description:
+      - The oldest version of the client that will do, for example V(5.18.0). Any unless given. A program whose version is none of its client SDK's is
+        not compared.
+    type: str
+  configuration_folder:
+    description:
+      - The folder on the host that the client's configuration files lie in. No public source names it for Client SDK 5, so unless given they are looked
+        for in the vendor's folders below C(C:\ProgramData) and C(C:\Program Files).
+      - Where they are found nowhere, a client that reaches the cluster (C(cloudhsm-cli user list), which needs no login) is taken as configured, with a
+        word about it.
+    type: str
+  idle_service:
+    description:
+      - What to do about the daemon of Client SDK 3 on a host that works with Client SDK 5, which does not need it. V(disabled) stops it and keeps it from
+        starting.
+    type: str
+    choices:
+      - leave
+      - disabled
+    default: leave
+  provider:
+    description:
+      - The name that certificates are tied by, which has to be registered as it stands. Client SDK 5 registers its provider under two names; unless
+        given, either will do.
+    type: str
   timeout:
     description:
       - Seconds that one tool may run.
@@ -148,6 +180,9 @@ components:
     sdk3_compatibility_mode:
       description: Whether key reference files are used, V(null) where the file does not speak of it.
       type: bool
+    needs:
+      description: What its package has to do, V(install), V(upgrade) or V(reinstall) (a provider that is not registered). V(null) where it is well.
+      type: str
   sample:
     - name: ksp
       installed: true
@@ -160,6 +195,7 @@ components:
       customer_ca_file: C:\ProgramData\Amazon\CloudHSM\customerCA.crt
       key_availability_check: true
       sdk3_compatibility_mode: true
+      needs: null
 customer_ca:
   description: The content of C(customerCA.crt), V(null) where there is none.
   returned: success
@@ -179,6 +215,18 @@ service:
   sample:
     status: Running
     start_type: Automatic
+idle_service:
+  description: The daemon of Client SDK 3 on a host that works with Client SDK 5. V(null) where there is none.
+  returned: success
+  type: dict
+  contains:
+    status:
+      description: For example V(Running) or V(Stopped).
+      type: str
+    start_type:
+      description: For example V(Automatic).
+      type: str
+  sample: null
 providers:
   description: The providers of CloudHSM that are registered on the host, V(null) where they could not be listed.
   returned: success

@@ -67,7 +67,7 @@ options:
     type: int
   state:
     description:
-      - V(present) makes the container if it is not there.
+      - V(present) makes the container if it is not there, or if its file holds nothing (no bytes, or zeros only).
       - V(absent) removes all containers of the key from the host. The key stays on the HSM, because only the container's file is removed and the
         provider is not asked to delete anything.
     type: str
@@ -78,6 +78,8 @@ options:
   force:
     description:
       - With O(state=absent), remove a container though a certificate in the store still points to it.
+      - With O(state=present), make the container again though there is one, for a reference to a key that is not on the HSM any more. The old file
+        waits beside the folder of the containers meanwhile, and is put back where no new one could be made. Such a run always changes the host.
     type: bool
     default: false
   readers:
@@ -156,8 +158,8 @@ provider:
 proof:
   description:
     - How it is known that the container holds the key.
-    - V(association) means that the certificate is tied to it and its file exists. V(public_key) that certutil shows the certificate's public key in it.
-      V(new_file) that it is the one file that the import made, where the provider shows no public key.
+    - V(association) means that the certificate is tied to it and its file holds something. V(public_key) that certutil shows the certificate's public key
+      in it. V(new_file) that it is the one file that the import made, where the provider shows no public key.
     - Null where there is no container.
   returned: success
   type: str

@@ -71,6 +71,32 @@ options:
       - Whether to open a TCP connection from the host to port 2223 of each of the O(hsm_addresses).
     type: bool
     default: true
+  cluster_id:
+    description:
+      - The cluster that is meant, where the configuration of Client SDK 5 holds several. Unless given it is the one that shares an address with
+        O(hsm_addresses).
+    type: str
+  minimum_version:
+    description:
+      - The oldest version of the client that will do, for example V(5.18.0). Any unless given. A program whose version is none of its client SDK's is
+        not compared.
+    type: str
+  configuration_folder:
+    description:
+      - The folder on the host that the client's configuration files lie in. No public source names it for Client SDK 5, so unless given they are looked
+        for in the vendor's folders below C(C:\ProgramData) and C(C:\Program Files).
+      - Where they are found nowhere, a client that reaches the cluster (C(cloudhsm-cli user list), which needs no login) is taken as configured, with a
+        word about it.
+    type: str
+  idle_service:
+    description:
+      - What to do about the daemon of Client SDK 3 on a host that works with Client SDK 5, which does not need it. V(disabled) stops it and keeps it from
+        starting.
+    type: str
+    choices:
+      - leave
+      - disabled
+    default: leave
   stored_credentials:
     description:
       - Whether the account must have the crypto user's credentials on the host, in its Credential Manager or environment.
@@ -225,7 +251,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 converged:
-  description: Whether there are no findings.
+  description: Whether there are no findings, or none but notices.
   returned: success
   type: bool
   sample: false
@@ -253,6 +279,9 @@ findings:
     role:
       description: The role of this collection that repairs it; empty where none does.
       type: str
+    severity:
+      description: V(error), or V(notice) for what keeps no host from signing.
+      type: str
     text:
       description: All of it in one line.
       type: str
@@ -263,6 +292,7 @@ findings:
       seen: Stopped
       repair: Run the module cloudhsm.codesign.win_cloudhsm_client.
       role: client
+      severity: error
       text: "service: AWSCloudHSMClient should be Running, is Stopped. Run the module cloudhsm.codesign.win_cloudhsm_client."
 host:
   description: The account that read this, and the host's PowerShell and OEM code page.
@@ -300,6 +330,9 @@ client:
     service:
       description: The daemon of Client SDK 3, V(null) for Client SDK 5, which has none.
       type: dict
+    idle_service:
+      description: The daemon of Client SDK 3 on a host that works with Client SDK 5. V(null) where there is none.
+      type: dict
     providers:
       description: The providers of CloudHSM that are registered on the host, V(null) where they could not be listed.
       type: list
@@ -322,8 +355,10 @@ client:
         customer_ca_file: C:\ProgramData\Amazon\CloudHSM\customerCA.crt
         key_availability_check: true
         sdk3_compatibility_mode: true
+        needs: null
     customer_ca: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----"
     service: null
+    idle_service: null
     providers:
       - Cavium Key Storage Provider
       - CloudHSM Key Storage Provider

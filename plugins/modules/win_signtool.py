@@ -179,6 +179,10 @@ options:
       - Lines are only ever appended. A line that a crash cut off stays alone on its line.
       - The folder must exist, and the file must be open for writing directly before SignTool signs. Otherwise nothing is signed.
     type: str
+  cluster_id:
+    description:
+      - The cluster that C(cloudhsm-cli) is asked for, where the configuration of Client SDK 5 holds several.
+    type: str
   lock_timeout:
     description:
       - Seconds to wait for another run, of this or of another control node, that signs in the same folder. Then the task fails and says who

@@ -34,7 +34,7 @@ from ..module_utils._results import ConnectResult, Result, RunResult
 from ..module_utils._steps import Connect, Run, Step
 from ..module_utils._tools import cloudhsm_cli, configure, key_mgmt_util
 from ._formats.client_config import ConfigError, read_sdk5
-from ._key.container import FOLDER, Seen, Wanted, existing, read, tied_to
+from ._key.container import FOLDER, HOLDS_NOTHING, Seen, Wanted, existing, read, tied_to
 from ._sdk import SDK3, SDK5, ClientSdk, meant
 from ._store.entry import CLOUDHSM_PROVIDERS, same_provider
 from ._tools import certutil
@@ -249,7 +249,8 @@ def _container(context: Context, _answers: Answers) -> BrokenLink | None:
     key = tied_to(context.wanted, context.seen) if context.associated and context.sdk else None
     if key is None:
         return None
-    there = bool(existing(key.container, context.seen.containers))
+    file = existing(key.container, context.seen.containers)
+    there = bool(file) and file not in context.seen.blank
     by_files = context.sdk is SDK3 or _compatibility_mode(context.seen) is not False
     if there and not by_files:
         return BrokenLink(
@@ -259,9 +260,10 @@ def _container(context: Context, _answers: Answers) -> BrokenLink | None:
         )
     if there or not by_files:
         return None
+    lost = f"is lost: its file {HOLDS_NOTHING}" if file else f"is gone: it has no file in {FOLDER}"
     return BrokenLink(
         "container",
-        f"The key container {key.container}, which the certificate {context.wanted.thumbprint} is tied to, is gone: it has no file in {FOLDER}.",
+        f"The key container {key.container}, which the certificate {context.wanted.thumbprint} is tied to, {lost}.",
         "Make it again with win_cloudhsm_import_key, and tie the certificate to it (role cloudhsm.codesign.key_container).",
     )
 

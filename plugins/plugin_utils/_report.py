@@ -126,7 +126,10 @@ class Report:
 
 
 def look_at(host: Transport, want: Wanted) -> Report:
-    """One remote call for all parts that are wanted."""
+    """One remote call for all parts that are wanted; one more where the client's configuration is found nowhere."""
     asked = {row.part: Question(row.aspect, row.wanted(want)) for row in TABLE if row.part in want.parts}
     found = look(host, *asked.values())
-    return Report(want, found.host, {part: found.seen(question) for part, question in asked.items()})
+    seen = {part: found.seen(question) for part, question in asked.items()}
+    if isinstance(there := seen.get("client"), client.Seen):
+        seen["client"] = client.with_reach(host, want.client, there)
+    return Report(want, found.host, seen)

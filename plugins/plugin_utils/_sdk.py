@@ -35,7 +35,8 @@ from ._tools import certutil, import_key, ksp_config
 Handles = tuple[int | None, int | None]
 """Of the private and of the public key."""
 
-FIRST_FAULTY, LAST_FAULTY = (5, 14), (5, 16, 0)
+OTHER_NAME = (5, 16, 0)
+"""The version that names a container otherwise than its file (user guide, known issues of the KSP)."""
 
 
 class Setting(Enum):
@@ -60,6 +61,8 @@ class Part:
     read: Callable[[bytes], ClientConfig]
     settings: tuple[Setting, ...]
     most: int | None = None
+    brings_provider: bool = False
+    """Whether its package registers the provider."""
 
 
 class ClientSdk(_sdk.ClientSdk, ABC):
@@ -89,8 +92,14 @@ class ClientSdk(_sdk.ClientSdk, ABC):
         """CloudHSM's providers in the answers to ``provider_steps``; None where they could not be listed."""
 
     @abstractmethod
-    def missing_providers(self, registered: frozenset[str]) -> tuple[str, ...]:
-        """The providers that should be registered beside these."""
+    def missing_providers(self, registered: frozenset[str], wanted: str = "") -> tuple[str, ...]:
+        """The providers that should be registered beside these. ``wanted``: the name that containers are opened
+        by, which is looked up as it stands.
+        """
+
+    def reach_steps(self, cluster_id: str, timeout: int) -> list[Step]:
+        """Asks the cluster for something that needs no login; none where its tools cannot."""
+        return []
 
     def known_faults(self, versions: Mapping[str, str]) -> tuple[str, ...]:
         """Warnings for versions (program -> version) with known faults on this collection's path."""
@@ -167,7 +176,7 @@ class Sdk3(_sdk.Sdk3, ClientSdk):
         ran = [result for result in results if isinstance(result, RunResult) and not result.timed_out]
         return frozenset().union(*(ksp_config.parse_enum(result.stdout) for result in ran)) if ran else None
 
-    def missing_providers(self, registered: frozenset[str]) -> tuple[str, ...]:
+    def missing_providers(self, registered: frozenset[str], wanted: str = "") -> tuple[str, ...]:
         return tuple(name for name in ksp_config.PROGRAMS if name not in registered)
 
     def check_ready(self, version: str, service: ServiceResult | None, handles: Handles) -> None:
@@ -215,7 +224,7 @@ _SDK5_SETTINGS = (Setting.ADDRESSES, Setting.HSM_TYPE, Setting.CUSTOMER_CA, Sett
 class Sdk5(_sdk.Sdk5, ClientSdk):
     parts = (
         Part("cli", (configure.CONFIGURE_CLI,), configure.CLI_FILE, read_sdk5, _SDK5_SETTINGS),
-        Part("ksp", (configure.CONFIGURE_KSP,), configure.KSP_FILE, read_sdk5, tuple(Setting)),
+        Part("ksp", (configure.CONFIGURE_KSP,), configure.KSP_FILE, read_sdk5, tuple(Setting), None, True),
     )
     program = cloudhsm_cli.WINDOWS_PROGRAM
     importer = "cloudhsm-cli"
@@ -235,23 +244,25 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
             return None
         return frozenset(name for name in (ksp_config.KSP, ksp_config.SDK5_KSP) if listing.find(name))
 
-    def missing_providers(self, registered: frozenset[str]) -> tuple[str, ...]:
-        """It has one, under either of its names."""
+    def missing_providers(self, registered: frozenset[str], wanted: str = "") -> tuple[str, ...]:
+        """It has one, under either of its names; any of them will do where none is wanted."""
+        there = {name.lower() for name in registered}
+        names = [name for name in (ksp_config.KSP, ksp_config.SDK5_KSP) if name.lower() == wanted.lower()]
+        if names:
+            return () if wanted.lower() in there else tuple(names)
         return () if registered else (ksp_config.SDK5_KSP,)
+
+    def reach_steps(self, cluster_id: str, timeout: int) -> list[Step]:
+        return [Run(self.program, cloudhsm_cli.user_list(cluster_id), timeout=timeout)]
 
     def known_faults(self, versions: Mapping[str, str]) -> tuple[str, ...]:
         warnings = []
         for part, text in versions.items():
-            version = version_of(text)
-            if not version or version[:2] < FIRST_FAULTY or version > LAST_FAULTY:
-                continue
-            if version == LAST_FAULTY:
-                fault = (
-                    "names the container's file otherwise than the container ('Container name inconsistent')"
+            if version_of(text) == OTHER_NAME:
+                warnings.append(
+                    f"Version {text} of {part} names the container's file otherwise than the container ('Container name inconsistent'): "
+                    "update it to 5.16.1 or newer."
                 )
-            else:
-                fault = "makes certutil report 'Could not verify certificate public key against private key' for keys that are right"
-            warnings.append(f"Version {text} of {part} {fault}: update it to 5.16.1 or newer.")
         return tuple(warnings)
 
     def check_ready(self, version: str, service: ServiceResult | None, handles: Handles) -> None:
@@ -279,14 +290,15 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
 
     def import_step(self, key: WantedKey, handles: Handles, asking: Lookup) -> Run:
         private = handles[0]
+        # A filter is a key reference or attributes: no source shows both in one.
         which = (
-            cloudhsm_cli.modulus_filter(key.modulus)
+            (cloudhsm_cli.class_filter("private"), cloudhsm_cli.modulus_filter(key.modulus))
             if private is None
-            else cloudhsm_cli.reference_filter(private)
+            else (cloudhsm_cli.reference_filter(private),)
         )
         return Run(
             self.program,
-            cloudhsm_cli.generate_file((cloudhsm_cli.class_filter("private"), which), asking.cluster_id),
+            cloudhsm_cli.generate_file(which, asking.cluster_id),
             environment=dict(cloudhsm_cli.ROLE_ENVIRONMENT),
             secret_environment=asking.user.environment(self.name),
             timeout=asking.timeout,

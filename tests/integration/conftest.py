@@ -9,6 +9,7 @@ fleet that site.yml has just set right. A test that needs hosts as they never ar
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,17 @@ class Bench:
         """The client's packages that the lab offers a host."""
         inventory = yaml.safe_load(self.lab.inventory.read_text(encoding="utf-8"))
         return list(inventory["all"]["children"]["windows"]["hosts"][host]["codesign_client_packages"])
+
+    @property
+    def identities(self) -> list[dict[str, Any]]:
+        """What the hosts sign as, as the lab's inventory has it."""
+        inventory = yaml.safe_load(self.lab.inventory.read_text(encoding="utf-8"))
+        return list(inventory["all"]["children"]["windows"]["vars"]["codesign_identities"])
+
+    def digest(self, package: str) -> str:
+        """The SHA-256 of a package that the lab offers."""
+        path = Path(self.lab.info["pki"]).parent / "www" / package
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def certificate(self, name: str) -> str:
         """The PEM text of one of the lab's certificates (signing, expired, ...)."""

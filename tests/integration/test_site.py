@@ -76,7 +76,13 @@ def test_the_roles_alone_change_nothing_either(fleet: Bench) -> None:
             "en3": ("root", "certificates"),
             "en5": ("client_configuration", "client"),
         },
-        {"en3": ("service", "client"), "fr3": ("provider", "client")},
+        {
+            "de5": ("container_content", "key_container"),
+            "zh5": ("container_zeros", "key_container"),
+            "en3": ("service", "client"),
+            "fr3": ("provider", "client"),
+        },
+        {"en3": ("container_content", "key_container"), "fr3": ("container_zeros", "key_container")},
     ],
     ids=lambda damaged: " ".join(f"{host}-{damage}" for host, (damage, _role) in damaged.items()),
 )
@@ -96,24 +102,6 @@ def test_drift_is_predicted_reported_and_repaired(
     roles = {(host, role) for host, (_damage, role) in damaged.items()}
     for run in (predicted, repaired):
         assert {(result.host, result.role) for result in run.changed()} == roles
-    assert fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True}).returncode == 0
-
-
-def test_a_provider_that_only_the_installer_registers_is_named(fleet: Bench) -> None:
-    """Client SDK 5 has no tool for it, so the role says what to do; afterwards the installer is run by hand."""
-    assert fleet.lab.damage("en5", "provider") > 0
-    run = fleet.play("cloudhsm.codesign.site", "--limit", "en5")
-    assert run.returncode != 0
-    (failed,) = run.failed("en5")
-    assert failed.result["link"] == "provider"
-    assert "Install the KSP package of Client SDK 5 again" in failed.msg
-    package = next(item for item in fleet.packages("en5") if "KSP" in item["file"])
-    path = f"{{{{ codesign_client_package_url }}}}/{package['file']}"
-    again = [
-        {"ansible.windows.win_package": {"path": path, "state": state}} for state in ("absent", "present")
-    ]
-    assert fleet.tasks("en5", again).failed() == []
-    assert fleet.play("cloudhsm.codesign.site", "--limit", "en5").returncode == 0
     assert fleet.play("cloudhsm.codesign.drift", variables={"codesign_drift_fail": True}).returncode == 0
 
 

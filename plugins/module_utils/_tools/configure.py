@@ -21,8 +21,13 @@ CONFIGURE_SDK3 = (f"{INSTALLED}\\bin\\configure.exe", f"{INSTALLED}\\configure.e
 CUSTOMER_CA = f"{DATA}\\customerCA.crt"
 """The issuing certificate of the cluster: both SDKs look for it here unless told otherwise."""
 
-FOLDERS = (f"{DATA}\\data", DATA)
-"""Where the configuration files are looked for, in this order."""
+FOLDERS = (f"{DATA}\\data", DATA, f"{INSTALLED}\\data", f"{INSTALLED}\\etc", INSTALLED)
+"""Where the configuration files are looked for, in this order. For SDK 5 no public source says where they lie: its
+documentation and AWS's own scripts name both of the vendor's folders.
+"""
+
+LOGS = f"{INSTALLED} and {DATA}"
+"""Where the tools' logs lie: AWS's pages name one and the other."""
 
 CLI_FILE = "cloudhsm-cli.cfg"
 KSP_FILE = "cloudhsm-ksp.cfg"

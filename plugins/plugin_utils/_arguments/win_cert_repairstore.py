@@ -40,6 +40,7 @@ ARGUMENTS = Arguments(
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "test_key": {"type": "bool", "default": False},
         **CLIENT_SDK,
+        "cluster_id": {"type": "str"},
         **CREDENTIALS,
         **timeout(120),
     },

@@ -23,11 +23,21 @@ CLUSTER: Options = {
     "key_availability_check": {"type": "bool"},
     "sdk3_compatibility_mode": {"type": "bool", "default": True},
     "check_connection": {"type": "bool", "default": True},
+    "cluster_id": {"type": "str"},
+    "minimum_version": {"type": "str"},
+    "configuration_folder": {"type": "str"},
+    "idle_service": {"type": "str", "choices": ["leave", "disabled"], "default": "leave"},
 }
 """What a client has to know of its cluster."""
 
 REQUIRED: Mapping[str, Any] = {"required": True}
 
 ARGUMENTS = Arguments(
-    {**CLIENT_SDK, **CLUSTER, "hsm_addresses": {**CLUSTER["hsm_addresses"], **REQUIRED}, **timeout(TIMEOUT)},
+    {
+        **CLIENT_SDK,
+        **CLUSTER,
+        "hsm_addresses": {**CLUSTER["hsm_addresses"], **REQUIRED},
+        "provider": {"type": "str"},
+        **timeout(TIMEOUT),
+    },
 )

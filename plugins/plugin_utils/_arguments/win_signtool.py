@@ -46,6 +46,7 @@ ARGUMENTS = Arguments(
         "batch": {"type": "int", "default": 32},
         "jobs": {"type": "int", "default": 4},
         "ledger_path": {"type": "str"},
+        "cluster_id": {"type": "str"},
         "lock_timeout": {"type": "int", "default": 600},
         **CREDENTIALS,
         **CLIENT_SDK,
@@ -153,5 +154,5 @@ def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settin
         batch=params["batch"],
         jobs=params["jobs"],
         timeout=params["timeout"],
-        secret_environment=crypto_user(params).environment(params["client_sdk"]),
+        secret_environment=crypto_user(params).provider_environment,
     )

@@ -9,27 +9,31 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Container, Sequence
 
-from ...module_utils._findings import BrokenLink
+from ...module_utils._findings import BrokenLink, OutdatedError
 from ...module_utils._results import Failure, Result, RunResult, ServiceResult
 from ...module_utils._steps import Run, Step, WriteFile
 from ...module_utils._tools import configure
 from .._formats.client_config import ClientConfig, ClusterConfig, with_hsm_type
-from .._sdk import Setting, meant
+from .._sdk import SDK3, Setting, meant
 from .._tools import ksp_config, net
 from . import state
 from .state import (
     PORT,
-    REINSTALL,
     ROLE,
     SDK3_ON_HSM2M,
     Component,
+    Connection,
     Seen,
     Wanted,
     compare_client,
     customer_ca_differs,
     drift,
     missing_providers,
+    outdated,
+    provider_advice,
     unfit_sdk,
+    unfound,
+    unfound_text,
     unreachable_advice,
 )
 
@@ -55,18 +59,45 @@ def check(want: Wanted, seen: Seen) -> None:
             "With one HSM no key is on two of them, and the key availability check would refuse every key.",
             "Leave key_availability_check out, or name all HSMs of the cluster in hsm_addresses.",
         )
-    if sdk and not sdk.registers and missing_providers(seen):
-        raise BrokenLink(
-            "provider",
-            f"The key storage provider of Client SDK {sdk.name} is not registered on this host.",
-            REINSTALL,
-        )
+    check_addresses(want, seen)
     for component in seen.components:
         if component.problem:
             advice = "Move the file away and run this again: the configure tool then writes a new one."
             raise BrokenLink(
                 "client", f"The configuration file {component.file} is damaged: {component.problem}.", advice
             )
+
+
+def check_packages(want: Wanted, seen: Seen) -> None:
+    """Raises BrokenLink for what only the client's packages put right."""
+    check_installed(want, seen)
+    for component in seen.components:
+        if outdated(want, component):
+            raise OutdatedError(
+                "client",
+                f"{component.program} is of version {component.version}, wanted is {want.minimum_version} or newer.",
+                ROLE,
+            )
+    sdk, missing = seen.sdk, missing_providers(want, seen)
+    if sdk and not sdk.registers and missing:
+        other, advice = provider_advice(want, seen)
+        which = f"{missing[0]} of" if other else "The key storage provider of"
+        raise BrokenLink(
+            "provider", f"{which} Client SDK {sdk.name} is not registered on this host{other}.", advice
+        )
+
+
+def check_addresses(want: Wanted, seen: Seen) -> None:
+    """Raises BrokenLink for addresses that would be written and of which none answers: a client that works is
+    not given them.
+    """
+    written = any(Setting.ADDRESSES in drift(want, component) for component in seen.components)
+    if written and seen.connections and not any(item.reachable for item in seen.connections):
+        raise BrokenLink(
+            "cluster",
+            f"No address of hsm_addresses answers on TCP {PORT} from this host ({_reasons(seen.connections)}): the client's configuration is left as it is.",
+            f"Check the addresses. {unreachable_advice()} With check_connection=false they are written untried.",
+        )
 
 
 def check_installed(want: Wanted, seen: Seen) -> None:
@@ -103,13 +134,13 @@ def plan(want: Wanted, seen: Seen) -> list[Step]:
     if seen.sdk and seen.sdk.registers:
         steps += [
             Run(ksp_config.PROGRAMS[name], ksp_config.register_argv(), timeout=want.timeout, changes=True)
-            for name in missing_providers(seen)
+            for name in missing_providers(want, seen)
         ]
     if seen.sdk and seen.sdk.service:
         steps = _around_service(
             want, seen.sdk.service, seen.service or ServiceResult(False), steps, configured
         )
-    return steps
+    return steps + _idle_steps(want, seen)
 
 
 def second_pass(want: Wanted, seen: Seen) -> list[Step]:
@@ -154,7 +185,7 @@ def _sets_customer_ca(want: Wanted, component: Component, differs: Container[Set
 
 
 def _set_hsm_type(want: Wanted, component: Component, hsm_type: str) -> WriteFile:
-    index = component.config.cluster_of(want.hsm_addresses) if component.config else None
+    index = component.config.cluster_of(want.hsm_addresses, want.cluster_id) if component.config else None
     if index is None or component.content is None:
         raise BrokenLink(
             "client",
@@ -181,6 +212,18 @@ def _around_service(
     return steps
 
 
+def _idle_steps(want: Wanted, seen: Seen) -> list[Step]:
+    service, name = seen.idle_service, SDK3.service
+    if service is None or want.idle_service != "disabled":
+        return []
+    steps: list[Step] = []
+    if service.start_type != "Disabled":
+        steps.append(Run(net.SC, net.disabled_argv(name), timeout=want.timeout, changes=True))
+    if service.status != "Stopped":
+        steps.append(Run(net.NET, net.stop_argv(name), timeout=START_TIMEOUT, changes=True))
+    return steps
+
+
 def predict(want: Wanted, seen: Seen) -> Seen:
     """What is there once the plan was done: for check mode and its diff."""
     after = replace(
@@ -196,8 +239,10 @@ def predict(want: Wanted, seen: Seen) -> Seen:
                 True, "Running", start_type if start_type.startswith("Automatic") else "Automatic"
             ),
         )
+    if seen.idle_service is not None and want.idle_service == "disabled":
+        after = replace(after, idle_service=ServiceResult(True, "Stopped", "Disabled"))
     if seen.sdk and seen.sdk.registers and seen.providers is not None:
-        after = replace(after, providers=seen.providers | frozenset(missing_providers(seen)))
+        after = replace(after, providers=seen.providers | frozenset(missing_providers(want, seen)))
     return after
 
 
@@ -205,7 +250,7 @@ def _predict_component(want: Wanted, component: Component) -> Component:
     differs = drift(want, component)
     if not differs:
         return component
-    cluster = component.cluster(want.hsm_addresses)
+    cluster = component.cluster(want.hsm_addresses, want.cluster_id)
     availability = want.key_availability if Setting.KEY_AVAILABILITY in differs else None
     changed = ClusterConfig(
         want.hsm_addresses[: component.part.most] if Setting.ADDRESSES in differs else cluster.addresses,
@@ -214,7 +259,7 @@ def _predict_component(want: Wanted, component: Component) -> Component:
         cluster.key_availability_check if availability is None else availability,
     )
     config = component.config or ClientConfig()
-    index = config.cluster_of(want.hsm_addresses) or 0
+    index = config.cluster_of(want.hsm_addresses, want.cluster_id) or 0
     clusters = tuple(changed if number == index else item for number, item in enumerate(config.clusters)) or (
         changed,
     )
@@ -234,7 +279,8 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
         for text in [_trouble(step, result)]
         if text
     )
-    left = compare_client(want, seen)
+    found = compare_client(want, seen)
+    left = [finding for finding in found if finding.severity == "error"]
     if left:
         first = left[0]
         problem = (
@@ -243,27 +289,31 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
         raise BrokenLink(
             first.link,
             f"{problem}: {'; '.join(said)}." if said else f"{problem}, and no tool reported a failure.",
-            f"Look at the tool's log under {configure.DATA}.",
+            f"Look at the tool's log (*.log in {configure.LOGS}).",
             changed=True,
             findings=[finding.as_dict() for finding in left],
         )
-    return said
+    unseen = [f"{text[0].upper()}{text[1:]}." for text in map(unfound_text, unfound(seen)) if seen.reached]
+    return (*said, *unseen)
 
 
 def check_connections(want: Wanted, seen: Seen) -> tuple[str, ...]:
     """A warning for each HSM that does not answer. Raises BrokenLink where none does."""
     down = [item for item in seen.connections if not item.reachable]
     if down and len(down) == len(seen.connections):
-        reasons = "; ".join(f"{item.address}: {item.error or 'no answer'}" for item in down)
         raise BrokenLink(
             "cluster",
-            f"This host reaches no HSM of the cluster on TCP {PORT} ({reasons}).",
+            f"This host reaches no HSM of the cluster on TCP {PORT} ({_reasons(down)}).",
             unreachable_advice(),
         )
     return tuple(
         f"The HSM {item.address} does not answer on TCP {PORT} ({item.error or 'no answer'}). {unreachable_advice()}"
         for item in down
     )
+
+
+def _reasons(down: Sequence[Connection]) -> str:
+    return "; ".join(f"{item.address}: {item.error or 'no answer'}" for item in down)
 
 
 def _trouble(step: Step, result: Result) -> str:

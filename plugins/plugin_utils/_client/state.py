@@ -7,18 +7,18 @@ what is not as wanted.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import asdict, dataclass, field
-from typing import Any, Mapping, Sequence, assert_never
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Mapping, Sequence, assert_never
 
 from ...module_utils._certificate import pem_certificates
 from ...module_utils._findings import BrokenLink, Finding, found
 from ...module_utils._results import ConnectResult, Failure, FileContent, Result, ServiceResult, VersionResult
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import Connect, ReadFile, Service, Step, Version
+from ...module_utils._steps import Connect, ReadFile, Service, Step, Transport, Version, went_well
 from ...module_utils._tools import configure
 from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ClientConfig, ClusterConfig, ConfigError
-from .._sdk import SDKS, ClientSdk, Part, Setting, meant
+from .._sdk import SDK3, SDKS, ClientSdk, Part, Setting, meant, version_of
 
 PORT = 2223
 """Every HSM listens here."""
@@ -41,6 +41,11 @@ class Wanted:
     sdk3_compatibility_mode: bool = True
     check_connection: bool = True
     timeout: int = 60
+    provider: str = ""
+    minimum_version: str = ""
+    configuration_folder: str = ""
+    cluster_id: str = ""
+    idle_service: Literal["leave", "disabled"] = "leave"
 
     @property
     def key_availability(self) -> bool | None:
@@ -79,7 +84,20 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         bool(params.get("sdk3_compatibility_mode", True)),
         bool(params.get("check_connection", True)),
         int(params.get("timeout") or 60),
+        str(params.get("provider") or ""),
+        _minimum(str(params.get("minimum_version") or "")),
+        str(params.get("configuration_folder") or "").rstrip("\\"),
+        str(params.get("cluster_id") or ""),
+        "disabled" if params.get("idle_service") == "disabled" else "leave",
     )
+
+
+def _minimum(text: str) -> str:
+    if text and not version_of(text):
+        raise BrokenLink(
+            "argument", f"'{text}' in minimum_version is no version.", "Give it as 5.18.0, for example."
+        )
+    return text
 
 
 @dataclass(frozen=True)
@@ -98,9 +116,9 @@ class Component:
     config: ClientConfig | None = None
     problem: str = ""
 
-    def cluster(self, addresses: Sequence[str]) -> ClusterConfig:
-        """The configuration of the cluster that the addresses are of; an empty one where the file has none."""
-        index = self.config.cluster_of(addresses) if self.config else None
+    def cluster(self, addresses: Sequence[str], cluster_id: str = "") -> ClusterConfig:
+        """The configuration of the cluster that is meant; an empty one where the file has none."""
+        index = self.config.cluster_of(addresses, cluster_id) if self.config else None
         return self.config.clusters[index] if self.config and index is not None else ClusterConfig()
 
 
@@ -113,7 +131,9 @@ class Connection:
 
 @dataclass(frozen=True)
 class Seen:
-    """``sdk`` is None where none is installed; ``providers`` None where they could not be listed."""
+    """``sdk`` is None where none is installed; ``providers`` None where they could not be listed.
+    ``idle_service`` is the daemon of a client SDK that is not the one in use, None where there is none.
+    """
 
     sdk: ClientSdk | None = None
     components: tuple[Component, ...] = ()
@@ -122,29 +142,37 @@ class Seen:
     providers: frozenset[str] | None = None
     connections: tuple[Connection, ...] = field(default=(), compare=False)
     """Not compared: whether an HSM answers now is no state of the host."""
+    idle_service: ServiceResult | None = None
+    reached: bool = field(default=False, compare=False)
+    """Whether the client was seen to reach the cluster though its configuration file was not found."""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The components that are not installed."""
         return tuple(component.part.name for component in self.components if not component.program)
 
-    def as_dict(self, addresses: Sequence[str] = ()) -> dict[str, Any]:
+    def as_dict(self, addresses: Sequence[str] = (), cluster_id: str = "") -> dict[str, Any]:
         """For a module's result and its diff."""
         return {
             "client_sdk": self.sdk.name if self.sdk else None,
-            "components": [_component_dict(component, addresses) for component in self.components],
+            "components": [
+                _component_dict(component, addresses, cluster_id) for component in self.components
+            ],
             "customer_ca": None
             if self.customer_ca is None
             else self.customer_ca.decode("ascii", "replace").replace("\r\n", "\n").strip(),
-            "service": None
-            if self.service is None
-            else {"status": self.service.status, "start_type": self.service.start_type},
+            "service": _service_dict(self.service),
+            "idle_service": _service_dict(self.idle_service),
             "providers": None if self.providers is None else sorted(self.providers),
         }
 
 
-def _component_dict(component: Component, addresses: Sequence[str]) -> dict[str, Any]:
-    cluster = component.cluster(addresses)
+def _service_dict(service: ServiceResult | None) -> dict[str, str] | None:
+    return None if service is None else {"status": service.status, "start_type": service.start_type}
+
+
+def _component_dict(component: Component, addresses: Sequence[str], cluster_id: str) -> dict[str, Any]:
+    cluster = component.cluster(addresses, cluster_id)
     return {
         "name": component.part.name,
         "installed": bool(component.program),
@@ -162,8 +190,28 @@ def _component_dict(component: Component, addresses: Sequence[str]) -> dict[str,
 
 def report(want: Wanted, seen: Seen) -> dict[str, Any]:
     """For a module's result."""
-    connections = [asdict(item) for item in seen.connections]
-    return {"client": {**seen.as_dict(want.hsm_addresses), "connections": connections}}
+    shown = seen.as_dict(want.hsm_addresses, want.cluster_id)
+    for component, data in zip(seen.components, shown["components"], strict=True):
+        data["needs"] = needs(want, seen, component)
+    return {"client": {**shown, "connections": [asdict(item) for item in seen.connections]}}
+
+
+def needs(want: Wanted, seen: Seen, component: Component) -> str | None:
+    """What its package has to do for a part of the client; None where nothing is to be installed."""
+    if not component.program:
+        return "install"
+    if outdated(want, component):
+        return "upgrade"
+    lost = bool(missing_providers(want, seen)) and not seen.providers
+    if lost and component.part.brings_provider and not (seen.sdk and seen.sdk.registers):
+        return "reinstall"
+    return None
+
+
+def outdated(want: Wanted, component: Component) -> bool:
+    """Whether a part is older than wanted. A number that is none of its client SDK's says nothing."""
+    version, oldest = version_of(component.version), version_of(want.minimum_version)
+    return bool(version and oldest) and version[0] == oldest[0] and version < oldest
 
 
 # Asking
@@ -180,12 +228,10 @@ def _questions(want: Wanted) -> list[tuple[str, Step]]:
     for sdk in meant(want.client_sdk):
         for part in sdk.parts:
             asked += [(f"{part.name} version", Version(program)) for program in part.programs]
-            asked += [
-                (f"{part.name} file", ReadFile(f"{folder}\\{part.file}")) for folder in configure.FOLDERS
-            ]
-        if sdk.service:
-            asked.append((_service(sdk), Service(sdk.service)))
+            folders = (want.configuration_folder,) if want.configuration_folder else configure.FOLDERS
+            asked += [(f"{part.name} file", ReadFile(f"{folder}\\{part.file}")) for folder in folders]
         asked += [(_providers(sdk), step) for step in sdk.provider_steps(want.timeout)]
+    asked += [(_service(sdk), Service(sdk.service)) for sdk in SDKS if sdk.service]
     if want.check_connection:
         asked += [("connect", Connect(address, PORT)) for address in want.hsm_addresses]
     return asked
@@ -212,9 +258,10 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
     shown = installed or next(iter(sdks))
     services = {
         sdk: found(result, ServiceResult, "service", f"The service {sdk.service}")
-        for sdk in sdks
+        for sdk in SDKS
         for _step, result in answers.get(_service(sdk), [])
     }
+    idle = [service for sdk, service in services.items() if sdk is not installed and service.exists]
     content = found(answers["customer_ca"][0][1], FileContent, "client", configure.CUSTOMER_CA)
     return Seen(
         installed,
@@ -223,6 +270,7 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
         services.get(shown),
         shown.read_providers([result for _step, result in answers[_providers(shown)]]),
         tuple(_connection(step, result) for step, result in answers.get("connect", [])),
+        idle[0] if installed and idle else None,
     )
 
 
@@ -275,7 +323,7 @@ def drift(want: Wanted, component: Component) -> dict[Setting, tuple[str, str]]:
 
 
 def _differs(want: Wanted, component: Component, setting: Setting) -> tuple[str, str] | None:
-    cluster, config = component.cluster(want.hsm_addresses), component.config
+    cluster, config = component.cluster(want.hsm_addresses, want.cluster_id), component.config
     match setting:
         case Setting.ADDRESSES:
             expected, seen = want.hsm_addresses, cluster.addresses
@@ -317,11 +365,11 @@ def customer_ca_differs(want: Wanted, seen: Seen) -> bool:
     return bool(want.customer_ca) and pem_certificates(want.customer_ca) != there
 
 
-def missing_providers(seen: Seen) -> tuple[str, ...]:
+def missing_providers(want: Wanted, seen: Seen) -> tuple[str, ...]:
     """The providers that are not registered, where the client is there as a whole and they could be listed."""
     if seen.sdk is None or seen.providers is None or seen.missing:
         return ()
-    return seen.sdk.missing_providers(seen.providers)
+    return seen.sdk.missing_providers(seen.providers, want.provider)
 
 
 def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
@@ -345,21 +393,58 @@ def compare_client(want: Wanted, seen: Seen) -> list[Finding]:
         advice = f"{SDK3_ON_HSM2M} Install Client SDK {fit} (role cloudhsm.codesign.client)."
         findings.append(Finding("client", "client SDK", fit, unfit.name, advice))
     for component in seen.components:
-        findings += _compare_component(want, component)
+        findings += _compare_component(want, seen, component)
     if customer_ca_differs(want, seen):
         wish = "the cluster's issuing certificate"
         findings.append(Finding("client", configure.CUSTOMER_CA, wish, _ca_seen(seen), MODULE))
     if seen.sdk and seen.sdk.service:
         findings += _compare_service(seen.sdk.service, seen.service or ServiceResult(False))
-    repair = MODULE if seen.sdk and seen.sdk.registers else REINSTALL
-    missing = missing_providers(seen)
-    return [
-        *findings,
-        *(Finding("provider", name, "registered", "not registered", repair) for name in missing),
-    ]
+    findings += _compare_idle_service(want, seen)
+    other, advice = provider_advice(want, seen)
+    for name in missing_providers(want, seen):
+        findings.append(Finding("provider", name, "registered", f"not registered{other}", advice))
+    return findings
 
 
-def _compare_component(want: Wanted, component: Component) -> list[Finding]:
+def provider_advice(want: Wanted, seen: Seen) -> tuple[str, str]:
+    """What else is registered, and what is to be done about a provider that is not."""
+    if seen.sdk and seen.sdk.registers:
+        return "", MODULE
+    if not seen.providers:
+        return "", REINSTALL
+    others = " and ".join(sorted(seen.providers))
+    return f" ({others} is)", f"Set the provider (codesign_provider) to {others}. {REINSTALL}"
+
+
+def _compare_idle_service(want: Wanted, seen: Seen) -> list[Finding]:
+    """The daemon of SDK 3 beside SDK 5: nothing there needs it."""
+    service = seen.idle_service
+    if service is None or (service.status == "Stopped" and service.start_type == "Disabled"):
+        return []
+    if want.idle_service == "disabled":
+        state = f"{service.status}, {service.start_type}"
+        return [Finding("service", SDK3.service, "Stopped, Disabled", state, MODULE)]
+    if service.status != "Running":
+        return []
+    said = f"the daemon of Client SDK 3 ({SDK3.service}) runs beside Client SDK 5, which does not need it"
+    advice = "Set idle_service of cloudhsm.codesign.win_cloudhsm_client (codesign_client_idle_service) to disabled, or remove Client SDK 3."
+    return [Finding("service", SDK3.service, "Stopped", service.status, advice, said=said, severity="notice")]
+
+
+def unfound(seen: Seen) -> tuple[Component, ...]:
+    """The installed parts whose configuration files were found nowhere."""
+    return tuple(one for one in seen.components if one.program and one.content is None and not one.problem)
+
+
+def with_reach(host: Transport, want: Wanted, seen: Seen) -> Seen:
+    """``seen``, and whether the client reaches the cluster where a part's file was found nowhere: one more call
+    there, in which nothing logs in.
+    """
+    steps = seen.sdk.reach_steps(want.cluster_id, want.timeout) if seen.sdk and unfound(seen) else []
+    return replace(seen, reached=all(map(went_well, host.run(steps).results))) if steps else seen
+
+
+def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[Finding]:
     name, config, problem = component.part.name, component.config, component.problem
     if not component.program:
         return [Finding("client", f"CloudHSM client ({name})", "installed", "not installed", ROLE)]
@@ -367,15 +452,33 @@ def _compare_component(want: Wanted, component: Component) -> list[Finding]:
         said = f"{component.file} cannot be read as a configuration file: {problem}"
         advice = f"Move the file away and run the module cloudhsm.codesign.win_cloudhsm_client: it writes a new one ({component.program})."
         return [Finding("client", component.file, "a configuration file", problem, advice, said=said)]
+    findings = []
+    if outdated(want, component):
+        wish = f"{want.minimum_version} or newer"
+        findings.append(
+            Finding("client", f"version of the CloudHSM client ({name})", wish, component.version, ROLE)
+        )
+    if seen.reached and component in unfound(seen):
+        said = unfound_text(component)
+        advice = "Give its folder (configuration_folder, codesign_client_configuration_folder) to have it compared."
+        notice = Finding(
+            "client", component.part.file, "found", "not found", advice, said=said, severity="notice"
+        )
+        return [*findings, notice]
     differs = drift(want, component)
     if config and config.sdk3_compatibility_mode is None:
         # Nothing can be said where the file does not speak of it: the tool is run then, but that is no
         # difference yet.
         differs.pop(Setting.SDK3_MODE, None)
-    return [
+    return findings + [
         Finding("client", f"{setting.value} ({name})", expected, found, MODULE)
         for setting, (expected, found) in differs.items()
     ]
+
+
+def unfound_text(component: Component) -> str:
+    """That a configuration is taken as it is."""
+    return f"the configuration file {component.part.file} is in none of the folders that are known, and the client reaches the cluster"
 
 
 def compare_connections(seen: Seen) -> list[Finding]:

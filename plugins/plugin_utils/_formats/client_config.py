@@ -29,6 +29,7 @@ class ClusterConfig:
     customer_ca_file: str | None = None
     key_availability_check: bool = True
     """On, unless the file turns it off: so the documentation of the configure tools."""
+    cluster_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ class ClientConfig:
     clusters: tuple[ClusterConfig, ...] = ()
     sdk3_compatibility_mode: bool | None = None
 
-    def cluster_of(self, addresses: Sequence[str]) -> int | None:
-        """The index of the cluster that these addresses are of: the only one, or the one that shares an
-        address with them.
+    def cluster_of(self, addresses: Sequence[str], cluster_id: str = "") -> int | None:
+        """The index of the cluster that is meant: the only one, the one of that id, or the one that shares an
+        address with these.
         """
         if len(self.clusters) == 1:
             return 0
+        ids = [cluster.cluster_id.lower() for cluster in self.clusters]
+        if cluster_id and cluster_id.lower() in ids:
+            return ids.index(cluster_id.lower())
         wanted = set(addresses)
         return next(
             (index for index, cluster in enumerate(self.clusters) if wanted & set(cluster.addresses)), None
@@ -117,6 +121,7 @@ def _cluster(data: Mapping[str, Any]) -> ClusterConfig:
         _string(data.get("type")),
         _string(inner.get("hsm_ca_file")),
         disabled is not True,
+        _string(data.get("cluster_id")) or _string(inner.get("cluster_id")) or "",
     )
 
 

@@ -20,13 +20,14 @@ from ...module_utils._results import (
     AccessResult,
     Failure,
     FileContent,
+    FolderContents,
     FolderResult,
     Result,
     ServiceResult,
     VersionResult,
 )
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import ListFolder, ReadAccess, ReadFile, Service, Step, Version
+from ...module_utils._steps import ListFolder, ReadAccess, ReadFile, ReadFolder, Service, Step, Version
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ConfigError
@@ -38,6 +39,8 @@ from .._tools import certutil, import_key
 FOLDER = "C:\\Users\\Default\\AppData\\Roaming\\Microsoft\\Crypto\\CaviumKSP\\GlobalPartition"
 """One file a container, the file's name is the container's (AWS user guide, migration of the KSP to SDK 5).
 """
+
+HOLDS_NOTHING = "holds nothing (no bytes, or zeros only)"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Seen:
     import_key: bool = False
     service: ServiceResult | None = None
     containers: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+    """Those of them whose files hold nothing: no bytes, or none but zeros. What else a file holds is AWS's."""
     store: store_entry.Entries = field(default_factory=store_entry.Entries)
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The HSMs that the client's configuration names, by client SDK."""
@@ -119,6 +124,7 @@ def observe(wanted: Wanted) -> list[Step]:
         Version(import_key.PROGRAM),
         Service(configure.SERVICE),
         ListFolder(FOLDER),
+        ReadFolder(FOLDER),
         *store_entry.observe(wanted.store),
     ]
     steps += [ReadFile(path) for path, _sdk, _part in _FILES]
@@ -132,7 +138,7 @@ def observe(wanted: Wanted) -> list[Step]:
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     """What the steps of ``observe`` found."""
     places = len(store_entry.observe(wanted.store))
-    cli, ksp, importer, service, folder, *rest = results
+    cli, ksp, importer, service, folder, bytes_of_files, *rest = results
     entries, files = store_entry.read(wanted.store, rest[:places]), rest[places:]
     entries.check()
     certificate: bytes | None = None
@@ -158,6 +164,7 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
         import_key=found(importer, VersionResult, "client", import_key.PROGRAM).exists,
         service=found(service, ServiceResult, "service", f"The service {configure.SERVICE}"),
         containers=read_containers(folder),
+        blank=_blank(folder, bytes_of_files),
         store=entries,
         addresses=_addresses(contents),
         configurations=dict(reversed(there)),
@@ -175,6 +182,15 @@ def read_containers(result: Result) -> tuple[str, ...]:
     """The names of the containers, from a listing of the folder."""
     what = f"The folder of the key containers ({FOLDER})"
     return tuple(sorted(file.name for file in found(result, FolderResult, "container", what).files))
+
+
+def _blank(folder: Result, contents: Result) -> tuple[str, ...]:
+    """The files that hold nothing. Where their bytes cannot be read, their sizes still tell the empty ones."""
+    listed = folder.files if isinstance(folder, FolderResult) else ()
+    held = contents.files if isinstance(contents, FolderContents) else {}
+    names = [file.name for file in listed if not file.size]
+    names += [file.name for file in listed if file.size and not held.get(file.name, b"?").strip(b"\0")]
+    return tuple(sorted(names))
 
 
 def _version(result: Result, program: str) -> str:
@@ -222,7 +238,17 @@ def known_faults(seen: Seen, sdk: ClientSdk) -> tuple[str, ...]:
 
 
 def associated(wanted: Wanted, seen: Seen) -> str:
-    """The container that the certificate in the store is tied to, if its file exists; "" otherwise."""
+    """The container that the certificate in the store is tied to, if its file exists and holds something; ""
+    otherwise.
+    """
+    name = tied_file(wanted, seen)
+    return "" if name in seen.blank else name
+
+
+def tied_file(wanted: Wanted, seen: Seen) -> str:
+    """The file of the container that the certificate in the store is tied to, whatever it holds; "" where
+    there is none.
+    """
     key = tied_to(wanted, seen)
     return existing(key.container, seen.containers) if key else ""
 
@@ -284,7 +310,8 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
     if blob is not None:
         try:
             key = read_blob(blob).key
-            tied = f"{key.container} of {key.provider}, which has no file" if key else "none"
+            lacking = f"whose file {HOLDS_NOTHING}" if tied_file(wanted, seen) else "which has no file"
+            tied = f"{key.container} of {key.provider}, {lacking}" if key else "none"
         except StoreBlobError as error:
             tied = f"unreadable ({error})"
     what, wish = f"key container of certificate {wanted.thumbprint}", f"a container of {wanted.provider}"

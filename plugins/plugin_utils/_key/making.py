@@ -6,7 +6,7 @@ mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Mapping, Sequence
 
 from ...module_utils._findings import (
@@ -23,7 +23,7 @@ from ...module_utils._findings import (
 from ...module_utils._key import lookup as key_lookup
 from ...module_utils._results import AccessResult, Failure, Result, RunResult
 from ...module_utils._sdk import choose
-from ...module_utils._steps import Each, ListFolder, RemoveFile, Run, Step
+from ...module_utils._steps import Each, ListFolder, MoveFile, RemoveFile, Run, Step
 from .._client import provider_log as provider_words
 from .._formats import codes as hresult
 from .._formats.sddl import may_read, readers_of
@@ -42,6 +42,7 @@ from .container import (
     read_containers,
     says_nothing,
     sid_of,
+    tied_file,
 )
 
 ICACLS = "C:\\Windows\\System32\\icacls.exe"
@@ -64,7 +65,7 @@ def lookup(wanted: Wanted, sdk: ClientSdk) -> key_lookup.Lookup:
 # ----------------------------------------------------------------------------------------------------------------
 
 
-def prove_steps(wanted: Wanted, sdk: ClientSdk, only_if_previous_ok: bool = False) -> list[Step]:
+def prove_steps(wanted: Wanted, only_if_previous_ok: bool = False) -> list[Step]:
     """Lists the containers with their public keys. It opens every one of them, for which the provider logs
     in.
     """
@@ -72,7 +73,7 @@ def prove_steps(wanted: Wanted, sdk: ClientSdk, only_if_previous_ok: bool = Fals
         Run(
             certutil.PROGRAM,
             certutil.key_argv(wanted.provider),
-            secret_environment=wanted.user.environment(sdk.name),
+            secret_environment=wanted.user.provider_environment,
             timeout=wanted.timeout,
             only_if_previous_ok=only_if_previous_ok,
         )
@@ -122,11 +123,12 @@ def read_proof(result: Result) -> Proof:
     return Proof(listing.keys, answered=True)
 
 
-def may_go_on(sdk: ClientSdk, proof: Proof) -> bool:
+def may_go_on(sdk: ClientSdk, proof: Proof, seen: Seen) -> bool:
     """Whether a container may be made though those that are there cannot be listed. With Client SDK 5 the new
-    one is known by its own new file, and the provider's listing is not needed for it.
+    one is known by its own new file, and the provider's listing is not needed for it. A file that holds
+    nothing may be what the listing failed at, and it is moved aside before the next one.
     """
-    return sdk.makes_one_file and proof.answered and proof.said is None
+    return (sdk.makes_one_file or bool(seen.blank)) and proof.answered and proof.said is None
 
 
 def unlisted(proof: Proof) -> str:
@@ -157,15 +159,100 @@ def listing_failed(proof: Proof) -> BrokenLink:
 # ---------------------------------------------------------------------------------------------------------------
 
 
-def plan(wanted: Wanted, seen: Seen, sdk: ClientSdk, handles: Handles) -> list[Step]:
+def in_the_way(wanted: Wanted, seen: Seen, matches: Sequence[str]) -> tuple[str, ...]:
+    """The containers that a new one takes the place of: files that hold nothing, where the certificate is tied
+    to one or no certificate is; with ``force`` the one that the key has, which ``matches`` may tell.
+    """
+    tied = tied_file(wanted, seen)
+    if wanted.force:
+        return (tied,) if tied else tuple(matches[:1])
+    if tied:
+        return (tied,) if tied in seen.blank else ()
+    return tuple(name for name in seen.blank if not seen.store.pointing_to(name, wanted.provider))
+
+
+def _aside(name: str) -> str:
+    """Where a container waits while it is made again: on the same volume, and in no folder that the provider
+    takes for one of containers.
+    """
+    return f"{FOLDER.rpartition(chr(92))[0]}\\{name}.replaced"
+
+
+def without(seen: Seen, moved: Sequence[str]) -> Seen:
+    """The host once those containers are moved aside."""
+    return replace(seen, containers=tuple(name for name in seen.containers if name not in moved))
+
+
+def aside_steps(moved: Sequence[str]) -> list[Step]:
+    """Moves containers aside; where one cannot be moved, nothing that follows is done."""
+    return [
+        MoveFile(f"{FOLDER}\\{name}", _aside(name), only_if_previous_ok=number > 0)
+        for number, name in enumerate(moved)
+    ]
+
+
+def check_aside(results: Sequence[Result], moved: Sequence[str]) -> None:
+    """BrokenLink where a container could not be moved."""
+    for name, result in zip(moved, results, strict=False):
+        if isinstance(result, Failure):
+            raise BrokenLink(
+                "container",
+                f"The container {name} could not be moved aside to be made again: {result.message.rstrip('.')}.",
+                "Run the task as an administrator; stop what uses the key.",
+                changed=False,
+            )
+
+
+def back_steps(moved: Sequence[str], results: Sequence[Result]) -> list[Step]:
+    """Puts containers back, but for those whose place is taken in the listing that ends ``plan``'s results."""
+    after = read_containers(results[-1])
+    names = [name for name in moved if not existing(name, after)]
+    return [MoveFile(_aside(name), f"{FOLDER}\\{name}") for name in names]
+
+
+def check_back(results: Sequence[Result], steps: Sequence[Step], cause: BrokenLink) -> None:
+    """BrokenLink where one could not be put back: beside ``cause`` a user has to know where it is."""
+    for step, result in zip(steps, results, strict=False):
+        if isinstance(result, Failure) and isinstance(step, MoveFile):
+            raise BrokenLink(
+                cause.link,
+                f"{cause.problem} What was there before could not be put back: {result.message.rstrip('.')}.",
+                f"Move {step.path} to {step.target}. {cause.advice}",
+                **{**cause.details, "changed": True},
+            )
+
+
+def worthless(seen: Seen, made: Made, moved: Sequence[str]) -> list[str]:
+    """Those that are not needed once the new container is there: what held nothing, and what a container that
+    is proven to hold the key took the place of.
+    """
+    return [name for name in moved if name in seen.blank or made.proof == "public_key"]
+
+
+def drop_steps(names: Sequence[str]) -> list[Step]:
+    """Removes what was moved aside."""
+    return [RemoveFile(_aside(name)) for name in names]
+
+
+def dropped(names: Sequence[str], results: Sequence[Result]) -> list[str]:
+    """Those that ``drop_steps`` removed."""
+    return [name for name, result in zip(names, results, strict=True) if not isinstance(result, Failure)]
+
+
+def kept_aside(names: Sequence[str]) -> str:
+    """The warning for what was moved aside and stays."""
+    return f"What was there before is kept: {', '.join(_aside(name) for name in names)}."
+
+
+def plan(wanted: Wanted, seen: Seen, sdk: ClientSdk, handles: Handles, moved: bool = False) -> list[Step]:
     """Makes the container, reads all containers' public keys, and lists their files again; lets the readers
-    in.
+    in. ``moved``: it takes the place of another, whose move is the step before.
 
     After a failed import nothing logs in once more: five wrong logins lock the crypto user.
     """
     steps = [
-        sdk.import_step(wanted.key, handles, lookup(wanted, sdk)),
-        *prove_steps(wanted, sdk, only_if_previous_ok=True),
+        replace(sdk.import_step(wanted.key, handles, lookup(wanted, sdk)), only_if_previous_ok=moved),
+        *prove_steps(wanted, only_if_previous_ok=True),
         ListFolder(FOLDER),
     ]
     if not wanted.readers:
@@ -205,8 +292,8 @@ class Made:
 
 
 def tied(wanted: Wanted, seen: Seen) -> Made | None:
-    """The container that the certificate is tied to already."""
-    name = associated(wanted, seen)
+    """The container that the certificate is tied to already, unless it is to be made again."""
+    name = "" if wanted.force else associated(wanted, seen)
     return Made(name, "association") if name else None
 
 

@@ -31,6 +31,7 @@ def wanted(
         store_location=params["store_location"],
         provider=entry.key.provider,
         client_sdk=params["client_sdk"],
+        cluster_id=params.get("cluster_id") or "",
         user=crypto_user(params),
         timeout=params["timeout"],
         scratch=scratch,

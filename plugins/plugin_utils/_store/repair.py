@@ -67,7 +67,7 @@ class Access:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        return self.user.environment(self.client_sdk)
+        return self.user.provider_environment
 
 
 def check_wanted(wanted: Wanted) -> None:

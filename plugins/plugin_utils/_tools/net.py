@@ -23,3 +23,8 @@ def stop_argv(service: str) -> tuple[str, ...]:
 def automatic_argv(service: str) -> tuple[str, ...]:
     """Arguments of sc.exe."""
     return ("config", service, "start=", "auto")
+
+
+def disabled_argv(service: str) -> tuple[str, ...]:
+    """Arguments of sc.exe."""
+    return ("config", service, "start=", "disabled")

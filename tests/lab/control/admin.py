@@ -104,6 +104,7 @@ class Admin:
             "tsa_requests": fleet.tsa.count,
             "web": fleet.web.url,
             "cluster": {
+                "id": fleet.cluster.cluster_id,
                 "hsm_type": fleet.cluster.hsm_type,
                 "addresses": fleet.cluster.addresses,
                 "users": list(fleet.cluster.users),

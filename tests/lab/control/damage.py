@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from ..windows.certstore import CertificateStores
-from ..windows.client import CONFIGURATIONS
+from ..windows.client import CONFIGURATIONS, read_configuration, write_configuration
 from ..windows.filesystem import join
 from ..windows.host import Host
-from ..windows.ksp import PROVIDERS, registered
+from ..windows.ksp import PROVIDERS, containers, registered
 
 _CONTAINERS = r"C:\Users\Default\AppData\Roaming\Microsoft\Crypto\CaviumKSP\GlobalPartition"
 _SERVICE = "AWSCloudHSMClient"
@@ -40,10 +41,28 @@ def container(host: Host) -> int:
 
 def container_content(host: Host) -> int:
     """Empties the key containers' files, which stay."""
+    return _overwrite(host, b"")
+
+
+def container_zeros(host: Host) -> int:
+    """Leaves nothing but zeros in the key containers' files, as a disk does that was full."""
+    return _overwrite(host, bytes(64))
+
+
+def _overwrite(host: Host, content: bytes) -> int:
     names = host.files.list(_CONTAINERS) if host.files.is_dir(_CONTAINERS) else []
     for name in names:
-        host.files.write(f"{_CONTAINERS}\\{name}", b"", by="damage")
+        host.files.write(f"{_CONTAINERS}\\{name}", content, by="damage")
     return len(names)
+
+
+def container_handle(host: Host) -> int:
+    """Lets the key containers' files refer to a handle that no key has, as after a new cluster."""
+    found = containers(host)
+    for one in found:
+        data = {"name": one.inner, "handle": one.handle + 0x70000, "cluster": one.cluster_id}
+        host.files.write(f"{_CONTAINERS}\\{one.name}", json.dumps(data).encode("utf-8"), by="damage")
+    return len(found)
 
 
 def certificate(host: Host) -> int:
@@ -86,6 +105,19 @@ def client_configuration(host: Host) -> int:
     return len(there)
 
 
+def second_cluster(host: Host) -> int:
+    """Adds another cluster to the configuration of cloudhsm-cli, as its add-cluster does; both have an id then."""
+    data = read_configuration(host, "cli")
+    if data is None or host.cluster is None or len(data["clusters"]) != 1:
+        return 0
+    first = data["clusters"][0]
+    first["cluster_id"] = host.cluster.cluster_id
+    other = {**first["cluster"], "servers": [{"hostname": "10.99.0.11", "port": 2223, "enable": True}]}
+    data["clusters"] = [{"type": "hsm2m", "cluster_id": "cluster-aaaabbbbccc", "cluster": other}, first]
+    write_configuration(host, "cli", data)
+    return 1
+
+
 def provider(host: Host) -> int:
     """Takes CloudHSM's providers out of the registry."""
     return sum(int(host.registry.delete(f"{PROVIDERS}\\{name}")) for name in registered(host))
@@ -105,11 +137,14 @@ DAMAGES: Mapping[str, Callable[[Host], int]] = {
     "association": association,
     "container": container,
     "container_content": container_content,
+    "container_zeros": container_zeros,
+    "container_handle": container_handle,
     "certificate": certificate,
     "chain": chain,
     "root": root,
     "service": service,
     "client_configuration": client_configuration,
+    "second_cluster": second_cluster,
     "provider": provider,
     "credential": credential,
 }

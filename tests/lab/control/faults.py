@@ -15,6 +15,7 @@ from typing import Any
 KNOWN = {
     "authority_unknown": "the root of the timestamp authority is not among the roots that Windows brings along",
     "cli_exit_0": "cloudhsm-cli ends failures with 0",
+    "cli_file_name": "cloudhsm-cli names the next key reference file after the argument, as it does after a key's label",
     "connection_drop": "the WinRM connection breaks when a command starts; with an argument at that operation (Create, Command, Send, Receive)",
     "credentials_missing": "the Credential Manager has no entry",
     "constrained_language": "a PowerShell that a program starts runs in Constrained Language Mode",

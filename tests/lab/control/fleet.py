@@ -336,7 +336,7 @@ class Fleet:
         return {
             "file": package.file,
             "sha256": hashlib.sha256(package.content()).hexdigest(),
-            "creates": package.creates,
+            "part": package.part,
         }
 
     def secret_variables(self) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def _generate_file(process: Process, argv: list[str]) -> dict[str, Any]:
     if "--path" in given and not process.host.files.is_dir(folder):
         raise CommandError(f"The directory {folder} does not exist")
     for key in keys:
-        name = _new_name()
+        name = process.fault("cli_file_name") or _new_name()
         inner = _new_name() if _version(process) == WRITES_OTHER_NAME else name
         try:
             ksp.write_container(process.host, name, key, folder=folder, inner=inner, by="cloudhsm-cli")

@@ -121,9 +121,9 @@ def find_provider(host: Host, name: str) -> str | None:
     return next((one for one in key_storage_providers(host) if one.lower() == wanted), None)
 
 
-def sdk_of(host: Host) -> int:
-    """Which SDK's provider is installed: 5 where its DLL is the registered one."""
-    for name in (CLOUDHSM, CAVIUM):
+def sdk_of(host: Host, provider: str = "") -> int:
+    """Which SDK's DLL answers to the provider's name; of any of them where none is given."""
+    for name in (provider,) if provider else (CLOUDHSM, CAVIUM):
         value = host.registry.get(rf"{PROVIDERS}\{name}\UM", "Image")
         if value is not None:
             return 5 if value.data == CLOUDHSM_IMAGE else 3
@@ -193,7 +193,7 @@ def open_provider(
         raise KspError(NTE_KEYSET_NOT_DEF, f"no provider {provider} is registered")
     if name not in (CAVIUM, CLOUDHSM):
         raise KspError(NTE_BAD_KEYSET, f"{name} has no keys on this host")
-    sdk = sdk_of(host)
+    sdk = sdk_of(host, name)
     try:
         cluster, settings = client.connect(host, "client" if sdk == 3 else "ksp")
     except client.ClientError as error:
@@ -215,13 +215,13 @@ def open_key(
     ``account``.
     """
     session, settings = open_provider(host, provider, environment, account, logon)
-    return open_in_session(host, session, settings, container, account)
+    return open_in_session(host, session, settings, container, account, provider)
 
 
 def open_in_session(
-    host: Host, session: Session, settings: client.Settings, container: str, account: str
+    host: Host, session: Session, settings: client.Settings, container: str, account: str, provider: str
 ) -> KeyObject:
-    if sdk_of(host) == 5 and not settings.sdk3_compatibility:
+    if sdk_of(host, find_provider(host, provider) or "") == 5 and not settings.sdk3_compatibility:
         return _usable(settings, _by_label(session, container))
     found = read_container(host, container)
     if found is None:
@@ -260,7 +260,9 @@ def open_containers(
     found = []
     for container in containers(host):
         try:
-            found.append((container, open_in_session(host, session, settings, container.name, account)))
+            found.append(
+                (container, open_in_session(host, session, settings, container.name, account, provider))
+            )
         except (KspError, LabOSError):
             continue
     return found
@@ -270,7 +272,10 @@ def noise(process: Process, provider: str) -> None:
     """What a provider's DLL prints into the output of the program that loads it ("SDK Version: 3.0" in AWS's
     own samples).
     """
-    if find_provider(process.host, provider) in (CAVIUM, CLOUDHSM) and sdk_of(process.host) == 3:
+    if (
+        find_provider(process.host, provider) in (CAVIUM, CLOUDHSM)
+        and sdk_of(process.host, find_provider(process.host, provider) or "") == 3
+    ):
         process.out("        SDK Version: 3.0\r\n")
     if process.fault("ksp_noise") is not None:
         process.out("I0424 11:02:13.514160  4720 logging.cc:57] Provider = opened, Key Container = none\r\n")

@@ -65,9 +65,9 @@ class Package:
         return "{" + str(uuid.uuid5(uuid.NAMESPACE_URL, f"lab:{self.name}:{self.version}")).upper() + "}"
 
     @property
-    def creates(self) -> str:
-        """A file that is there once the package is installed; "" for one that is unpacked."""
-        return next(iter(self.programs), "")
+    def part(self) -> str:
+        """The part of the client that it brings, as the role client calls it."""
+        return self.name.rstrip("35")
 
     def content(self) -> bytes:
         """The package's file; always the same bytes."""

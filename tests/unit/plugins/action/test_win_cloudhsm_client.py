@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_client import ActionModule
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import configure
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, ksp_config, net
 from support.fake_host import (
     FakeHost,
@@ -175,6 +175,7 @@ def test_sdk5_result_and_command_lines(sdk5: FakeHost) -> None:
         "customer_ca_file": configure.CUSTOMER_CA,
         "key_availability_check": True,
         "sdk3_compatibility_mode": True,
+        "needs": None,
     }
     assert (result["client_sdk"], result["service"], result["providers"]) == (
         "5",
@@ -423,15 +424,117 @@ def test_one_hsm_that_does_not_answer_is_a_warning_and_none_a_failure(sdk5: Fake
     assert run_action(ActionModule, {**WANTED, "check_connection": False}, sdk5)["connections"] == []
 
 
-@pytest.mark.parametrize("check_mode", [True, False])
+OTHERS = "Provider Name: Microsoft Software Key Storage Provider\r\n"
+DONE = "CertUtil: -csplist command completed successfully.\r\n"
+
+
+@pytest.mark.parametrize(
+    ("listed", "wanted", "says"),
+    [
+        ("", "", "The key storage provider of Client SDK 5 is not registered on this host. Install the KSP"),
+        ("", ksp_config.KSP, "The key storage provider of Client SDK 5 is not registered on this host."),
+        (
+            f"Provider Name: {ksp_config.SDK5_KSP}\r\n",
+            ksp_config.KSP,
+            f"{ksp_config.KSP} of Client SDK 5 is not registered on this host ({ksp_config.SDK5_KSP} is)",
+        ),
+        (f"Provider Name: {ksp_config.SDK5_KSP}\r\n", ksp_config.SDK5_KSP, ""),
+        (f"Provider Name: {ksp_config.SDK5_KSP}\r\n", "", ""),
+    ],
+)
 def test_a_provider_of_sdk5_that_is_not_registered_is_for_the_installer(
-    sdk5: FakeHost, check_mode: bool
+    sdk5: FakeHost, listed: str, wanted: str, says: str
 ) -> None:
-    none = "Provider Name: Microsoft Software Key Storage Provider\r\nCertUtil: -csplist command completed successfully.\r\n"
-    sdk5.tools[certutil.PROGRAM] = lambda step: ran(0, none)
-    result = run_action(ActionModule, WANTED, sdk5, check_mode=check_mode)
+    sdk5.tools[certutil.PROGRAM] = lambda step: ran(0, OTHERS + listed + DONE)
+    arguments = {**WANTED, "provider": wanted} if wanted else WANTED
+    predicted = run_action(ActionModule, arguments, sdk5, check_mode=True)
+    result = run_action(ActionModule, arguments, sdk5)
+    if not says:
+        assert result["changed"], result
+        return
     assert (result["failed"], result["link"], result["changed"]) == (True, "provider", False)
-    assert "Install the KSP package of Client SDK 5 again" in result["msg"]
+    assert says in result["msg"]
+    # Check mode takes it that the role's packages are there by now.
+    assert predicted["changed"]
+    assert says in predicted["warnings"][0]
+    assert predicted["components"][1]["needs"] == (None if listed else "reinstall")
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_addresses_that_none_of_answers_are_never_written(sdk5: FakeHost, check_mode: bool) -> None:
+    run_action(ActionModule, WANTED, sdk5)
+    before, runs = dict(sdk5.files), len(sdk5.runs())
+    wrong = {**WANTED, "hsm_addresses": ["10.9.9.1", "10.9.9.2"], "customer_ca": OTHER_CA}
+    result = run_action(ActionModule, wrong, sdk5, check_mode=check_mode)
+    assert (result["failed"], result["link"], result["changed"]) == (True, "cluster", False)
+    assert "the client's configuration is left as it is" in result["msg"]
+    assert sdk5.files == before
+    assert all(run[1] in LISTING for run in sdk5.runs()[runs:])
+    # One that answers is enough, and nothing is tried where nobody wants it.
+    assert run_action(ActionModule, {**wrong, "hsm_addresses": ["10.9.9.1", "10.0.1.17"]}, sdk5)["changed"]
+    assert run_action(ActionModule, {**wrong, "check_connection": False}, sdk5)["changed"]
+
+
+def test_a_client_that_is_too_old_is_for_the_role(sdk5: FakeHost) -> None:
+    sdk5.versions[configure.CONFIGURE_KSP] = "5.15.0.0"
+    wanted = {**WANTED, "minimum_version": "5.16.1"}
+    result = run_action(ActionModule, wanted, sdk5)
+    assert (result["failed"], result["link"], result["changed"]) == (True, "client", False)
+    assert "configure-ksp.exe is of version 5.15.0.0, wanted is 5.16.1 or newer" in result["msg"]
+    predicted = run_action(ActionModule, wanted, sdk5, check_mode=True)
+    assert [one["needs"] for one in predicted["components"]] == [None, "upgrade"]
+    assert "is no version" in run_action(ActionModule, {**WANTED, "minimum_version": "new"}, sdk5)["msg"]
+
+
+def test_the_daemon_of_sdk3_beside_sdk5_is_stopped_on_demand(sdk5: FakeHost) -> None:
+    sdk5.services[configure.SERVICE] = {"status": "Running", "start_type": "Automatic"}
+
+    def stop(step: Raw) -> Raw:
+        sdk5.services[configure.SERVICE]["status"] = "Stopped"
+        return ran()
+
+    def disable(step: Raw) -> Raw:
+        assert step["arguments"] == f"config {configure.SERVICE} start= disabled"
+        sdk5.services[configure.SERVICE]["start_type"] = "Disabled"
+        return ran()
+
+    sdk5.tools |= {net.NET: stop, net.SC: disable}
+    left = run_action(ActionModule, WANTED, sdk5)
+    assert left["idle_service"] == {"status": "Running", "start_type": "Automatic"}
+    wanted = {**WANTED, "idle_service": "disabled"}
+    predicted = run_action(ActionModule, wanted, sdk5, check_mode=True)
+    done = run_action(ActionModule, wanted, sdk5)
+    assert (done["changed"], done["service"]) == (True, None)
+    assert done["idle_service"] == {"status": "Stopped", "start_type": "Disabled"}
+    assert predicted["diff"] == done["diff"]
+    assert run_action(ActionModule, wanted, sdk5)["changed"] is False
+
+
+def test_a_configuration_that_is_found_nowhere_is_proven_by_use(sdk5: FakeHost) -> None:
+    """A configure tool that writes into a folder that nobody knows."""
+    hidden = "D:\\elsewhere"
+    for program, name in (
+        (configure.CONFIGURE_CLI, configure.CLI_FILE),
+        (configure.CONFIGURE_KSP, configure.KSP_FILE),
+    ):
+        sdk5.tools[program] = configure_tool(sdk5, f"{hidden}\\{name}")
+    wanted = {**WANTED, "hsm_type": "hsm1"}
+    refused = run_action(ActionModule, wanted, sdk5)
+    assert "After configuring, HSM addresses (cli) is still 'none'" in refused["msg"]
+    sdk5.versions[cloudhsm_cli.WINDOWS_PROGRAM] = "5.18.0"
+    sdk5.tools[cloudhsm_cli.WINDOWS_PROGRAM] = lambda step: ran(
+        0 if step["arguments"] == "user list" else 1, '{"error_code": 0, "data": {"users": []}}'
+    )
+    result = run_action(ActionModule, wanted, sdk5)
+    assert result.get("failed") is None, result
+    assert [
+        name in text
+        for name, text in zip((configure.CLI_FILE, configure.KSP_FILE), result["warnings"], strict=True)
+    ]
+    assert run_action(ActionModule, wanted, sdk5)["changed"] is False
+    named = run_action(ActionModule, {**wanted, "configuration_folder": f"{hidden}\\"}, sdk5)
+    assert (named["changed"], named["components"][0]["file"]) == (False, f"{hidden}\\{configure.CLI_FILE}")
+    assert "warnings" not in named
 
 
 @pytest.mark.parametrize(

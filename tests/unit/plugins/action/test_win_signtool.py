@@ -224,7 +224,9 @@ def test_options_reach_signtool_before_the_file_names(host: SignToolHost) -> Non
 def test_credentials_reach_the_signing_process_only(host: SignToolHost) -> None:
     result = run(host, crypto_user="signer", crypto_password=SECRET, client_sdk="5")
     assert result["changed"]
-    assert [environment for environment in host.environments if environment] == [{"CLOUDHSM_PIN": "pin"}]
+    assert [environment for environment in host.environments if environment] == [
+        {"CLOUDHSM_PIN": "pin", "n3fips_password": "pin"}
+    ]
     assert host.secrets[1] == {"pin": f"signer:{SECRET}"}
     assert SECRET not in json.dumps(host.calls)
     assert SECRET not in json.dumps(result)

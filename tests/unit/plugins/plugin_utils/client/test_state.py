@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -23,12 +24,17 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Ru
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import plan as client_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import state as client
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.client_config import (
+    ClientConfig,
+    ClusterConfig,
+)
 
 CA = b"-----BEGIN CERTIFICATE-----\nMIIBCustomerCA00\n-----END CERTIFICATE-----\n"
 ADDRESSES = ("10.0.1.17", "10.0.2.23")
 WANT = client.Wanted("5", ADDRESSES, "hsm2m", CA)
 ABSENT, INSTALLED = VersionResult(False), VersionResult(True, "5.18.0.0", "5.18.0.0", "C:\\x\\configure.exe")
-NO_FILE = FileContent(False)
+NO_FILE, NO_DAEMON = FileContent(False), ServiceResult(False)
+NOWHERE_ELSE = [NO_FILE] * (len(configure.FOLDERS) - 1)
 LISTED = RunResult(
     0, b"Provider Name: Cavium Key Storage Provider\r\nCertUtil: -csplist command completed successfully.\r\n"
 )
@@ -48,17 +54,22 @@ def file(
 
 
 def sdk5(
-    cli: FileContent, ksp: FileContent, customer_ca: bytes = CA, want: client.Wanted = WANT
+    cli: FileContent,
+    ksp: FileContent,
+    customer_ca: bytes = CA,
+    want: client.Wanted = WANT,
+    daemon: ServiceResult = NO_DAEMON,
 ) -> client.Seen:
     results: list[Result] = [
         FileContent(True, customer_ca),
         INSTALLED,
         cli,
-        NO_FILE,
+        *NOWHERE_ELSE,
         INSTALLED,
         ksp,
-        NO_FILE,
+        *NOWHERE_ELSE,
         LISTED,
+        daemon,
     ]
     return client.read(want, [*results, *(ConnectResult(True) for _address in want.hsm_addresses)])
 
@@ -76,17 +87,17 @@ def sdk3(
         ABSENT,
         INSTALLED,
         config,
-        NO_FILE,
+        *NOWHERE_ELSE,
+        run,
+        run,
         ServiceResult(True, status, start_type),
-        run,
-        run,
     ]
     want = client.Wanted("3", ("10.0.1.17",), "hsm1", CA, check_connection=False)
     return client.read(want, results)
 
 
 def test_observing_changes_nothing_and_reads_every_answer() -> None:
-    for sdk, count in (("3", 8), ("5", 8), ("auto", 15)):
+    for sdk, count in (("3", 11), ("5", 15), ("auto", 24)):
         steps = client.observe(replace(WANT, client_sdk=sdk))
         assert len(steps) == count + len(ADDRESSES)
         assert not any(changes_host(step) for step in steps)
@@ -124,11 +135,12 @@ def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
             NO_FILE,
             ABSENT,
             NO_FILE,
-            NO_FILE,
+            *NOWHERE_ELSE,
             ABSENT,
             NO_FILE,
-            NO_FILE,
+            *NOWHERE_ELSE,
             LISTED,
+            NO_DAEMON,
             ConnectResult(True),
             ConnectResult(True),
         ],
@@ -195,11 +207,12 @@ def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, 
             FileContent(True, CA),
             INSTALLED,
             file(),
-            NO_FILE,
+            *NOWHERE_ELSE,
             INSTALLED,
             file(),
-            NO_FILE,
+            *NOWHERE_ELSE,
             LISTED,
+            NO_DAEMON,
             ConnectResult(True),
             result,
         ],
@@ -271,7 +284,20 @@ def test_nothing_wanted_is_nothing_compared() -> None:
 
 def test_without_addresses_no_file_can_be_written() -> None:
     want = client.Wanted("5")
-    seen = client.read(want, [NO_FILE, INSTALLED, NO_FILE, NO_FILE, INSTALLED, NO_FILE, NO_FILE, LISTED])
+    seen = client.read(
+        want,
+        [
+            NO_FILE,
+            INSTALLED,
+            NO_FILE,
+            *NOWHERE_ELSE,
+            INSTALLED,
+            NO_FILE,
+            *NOWHERE_ELSE,
+            LISTED,
+            NO_DAEMON,
+        ],
+    )
     with pytest.raises(BrokenLink, match="without hsm_addresses it cannot be written"):
         client_plan.plan(want, seen)
 
@@ -298,3 +324,98 @@ def test_a_finding_is_one_sentence_with_one_point(error: str) -> None:
     (finding,) = client.compare(WANT, seen)
     assert f"TCP port 2223: {error.rstrip('. ')}. Make" in finding.text
     assert ".." not in finding.text
+
+
+@pytest.mark.parametrize(
+    ("minimum", "version", "older"),
+    [
+        ("5.18.0", "5.15.0.0", True),
+        ("5.18.0", "5.18.0.0", False),
+        ("5.18", "5.18.1", False),
+        ("5.18.0", "", False),
+        ("5.18.0", "0.0.0.0", False),
+        ("5.18.0", "1.0.0.0", False),
+        ("", "5.15.0", False),
+    ],
+)
+def test_an_older_client_is_a_finding_and_needs_an_upgrade(minimum: str, version: str, older: bool) -> None:
+    want = replace(WANT, minimum_version=minimum)
+    seen = sdk5(file(), file())
+    seen = replace(seen, components=tuple(replace(one, version=version) for one in seen.components))
+    findings = client.compare(want, seen)
+    assert [finding.what for finding in findings] == [
+        f"version of the CloudHSM client ({name})" for name in ("cli", "ksp") if older
+    ]
+    assert {client.needs(want, seen, one) for one in seen.components} == {"upgrade" if older else None}
+
+
+@pytest.mark.parametrize(
+    ("providers", "wanted", "seen_as", "needed"),
+    [
+        ((), "", "not registered", "reinstall"),
+        ((), "Cavium Key Storage Provider", "not registered", "reinstall"),
+        (
+            ("CloudHSM Key Storage Provider",),
+            "Cavium Key Storage Provider",
+            "not registered (CloudHSM Key Storage Provider is)",
+            None,
+        ),
+        (("CloudHSM Key Storage Provider",), "", None, None),
+        (("CloudHSM Key Storage Provider",), "Vendor's own", None, None),
+        (("Cavium Key Storage Provider",), "cavium key storage provider", None, None),
+        (None, "Cavium Key Storage Provider", None, None),
+    ],
+)
+def test_a_provider_is_wanted_by_its_name(
+    providers: tuple[str, ...] | None, wanted: str, seen_as: str | None, needed: str | None
+) -> None:
+    want = replace(WANT, provider=wanted)
+    seen = replace(sdk5(file(), file()), providers=None if providers is None else frozenset(providers))
+    assert [finding.seen for finding in client.compare(want, seen)] == ([seen_as] if seen_as else [])
+    assert [client.needs(want, seen, one) for one in seen.components] == [None, needed]
+
+
+@pytest.mark.parametrize(
+    ("status", "start_type", "wish", "severities"),
+    [
+        ("Running", "Automatic", "leave", ["notice"]),
+        ("Running", "Automatic", "disabled", ["error"]),
+        ("Stopped", "Automatic", "leave", []),
+        ("Stopped", "Automatic", "disabled", ["error"]),
+        ("Stopped", "Disabled", "disabled", []),
+    ],
+)
+def test_the_daemon_of_sdk3_beside_sdk5(
+    status: str, start_type: str, wish: Literal["leave", "disabled"], severities: list[str]
+) -> None:
+    want = replace(WANT, idle_service=wish)
+    seen = sdk5(file(), file(), daemon=ServiceResult(True, status, start_type))
+    assert seen.service is None
+    assert [finding.severity for finding in client.compare(want, seen)] == severities
+    assert bool(client_plan.plan(want, seen)) == (severities == ["error"])
+
+
+def test_a_client_that_reaches_the_cluster_without_a_known_file_is_a_notice() -> None:
+    seen = sdk5(NO_FILE, file())
+    assert {finding.severity for finding in client.compare(WANT, seen)} == {"error"}
+    (notice,) = client.compare(WANT, replace(seen, reached=True))
+    assert (notice.severity, notice.what, notice.seen) == ("notice", configure.CLI_FILE, "not found")
+
+
+@pytest.mark.parametrize(
+    ("ids", "asked", "addresses", "index"),
+    [
+        (("", ""), "", ("10.0.2.23",), 1),
+        (("cluster-a", "cluster-b"), "CLUSTER-B", (), 1),
+        (("cluster-a", "cluster-b"), "cluster-a", ("10.0.2.23",), 0),
+        (("cluster-a", "cluster-b"), "cluster-c", ("10.0.2.23",), 1),
+        (("cluster-a",), "cluster-c", (), 0),
+    ],
+)
+def test_the_cluster_that_is_meant(
+    ids: tuple[str, ...], asked: str, addresses: tuple[str, ...], index: int
+) -> None:
+    clusters = [
+        ClusterConfig((address,), cluster_id=name) for name, address in zip(ids, ADDRESSES, strict=False)
+    ]
+    assert ClientConfig(tuple(clusters)).cluster_of(addresses, asked) == index

@@ -26,6 +26,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     Skipped,
     VersionResult,
 )
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools.configure import FOLDERS
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import container as key_container
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import making as key_container_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import Seen, Wanted
@@ -47,6 +48,7 @@ def results(wanted: Wanted = WANTED, **changed: Result) -> list[Result]:
         "importer",
         "service",
         "folder",
+        "contents",
         "store",
         "policy",
         "enterprise",
@@ -56,6 +58,7 @@ def results(wanted: Wanted = WANTED, **changed: Result) -> list[Result]:
         "cli_2",
         "ksp_2",
         "sdk3_2",
+        *(f"{name}_{number}" for number in range(3, len(FOLDERS) + 1) for name in ("cli", "ksp", "sdk3")),
         "certificate",
     ]
     missing: dict[str, Result] = {
@@ -63,6 +66,7 @@ def results(wanted: Wanted = WANTED, **changed: Result) -> list[Result]:
         **dict.fromkeys(places[:3], VersionResult(False)),
         "service": ServiceResult(False),
         "folder": FolderResult(False),
+        "contents": FolderContents(False),
         **dict.fromkeys(("store", "policy", "enterprise"), RegistryChildrenResult(False)),
     }
     found = [{**missing, **changed}[place] for place in places]
@@ -153,6 +157,59 @@ def test_a_report_says_what_the_certificate_is_tied_to() -> None:
     assert "unreadable" in key_container.compare(WANTED, seen(store=stored(b"damaged")))[0].seen
 
 
+ONE = FolderResult(True, (FolderFile("7E3C-B2F5", 8, ""),))
+
+
+@pytest.mark.parametrize(
+    ("folder", "contents", "blank"),
+    [
+        (
+            FolderResult(True, (FolderFile("7E3C-B2F5", 0, ""),)),
+            FolderContents(True, {"7E3C-B2F5": b""}),
+            True,
+        ),
+        (FolderResult(True, (FolderFile("7E3C-B2F5", 0, ""),)), Failure("Access is denied."), True),
+        (ONE, FolderContents(True, {"7E3C-B2F5": bytes(8)}), True),
+        (ONE, FolderContents(True, {"7E3C-B2F5": b"\0\0\0\1\0\0\0\0"}), False),
+        (ONE, FolderContents(True, {}), False),
+        (ONE, Failure("Access is denied."), False),
+    ],
+)
+def test_a_file_that_holds_nothing_is_no_container(folder: Result, contents: Result, blank: bool) -> None:
+    there = seen(store=stored(blob(SIGNING, "7e3c-b2f5")), folder=folder, contents=contents)
+    assert there.blank == (("7E3C-B2F5",) if blank else ())
+    assert key_container.associated(WANTED, there) == ("" if blank else "7E3C-B2F5")
+    findings = key_container.compare(WANTED, there)
+    assert ["whose file holds nothing" in finding.seen for finding in findings] == ([True] if blank else [])
+
+
+@pytest.mark.parametrize(
+    ("tied", "blank", "force", "matches", "moved"),
+    [
+        ("a", ["a"], False, (), ("a",)),
+        ("a", ["a", "b"], False, (), ("a",)),
+        ("a", ["b"], False, (), ()),
+        ("a", [], True, (), ("a",)),
+        ("", ["b"], False, (), ("b",)),
+        ("gone", ["b"], False, (), ("b",)),
+        ("", [], True, ("b", "a"), ("b",)),
+        ("", [], False, ("b",), ()),
+    ],
+)
+def test_what_a_new_container_takes_the_place_of(
+    tied: str, blank: list[str], force: bool, matches: tuple[str, ...], moved: tuple[str, ...]
+) -> None:
+    there = replace(seen(store=stored(blob(SIGNING, tied))), containers=("a", "b"), blank=tuple(blank))
+    assert key_container_plan.in_the_way(replace(WANTED, force=force), there, matches) == moved
+
+
+def test_a_blank_container_of_another_certificate_is_left() -> None:
+    other = make("other", number=1)
+    entries = {SIGNING.thumbprint: blob(SIGNING), other.thumbprint: blob(other, "a")}
+    there = Seen(containers=("a", "b"), blank=("a", "b"), store=store_entry.Entries(blobs=entries))
+    assert key_container_plan.in_the_way(WANTED, there, ()) == ("b",)
+
+
 @pytest.mark.parametrize(
     ("keys", "files", "names"),
     [
@@ -197,12 +254,12 @@ def test_versions(text: str, numbers: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("cli", "ksp", "sdk", "count"),
     [
-        ("5.14.0", "5.14.0", SDK5, 2),
-        ("5.15.2", "5.18.0", SDK5, 1),
+        ("5.14.0", "5.15.2", SDK5, 0),
+        ("5.16.0", "5.18.0", SDK5, 1),
         ("5.16.0", "5.16.0", SDK5, 2),
         ("5.16.1", "5.16.1", SDK5, 0),
         ("5.13.0", "5.13.0", SDK5, 0),
-        ("5.14.0", "5.14.0", SDK3, 0),
+        ("5.16.0", "5.16.0", SDK3, 0),
         ("unknown", "", SDK5, 0),
     ],
 )

@@ -307,15 +307,10 @@ def test_the_way_and_the_association_in_full(
     assert association_plan.wished(wanted, seen) == wished
 
 
-@pytest.mark.parametrize(
-    ("sdk", "variables"),
-    [
-        ("auto", {"n3fips_password": "pin", "CLOUDHSM_PIN": "pin"}),
-        ("3", {"n3fips_password": "pin"}),
-        ("5", {"CLOUDHSM_PIN": "pin"}),
-    ],
-)
-def test_the_search(sdk: str, variables: dict[str, str]) -> None:
+@pytest.mark.parametrize("sdk", ["auto", "3", "5"])
+def test_the_search(sdk: str) -> None:
+    """Which SDK's provider answers to its name, only Windows knows."""
+    variables = {"n3fips_password": "pin", "CLOUDHSM_PIN": "pin"}
     assert association_plan.plan(Wanted(), NONE, replace(ACCESS, client_sdk=sdk)) == [
         Run(
             certutil.PROGRAM,
