@@ -120,6 +120,7 @@ EXAMPLES = (
         damage=["service"],
     ),
     Example("Compare the host with what is wanted", "en5", changed=False),
+    Example("Is the crypto user's login still good?", "en5", changed=False),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
     Example("Remove the container from a host that shall not sign any more", "zh5", changed=True),

@@ -12,7 +12,17 @@ from ...module_utils._results import Result, RunResult, TogetherResult, VersionR
 from ...module_utils._steps import Answer, Run, Step, Together, Version
 from .._host.windows import Host
 from .gate import GATE, Attempt, Gate, GateTimeoutError, Verdict
-from .proof import LONGEST_TRY, Login, Trial, judge, programs, refused_before, trial, with_advice
+from .proof import (
+    LONGEST_TRY,
+    Login,
+    Trial,
+    judge,
+    not_tried,
+    programs,
+    refused_before,
+    trial,
+    with_advice,
+)
 
 Judgement = Callable[[Sequence[Result]], Verdict]
 """What the results of steps that use a key say of the login that they had."""
@@ -75,6 +85,32 @@ class GatedHost:
         except GateTimeoutError:
             return
 
+    def prove(self) -> None:
+        """Tries the login by a tool that names a refusal, in a call of its own, unless a task of this run did.
+        BrokenLink where it is refused, or where no tool of this host can try it.
+        """
+        tried = trial(self._login)
+        with self._passing() as attempt:
+            if attempt.verdict is Verdict.ACCEPTED:
+                return
+            results = self._host.run(tried.steps, tried.secrets).results if tried.steps else ()
+            if not self._judged(attempt, tried, results):
+                raise not_tried(self._login)
+
+    def _judged(self, attempt: Attempt, tried: Trial, results: Sequence[Result]) -> bool:
+        """Whether the login was accepted, by the results of its try; False where no tool was there. BrokenLink
+        for anything else.
+        """
+        verdict, broken = judge(tried, results)
+        if verdict is Verdict.REFUSED and broken is not None:
+            attempt.verdict = verdict
+            raise with_advice(broken, self._login, attempt.tries)
+        if broken is not None:
+            raise broken
+        if verdict is Verdict.ACCEPTED:
+            attempt.verdict = verdict
+        return verdict is Verdict.ACCEPTED
+
     def run(
         self,
         steps: Sequence[Step],
@@ -93,14 +129,7 @@ class GatedHost:
             if tried.steps:
                 answer = self._host.run([*tried.steps, *steps], {**(secrets or {}), **(tried.secrets or {})})
                 count = len(tried.steps)
-                verdict, broken = judge(tried, answer.results[:count])
-                if verdict is Verdict.REFUSED and broken is not None:
-                    attempt.verdict = verdict
-                    raise with_advice(broken, self._login, attempt.tries)
-                if broken is not None:
-                    raise broken
-                if verdict is Verdict.ACCEPTED:
-                    attempt.verdict = verdict
+                if self._judged(attempt, tried, answer.results[:count]):
                     return Answer(answer.results[count:], answer.host)
             # No tool is there that names a refusal: the first use of the key has to do.
             answer = self._host.run(steps, secrets)
