@@ -27,7 +27,7 @@ class ActionModule(CodesignAction):
             self.warn(text)
         return {
             "changed": False,
-            "converged": not findings,
+            "converged": not any(finding.severity == "error" for finding in findings),
             "findings": [finding.as_dict() for finding in findings],
             "login_proven": proves,
             **seen.as_dict(),

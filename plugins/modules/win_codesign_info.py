@@ -252,7 +252,7 @@ login_tries:
   type: int
   sample: 1
 converged:
-  description: Whether there are no findings.
+  description: Whether there are no findings but notices.
   returned: success
   type: bool
   sample: false
@@ -279,6 +279,9 @@ findings:
       type: str
     role:
       description: The role of this collection that repairs it; empty where none does.
+      type: str
+    severity:
+      description: V(error), or V(notice) for what is only to be known.
       type: str
     text:
       description: All of it in one line.
