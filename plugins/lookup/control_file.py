@@ -28,6 +28,14 @@ EXAMPLES = r"""
   cloudhsm.codesign.win_cloudhsm_client:
     hsm_addresses: "{{ codesign_hsm_addresses }}"
     customer_ca: "{{ lookup('cloudhsm.codesign.control_file', codesign_customer_ca) }}"
+
+- name: Show the file that the cluster's certificate was issued by
+  ansible.builtin.debug:
+    msg: "{{ lookup('cloudhsm.codesign.control_file', 'customerCA.crt') }}"
+
+- name: Show several files of the control node
+  ansible.builtin.debug:
+    msg: "{{ query('cloudhsm.codesign.control_file', 'customerCA.crt', 'signing.pem') }}"
 """
 
 RETURN = r"""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -73,13 +73,15 @@ def known_names() -> frozenset[str]:
     return frozenset(name for path in files for name in _NAME.findall(path.read_text(encoding="utf-8")))
 
 
-def options_of(uses: Iterable[str]) -> dict[str, Any]:
+def options_of(uses: Collection[str]) -> dict[str, Any]:
     """The options of all roles that will be used."""
     of_roles = {name: option for use in uses if use in ROLES for name, option in specification(use).items()}
-    return {**of_roles, **OF_PLAYBOOKS}
+    of_login = specification("credentials") if LOGIN in uses else {}
+    login = {name: option for name, option in of_login.items() if name.startswith(f"{PREFIX}crypto_")}
+    return {**of_roles, **login, **OF_PLAYBOOKS}
 
 
-def wanted_names(uses: Iterable[str]) -> frozenset[str]:
+def wanted_names(uses: Collection[str]) -> frozenset[str]:
     """The variables that ``check`` has to know."""
     return frozenset(options_of(uses))
 

@@ -17,6 +17,7 @@ import yaml
 
 from lab.control.process import Control
 from support.playbook import ROOT, PlaybookRun, run_playbook
+from support.signable import programs
 
 from .conftest import COLLECTIONS, running
 
@@ -255,3 +256,46 @@ def test_an_identity_that_expired_fails_its_host_by_name(desk: Desk) -> None:
     assert run.returncode != 0
     assert {result.host for result in run.failed()} == set(HOSTS)
     assert "expired on" in run.output
+
+
+def test_a_failing_item_says_its_sentence_and_shows_no_certificate(desk: Desk) -> None:
+    """And it speaks of what the user of a role has set."""
+    assert desk.lab.damage("one", "container") > 0
+    run = desk.play(SITE, "--limit", "one", secrets=False, **WRONG)
+    assert "Check codesign_crypto_user and codesign_crypto_password" in run.output
+    assert "BEGIN CERTIFICATE" not in run.output
+    assert desk.play(SITE, "--limit", "one", secrets=False).returncode == 0
+
+
+def test_a_signing_says_how_many_files(desk: Desk) -> None:
+    for name in ("one", "two"):
+        desk.lab.write("one", rf"C:\build\{name}.exe", programs()["setup64.exe"])
+    wanted = {"codesign_files": r"C:\build\*.exe", "codesign_sign_timestamp_urls": []}
+    first, again = (
+        desk.play("cloudhsm.codesign.sign", "--limit", "one", secrets=False, **wanted) for _run in range(2)
+    )
+    assert "2 files: 2 signed" in first.of("Say what was signed", "one").result["msg"]
+    assert "2 files: 0 signed" in again.of("Say what was signed", "one").result["msg"]
+
+
+def test_set_up_and_signing_are_predicted_in_one_play(tmp_path: Path) -> None:
+    """On a host on which nothing is there yet."""
+    roles = ["client", "certificates", "signtool", "key_container", "credentials", "sign"]
+    play = {
+        "name": "play",
+        "hosts": "codesign",
+        "gather_facts": False,
+        "roles": [f"cloudhsm.codesign.{role}" for role in roles],
+    }
+    fleet = {"hosts": {"new": {}}, "cluster": {"hsm_type": "hsm2m", "hsms": 2}, "certificates": "all"}
+    with running(tmp_path, fleet) as control:
+        run = run_playbook(
+            [play],
+            control.inventory,
+            collections=COLLECTIONS,
+            extra=["-e", f"@{control.secrets}", "--check"],
+            variables={**ACCOUNTS, "codesign_files": [r"C:\build\*.exe"]},
+            keep_results=True,
+        )
+    assert run.returncode == 0, run.output[-4000:]
+    assert {result.role for result in run.changed("new")} == set(roles)
