@@ -117,7 +117,7 @@ def compare_one(seen: Seen) -> list[Finding]:
 
 def report(wanted: Wanted, seen: Sequence[Seen]) -> dict[str, Any]:
     """For win_codesign_info."""
-    return {"certificates": [item.as_dict(name) for (name, _), item in zip(wanted, seen, strict=True)]}
+    return {"certificates": [item.as_dict(name) for (name, _placed), item in zip(wanted, seen, strict=True)]}
 
 
 def compare_use(identity: Identity, now: datetime) -> list[Finding]:

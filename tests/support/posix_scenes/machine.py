@@ -115,8 +115,12 @@ class Machine:
         (self.folder / BUILD / name).symlink_to(self.file(name))
 
     def left(self) -> list[str]:
-        """Working copies and property files that lie about."""
-        return [path.name for path in self.folder.iterdir() if "codesign-" in path.name]
+        """Folders of working copies and property files that lie about."""
+        return [
+            path.name
+            for path in self.folder.iterdir()
+            if "codesign-" in path.name or path.name.endswith(".codesign")
+        ]
 
     @property
     def log(self) -> Path:
