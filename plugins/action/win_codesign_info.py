@@ -16,6 +16,11 @@ class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
     def story(self) -> dict[str, Any]:
+        proves = self.params["prove"] == "login"
+        if proves:
+            self.host.prove()
+        if not self.params["gather"]:
+            return {"changed": False, "converged": True, "findings": [], "login_proven": proves}
         seen = _report.look_at(self.host, _report.wanted(self.params))
         findings = seen.findings(datetime.now(timezone.utc))
         for text in seen.warnings:
@@ -24,5 +29,6 @@ class ActionModule(CodesignAction):
             "changed": False,
             "converged": not any(finding.severity == "error" for finding in findings),
             "findings": [finding.as_dict() for finding in findings],
+            "login_proven": proves,
             **seen.as_dict(),
         }

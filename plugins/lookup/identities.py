@@ -18,7 +18,8 @@ options:
     description:
       - Identities. Each is a dictionary with C(name), C(certificate) (a file) and optionally C(chain), a list of dictionaries with
         C(certificate) (a file) and C(store). All other keys are handed on as they are.
-      - Files are looked for as P(ansible.builtin.file#lookup) does, in the folder C(files) of the role or play among others.
+      - Files are looked for as P(ansible.builtin.file#lookup) does, in the folder C(files) of the role or play among others; then beside the
+        inventory, and where C(ansible-playbook) was started.
     type: list
     elements: dict
     required: true
@@ -101,6 +102,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ..module_utils._certificate import Certificate, CertificateError, read_certificate
+from ..plugin_utils import _control_files
 from ..plugin_utils._store.identity import certificates_of
 
 
@@ -136,9 +138,9 @@ class LookupModule(LookupBase):
     def _read(self, name: Any, what: str, variables: dict[str, Any] | None) -> Certificate:
         if not name:
             raise AnsibleLookupError(f"{what[:1].upper()}{what[1:]} names no file.")
-        path = self.find_file_in_search_path(variables or {}, "files", name)
+        path = _control_files.find(self._loader, variables or {}, str(name))
         if not path:
-            raise AnsibleLookupError(f"The certificate file '{name}' was not found on the control node.")
+            raise AnsibleLookupError(_control_files.missing(str(name), variables or {}))
         try:
             return read_certificate(Path(path).read_bytes())
         except CertificateError as error:

@@ -55,7 +55,8 @@ class Finding:
     ``link`` is one of LINKS, ``what`` the property in a few words, ``expected`` and ``seen`` its values as
     text, ``repair`` what puts it right (the role or module that does, or what a person has to do). ``role``
     is the role of this collection that repairs it; "" where none does. ``said`` is the whole statement, for
-    what "should be, is" makes no sentence of. ``severity``: a notice is shown and leaves a host converged.
+    what "should be, is" makes no sentence of. ``severity``: an error keeps the host from signing, or is not as wanted; a
+    notice is only to be known, and leaves a host converged.
     """
 
     link: Link

@@ -14,7 +14,7 @@ description:
     the certificates in their stores, the keys that they are tied to, the key containers and SignTool.
   - Compares it with the wanted state that the options describe. Each difference is one finding that names the broken link of the chain,
     what is expected, what was seen and what repairs it.
-  - Opens no key and logs in nowhere, so it needs no crypto user and cannot lock one.
+  - Opens no key and logs in nowhere, so it needs no crypto user and cannot lock one; only O(prove) does.
 author:
   - The cloudhsm.codesign contributors (@cloudhsm-codesign)
 extends_documentation_fragment:
@@ -22,11 +22,12 @@ extends_documentation_fragment:
   - cloudhsm.codesign.attributes.windows
   - cloudhsm.codesign.attributes.read_only
   - cloudhsm.codesign.client_sdk
+  - cloudhsm.codesign.credentials
   - cloudhsm.codesign.store
 options:
   gather:
     description:
-      - The parts to read. What is not read is not compared and not returned.
+      - The parts to read. What is not read is not compared and not returned. An empty list reads nothing, for O(prove) alone.
     type: list
     elements: str
     choices:
@@ -215,6 +216,21 @@ options:
     description:
       - The oldest version of SignTool that will do. Any unless given.
     type: str
+  prove:
+    description:
+      - V(login) logs in to the HSMs with the tool of O(client_sdk), before anything is read. The task fails where that is refused, or where no tool
+        can try it.
+      - A run of ansible-playbook tries a login once, whatever the number of hosts and tasks. The task that tries it makes one remote call more; the
+        others take its answer.
+    type: str
+    choices:
+      - never
+      - login
+    default: never
+  cluster_id:
+    description:
+      - The ID of the cluster to log in to, needed where the host's configuration knows several. For O(prove).
+    type: str
   timeout:
     description:
       - Seconds that one tool may run.
@@ -242,6 +258,13 @@ EXAMPLES = r"""
   register: state
   failed_when: not state.converged
 
+- name: Is the crypto user's login still good?
+  cloudhsm.codesign.win_codesign_info:
+    gather: []
+    prove: login
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
+
 - name: Is SignTool there, and not too old?
   cloudhsm.codesign.win_codesign_info:
     gather:
@@ -250,6 +273,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+login_proven:
+  description: Whether the login was accepted, by this task or by another of the same run. False where O(prove) asks for no proof.
+  returned: success
+  type: bool
+  sample: false
+login_tries:
+  description: How often this run of ansible-playbook tried the login.
+  returned: failure, where the login was refused
+  type: int
+  sample: 1
 converged:
   description: Whether there are no findings, or none but notices.
   returned: success
@@ -280,7 +313,7 @@ findings:
       description: The role of this collection that repairs it; empty where none does.
       type: str
     severity:
-      description: V(error), or V(notice) for what keeps no host from signing.
+      description: V(error), or V(notice) for what is only to be known.
       type: str
     text:
       description: All of it in one line.

@@ -8,6 +8,8 @@ here.
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any, ClassVar, Mapping
 
 from ansible.errors import AnsibleActionFail
@@ -20,6 +22,7 @@ from ._host.windows import Host
 from ._login.host import GatedHost
 from ._login.proof import Login
 
+COLLECTION = Path(__file__).resolve().parents[2]
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 SHORTEST_SECRET = 4
@@ -48,6 +51,43 @@ def masked(value: Any, secrets: list[str]) -> Any:
         return {key: masked(item, secrets) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(item, secrets) for item in value]
+    return value
+
+
+OF_ROLES = {
+    "crypto_user": "codesign_crypto_user",
+    "crypto_password": "codesign_crypto_password",
+    "hsm_addresses": "codesign_hsm_addresses",
+    "hsm_type": "codesign_hsm_type",
+    "customer_ca": "codesign_customer_ca",
+    "client_sdk": "codesign_client_sdk",
+    "cluster_id": "codesign_cluster_id",
+    "key_availability_check": "codesign_client_key_availability_check",
+    "sdk3_compatibility_mode": "codesign_client_sdk3_compatibility_mode",
+    "check_connection": "codesign_client_check_connection",
+    "store_location": "codesign_store_location",
+    "signtool_path": "codesign_signtool_path",
+    "timestamp_urls": "codesign_sign_timestamp_urls",
+    "timestamp_digest": "codesign_sign_timestamp_digest",
+    "ledger_path": "codesign_sign_ledger_path",
+}
+"""What a user of the roles and playbooks sets for an option of a module."""
+
+_OPTION = re.compile(rf"(?<![\w./\\-])({'|'.join(OF_ROLES)})(?![\w./\\-]*\w)")
+_SENTENCES = ("msg", "warnings", "text", "repair", "findings", "error", "files")
+
+
+def as_role_says(value: Any, key: str = "msg") -> Any:
+    """A result whose sentences speak of the roles' variables instead of the modules' options."""
+    if isinstance(value, str):
+        return _OPTION.sub(lambda found: OF_ROLES[found[1]], value) if key in _SENTENCES else value
+    if isinstance(value, Mapping):
+        return {
+            name: as_role_says(item, str(name)) if name in _SENTENCES else item
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [as_role_says(item, key) for item in value]
     return value
 
 
@@ -104,7 +144,14 @@ class CodesignAction(ActionBase):
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
         if not self.diff_mode:
             result.pop("diff", None)
+        if self._is_ours():
+            result = as_role_says(result)
         return dict(masked(result, hidden))
+
+    def _is_ours(self) -> bool:
+        """Whether the task stands in a role or playbook of this collection, whose user knows no module."""
+        place = str(self._task.get_path() or "").partition(":")[0]
+        return bool(place) and COLLECTION in Path(place).resolve().parents
 
     def _login(self) -> Login:
         given = {

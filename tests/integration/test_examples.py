@@ -28,6 +28,7 @@ _LOGIN = {"crypto_user": "{{ codesign_crypto_user }}", "crypto_password": "{{ co
 
 # A mistake for each module, so that the keys of a failure are seen as well.
 MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
+    "check_variables": ("en5", {"uses": ["sign"]}),
     "cloudhsm_cluster_info": ("en5", {"cluster_id": "cluster-none", "region": "eu-central-1"}),
     "cloudhsm_find_key_by_modulus": ("en5", {"modulus": "C" * 512, **_LOGIN}),
     "win_cert_repairstore": ("zh5", {"thumbprint": "{{ codesign_thumbprint }}", **_LOGIN}),

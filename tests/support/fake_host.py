@@ -398,7 +398,9 @@ def run_action(
     connection = MagicMock()
     connection._shell.tmpdir = None
     connection._shell._IS_WINDOWS = True
-    made = action(task, connection, MagicMock(), MagicMock(), MagicMock(), None)
+    templar = MagicMock()
+    templar.template = lambda value: value
+    made = action(task, connection, MagicMock(), MagicMock(), templar, None)
     made._execute_module = host
     result: Raw = made.run(task_vars={})
     return result

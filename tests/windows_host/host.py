@@ -265,7 +265,7 @@ class WindowsHost:
         folder.mkdir()
         inventory = folder / "inventory.yml"
         inventory.write_text(
-            yaml.safe_dump({"all": {"hosts": {"windows": _connection(server)}}}), encoding="utf-8"
+            yaml.safe_dump({"codesign": {"hosts": {"windows": _connection(server)}}}), encoding="utf-8"
         )
         try:
             run = run_playbook(

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from ...module_utils._arguments.base import (
     CLIENT_SDK,
+    CREDENTIALS,
+    CREDENTIALS_TOGETHER,
     PROVIDER,
     STORE,
     Arguments,
@@ -28,6 +30,11 @@ ARGUMENTS = Arguments(
         "identities": {"type": "list", "elements": "dict", "default": [], "options": suboptions()},
         "signtool_path": {"type": "str"},
         "signtool_minimum_version": {"type": "str"},
+        "prove": {"type": "str", "choices": ["never", "login"], "default": "never"},
+        "cluster_id": {"type": "str"},
+        **CREDENTIALS,
         **timeout(60),
     },
+    required_together=CREDENTIALS_TOGETHER,
+    required_if=(("prove", "login", ("crypto_user", "crypto_password")),),
 )

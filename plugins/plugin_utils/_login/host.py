@@ -12,7 +12,18 @@ from ...module_utils._results import Result, RunResult, TogetherResult, VersionR
 from ...module_utils._steps import Answer, Journaled, Run, Step, Together, Version
 from .._host.windows import Host
 from .gate import GATE, Attempt, Gate, GateTimeoutError, Verdict
-from .proof import LONGEST_TRY, Judged, Login, Trial, judge, programs, refused_before, trial, with_advice
+from .proof import (
+    LONGEST_TRY,
+    Judged,
+    Login,
+    Trial,
+    judge,
+    not_tried,
+    programs,
+    refused_before,
+    trial,
+    with_advice,
+)
 
 Judgement = Callable[[Sequence[Result]], Verdict]
 """What the results of steps that use a key say of the login that they had."""
@@ -77,6 +88,27 @@ class GatedHost:
         except GateTimeoutError:
             return
 
+    def prove(self) -> None:
+        """Tries the login by a tool that names a refusal, in a call of its own, unless a task of this run did.
+        BrokenLink where it is refused, or where no tool of this host can try it.
+        """
+        tried = trial(self._login)
+        with self._passing() as attempt:
+            if attempt.verdict is Verdict.ACCEPTED:
+                return
+            results = self._host.run(tried.steps, tried.secrets).results if tried.steps else ()
+            judged = self._judged(attempt, tried, results)
+            if judged.verdict is not Verdict.ACCEPTED:
+                raise judged.broken or not_tried(self._login)
+
+    def _judged(self, attempt: Attempt, tried: Trial, results: Sequence[Result]) -> Judged:
+        """What the try showed. BrokenLink where the login was refused."""
+        judged = judge(tried, results)
+        attempt.verdict = judged.verdict
+        if judged.verdict is Verdict.REFUSED and judged.broken is not None:
+            raise with_advice(judged.broken, self._login, attempt.tries)
+        return judged
+
     def run(
         self,
         steps: Sequence[Step],
@@ -96,10 +128,7 @@ class GatedHost:
             if tried.steps and self._undecided is None:
                 answer = self._host.run([*tried.steps, *steps], {**(secrets or {}), **(tried.secrets or {})})
                 count = len(tried.steps)
-                judged = judge(tried, answer.results[:count])
-                attempt.verdict = judged.verdict
-                if judged.verdict is Verdict.REFUSED and judged.broken is not None:
-                    raise with_advice(judged.broken, self._login, attempt.tries)
+                judged = self._judged(attempt, tried, answer.results[:count])
                 if judged.verdict is Verdict.ACCEPTED:
                     return Answer(answer.results[count:], answer.host)
             self._undecided = judged

@@ -168,6 +168,19 @@ def with_advice(broken: BrokenLink, login: Login, tries: int) -> BrokenLink:
     )
 
 
+def not_tried(login: Login) -> BrokenLink:
+    """For a login that has to be proven where no tool can do that."""
+    if not login.user:
+        advice = "Give crypto_user and crypto_password."
+        return BrokenLink("credential", "There is no login of a crypto user that could be proven.", advice)
+    asked = programs(login)
+    if not asked:
+        problem = "The login cannot be proven: key_mgmt_util, the tool of Client SDK 3, cannot take this user's name or password."
+        return BrokenLink("credential", problem, "Give the crypto user a password without blanks.")
+    problem = f"The login cannot be proven on this host: {' and '.join(asked)} {'is' if len(asked) == 1 else 'are'} not there."
+    return NotInstalledError("client", problem, "Run the role cloudhsm.codesign.client first.")
+
+
 def refused_before(login: Login, tries: int) -> BrokenLink:
     """For a task that comes after the refusal: it does not log in."""
     if login.user:

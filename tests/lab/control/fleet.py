@@ -330,7 +330,8 @@ class Fleet:
                 }
             ],
         }
-        return {"all": {"children": {"windows": {"hosts": hosts, "vars": shared}}}}
+        groups = {"windows": {"hosts": hosts, "vars": shared}, "codesign": {"children": {"windows": {}}}}
+        return {"all": {"children": groups}}
 
     def _package(self, package: packages.Package) -> dict[str, str]:
         return {

@@ -18,8 +18,9 @@ from tests.unit.plugins import documentation
 
 
 def arguments(module: str) -> Arguments:
+    on_control_node = module.startswith(("win_", "check_"))
     found: Arguments = importlib.import_module(
-        f"{documentation.PLUGINS}.{'plugin_utils' if module.startswith('win_') else 'module_utils'}._arguments.{module}"
+        f"{documentation.PLUGINS}.{'plugin_utils' if on_control_node else 'module_utils'}._arguments.{module}"
     ).ARGUMENTS
     return found
 

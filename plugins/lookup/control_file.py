@@ -1,0 +1,71 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads a text file of the control node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: control_file
+short_description: Reads a text file of the control node that a variable names
+version_added: 1.0.0
+author:
+  - The cloudhsm.codesign contributors (@cloudhsm-codesign)
+description:
+  - Gives the content of a file, as P(ansible.builtin.file#lookup) does, and an empty text for an empty name.
+  - A relative path is also looked for beside the inventory, and where C(ansible-playbook) was started. The playbooks of a collection lie in the
+    collection, where nobody puts files.
+options:
+  _terms:
+    description:
+      - Paths. In each place the folder C(files) is looked into first.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Write the cluster's issuing certificate
+  cloudhsm.codesign.win_cloudhsm_client:
+    hsm_addresses: "{{ codesign_hsm_addresses }}"
+    customer_ca: "{{ lookup('cloudhsm.codesign.control_file', codesign_customer_ca) }}"
+
+- name: Show the file that the cluster's certificate was issued by
+  ansible.builtin.debug:
+    msg: "{{ lookup('cloudhsm.codesign.control_file', 'customerCA.crt') }}"
+
+- name: Show several files of the control node
+  ansible.builtin.debug:
+    msg: "{{ query('cloudhsm.codesign.control_file', 'customerCA.crt', 'signing.pem') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The contents, without line ends at their end.
+  type: list
+  elements: str
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ..plugin_utils import _control_files
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        self.set_options(var_options=variables, direct=kwargs)
+        return [self._content(str(name or ""), variables or {}) for name in terms]
+
+    def _content(self, name: str, variables: dict[str, Any]) -> str:
+        if not name:
+            return ""
+        path = _control_files.find(self._loader, variables, name)
+        if not path:
+            raise AnsibleLookupError(_control_files.missing(name, variables))
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip()
+        except (OSError, ValueError) as error:
+            raise AnsibleLookupError(f"The file '{path}' cannot be read as text: {error}.") from error

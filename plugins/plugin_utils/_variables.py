@@ -1,0 +1,311 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the variables of the roles and playbooks, by their codesign_ names: all of it at once.
+
+The roles' argument specifications say which variables there are and of what type. What is required depends on
+what will be used, and is decided here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..module_utils._certificate import pem_certificates
+
+COLLECTION = Path(__file__).resolve().parents[2]
+PREFIX = "codesign_"
+ROLES = ("client", "certificates", "credentials", "inspect", "key_container", "sign", "signtool")
+LOGIN = "login"
+"""Beside the roles: a login that a playbook needs."""
+USES = (*ROLES, LOGIN)
+OF_PLAYBOOKS: Mapping[str, Any] = {
+    "codesign_prove": {"type": "str", "choices": ["never", "login", "signature"]},
+    "codesign_host_login": {"type": "bool"},
+    "codesign_drift_fail": {"type": "bool"},
+}
+"""What the playbooks read beside the variables of roles."""
+
+_NAME = re.compile(rf"\b{PREFIX}\w+")
+_NO_PASSWORD = re.compile(r"(?i)^(.*\\)?(system|local ?system|local ?service|network ?service|.*\$)$")
+_ALIKE = 0.85
+
+ReadFile = Callable[[str], str]
+"""A file of the control node as text, by the name in a variable. ValueError with a sentence where that fails."""
+ReadIdentity = Callable[[Mapping[str, Any]], None]
+"""Reads the certificates of an identity. ValueError with a sentence where one cannot be used."""
+
+
+@dataclass
+class Report:
+    """``errors`` keep the roles from their work, ``warnings`` may be no mistake."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def _load(path: Path) -> Any:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - it is a safe one, in C
+
+
+@cache
+def specification(role: str) -> Mapping[str, Any]:
+    """The options of a role."""
+    path = COLLECTION / "roles" / role / "meta" / "argument_specs.yml"
+    options: Mapping[str, Any] = _load(path)["argument_specs"]["main"]["options"]
+    return options
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """All codesign_ names that roles and playbooks of this collection speak of."""
+    files = [*COLLECTION.glob("roles/*/*/*.yml"), *COLLECTION.glob("playbooks/*.yml")]
+    return frozenset(name for path in files for name in _NAME.findall(path.read_text(encoding="utf-8")))
+
+
+def options_of(uses: Collection[str]) -> dict[str, Any]:
+    """The options of all roles that will be used."""
+    of_roles = {name: option for use in uses if use in ROLES for name, option in specification(use).items()}
+    of_login = specification("credentials") if LOGIN in uses else {}
+    login = {name: option for name, option in of_login.items() if name.startswith(f"{PREFIX}crypto_")}
+    return {**of_roles, **login, **OF_PLAYBOOKS}
+
+
+def wanted_names(uses: Collection[str]) -> frozenset[str]:
+    """The variables that ``check`` has to know."""
+    return frozenset(options_of(uses))
+
+
+def as_list(value: Any) -> list[Any]:
+    """A value where a list belongs: what is none is one element, and nothing is none."""
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def unknown(names: Iterable[str], given: Callable[[str], bool]) -> Report:
+    """The codesign_ names that nothing here reads. One that looks like a name which is not ``given`` is taken for
+    a slip.
+    """
+    report = Report()
+    known = known_names()
+    for name in sorted(name for name in names if name.startswith(PREFIX) and name not in known):
+        close = difflib.get_close_matches(name, sorted(known), 1, _ALIKE)
+        if close and not given(close[0]):
+            report.errors.append(f"{name} is no variable of this collection: did you mean {close[0]}?")
+        elif close:
+            report.warnings.append(f"{name} is no variable of this collection, and {close[0]} is set.")
+        else:
+            report.warnings.append(f"{name} is no variable of this collection: nothing reads it.")
+    return report
+
+
+def check(
+    values: Mapping[str, Any],
+    uses: Sequence[str],
+    read_file: ReadFile,
+    read_identity: ReadIdentity,
+    unread: Iterable[str] = (),
+) -> list[str]:
+    """What is missing or wrong in the values of one host, as sentences. ``unread``: names whose value is not known,
+    of which nothing is said.
+    """
+    options = options_of(uses)
+    typed, no_lists = _lists(values, options)
+    found = _types(typed, options)
+    for use in uses:
+        found += _REQUIRED[use](typed) if use in _REQUIRED else []
+    found += _login(typed) if {"codesign_crypto_user", "codesign_crypto_password"} & set(options) else []
+    found += _addresses(typed) if "codesign_hsm_addresses" in options else []
+    found += _customer_ca(typed, read_file) if "codesign_customer_ca" in options else []
+    found += _identities(typed, read_identity) if "codesign_identities" in options else []
+    if found and "client" in uses and not _has(typed, "codesign_customer_ca"):
+        found.append(
+            "codesign_customer_ca is not set either: it has to be, unless the cluster's customerCA.crt lies on the hosts already."
+        )
+    silent = {*unread, *(_NAME.findall(text)[0] for text in no_lists)}
+    return [*no_lists, *(text for text in dict.fromkeys(found) if not silent & set(_NAME.findall(text)))]
+
+
+def _lists(
+    values: Mapping[str, Any], options: Mapping[str, Any], within: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """``values`` with one element where a text stands for a list, and what is no list by its commas."""
+    typed, found = dict(values), []
+    for name, option in options.items():
+        if option.get("type") != "list" or name not in values:
+            continue
+        value, where = values[name], f"{name}{within}"
+        if isinstance(value, str) and re.search(r"[,\n]|^\s*[\[{]", value):
+            found.append(
+                f'{where} is one text where a list belongs: write a YAML list; on the command line JSON, as in -e \'{{"{name}": ["..."]}}\'.'
+            )
+            typed[name] = []
+            continue
+        typed[name] = as_list(value)
+        if not option.get("options"):
+            continue
+        for number, element in enumerate(typed[name], 1):
+            if isinstance(element, Mapping):
+                label = element.get("name") or number
+                inner, more = _lists(element, option["options"], f"{within} in {name} ({label})")
+                typed[name] = [*typed[name][: number - 1], inner, *typed[name][number:]]
+                found += more
+    return typed, found
+
+
+def _types(values: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    given = {name: values[name] for name in options if name in values and values[name] is not None}
+    return [
+        f"{message.rstrip('.')}."
+        for message in ArgumentSpecValidator(dict(options)).validate(given).error_messages
+    ]
+
+
+def _has(values: Mapping[str, Any], name: str) -> bool:
+    return values.get(name) not in (None, "", [], {})
+
+
+def _need(values: Mapping[str, Any], name: str, what: str) -> list[str]:
+    return [] if _has(values, name) else [f"{name} is missing: {what}."]
+
+
+def _is(value: Any) -> bool:
+    return str(value).strip().lower() in ("true", "yes", "on", "1", "y", "t")
+
+
+def _client(values: Mapping[str, Any]) -> list[str]:
+    return _need(values, "codesign_hsm_addresses", "the IP addresses of the cluster's HSMs")
+
+
+def _some_identity(values: Mapping[str, Any]) -> list[str]:
+    return _need(values, "codesign_identities", "what the hosts sign as, each with name and certificate")
+
+
+def _signtool(values: Mapping[str, Any]) -> list[str]:
+    installs = _is(values.get("codesign_signtool_install", True))
+    path = values.get("codesign_signtool_path")
+    ours = path in (None, "", specification("signtool")["codesign_signtool_path"]["default"])
+    if not installs or not ours or _is(values.get("codesign_signtool_accept_license")):
+        return []
+    licence = "read Microsoft's licence of the Windows SDK (https://aka.ms/WinSDKLicenseURL) and accept it"
+    return [
+        f"codesign_signtool_accept_license is not true: {licence}, or set codesign_signtool_path to a SignTool that the hosts have."
+    ]
+
+
+def _wanted_login(values: Mapping[str, Any]) -> list[str]:
+    what = "the crypto user (CU) that may use the key pair"
+    if _has(values, "codesign_crypto_user") or _has(values, "codesign_crypto_password"):
+        return []
+    return [f"codesign_crypto_user and codesign_crypto_password are missing: {what}."]
+
+
+def _login(values: Mapping[str, Any]) -> list[str]:
+    user, password = (_has(values, f"codesign_crypto_{name}") for name in ("user", "password"))
+    if user == password:
+        return []
+    lacks, has = ("password", "user") if user else ("user", "password")
+    return [f"codesign_crypto_{lacks} is missing: codesign_crypto_{has} is set without it."]
+
+
+def _credentials(values: Mapping[str, Any]) -> list[str]:
+    accounts = [
+        one for one in as_list(values.get("codesign_credentials_accounts")) if isinstance(one, Mapping)
+    ]
+    if not accounts:
+        return []
+    found = []
+    if not (_has(values, "codesign_crypto_user") and _has(values, "codesign_crypto_password")):
+        found.append(
+            "codesign_credentials_accounts names accounts, and there is no login to store for them: set codesign_crypto_user and codesign_crypto_password."
+        )
+    names = [str(one.get("name") or "") for one in accounts if not one.get("password")]
+    lacking = [name for name in names if name and not _NO_PASSWORD.match(name)]
+    if lacking:
+        found.append(
+            f"codesign_credentials_accounts has no password for {', '.join(lacking)}: only SYSTEM, LocalService, NetworkService "
+            "and managed service accounts (their names end with $) need none."
+        )
+    return found
+
+
+def _sign(values: Mapping[str, Any]) -> list[str]:
+    found = _need(
+        values, "codesign_files", r"the files to sign, full paths on the host, for example ['C:\build\*.exe']"
+    )
+    found += _some_identity(values)
+    names = [
+        str(one.get("name")) for one in as_list(values.get("codesign_identities")) if isinstance(one, Mapping)
+    ]
+    wanted = str(values.get("codesign_sign_identity") or "")
+    if wanted and names and wanted not in names:
+        found.append(
+            f"codesign_sign_identity is '{wanted}', and codesign_identities has no such name; there are: {', '.join(names)}."
+        )
+    return found
+
+
+_REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "client": _client,
+    "certificates": _some_identity,
+    "key_container": _some_identity,
+    "signtool": _signtool,
+    "sign": _sign,
+    "credentials": _credentials,
+    LOGIN: _wanted_login,
+}
+"""What each use cannot do without."""
+
+
+def _addresses(values: Mapping[str, Any]) -> list[str]:
+    found = []
+    for address in as_list(values.get("codesign_hsm_addresses")):
+        try:
+            ipaddress.ip_address(str(address).strip())
+        except ValueError:
+            found.append(
+                f"'{address}' in codesign_hsm_addresses is no IP address: give those of the HSMs' network interfaces."
+            )
+    return found
+
+
+def _customer_ca(values: Mapping[str, Any], read_file: ReadFile) -> list[str]:
+    name = str(values.get("codesign_customer_ca") or "")
+    if not name:
+        return []
+    try:
+        text = read_file(name)
+    except ValueError as error:
+        return [f"codesign_customer_ca: {error}"]
+    if len(pem_certificates(text.encode("utf-8"))) != 1:
+        return [
+            f"codesign_customer_ca: '{name}' is not one certificate in PEM form; it is the cluster's customerCA.crt."
+        ]
+    return []
+
+
+def _identities(values: Mapping[str, Any], read_identity: ReadIdentity) -> list[str]:
+    found: list[str] = []
+    identities = [one for one in as_list(values.get("codesign_identities")) if isinstance(one, Mapping)]
+    names = [str(one.get("name")) for one in identities if one.get("name")]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        found.append(f"Two identities in codesign_identities have the name '{name}'.")
+    for identity in identities:
+        # What is not there at all has been named by its type.
+        if identity.get("name") and identity.get("certificate"):
+            try:
+                read_identity(identity)
+            except ValueError as error:
+                found.append(f"codesign_identities: {error}")
+    return found

@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is missing or wrong in the variables of the roles, said before a host is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils import _variables
+
+CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+GOOD: dict[str, Any] = {
+    "codesign_hsm_addresses": ["10.0.1.11"],
+    "codesign_customer_ca": "ca.crt",
+    "codesign_identities": [{"name": "release", "certificate": "release.cer"}],
+    "codesign_signtool_accept_license": True,
+    "codesign_crypto_user": "cu1",
+    "codesign_crypto_password": "a-password",
+    "codesign_files": [r"C:\build\*.exe"],
+}
+ALL = list(_variables.USES)
+
+
+def read_file(name: str) -> str:
+    if name != "ca.crt":
+        raise ValueError(f"The file '{name}' was not found.")
+    return CA
+
+
+def read_identity(identity: Mapping[str, Any]) -> None:
+    if identity["certificate"] != "release.cer":
+        raise ValueError(f"The file '{identity['certificate']}' was not found.")
+
+
+def problems(uses: list[str], **changes: Any) -> list[str]:
+    values = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    return _variables.check(values, uses, read_file, read_identity)
+
+
+def test_good_variables_have_no_problem() -> None:
+    assert problems(ALL) == []
+    assert problems(ALL, codesign_hsm_addresses="10.0.1.11", codesign_files=r"C:\build\a.exe") == []
+    assert problems(ALL, codesign_identities=GOOD["codesign_identities"][0]) == []
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    found = _variables.check({}, ALL, read_file, read_identity)
+    names = {name for text in found for name in text.split() if name.startswith("codesign_")}
+    assert names >= set(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        (
+            {"codesign_hsm_addresses": "10.0.1.11,10.0.1.12"},
+            "codesign_hsm_addresses is one text where a list",
+        ),
+        ({"codesign_files": r"['C:\a.exe']"}, "codesign_files is one text where a list"),
+        ({"codesign_hsm_addresses": ["hsm"]}, "'hsm' in codesign_hsm_addresses is no IP address"),
+        ({"codesign_customer_ca": "gone.crt"}, "codesign_customer_ca: The file 'gone.crt'"),
+        ({"codesign_client_sdk": "4"}, "codesign_client_sdk must be one of: 3, 5"),
+        ({"codesign_prove": "perhaps"}, "codesign_prove must be one of"),
+        (
+            {"codesign_crypto_password": None},
+            "codesign_crypto_password is missing: codesign_crypto_user is set",
+        ),
+        ({"codesign_identities": [{"name": "release"}]}, "certificate found in codesign_identities"),
+        (
+            {"codesign_identities": [{"name": "x", "certificate": "gone.cer"}]},
+            "codesign_identities: The file 'gone.cer'",
+        ),
+        (
+            {
+                "codesign_identities": [
+                    {"name": "x", "certificate": "release.cer", "readers": "BUILD\\a, BUILD\\b"}
+                ]
+            },
+            "readers in codesign_identities (x) is one text",
+        ),
+        ({"codesign_sign_identity": "other"}, "codesign_sign_identity is 'other'"),
+        ({"codesign_credentials_accounts": [{"name": "agent"}]}, "has no password for agent"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_is_wrong_is_one_sentence(changes: dict[str, Any], part: str) -> None:
+    found = problems(ALL, **changes)
+    assert len(found) == 1, found
+    assert part in found[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["SYSTEM", r"NT AUTHORITY\SYSTEM", "LocalService", "NETWORK SERVICE", r"CORP\signer$"]
+)
+def test_service_accounts_need_no_password(name: str) -> None:
+    assert problems(ALL, codesign_credentials_accounts=[{"name": name}]) == []
+
+
+def test_accounts_without_a_login_to_store_are_refused() -> None:
+    nobody = {"codesign_crypto_user": "", "codesign_crypto_password": ""}
+    (found,) = problems(["credentials"], **nobody, codesign_credentials_accounts=[{"name": "SYSTEM"}])
+    assert "there is no login to store" in found
+    assert problems(["credentials"], **nobody) == []
+
+
+@pytest.mark.parametrize("uses", [["inspect"], ["client"], ["sign"], ["signtool"]])
+def test_only_what_will_be_used_is_needed(uses: list[str]) -> None:
+    needed = {
+        "inspect": [],
+        "client": ["codesign_hsm_addresses"],
+        "sign": ["codesign_files", "codesign_identities"],
+    }
+    given = {name: GOOD[name] for name in needed.get(uses[0], ["codesign_signtool_accept_license"])}
+    assert _variables.check(given, uses, read_file, read_identity) == []
+
+
+def test_nothing_is_said_of_what_could_not_be_worked_out() -> None:
+    values = {name: value for name, value in GOOD.items() if name != "codesign_identities"}
+    assert _variables.check(values, ALL, read_file, read_identity, ["codesign_identities"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "error"),
+    [
+        ("codesign_identites", False, True),
+        ("codesign_identites", True, False),
+        ("codesign_of_mine", False, False),
+    ],
+)
+def test_a_name_that_nothing_reads_is_pointed_out(name: str, given: bool, error: bool) -> None:
+    report = _variables.unknown([name, "ansible_host", "codesign_state"], lambda _name: given)
+    texts = report.errors if error else report.warnings
+    assert len(report.errors + report.warnings) == len(texts) == 1
+    assert texts[0].startswith(f"{name} is no variable of this collection")
+    assert ("did you mean codesign_identities?" in texts[0]) == error
