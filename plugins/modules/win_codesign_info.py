@@ -101,7 +101,7 @@ options:
         required: true
       chain:
         description:
-          - The certificates above it.
+          - The certificates above it, in any order. Each must have signed another one; a root that Windows has may be absent.
         type: list
         elements: dict
         default: []
@@ -113,9 +113,9 @@ options:
             required: true
           store:
             description:
-              - The store of the machine that it belongs into.
+              - The store of the machine that it belongs into; V(Root) for a self-signed one and V(CA) for another unless given.
+              - Only a self-signed one may be in V(Root). The signing certificate itself may stand here with V(TrustedPublisher).
             type: str
-            default: CA
           thumbprint:
             description:
               - What the lookup adds; the module reads the certificate.
