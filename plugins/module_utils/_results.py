@@ -178,6 +178,13 @@ class AccessResult:
 
 
 @dataclass(frozen=True)
+class AddResult:
+    """``existed``: the certificate was in the store."""
+
+    existed: bool
+
+
+@dataclass(frozen=True)
 class ServiceResult:
     """``status``: Running, Stopped, ...; ``start_type``: Automatic, Manual, Disabled (the .NET names, never
     localised).
@@ -212,6 +219,7 @@ Result = Union[
     DigestResult,
     VersionResult,
     AccessResult,
+    AddResult,
     ServiceResult,
     ConnectResult,
 ]

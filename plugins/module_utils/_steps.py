@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Seque
 
 from ._results import (
     AccessResult,
+    AddResult,
     ConnectResult,
     DigestResult,
     Done,
@@ -447,6 +448,24 @@ class ReadAccess(Step):
         if len(sids) != len(self.accounts):
             raise StepError(f"{len(self.accounts)} accounts were asked for, {len(sids)} came back")
         return AccessResult(bool(raw.get("exists")), files, dict(zip(self.accounts, sids)))
+
+
+@dataclass(frozen=True)
+class AddCertificate(Step):
+    """Puts a certificate (DER) into a store that is there, without a file. One that is in it is left alone."""
+
+    op: ClassVar[str] = "add_certificate"
+    writes: ClassVar[bool] = True
+    store: str
+    location: str
+    content: bytes
+
+    def fields(self) -> Dict[str, Any]:
+        content = base64.b64encode(self.content).decode("ascii")
+        return {"store": self.store, "location": self.location, "base64": content}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return AddResult(bool(raw.get("existed")))
 
 
 @dataclass(frozen=True)

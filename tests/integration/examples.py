@@ -120,6 +120,17 @@ EXAMPLES = (
         damage=["service"],
     ),
     Example("Compare the host with what is wanted", "en5", changed=False),
+    Example(
+        "Put the certificates of all identities into their stores", "en5", changed=True, damage=["chain"]
+    ),
+    Example(
+        "See what would be added where the signing certificate belongs to the account, and its chain to the machine",
+        "en5",
+        changed=True,
+    ),
+    Example(
+        "One certificate with its chain, and a publisher whom Windows does not ask about", "zh5", changed=True
+    ),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
     Example("Remove the container from a host that shall not sign any more", "zh5", changed=True),
@@ -173,6 +184,9 @@ def control_files(bench: Bench, folder: Path) -> None:
         ("customerCA.crt", "customerCA.crt"),
         ("signing.pem", "signing.pem"),
         ("release.cer", "signing.cer"),
+        ("release.pem", "signing.pem"),
+        ("intermediate.pem", "intermediate.pem"),
+        ("root.pem", "root.pem"),
     ):
         shutil.copyfile(_pki(bench) / source, folder / name)
 

@@ -36,6 +36,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
         "fr3",
         {"thumbprint": "{{ codesign_thumbprint }}", "state": "absent", **_LOGIN},
     ),
+    "win_codesign_certificates": ("en5", {"identities": [{"name": "release"}]}),
     "win_codesign_info": ("en5", {"identities": [{"name": "release"}]}),
     "win_signtool": (
         "en5",

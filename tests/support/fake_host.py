@@ -26,8 +26,17 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     read_answer,
     to_json,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    USER_MY_FOLDER,
+    VALUE,
+    StoredCertificate,
+    certificates_key,
+    lies_in_folder,
+)
+from support.store_blobs import write_blob
 
 Raw = dict[str, Any]
+STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople")
 RUNTIME = "System.Management.Automation.RuntimeException"
 Tool = Callable[[Raw], Raw]
 
@@ -265,6 +274,28 @@ class FakeHost:
             "files": files,
             "sids": [{"sid": ""} for _account in step.get("accounts", [])],
         }
+
+    def _add_certificate(self, step: Raw) -> Raw:
+        der = base64.b64decode(step["base64"])
+        if step["store"].lower() not in STORES or not der.startswith(b"\x30"):
+            return failure(
+                "The system cannot find the file specified.",
+                -2147024894,
+                "System.Security.Cryptography.CryptographicException",
+            )
+        thumbprint = hashlib.sha1(der).hexdigest().upper()
+        content = write_blob(StoredCertificate(der))
+        if lies_in_folder(step["store"], step["location"]):
+            existed = self._file(f"{USER_MY_FOLDER}\\{thumbprint}") is not None
+            if not existed:
+                self._put(f"{USER_MY_FOLDER}\\{thumbprint}", content)
+            return {"existed": existed}
+        name = f"{certificates_key(step['store'], step['location'])}\\{thumbprint}|{VALUE}"
+        existed = name in self.registry
+        if not existed:
+            raw = {"exists": True, "kind": "Binary", "base64": base64.b64encode(content).decode()}
+            self.registry[name] = raw
+        return {"existed": existed}
 
     def _service(self, step: Raw) -> Raw:
         service = self.services.get(step["name"])

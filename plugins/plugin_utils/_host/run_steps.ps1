@@ -304,6 +304,19 @@ function Get-FolderAccess($Step) {
     @{ exists = $found.exists; files = $files; sids = $sids }
 }
 
+# Adds a certificate to a store that is there, unless it is in it: a second Add may cut the entry off from its key. Archived ones count too.
+function Add-StoreCertificate($Step) {
+    $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new([byte[]][System.Convert]::FromBase64String([string]$Step.base64))
+    $store = [System.Security.Cryptography.X509Certificates.X509Store]::new([string]$Step.store, [System.Security.Cryptography.X509Certificates.StoreLocation]$Step.location)
+    try {
+        $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, OpenExistingOnly, IncludeArchived')
+        $existed = [bool]$store.Certificates.Find('FindByThumbprint', $certificate.Thumbprint, $false).Count
+        if (-not $existed) { $store.Add($certificate) }
+        @{ existed = $existed }
+    }
+    finally { $store.Close() }
+}
+
 function Get-ServiceState($Step) {
     try { $service = Get-Service -Name $Step.name }
     catch { if ($_.FullyQualifiedErrorId -like 'NoServiceFoundForGivenName*') { return @{ exists = $false } } else { throw } }
@@ -371,6 +384,7 @@ foreach ($step in @($list)) {
             'digest' { Get-FileDigest $step }
             'version' { Get-FileVersion $step }
             'access' { Get-FolderAccess $step }
+            'add_certificate' { Add-StoreCertificate $step }
             'service' { Get-ServiceState $step }
             'connect' { Test-TcpConnection $step }
             default { throw "unknown step '$($step.op)'" }

@@ -74,7 +74,7 @@ def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -
         name,
         _placed(certificate, str(params["store_name"]), str(params["store_location"])),
         tuple(_placed(link, store, CHAIN_LOCATION) for link, store in links),
-        str(item.get("provider") or params["provider"]),
+        str(item.get("provider") or params.get("provider") or ""),
         str(item.get("container") or ""),
         item.get("key_spec"),
         item.get("provider_type"),

@@ -17,12 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from . import client, errors
+from .certstore import MACHINE, CertificateStores
 from .errors import LabOSError
 from .filesystem import join, normalize
 from .host import Host
 
 Answer = dict[str, Any]
 _RUNTIME = -2146233087
+_CRYPTOGRAPHIC = "System.Security.Cryptography.CryptographicException"
+_NO_CERTIFICATE = -2146885623
+"""CRYPT_E_NO_MATCH: the bytes are no certificate"""
 NO_PROGRAM = (193, 216)
 """Win32 errors of a file that no Windows, or none of this kind, can run"""
 
@@ -113,6 +117,7 @@ class StepRunner:
             "digest": self._digest,
             "version": self._version,
             "access": self._access,
+            "add_certificate": self._add_certificate,
             "service": self._service,
             "connect": self._connect,
         }
@@ -448,6 +453,29 @@ class StepRunner:
             except LabOSError:
                 sids.append({"sid": ""})
         return {"exists": found["exists"], "files": files, "sids": sids}
+
+    # Certificates
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _add_certificate(self, step: Mapping[str, Any]) -> Answer:
+        name, location = str(step["store"]), str(step["location"])
+        der, stores = base64.b64decode(str(step["base64"])), CertificateStores(self._host)
+        if not der.startswith(b"\x30"):
+            raise StepFailed("Cannot find the requested object.", _CRYPTOGRAPHIC, _NO_CERTIFICATE)
+        if not stores.exists(name, location, self._account):
+            raise self._not_opened(errors.FILE_NOT_FOUND)
+        user = self._host.accounts.user(self._account)
+        if location == MACHINE and user is not None and not user.administrator:
+            raise self._not_opened(errors.ACCESS_DENIED)
+        thumbprint = hashlib.sha1(der, usedforsecurity=False).hexdigest()
+        places = (name, "AuthRoot") if location == MACHINE and name.lower() == "root" else (name,)
+        existed = any(stores.get(thumbprint, place, location, self._account) for place in places)
+        if not existed:
+            stores.add(der, name, location, self._account)
+        return {"existed": existed}
+
+    def _not_opened(self, code: int) -> StepFailed:
+        return StepFailed(self._host.error_text(code), _CRYPTOGRAPHIC, hresult(code))
 
     # Services and network
     # -------------------------------------------------------------------------------------------------

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import base64
+
 from support.posix_scenes.associations import repair
 from support.posix_scenes.clients import prepared
-from support.posix_scenes.machine import Machine
+from support.posix_scenes.machine import Machine, certificate
 from support.posix_scenes.signing import sign
 from support.posix_scenes.stage import Playing, Task
 
@@ -90,8 +92,34 @@ def windows_is_missed_in_one_sentence(machine: Machine) -> Playing:
     assert {one["argv"][0] for one in machine.runs()} == {"verify"}
 
 
+def certificates_that_are_there_are_left(machine: Machine) -> Playing:
+    der = certificate(2)
+    thumbprint = machine.store(der, "a container")
+    before = machine.stored(thumbprint)
+    one = {"name": "release", "certificate": base64.b64encode(der).decode()}
+    own = {"store_location": "CurrentUser"}
+    there, no_chain, unreadable = yield [
+        Task("win_codesign_certificates", {**own, "identities": [one]}),
+        Task(
+            "win_codesign_certificates",
+            {**own, "identities": [{**one, "chain": [{"certificate": one["certificate"], "store": "CA"}]}]},
+        ),
+        Task("win_codesign_certificates", {**own, "identities": [{**one, "certificate": "release.cer"}]}),
+    ]
+    assert not there.changed
+    assert [(item["thumbprint"], item["added"]) for item in there.result["certificates"]] == [
+        (thumbprint, False)
+    ]
+    assert no_chain.failed
+    assert f"{thumbprint} (Example Code Signing) is what 'release' signs with and cannot be" in no_chain.msg
+    assert unreadable.failed
+    assert "The certificate of 'release' is not a certificate" in unreadable.msg
+    assert machine.stored(thumbprint) == before
+
+
 SCENES = (
     state_is_read_and_is_as_wanted,
+    certificates_that_are_there_are_left,
     bare_host_is_told_in_one_sentence,
     windows_is_missed_in_one_sentence,
 )

@@ -249,6 +249,10 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "refusal_says_by_which_number",
         *APPEND,
     ),
+    "a key look-up adds no certificates": (
+        "certificate_is_added_once",
+        "certificate_comes_into_no_store_that_is_not_there",
+    ),
     "a key look-up runs one program after the other": (
         "time_out_side_by_side_ends_each_tree",
         "runs_side_by_side",
