@@ -13,6 +13,7 @@ import base64
 import fnmatch
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,16 @@ def not_found(path: str) -> Raw:
     return failure(f"Could not find file '{path}'.", -2147024894, "System.IO.FileNotFoundException")
 
 
+def _takes_secret(step: Raw) -> bool:
+    return any(
+        one.get("secret_environment") or one.get("secret_stdin") for one in (step, *step.get("runs", ()))
+    )
+
+
+def _printed(result: Raw) -> str:
+    return base64.b64decode(result.get("stdout", "")).decode("latin-1")
+
+
 @dataclass
 class FakeHost:
     """A ``Transport``, and what stands for win_powershell in an action (``__call__``). ``calls`` is the list of
@@ -112,12 +123,18 @@ class FakeHost:
         self.secrets.append(secrets)
         results: list[Raw] = []
         previous_ok = True
+        guarded, started, passed = False, False, False
         for step in steps:
-            if step.get("only_if_previous_ok") and not previous_ok:
+            unproven = started if step.get("guard") else guarded and not passed and _takes_secret(step)
+            if unproven or (step.get("only_if_previous_ok") and not previous_ok):
+                previous_ok = previous_ok and not unproven
                 results.append({"skipped": True})
                 continue
             result = self.answer(step)
             previous_ok = not any(result.get(name) for name in ("error", "timed_out", "exit_code", "failed"))
+            if step.get("guard"):
+                guarded, started = True, "error" not in result
+                passed = previous_ok and bool(re.search(step["guard"], _printed(result)))
             results.append(result)
         return json.dumps(
             {

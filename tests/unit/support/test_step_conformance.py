@@ -229,12 +229,20 @@ EACH = (
 )
 APPEND = ("append", "append_to_a_folder_is_refused", "append_lets_readers_in_and_writers_out")
 
+GUARDS = (
+    "guard_that_is_passed_lets_secrets_go_on",
+    "guard_whose_output_says_no_stops_secrets",
+    "guard_that_ends_with_a_code_stops_secrets",
+    "guard_that_hangs_stops_secrets",
+    "guards_that_are_all_missing_stop_secrets",
+)
 LAB: Mapping[str, tuple[str, ...]] = {
     "its programs are functions: they start no children": CHILDREN,
     "its processes are in no list of the system (its record has their environments: tests/unit/lab/test_steps.py)": PROCESSES,
     "its drive has no links": LINKS,
 }
 LOCAL: Mapping[str, tuple[str, ...]] = {
+    "a key look-up of its own is the try of the login": GUARDS,
     "a key look-up lists, digests, appends, copies and moves nothing": (
         "digest_of_a_file",
         "list_of_a_folder",
@@ -291,6 +299,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "runs_side_by_side",
         "as_many_at_a_time_as_jobs_says",
         "each_run_side_by_side_has_its_own_input_limit_and_environment",
+        "guard_that_hangs_stops_secrets",
     ),
     "its programs are functions: they start no children and are in no list": (*CHILDREN, *PROCESSES),
     "its programs get what the step gives them": ("the_rest_of_the_environment_is_inherited",),
