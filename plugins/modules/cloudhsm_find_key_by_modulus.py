@@ -229,6 +229,11 @@ output:
   returned: failure, where the output could not be understood
   type: str
   sample: "Daemon socket connection error"
+login_tries:
+  description: How often this run of ansible-playbook has tried the login that was refused. It is not tried again in that run.
+  returned: when a login was refused
+  type: int
+  sample: 1
 """
 
 import os

@@ -232,4 +232,9 @@ unreachable:
   elements: str
   sample:
     - 10.0.1.17
+login_tries:
+  description: How often this run of ansible-playbook has tried the login that was refused. It is not tried again in that run.
+  returned: when a login was refused
+  type: int
+  sample: 1
 """

@@ -371,4 +371,9 @@ link:
   returned: failure
   type: str
   sample: timestamp
+login_tries:
+  description: How often this run of ansible-playbook has tried the login that was refused. It is not tried again in that run.
+  returned: when a login was refused
+  type: int
+  sample: 1
 """

@@ -24,6 +24,8 @@ ALL = ("en5", "de5", "zh5", "en3", "fr3")
 SDK5 = ("en5", "de5", "zh5")
 SDK3 = ("en3", "fr3")
 LINUX = "localhost"
+OTHER_TASK = "was refused in another task of this run"
+"""What a host says after another one's login was refused: it does not log in itself."""
 Question = tuple[str, dict[str, Any]]
 
 

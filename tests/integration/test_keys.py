@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lab.hsm.softhsm import module_path
 
 from .conftest import Bench
-from .scenes import ALL, LINUX, SDK3, SDK5, Case, Scene, der, play, put, thumbprint
+from .scenes import ALL, LINUX, OTHER_TASK, SDK3, SDK5, Case, Scene, der, play, put, thumbprint
 
 FIND = "cloudhsm.codesign.cloudhsm_find_key_by_modulus"
 FOLDER = r"C:\Windows\Temp\lab-keys"
@@ -443,11 +443,14 @@ def test_each_broken_link_is_told_apart(
     for host in ("en5", "zh5") if hosts == SDK5 else ("fr3",):
         outcome = broken[hosts].of(name, host)
         assert (outcome.failed, outcome.changed, outcome.link) == (True, False, link), outcome.msg
-        assert words in outcome.msg
+        assert words in outcome.msg or OTHER_TASK in outcome.msg
         assert outcome.calls <= 3
         assert "wrong-horse-8" not in str(outcome.result)
         if name == "twice":
             assert (outcome.result["count"], len(set(outcome.result["handles"]))) == (2, 2)
+    assert any(
+        words in broken[hosts].of(name, host).msg for host in (("en5", "zh5") if hosts == SDK5 else ("fr3",))
+    )
 
 
 def test_older_output_of_key_mgmt_util_is_read_as_well(broken: dict[tuple[str, ...], Scene]) -> None:

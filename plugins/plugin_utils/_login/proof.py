@@ -18,20 +18,23 @@ from ...module_utils._findings import (
     NotConfiguredError,
     NotInstalledError,
     OutdatedError,
+    ServiceStoppedError,
     UnreachableError,
 )
 from ...module_utils._key.backends import TOOLS, LoginTool
 from ...module_utils._key.backends import cloudhsm_cli as cli_backend
+from ...module_utils._key.backends import key_mgmt_util as kmu_backend
 from ...module_utils._key.lookup import Lookup
 from ...module_utils._results import Result, RunResult
 from ...module_utils._sdk import SDKS, Sdk3, Sdk5, meant
-from ...module_utils._steps import Step
+from ...module_utils._steps import Run, Service, Step
 from ...module_utils._tools import cloudhsm_cli, key_mgmt_util
 from .gate import Verdict
 
 _NOT_TRIED = (NotInstalledError, NotConfiguredError, OutdatedError, UnreachableError)
 """What keeps a tool from logging in. Anything else may be a refused login, and is not tried again."""
 
+_TRY = "try_"
 CLI, KMU = Sdk5.backend, Sdk3.backend
 LONGEST_TRY = 60
 """Seconds."""
@@ -86,10 +89,22 @@ def trial(login: Login) -> Trial:
         step, more = tool.login_step(look)
         if sdk.backend == CLI:
             steps.append(cli_backend.user_step(look))
-        steps.append(replace(step, guard=tool.ACCEPTED))
-        secrets.update(more)
+        steps.append(_guard(step, tool.ACCEPTED))
+        if sdk.service:
+            steps.append(Service(sdk.service))
+        secrets.update({f"{_TRY}{name}": value for name, value in more.items()})
         tools.append((tool, look))
     return Trial(tuple(steps), secrets, tuple(tools), login.user.name)
+
+
+def _guard(step: Run, accepted: str) -> Run:
+    """``step`` as a guard, with secrets of its own: those of the steps behind it may have the same names."""
+    return replace(
+        step,
+        guard=accepted,
+        secret_stdin=f"{_TRY}{step.secret_stdin}" if step.secret_stdin else "",
+        secret_environment={name: f"{_TRY}{secret}" for name, secret in step.secret_environment.items()},
+    )
 
 
 def programs(login: Login) -> list[str]:
@@ -99,14 +114,21 @@ def programs(login: Login) -> list[str]:
 
 def judge(tried: Trial, results: Sequence[Result]) -> tuple[Verdict, BrokenLink | None]:
     """What is known of the login now, and what broke: UNKNOWN with nothing broken where no tool is there."""
-    users = [result for step, result in zip(tried.steps, results, strict=True) if not _is_guard(step)]
+    users = [
+        result
+        for step, result in zip(tried.steps, results, strict=True)
+        if isinstance(step, Run) and not step.guard
+    ]
     guards = [result for step, result in zip(tried.steps, results, strict=True) if _is_guard(step)]
     if any(cli_backend.is_locked(result, tried.user) for result in users):
         return Verdict.REFUSED, cloudhsm_cli.locked(tried.user)
+    services = [result for step, result in zip(tried.steps, results, strict=True) if isinstance(step, Service)]
     for (tool, look), result in zip(tried.tools, guards, strict=True):
         if not isinstance(result, RunResult):
             continue
         broken = tool.login_problem(result, look)
+        if isinstance(broken, ServiceStoppedError) and services:
+            broken = kmu_backend.behind_the_daemon(broken, services[0])
         if broken is None:
             return Verdict.ACCEPTED, None
         return (Verdict.UNKNOWN if isinstance(broken, _NOT_TRIED) else Verdict.REFUSED), broken
