@@ -322,6 +322,7 @@ class WriteFile(Step):
     path: str
     content: bytes
     temporary: bool = False
+    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
@@ -389,6 +390,38 @@ class RemoveFile(Step):
     writes: ClassVar[bool] = True
     path: str
     temporary: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return RemoveResult(bool(raw.get("existed")))
+
+
+@dataclass(frozen=True)
+class Scratch(Step):
+    """Makes a folder that administrators, the system and the account that runs the steps may use, and nobody
+    else, for the files of the steps that come after it. A failure where there is something of that name.
+    """
+
+    op: ClassVar[str] = "scratch"
+    writes: ClassVar[bool] = True
+    path: str
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return Done()
+
+
+@dataclass(frozen=True)
+class RemoveScratch(Step):
+    """Removes the folder that Scratch made, with all that is in it."""
+
+    op: ClassVar[str] = "remove_scratch"
+    writes: ClassVar[bool] = True
+    path: str
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path}

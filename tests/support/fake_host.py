@@ -91,6 +91,7 @@ class FakeHost:
 
     files: MutableMapping[str, bytes] = field(default_factory=dict)
     services: dict[str, dict[str, str]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
     versions: dict[str, str] = field(default_factory=dict)
     registry: dict[str, Raw] = field(default_factory=dict)
     reachable: set[str] = field(default_factory=set)
@@ -243,6 +244,20 @@ class FakeHost:
     def _remove(self, step: Raw) -> Raw:
         existed = self._file(step["path"]) is not None
         self._put(step["path"], None)
+        return {"existed": existed}
+
+    def _scratch(self, step: Raw) -> Raw:
+        if _key(step["path"]) in self.folders or self._file(step["path"]) is not None:
+            return failure("Cannot create a file when that file already exists", 183)
+        self.folders.add(_key(step["path"]))
+        return {}
+
+    def _remove_scratch(self, step: Raw) -> Raw:
+        folder = _key(step["path"])
+        existed = folder in self.folders
+        self.folders.discard(folder)
+        for name in [name for name in self.files if _key(name).startswith(f"{folder}\\")]:
+            del self.files[name]
         return {"existed": existed}
 
     def _digest(self, step: Raw) -> Raw:

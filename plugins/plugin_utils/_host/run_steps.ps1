@@ -257,6 +257,30 @@ function Move-OneFile($Step) {
     @{}
 }
 
+# A folder for files that a tool needs, which administrators, the system and this account may use and nobody else. One that is there is somebody else's.
+function New-ScratchFolder($Step) {
+    if (Get-PathKind $Step.path) { throw (New-Object System.ComponentModel.Win32Exception(183)) }
+    $folder = New-Object System.IO.DirectoryInfo($Step.path)
+    if ($onWindows) {
+        $account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
+        $security = New-Object System.Security.AccessControl.DirectorySecurity
+        $rights = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;$account)"
+        $security.SetSecurityDescriptorSddlForm($rights, [System.Security.AccessControl.AccessControlSections]::Access)
+    }
+    if ($PSVersionTable.PSVersion.Major -ge 7) {
+        if ($onWindows) { [System.IO.FileSystemAclExtensions]::Create($folder, $security) }
+        else { [void][System.IO.Directory]::CreateDirectory($Step.path, [System.IO.UnixFileMode] 'UserRead, UserWrite, UserExecute') }
+    }
+    else { $folder.Create($security) }
+    @{}
+}
+
+function Remove-ScratchFolder($Step) {
+    $existed = (Get-PathKind $Step.path) -eq 'folder'
+    if ($existed) { [System.IO.Directory]::Delete($Step.path, $true) }
+    @{ existed = $existed }
+}
+
 function Get-FileDigest($Step) {
     if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
     $stream = [System.IO.File]::OpenRead($Step.path)
@@ -381,6 +405,8 @@ foreach ($step in @($list)) {
             'copy' { Copy-OneFile $step }
             'move' { Move-OneFile $step }
             'remove' { @{ existed = [System.IO.File]::Exists($step.path) }; [System.IO.File]::Delete($step.path) }
+            'scratch' { New-ScratchFolder $step }
+            'remove_scratch' { Remove-ScratchFolder $step }
             'digest' { Get-FileDigest $step }
             'version' { Get-FileVersion $step }
             'access' { Get-FolderAccess $step }

@@ -122,7 +122,9 @@ def judge(tried: Trial, results: Sequence[Result]) -> tuple[Verdict, BrokenLink 
     guards = [result for step, result in zip(tried.steps, results, strict=True) if _is_guard(step)]
     if any(cli_backend.is_locked(result, tried.user) for result in users):
         return Verdict.REFUSED, cloudhsm_cli.locked(tried.user)
-    services = [result for step, result in zip(tried.steps, results, strict=True) if isinstance(step, Service)]
+    services = [
+        result for step, result in zip(tried.steps, results, strict=True) if isinstance(step, Service)
+    ]
     for (tool, look), result in zip(tried.tools, guards, strict=True):
         if not isinstance(result, RunResult):
             continue

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from . import client, errors
+from .access import ADMINISTRATORS, FULL, SYSTEM, Ace, Acl
 from .certstore import MACHINE, CertificateStores
 from .errors import LabOSError
 from .filesystem import join, normalize
@@ -114,6 +115,8 @@ class StepRunner:
             "copy": self._copy,
             "move": self._move,
             "remove": self._remove,
+            "scratch": self._scratch,
+            "remove_scratch": self._remove_scratch,
             "digest": self._digest,
             "version": self._version,
             "access": self._access,
@@ -430,6 +433,30 @@ class StepRunner:
             raise LabOSError(errors.ACCESS_DENIED, path)
         elif not self._files.is_dir(path.rpartition("\\")[0] + "\\"):
             raise LabOSError(errors.PATH_NOT_FOUND, path)
+        return {"existed": existed}
+
+    def _scratch(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        if self._files.exists(path):
+            raise StepFailed(
+                self._host.error_text(errors.ALREADY_EXISTS),
+                "System.ComponentModel.Win32Exception",
+                errors.ALREADY_EXISTS,
+            )
+        self._files.makedirs(path)
+        own = self._host.accounts.sid(self._account)
+        entries = (
+            Ace(sid, FULL, object_inherit=True, container_inherit=True)
+            for sid in dict.fromkeys((SYSTEM, ADMINISTRATORS, own))
+        )
+        self._files.set_access(path, Acl(tuple(entries), inherits=False))
+        return {}
+
+    def _remove_scratch(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        existed = self._files.is_dir(path)
+        if existed:
+            self._files.remove_tree(path)
         return {"existed": existed}
 
     def _digest(self, step: Mapping[str, Any]) -> Answer:

@@ -7,7 +7,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -154,6 +156,37 @@ def certificate_comes_into_no_store_that_is_not_there(place: Place) -> Play:
     for one in (unknown, damaged):
         assert isinstance(one, steps.Failure)
     assert unknown.kind.startswith("System.Security.Cryptography.")
+
+
+@case()
+def scratch_folder_is_for_nobody_else(place: Place) -> Play:
+    folder, file = place.folder / "5f1e", place.folder / "5f1e" / "a.txt"
+    done, again, _written, read, rights, removed, gone = yield ask(
+        steps.Scratch(str(folder)),
+        steps.Scratch(str(folder)),
+        steps.WriteFile(str(file), b"x"),
+        steps.ReadFile(str(file)),
+        steps.ReadAccess(str(folder)),
+        steps.RemoveScratch(str(folder)),
+        steps.RemoveScratch(str(folder)),
+    )
+    assert isinstance(done, steps.Done)
+    assert isinstance(again, steps.Failure), "a folder that is there is somebody else's"
+    assert read.content == b"x"
+    assert (removed.existed, gone.existed) == (True, False)
+    assert not folder.exists()
+    if place.windows:
+        entries = re.findall(r"\(A;ID;FA;;;([^)]+)\)", rights.files["a.txt"])
+        assert {"SY", "BA"} <= set(entries)
+        assert len(entries) == rights.files["a.txt"].count("(") <= 3
+
+
+@case("Linux", "Darwin")
+def scratch_folder_has_the_rights_of_its_owner(place: Place) -> Play:
+    folder = place.folder / "5f1e"
+    yield ask(steps.Scratch(str(folder)))
+    if not place.windows:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 @case()

@@ -257,6 +257,10 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "refusal_says_by_which_number",
         *APPEND,
     ),
+    "a key look-up has a folder of its own": (
+        "scratch_folder_is_for_nobody_else",
+        "scratch_folder_has_the_rights_of_its_owner",
+    ),
     "a key look-up adds no certificates": (
         "certificate_is_added_once",
         "certificate_comes_into_no_store_that_is_not_there",
@@ -321,6 +325,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "newest_version_folder",
     ),
     "a step that it does not know ends the test": ("unknown_step_fails_alone", *APPEND, *EACH),
+    "its files have no access lists": ("scratch_folder_is_for_nobody_else",),
     "its network is a list of addresses": ("connections", "connection_over_ipv6"),
 }
 
