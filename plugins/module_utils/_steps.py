@@ -28,6 +28,7 @@ from ._results import (
     FolderContents,
     FolderFile,
     FolderResult,
+    ProgramResult,
     RegistryChildrenResult,
     RegistryResult,
     RemoveResult,
@@ -37,6 +38,7 @@ from ._results import (
     Skipped,
     StepError,
     TogetherResult,
+    UnpackResult,
     VersionResult,
 )
 
@@ -481,6 +483,50 @@ class ReadAccess(Step):
         if len(sids) != len(self.accounts):
             raise StepError(f"{len(self.accounts)} accounts were asked for, {len(sids)} came back")
         return AccessResult(bool(raw.get("exists")), files, dict(zip(self.accounts, sids)))
+
+
+@dataclass(frozen=True)
+class Unpack(Step):
+    """Unpacks a zip file into the folder ``target`` where its SHA-256 is ``sha256``, else nothing of it.
+    ``source`` is an address or a path, of a share for example.
+    """
+
+    op: ClassVar[str] = "unpack"
+    writes: ClassVar[bool] = True
+    source: str
+    sha256: str
+    target: str
+    timeout: int = 600
+
+    def fields(self) -> Dict[str, Any]:
+        return {
+            "source": self.source,
+            "sha256": self.sha256,
+            "target": self.target,
+            "timeout": self.timeout,
+        }
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return UnpackResult(str(raw["sha256"]), int(raw.get("files") or 0))
+
+
+@dataclass(frozen=True)
+class Program(Step):
+    """Who signed a program, its digest, and who may change its folder. One folder of ``path`` may be ``*``,
+    as in Run.
+    """
+
+    op: ClassVar[str] = "program"
+    path: str
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        texts = (
+            str(raw.get(name) or "") for name in ("file", "status", "signer", "sddl", "account", "sha256")
+        )
+        return ProgramResult(bool(raw.get("exists")), *texts)
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,9 @@ EXAMPLES = (
         "One certificate with its chain, and a publisher whom Windows does not ask about", "zh5", changed=True
     ),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
+    Example("Install SignTool from Microsoft's server", "en5", changed=False),
+    Example("Install it from the company's own server, where it is older than wanted", "en5", changed=False),
+    Example("See whether it would be installed into another folder", "en5", changed=True),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
     Example("Remove the container from a host that shall not sign any more", "zh5", changed=True),
     Example(

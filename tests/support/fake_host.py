@@ -12,8 +12,10 @@ from __future__ import annotations
 import base64
 import fnmatch
 import hashlib
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +39,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
 from support.store_blobs import write_blob
 
 Raw = dict[str, Any]
+MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
 STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople")
 RUNTIME = "System.Management.Automation.RuntimeException"
 Tool = Callable[[Raw], Raw]
@@ -305,6 +308,42 @@ class FakeHost:
             "exists": bool(files),
             "files": files,
             "sids": [{"sid": ""} for _account in step.get("accounts", [])],
+        }
+
+    def _unpack(self, step: Raw) -> Raw:
+        content = self._file(step["source"])
+        if content is None:
+            return failure(
+                "The remote server returned an error: (404) Not Found.",
+                -2146233079,
+                "System.Net.WebException",
+            )
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != step["sha256"]:
+            return {"sha256": sha256, "files": 0, "failed": True}
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = [name for name in archive.namelist() if not name.endswith("/")]
+            if any(".." in name.split("/") for name in files):
+                return failure("the package names a file outside of its folder", -2146233087, RUNTIME)
+            for name in files:
+                self._put(self.joined(step["target"], name), archive.read(name))
+        return {"sha256": sha256, "files": len(files)}
+
+    def joined(self, folder: str, name: str) -> str:
+        return f"{folder}\\{name}".replace("/", "\\")
+
+    def _program(self, step: Raw) -> Raw:
+        content = self._file(step["path"])
+        if content is None:
+            return {"exists": False}
+        return {
+            "exists": True,
+            "file": step["path"],
+            "status": "Valid",
+            "signer": MICROSOFT,
+            "sddl": "O:BAG:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)",
+            "account": "S-1-5-21-1-2-3-500",
+            "sha256": hashlib.sha256(content).hexdigest(),
         }
 
     def _add_certificate(self, step: Raw) -> Raw:

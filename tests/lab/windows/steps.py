@@ -8,10 +8,13 @@ import base64
 import binascii
 import fnmatch
 import hashlib
+import io
 import json
 import re
 import socket
 import time
+import urllib.request
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,6 +28,7 @@ from .host import Host
 
 Answer = dict[str, Any]
 _RUNTIME = -2146233087
+_MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
 _CRYPTOGRAPHIC = "System.Security.Cryptography.CryptographicException"
 _NO_CERTIFICATE = -2146885623
 """CRYPT_E_NO_MATCH: the bytes are no certificate"""
@@ -121,6 +125,8 @@ class StepRunner:
             "version": self._version,
             "access": self._access,
             "add_certificate": self._add_certificate,
+            "unpack": self._unpack,
+            "program": self._program,
             "service": self._service,
             "connect": self._connect,
         }
@@ -480,6 +486,53 @@ class StepRunner:
             except LabOSError:
                 sids.append({"sid": ""})
         return {"exists": found["exists"], "files": files, "sids": sids}
+
+    # Packages
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _unpack(self, step: Mapping[str, Any]) -> Answer:
+        source, target = str(step["source"]), normalize(str(step["target"]))
+        if source.lower().startswith(("http://", "https://")):
+            try:
+                with urllib.request.urlopen(source, timeout=float(step["timeout"])) as page:  # noqa: S310 - checked above
+                    data = page.read()
+            except OSError as error:
+                raise StepFailed(
+                    f"The download failed: {error}", "System.Net.WebException", -2146233079
+                ) from None
+        else:
+            data = self._files.read(normalize(source))
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 != step["sha256"]:
+            return {"sha256": sha256, "files": 0, "failed": True}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = [
+                (normalize(join(target, one.filename.replace("/", "\\"))), one) for one in archive.infolist()
+            ]
+            for path, one in entries:
+                if not f"{path}\\".startswith(f"{target}\\"):
+                    raise StepFailed(f"the package names a file outside of its folder: {one.filename}")
+            files = [(path, one) for path, one in entries if not one.is_dir()]
+            for path, one in files:
+                self._files.makedirs(path.rpartition("\\")[0])
+                self._files.write(path, archive.read(one), by="run_steps")
+        return {"sha256": sha256, "files": len(files)}
+
+    def _program(self, step: Mapping[str, Any]) -> Answer:
+        file = self._newest(str(step["path"]))
+        if file is None or not self._files.is_file(file):
+            return {"exists": False}
+        info = self._host.program_info(file)
+        genuine = info is not None and info["tool"] == "signtool"
+        return {
+            "exists": True,
+            "file": file,
+            "status": "Valid" if genuine else "NotSigned",
+            "signer": _MICROSOFT if genuine else "",
+            "sddl": self._host.sddl(file.rpartition("\\")[0]),
+            "account": self._host.accounts.sid(self._account),
+            "sha256": hashlib.sha256(self._files.read(file)).hexdigest(),
+        }
 
     # Certificates
     # -------------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ PARTS: tuple[tuple[Scene, ...], ...] = (
 
 SCENES: tuple[Scene, ...] = tuple(scene for part in PARTS for scene in part)
 
-NEEDS_WINDOWS = ("registry", "registry_children", "service", "access")
+NEEDS_WINDOWS = ("registry", "registry_children", "service", "access", "program")
 """The steps that no POSIX system can do."""
 
 _THUMBPRINT = {"thumbprint": "A1" * 20}
@@ -57,6 +57,7 @@ NOT_HERE: Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
         ("client_sdk 3: its daemon is a service", {**_CLUSTER, "client_sdk": "3"}),
         ("client_sdk auto: it asks for both SDKs", {**_CLUSTER, "client_sdk": "auto"}),
     ),
+    "win_signtool_package": (("who signed a program", {"package": "package.zip", "sha256": "0" * 64}),),
     "win_codesign_certificates": (
         (
             "LocalMachine: that store is a key of the registry",

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+from pathlib import Path
 
 from support.posix_scenes.associations import repair
 from support.posix_scenes.clients import prepared
@@ -117,9 +119,25 @@ def certificates_that_are_there_are_left(machine: Machine) -> Playing:
     assert machine.stored(thumbprint) == before
 
 
+def package_that_is_not_the_one_is_not_unpacked(machine: Machine) -> Playing:
+    path = str(machine.folder / "package.zip")
+    Path(path).write_bytes(b"no package")
+    other, missing = yield [
+        Task("win_signtool_package", {"package": path, "sha256": "0" * 64}),
+        Task("win_signtool_package", {"package": f"{path}.none", "sha256": "0" * 64}),
+    ]
+    assert other.failed
+    assert other.result["link"] == "signtool"
+    assert f"has the SHA-256 {hashlib.sha256(b'no package').hexdigest()}, not {'0' * 64}" in other.msg
+    assert missing.failed
+    assert "could not be unpacked" in missing.msg
+    assert not list(machine.folder.glob("*signtool*"))
+
+
 SCENES = (
     state_is_read_and_is_as_wanted,
     certificates_that_are_there_are_left,
+    package_that_is_not_the_one_is_not_unpacked,
     bare_host_is_told_in_one_sentence,
     windows_is_missed_in_one_sentence,
 )

@@ -115,8 +115,12 @@ class Machine:
         (self.folder / BUILD / name).symlink_to(self.file(name))
 
     def left(self) -> list[str]:
-        """Working copies and property files that lie about."""
-        return [path.name for path in self.folder.iterdir() if "codesign-" in path.name]
+        """Working copies, scratch folders and what was in them that lie about."""
+        return [
+            path.name
+            for path in self.folder.iterdir()
+            if "codesign-" in path.name or r"\Windows\Temp" in path.name
+        ]
 
     @property
     def log(self) -> Path:

@@ -190,6 +190,26 @@ def scratch_folder_has_the_rights_of_its_owner(place: Place) -> Play:
 
 
 @case()
+def program_and_who_may_change_it(place: Place) -> Play:
+    program, missing = yield ask(
+        steps.Program(place.powershell), steps.Program(str(place.folder / "none.exe"))
+    )
+    assert not missing.exists
+    if not place.windows:
+        # Elsewhere nobody signs programs: what cannot be asked is not "not signed".
+        assert isinstance(program, steps.Failure)
+        assert program.kind == "System.Management.Automation.CommandNotFoundException"
+        return
+    assert program.exists
+    assert program.file == place.powershell
+    assert program.status in ("Valid", "NotSigned")
+    assert bool(program.signer) == (program.status == "Valid")
+    assert "D:" in program.sddl
+    assert program.account.startswith("S-1-5-")
+    assert re.fullmatch("[0-9a-f]{64}", program.sha256)
+
+
+@case()
 def services(place: Place) -> Play:
     known, unknown = yield ask(steps.Service("EventLog"), steps.Service("no such service 7f3a"))
     if not place.windows:

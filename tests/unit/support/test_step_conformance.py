@@ -261,6 +261,12 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "scratch_folder_is_for_nobody_else",
         "scratch_folder_has_the_rights_of_its_owner",
     ),
+    "a key look-up unpacks nothing and asks for no signature": (
+        "package_is_unpacked_where_it_is_the_one",
+        "package_that_is_not_the_one_leaves_nothing",
+        "package_comes_from_an_address",
+        "program_and_who_may_change_it",
+    ),
     "a key look-up adds no certificates": (
         "certificate_is_added_once",
         "certificate_comes_into_no_store_that_is_not_there",
@@ -313,6 +319,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "no_run_in_a_folder_that_is_not_there",
         "failure_says_what_and_by_which_number",
         "refusal_says_by_which_number",
+        "package_is_unpacked_where_it_is_the_one",
     ),
     "its files have no links, no times, no names in between": (
         *LINKS,
@@ -326,7 +333,12 @@ FAKE: Mapping[str, tuple[str, ...]] = {
     ),
     "a step that it does not know ends the test": ("unknown_step_fails_alone", *APPEND, *EACH),
     "its files have no access lists": ("scratch_folder_is_for_nobody_else",),
-    "its network is a list of addresses": ("connections", "connection_over_ipv6"),
+    "its network is a list of addresses": (
+        "connections",
+        "connection_over_ipv6",
+        "package_comes_from_an_address",
+    ),
+    "a file that it does not hold is no program": ("program_and_who_may_change_it",),
 }
 
 
