@@ -82,6 +82,12 @@ options:
         type: list
         elements: str
         default: []
+      former:
+        description:
+          - Thumbprints of the certificates that it had before a renewal, for M(cloudhsm.codesign.win_signtool). Nothing is compared with them.
+        type: list
+        elements: str
+        default: []
       thumbprint:
         description:
           - What the lookup adds; the module reads the certificate.

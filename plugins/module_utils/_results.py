@@ -17,12 +17,13 @@ class Failure:
     """The step itself could not be done (a missing program, a locked file, an access that was denied).
 
     ``code`` is the Win32 error where Windows gave one, else the .NET HRESULT; ``kind`` the .NET exception
-    type.
+    type. ``kept``: where the bytes of a file lie that could not be replaced and is not in its place.
     """
 
     message: str
     kind: str = ""
     code: int = 0
+    kept: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,12 @@ class TogetherResult:
 
 @dataclass(frozen=True)
 class DigestResult:
+    """``full``: the whole path, where the one that was asked for may hold a short name (PROGRA~1)."""
+
     exists: bool
     size: int = 0
     sha256: str = ""
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class EachResult:
 
     exists: bool
     files: Tuple[FileRun, ...] = ()
+    full: str = ""
+    """The folder's whole path, as in DigestResult."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,50 @@ class FolderContents:
 @dataclass(frozen=True)
 class Done:
     """A step that has nothing to tell but that it was done."""
+
+
+@dataclass(frozen=True)
+class Placed(Done):
+    """A file that was copied, written, or put in the place of another one.
+
+    ``changed``: the file at the path was not the one that was looked at (``if_sha256``), and it is there now:
+    nothing was put in its place. ``sha256``: of the file that is there now ("" for none). ``kept``: where what
+    was there before still lies, as it could not be removed, and ``why``.
+    """
+
+    changed: bool = False
+    sha256: str = ""
+    kept: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class JournalResult:
+    """A folder of ours. ``content``: its journal; ``age``: seconds since the last line, by the host's clock;
+    ``held``: a call works in it now.
+    """
+
+    exists: bool
+    content: bytes = b""
+    held: bool = False
+    age: int = 0
+
+
+@dataclass(frozen=True)
+class JournaledResult:
+    """Steps that were done under the journals of folders. Not ``taken``: nothing was done, because the
+    journal of ``folder`` is another one than was seen, or a call of somebody else holds it (``held``).
+
+    ``cleared``: the folders are gone. ``left``: why they could not be emptied, "" where a step's failure keeps
+    them.
+    """
+
+    taken: bool
+    results: Tuple[Any, ...] = ()
+    folder: str = ""
+    held: bool = False
+    cleared: bool = False
+    left: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,6 +291,9 @@ Result = Union[
     FileContent,
     FolderContents,
     Done,
+    Placed,
+    JournalResult,
+    JournaledResult,
     RemoveResult,
     DigestResult,
     VersionResult,

@@ -28,6 +28,9 @@ from ._results import (
     FolderContents,
     FolderFile,
     FolderResult,
+    JournaledResult,
+    JournalResult,
+    Placed,
     ProgramResult,
     RegistryChildrenResult,
     RegistryResult,
@@ -217,6 +220,7 @@ class Each(Step):
                 )
                 for item in _list(raw, "files")
             ),
+            str(raw.get("full") or ""),
         )
 
 
@@ -313,7 +317,8 @@ class ReadFolder(Step):
 
 @dataclass(frozen=True)
 class WriteFile(Step):
-    """Writes a file under a temporary name beside it and then puts it in its place in one stroke.
+    """Writes a file under a temporary name beside it and then puts it in its place in one stroke. What was
+    there before survives every failure (see MoveFile).
 
     ``temporary``: a file that a reading tool needs and that the same call removes again. It is no change of
     the host, so check mode writes it too.
@@ -330,23 +335,28 @@ class WriteFile(Step):
         return {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
-        return Done()
+        return _read_placed(raw)
 
 
 @dataclass(frozen=True)
 class AppendFile(Step):
     """Adds bytes to the end of a file (or makes it) and waits for the disk. What is there already is not
-    touched; if it does not end with a line end, it gets one first.
+    touched; if it does not end with a line end, it gets one first. ``once``: bytes that the end of the file
+    holds already (its last four million are searched) are not added again.
     """
 
     op: ClassVar[str] = "append"
     writes: ClassVar[bool] = True
     path: str
     content: bytes
+    once: bool = False
     only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
-        return {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
+        data: Dict[str, Any] = {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
+        if self.once:
+            data["once"] = True
+        return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
         return Done()
@@ -354,34 +364,53 @@ class AppendFile(Step):
 
 @dataclass(frozen=True)
 class CopyFile(Step):
-    """Copies a file; a target that exists is a failure. The copy of a read-only file can be written."""
+    """Copies a file; a target that exists is a failure. The copy of a read-only file can be written. With
+    ``if_sha256`` a copy of another content is removed again, and the result says ``changed``.
+    """
 
     op: ClassVar[str] = "copy"
     writes: ClassVar[bool] = True
     path: str
     target: str
+    if_sha256: str = ""
 
     def fields(self) -> Dict[str, Any]:
-        return {"path": self.path, "target": self.target}
+        data: Dict[str, Any] = {"path": self.path, "target": self.target}
+        if self.if_sha256:
+            data["if_sha256"] = self.if_sha256
+        return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
-        return Done()
+        return _read_placed(raw)
 
 
 @dataclass(frozen=True)
 class MoveFile(Step):
-    """Moves a file to a new name or over another file, in one stroke; the target keeps its own access rights."""
+    """Moves a file to a new name or over another file, in one stroke; the target keeps its own access rights.
+
+    What was at the target is moved to ``backup`` (a free name beside it unless given) and removed when the new
+    file was seen in its place; where Windows fails half way, it is put back. With ``if_sha256`` a target of
+    another content stays: the result says ``changed``. ``sha256``: what the file itself must be; another one is
+    a failure.
+    """
 
     op: ClassVar[str] = "move"
     writes: ClassVar[bool] = True
     path: str
     target: str
+    backup: str = ""
+    if_sha256: str = ""
+    sha256: str = ""
 
     def fields(self) -> Dict[str, Any]:
-        return {"path": self.path, "target": self.target}
+        data: Dict[str, Any] = {"path": self.path, "target": self.target}
+        for name in ("backup", "if_sha256", "sha256"):
+            if getattr(self, name):
+                data[name] = getattr(self, name)
+        return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
-        return Done()
+        return _read_placed(raw)
 
 
 @dataclass(frozen=True)
@@ -582,6 +611,82 @@ class Connect(Step):
         )
 
 
+@dataclass(frozen=True)
+class ReadJournal(Step):
+    """Looks at a folder of ours: its journal, its age, and whether a call holds it."""
+
+    op: ClassVar[str] = "journal"
+    path: str
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return JournalResult(
+            bool(raw.get("exists")), _bytes(raw, "base64"), bool(raw.get("held")), int(raw.get("age") or 0)
+        )
+
+
+@dataclass(frozen=True)
+class JournalLine:
+    """One folder of ours (hidden, made where it is missing) for Journaled. ``expected``: the SHA-256 of the
+    journal as it was seen, "" for none; ``line`` is added to it; ``work``: a folder in it that is made (its whole path).
+    """
+
+    path: str
+    expected: str
+    line: bytes
+    work: str = ""
+
+
+@dataclass(frozen=True)
+class Journaled(Step):
+    """Does ``steps`` while it holds the journals of ``folders``, all of them or none.
+
+    ``clear``: in the end the folders are taken away with all that is in them, unless one of the steps failed.
+    Where they stay, each journal gets the line ``closing`` in the end, if there is one.
+    """
+
+    op: ClassVar[str] = "journaled"
+    writes: ClassVar[bool] = True
+    folders: Tuple[JournalLine, ...]
+    steps: Tuple[Step, ...]
+    clear: bool = False
+    closing: bytes = b""
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        folders = [
+            {
+                "path": one.path,
+                "expected": one.expected,
+                "base64": base64.b64encode(one.line).decode("ascii"),
+                "work": one.work,
+            }
+            for one in self.folders
+        ]
+        data: Dict[str, Any] = {"folders": folders, "steps": [step.to_json() for step in self.steps]}
+        if self.clear:
+            data["clear"] = True
+        if self.closing:
+            data["closing"] = base64.b64encode(self.closing).decode("ascii")
+        return data
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        if not raw.get("taken"):
+            return JournaledResult(False, folder=str(raw["folder"]), held=bool(raw.get("held")))
+        results = _list(raw, "results")
+        if len(results) != len(self.steps):
+            raise StepError(f"{len(self.steps)} steps were sent, {len(results)} results came back")
+        return JournaledResult(
+            True,
+            tuple(_read_result(step, item, encoding) for step, item in zip(self.steps, results)),
+            cleared=bool(raw.get("cleared")),
+            left=str(raw.get("left") or ""),
+        )
+
+
 # The whole answer
 # -----------------------------------------------------------------------------------------------------
 
@@ -682,8 +787,18 @@ def _read_result(step: Step, raw: Any, encoding: str) -> Result:
 
 
 def _read_failure(raw: Mapping[str, Any]) -> Failure:
-    return Failure(
-        str(raw.get("error") or ""), str(raw.get("error_type") or ""), int(raw.get("error_code") or 0)
+    message, kept = str(raw.get("error") or ""), str(raw.get("kept") or "")
+    if kept:
+        message = f"{message.rstrip('. ')}. The file's bytes lie in {kept} now."
+    return Failure(message, str(raw.get("error_type") or ""), int(raw.get("error_code") or 0), kept)
+
+
+def _read_placed(raw: Mapping[str, Any]) -> Placed:
+    return Placed(
+        bool(raw.get("changed")),
+        str(raw.get("sha256") or ""),
+        str(raw.get("kept") or ""),
+        str(raw.get("why") or ""),
     )
 
 
@@ -705,7 +820,12 @@ def _read_run_or_failure(raw: Mapping[str, Any], encoding: str, file: str) -> Un
 
 
 def _read_digest_of_file(raw: Mapping[str, Any]) -> DigestResult:
-    return DigestResult(bool(raw.get("exists")), int(raw.get("size") or 0), str(raw.get("sha256") or ""))
+    return DigestResult(
+        bool(raw.get("exists")),
+        int(raw.get("size") or 0),
+        str(raw.get("sha256") or ""),
+        str(raw.get("full") or ""),
+    )
 
 
 def _read_digest(raw: Mapping[str, Any]) -> Union[DigestResult, Failure]:

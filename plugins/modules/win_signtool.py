@@ -16,8 +16,10 @@ description:
     key storage provider reaches), by Microsoft's SignTool.
   - Looks first. A file that is signed by this certificate with this digest, and has a timestamp if one is asked for, is left alone.
   - A file that is signed but lacks its timestamp gets the timestamp, not a second signature.
-  - SignTool works on a copy beside the file, which is verified and then put in the file's place in one stroke. The file survives every
-    failure, and no copy is left behind.
+  - SignTool works on a copy, which is verified and then put in the file's place in one stroke. The file survives every failure.
+  - The copies lie in a hidden folder C(.codesign) beside the files, with a journal. The folder is there while something is signed, and only
+    then. What a run has left that was cut off at whatever point is ended by the next run that signs there, whose first warning says so.
+  - A file that something else writes while it is signed is left as it is then, and fails with that sentence.
   - Many files are signed by one SignTool process, and several processes run side by side.
   - Where SignTool's failure fits several causes on the way to the key (HSM out of reach, service stopped, container or provider gone, crypto user
     locked ...), one more remote call asks which it is, once for all files, with one login at most.
@@ -42,7 +44,7 @@ options:
       - Full paths of files, or patterns with V(*) and V(?) in the last part, such as V(C:\\build\\*.exe). They are expanded on the host.
       - Every spelling of one path (V(.), V(..), doubled or forward slashes, any case) is one file.
       - A pattern that no file fits is a failure, as it is for SignTool.
-      - All that the host's SignTool can sign. What it cannot sign fails by name, after the other files were signed.
+      - All that the host's SignTool can sign. What it cannot sign fails by name, after the other files were signed (see O(unsignable)).
     type: list
     elements: str
     required: true
@@ -115,10 +117,39 @@ options:
     default: []
   append:
     description:
-      - Add the signature beside those that are there, once. Otherwise the signatures of other certificates are replaced.
-      - An MSI, MSP or MST can hold one signature only, so one that another certificate signed is refused.
+      - Add the signature beside those that are there, once. The same as O(foreign=append).
     type: bool
     default: false
+  foreign:
+    description:
+      - What becomes of a file that another certificate signed. It is somebody else's unless the certificate is among O(former), or its
+        signature holds no certificate at all.
+      - V(leave) leaves it, RV(files[].outcome=left), with a warning. V(fail) makes it fail.
+      - V(replace) replaces all its signatures. V(append) adds ours beside them, once; an MSI, MSP, MST or CAT can hold one signature only, so
+        one that somebody else signed is refused then.
+      - A file that was changed after it was signed is signed anew whoever signed it, as its signature helps nobody.
+    type: str
+    choices:
+      - leave
+      - replace
+      - append
+      - fail
+    default: leave
+  former:
+    description:
+      - Thumbprints of certificates that are ours too, those that were renewed. Their signatures are replaced.
+    type: list
+    elements: str
+    default: []
+  unsignable:
+    description:
+      - What becomes of a file that a pattern finds and that SignTool cannot sign, or that is empty. V(skip) passes it over,
+        RV(files[].outcome=left). A file that is named in full fails in any case.
+    type: str
+    choices:
+      - fail
+      - skip
+    default: fail
   page_hashes:
     description:
       - Whether the signature of a program holds a hash of each page. Left to SignTool where it is not given. Not compared with a
@@ -148,6 +179,14 @@ options:
       - Lines are only ever appended. A line that a crash cut off stays alone on its line.
       - The folder must exist, and the file must be open for writing directly before SignTool signs. Otherwise nothing is signed.
     type: str
+  lock_timeout:
+    description:
+      - Seconds to wait for another run, of this or of another control node, that signs in the same folder. Then the task fails and says who
+        works there. After the wait all files are looked at again, so that none is signed twice.
+      - The claim of a run that was cut off counts for O(timeout) and a minute more after its last sign of life, unless it was a process of this
+        control node that has ended.
+    type: int
+    default: 600
   timeout:
     description:
       - Seconds that one SignTool process may take. Then it is ended with everything that it started.
@@ -304,7 +343,7 @@ files:
       type: str
       sample: sign
     outcome:
-      description: V(changed), V(unchanged), V(failed) or V(not_tried).
+      description: V(changed), V(unchanged), V(left) (not as wanted, and left on purpose), V(failed) or V(not_tried).
       type: str
       sample: changed
     changed:
@@ -348,6 +387,11 @@ not_tried:
   sample: 0
 unchanged:
   description: How many files were as wanted already.
+  returned: when the files were looked at
+  type: int
+  sample: 0
+left:
+  description: How many files were left on purpose though they are not as wanted, see O(foreign) and O(unsignable).
   returned: when the files were looked at
   type: int
   sample: 0

@@ -14,12 +14,12 @@ from typing import Any, Generic, Mapping, Protocol, Sequence, TypeVar
 from ..module_utils._findings import Finding
 from ..module_utils._results import Result
 from ..module_utils._sdk import SDKS, ClientSdk
-from ..module_utils._steps import Answer, HostFacts, Step
+from ..module_utils._steps import Answer, HostFacts, Step, Transport
 
 Wanted = TypeVar("Wanted")
-WantedIn = TypeVar("WantedIn", contravariant=True)
+Wanted_contra = TypeVar("Wanted_contra", contravariant=True)
 Seen = TypeVar("Seen")
-SeenOut = TypeVar("SeenOut", covariant=True)
+Seen_co = TypeVar("Seen_co", covariant=True)
 
 NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -39,27 +39,27 @@ ANYWHERE = Context()
 """For aspects that ask for none of it."""
 
 
-class Observable(Protocol[WantedIn, SeenOut]):
+class Observable(Protocol[Wanted_contra, Seen_co]):
     """Something to look at."""
 
-    def observe(self, wanted: WantedIn, /) -> list[Step]:
+    def observe(self, wanted: Wanted_contra, /) -> list[Step]:
         """What to ask; it changes nothing."""
 
-    def read(self, wanted: WantedIn, results: Sequence[Result], /) -> SeenOut:
+    def read(self, wanted: Wanted_contra, results: Sequence[Result], /) -> Seen_co:
         """What the steps of ``observe`` found. BrokenLink where it could not be read."""
 
 
-class Aspect(Observable[WantedIn, Seen], Protocol[WantedIn, Seen]):
+class Aspect(Observable[Wanted_contra, Seen], Protocol):
     """Something that can drift."""
 
-    def compare(self, wanted: WantedIn, seen: Seen, context: Context, /) -> list[Finding]:
+    def compare(self, wanted: Wanted_contra, seen: Seen, context: Context, /) -> list[Finding]:
         """What is not as wanted."""
 
 
-class Repairable(Aspect[WantedIn, Seen], Protocol[WantedIn, Seen]):
+class Repairable(Aspect[Wanted_contra, Seen], Protocol):
     """Something that one round puts right. A run of calls that build on one another stays in its action."""
 
-    def plan(self, wanted: WantedIn, seen: Seen, /) -> list[Step]:
+    def plan(self, wanted: Wanted_contra, seen: Seen, /) -> list[Step]:
         """The steps that bring ``seen`` to ``wanted``; none where nothing differs."""
 
 
@@ -101,15 +101,8 @@ class Looked(Answers):
         self.done: Sequence[Result] = answer.results[:first]
 
 
-class Runner(Protocol):
-    """Whatever runs steps in one remote call."""
-
-    def run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None, /) -> Answer:
-        """One result a step, in their order."""
-
-
 def look(
-    host: Runner,
+    host: Transport,
     *questions: Question[Any, Any],
     first: Sequence[Step] = (),
     secrets: Mapping[str, str] | None = None,

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Callable, Mapping, Protocol, TypeVar
 
 from ..module_utils._findings import LINKS, Finding
-from ..module_utils._steps import HostFacts
-from ._aspect import Aspect, Context, Question, Runner, look
+from ..module_utils._steps import HostFacts, Transport
+from ._aspect import Aspect, Context, Question, look
 from ._client import state as client
 from ._client import stored_login
 from ._key import container, identities
@@ -20,7 +20,7 @@ from ._sdk import ClientSdk, meant
 from ._signing import tool
 from ._store import identity, placed
 
-WantedIn = TypeVar("WantedIn", contravariant=True)
+Wanted_contra = TypeVar("Wanted_contra", contravariant=True)
 Part = TypeVar("Part")
 Seen = TypeVar("Seen")
 
@@ -52,10 +52,10 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
     )
 
 
-class Reported(Aspect[WantedIn, Seen], Protocol[WantedIn, Seen]):
+class Reported(Aspect[Wanted_contra, Seen], Protocol):
     """An aspect that the report shows."""
 
-    def report(self, wanted: WantedIn, seen: Seen, /) -> dict[str, Any]:
+    def report(self, wanted: Wanted_contra, seen: Seen, /) -> dict[str, Any]:
         """Its keys in the module's result."""
 
 
@@ -125,7 +125,7 @@ class Report:
         return shown
 
 
-def look_at(host: Runner, want: Wanted) -> Report:
+def look_at(host: Transport, want: Wanted) -> Report:
     """One remote call for all parts that are wanted."""
     asked = {row.part: Question(row.aspect, row.wanted(want)) for row in TABLE if row.part in want.parts}
     found = look(host, *asked.values())

@@ -195,3 +195,96 @@ def test_answer_names_the_powershell_and_the_account(
     assert f"PowerShell {answer['powershell']}" == powershell_version
     assert answer["account"].rpartition("\\")[2].casefold() == getpass.getuser().casefold()
     assert answer["account"].rpartition("\\")[0]
+
+
+REPLACE = r"""
+$text = (Get-Item function:Invoke-Replace).ScriptBlock.ToString().Replace('[System.IO.File]::Replace($Path, $Target, $Backup)', 'Test-Replace')
+Set-Item function:Invoke-Replace ([scriptblock]::Create($text))
+$onWindows, $patience, $calls = $true, @{ milliseconds = 15000 }, (New-Object System.Collections.ArrayList)
+function Test-Failure([int] $Code) { throw (New-Object System.IO.IOException("error $Code", (-2147024896 + $Code))) }
+"""
+
+
+def replaced(folder: Path, what: str, evaluate: Evaluate) -> dict[str, Any]:
+    """A move of "new" over "old" while ReplaceFile does ``what``."""
+    (folder / "old").write_bytes(b"old")
+    (folder / "new").write_bytes(b"new")
+    old, new, backup = folder / "old", folder / "new", folder / "backup"
+    result = evaluate(
+        f"{REPLACE}\nfunction Test-Replace {{ [void]$calls.Add(1); {what} }}\n"
+        f"$step = @{{ path = '{new}'; target = '{old}'; backup = '{backup}'; if_sha256 = (Get-Sha256 '{old}') }}\n"
+        "$result = Move-OneFile ([pscustomobject]$step); $result.calls = $calls.Count; $result"
+    )
+    assert isinstance(result, dict)
+    return result
+
+
+AWAY = "[System.IO.File]::Move($Target, $Backup)"
+DONE = "[System.IO.File]::Replace($Path, $Target, $Backup)"
+
+
+@pytest.mark.parametrize(
+    ("what", "there", "calls", "kept"),
+    [
+        # 1176 and 1177 with the file under the backup's name: it is put back.
+        (f"{AWAY}; Test-Failure 1176", b"old", 1, ""),
+        (f"{AWAY}; Test-Failure 1177", b"old", 1, ""),
+        # 1176 that lost it: the new one is what there is.
+        ("[System.IO.File]::Delete($Target); Test-Failure 1176", b"new", 1, ""),
+        ("Test-Failure 1176", b"old", 1, ""),
+        ("Test-Failure 5", b"old", 1, ""),
+        ("Test-Failure 112", b"old", 1, ""),
+        # What passes is tried again, and what does not is tried five times.
+        (f"if ($calls.Count -lt 4) {{ Test-Failure 1175 }}; {DONE}", b"new", 4, ""),
+        (f"if ($calls.Count -lt 3) {{ Test-Failure 32 }}; {DONE}", b"new", 3, ""),
+        (f"if ($calls.Count -lt 2) {{ Test-Failure 33 }}; {DONE}", b"new", 2, ""),
+        ("Test-Failure 32", b"old", 5, ""),
+    ],
+)
+def test_no_failure_of_replacefile_loses_the_file(
+    what: str, there: bytes, calls: int, kept: str, tmp_path: Path, evaluate: Evaluate
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    result = replaced(folder, what, evaluate)
+    assert (folder / "old").read_bytes() == there
+    assert result["calls"] == calls
+    assert ("error" in result) == (there == b"old")
+    assert result.get("kept", "") == kept
+    assert (folder / "new").exists() == (there == b"old"), "the new file stays until it is in its place"
+    assert not (folder / "backup").exists()
+
+
+def test_what_was_written_between_the_look_and_the_replacement_goes_back(
+    tmp_path: Path, evaluate: Evaluate
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    result = replaced(
+        folder,
+        f"if ($calls.Count -eq 1) {{ [System.IO.File]::WriteAllText($Target, 'later') }}; {DONE}",
+        evaluate,
+    )
+    assert (result["changed"], result["calls"]) == (True, 2)
+    assert (folder / "old").read_bytes() == b"later"
+    assert (folder / "new").read_bytes() == b"new"
+
+
+def test_a_file_that_cannot_be_put_back_is_told_with_its_place(tmp_path: Path, evaluate: Evaluate) -> None:
+    """The folder of the target is gone, say: what is there of the file is named, and nothing is removed."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    away = f"{AWAY}; [void][System.IO.Directory]::CreateDirectory($Target); Test-Failure 1177"
+    result = replaced(folder, away, evaluate)
+    assert (result["error"], result["kept"]) == ("error 1177", str(folder / "backup"))
+    assert (folder / "backup").read_bytes() == b"old"
+    assert (folder / "new").read_bytes() == b"new"
+
+
+def test_waits_of_a_call_have_an_end(evaluate: Evaluate) -> None:
+    """Many files that are held for long: each is tried less and less often."""
+    tries = evaluate(
+        f"{REPLACE}\n$patience.milliseconds = 900\n"
+        "@(foreach ($file in 1, 2) { $tries = @{ count = 0 }; try { Invoke-Patiently { $tries.count++; Test-Failure 32 } } catch { $tries.count } })"
+    )
+    assert tries == [4, 2]

@@ -21,7 +21,7 @@ from .conftest import Bench
 FOLDER = r"C:\signed here"
 SIGNTOOL = r"C:\Program Files\cloudhsm.codesign\signtool\bin\*\x64\signtool.exe"
 MODULE = "cloudhsm.codesign.win_signtool"
-READING = {"version", "registry", "registry_children", "read_folder", "list", "digest", "each"}
+READING = {"version", "registry", "registry_children", "read_folder", "list", "digest", "each", "journal"}
 """Steps that write nothing, whatever they are told (a run may)."""
 HOST = "en5"
 
@@ -82,7 +82,7 @@ class Signing:
         return self.judge.opinion(self.content(path, host), path)
 
     def leftovers(self, host: str = HOST) -> list[str]:
-        """Working copies below the tests' folder."""
+        """Folders of working copies below the tests' folder."""
         lab = self.fleet.lab
         folders = [
             FOLDER,
@@ -91,8 +91,8 @@ class Signing:
         return [
             rf"{folder}\{name}"
             for folder in folders
-            for name in lab.files(host, folder)
-            if name.lower().startswith("codesign-")
+            for name in lab.ask("list", host=host, path=folder)["folders"]
+            if name.lower() == ".codesign"
         ]
 
     # Tasks
@@ -143,6 +143,11 @@ class Signing:
             for entry in self.fleet.lab.record("process", host, since)
             if entry["program"].lower().endswith("signtool.exe")
         ]
+
+
+def under_journal(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The steps of a call that are done under journals."""
+    return [inner for step in steps if step["op"] == "journaled" for inner in step["steps"]]
 
 
 def only_reads(steps: Sequence[Mapping[str, Any]]) -> bool:

@@ -162,18 +162,51 @@ def test_a_ledger_that_is_held_open_is_found_before_anything_is_signed(signing: 
     assert signing.content(ledger).count(b"\n") == 3
 
 
-def test_an_earlier_working_copy_that_is_held_open_is_in_nobodys_way(signing: Signing) -> None:
-    path = signing.put(r"copies\a.exe", signing.files["setup64.exe"])
-    held = signing.put(
-        rf"copies\codesign-{hashlib.sha256(path.lower().encode()).hexdigest()[:8]}.exe", b"half a copy"
-    )
+def test_a_file_that_is_held_for_a_moment_is_signed_once(signing: Signing) -> None:
+    """Held at one to three accesses, at the look, when it is copied, and when it is replaced."""
     lab = signing.fleet.lab
-    lab.fault(HOST, f"file_open:{held}")
+    for count in (1, 2, 3):
+        paths = [
+            signing.put(rf"moment\{count}\{name}.exe", signing.files["setup64.exe"]) for name in ("a", "b")
+        ]
+        mark = lab.last()
+        lab.fault(HOST, f"file_locked:{paths[0]}", count)
+        lab.fault(HOST, f"file_open:{paths[1]}", count)
+        result = signing.result(files=[rf"{FOLDER}\moment\{count}\*"])
+        assert [one["outcome"] for one in result["files"]] == ["changed", "changed"], result.get("msg")
+        assert sum(one["argv"][0] == "sign" for one in signing.processes(mark)) in (1, 2)
+        assert signing.leftovers() == []
+
+
+@pytest.mark.parametrize("code", ["1175", "1176", "1177", "1176:lost"])
+def test_a_replacement_that_windows_ends_half_way_loses_nothing(signing: Signing, code: str) -> None:
+    paths = [
+        signing.put(rf"half\{code.replace(':', '-')}\{name}.exe", signing.files["setup64.exe"])
+        for name in ("a", "b")
+    ]
+    lab = signing.fleet.lab
+    lab.fault(HOST, f"replace_error:{code}", 1)
+    result = signing.result(files=paths)
+    outcomes = [one["outcome"] for one in result["files"]]
+    # 1175 passes, and of what is lost the signed copy is kept: both are signed.
+    assert outcomes == (["changed", "changed"] if code in ("1175", "1176:lost") else ["failed", "changed"])
+    assert signing.content(paths[0]) == signing.files["setup64.exe"] or outcomes[0] == "changed"
+    mark = lab.last()
+    again = signing.result(files=paths)
+    assert not again.get("failed"), again["msg"]
+    assert not [one for one in signing.processes(mark) if one["argv"][0] == "sign"], "it was signed already"
+    for path in paths:
+        assert signing.opinion(path).good
+    assert signing.leftovers() == []
+
+
+def test_a_full_disk_and_a_backup_that_stays_are_told(signing: Signing) -> None:
+    path = signing.put(r"full\a.exe", signing.files["setup64.exe"])
+    lab = signing.fleet.lab
+    lab.fault(HOST, rf"disk_full:{FOLDER}\full\.codesign", 1)
     result = signing.result(files=[path])
-    assert (result.get("failed", False), result["signed"]) == (False, 1)
-    (warning,) = result["warnings"]
-    assert held in warning
-    assert "Remove it before the folder is shipped" in warning
-    assert signing.leftovers() == [held]
+    assert "the disk is full" in result["msg"]
+    assert signing.survived(path)
     lab.clear()
-    lab.remove(HOST, held)
+    assert signing.result(files=[path])["signed"] == 1
+    assert signing.leftovers() == []

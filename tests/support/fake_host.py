@@ -105,6 +105,14 @@ class FakeHost:
     calls: list[list[Raw]] = field(default_factory=list)
     secrets: list[Mapping[str, str]] = field(default_factory=list)
     module_failure: Raw | None = None
+    clock: float = 1_800_000_000.0
+    """The host's time in seconds: a test moves it."""
+    written: dict[str, float] = field(default_factory=dict)
+    """When a journal was written last, by its path."""
+    holding: set[str] = field(default_factory=set)
+    """Folders of ours (lower case) that a call of somebody else works in now."""
+    before_step: Callable[[Raw], None] = lambda step: None
+    """What happens on the host before each step."""
 
     def __call__(
         self, module_name: str, module_args: Mapping[str, Any], task_vars: Mapping[str, Any] | None = None
@@ -125,21 +133,8 @@ class FakeHost:
         steps = json.loads(text)
         self.calls.append(steps)
         self.secrets.append(secrets)
-        results: list[Raw] = []
-        previous_ok = True
-        guarded, started, passed = False, False, False
-        for step in steps:
-            unproven = started if step.get("guard") else guarded and not passed and _takes_secret(step)
-            if unproven or (step.get("only_if_previous_ok") and not previous_ok):
-                previous_ok = previous_ok and not unproven
-                results.append({"skipped": True})
-                continue
-            result = self.answer(step)
-            previous_ok = not any(result.get(name) for name in ("error", "timed_out", "exit_code", "failed"))
-            if step.get("guard"):
-                guarded, started = True, "error" not in result
-                passed = previous_ok and bool(re.search(step["guard"], _printed(result)))
-            results.append(result)
+        self.guarded, self.started, self.passed = False, False, False
+        results = self._all(steps)
         return json.dumps(
             {
                 "results": results,
@@ -149,17 +144,44 @@ class FakeHost:
             }
         )
 
+    def _all(self, steps: list[Raw]) -> list[Raw]:
+        results, previous_ok = [], True
+        for step in steps:
+            unproven = (
+                self.started
+                if step.get("guard")
+                else self.guarded and not self.passed and _takes_secret(step)
+            )
+            if unproven or (step.get("only_if_previous_ok") and not previous_ok):
+                previous_ok = previous_ok and not unproven
+                results.append({"skipped": True})
+                continue
+            result = self.answer(step)
+            previous_ok = not any(
+                result.get(name) for name in ("error", "timed_out", "exit_code", "failed", "changed")
+            )
+            if step.get("guard"):
+                self.guarded, self.started = True, "error" not in result
+                self.passed = previous_ok and bool(re.search(step["guard"], _printed(result)))
+            results.append(result)
+        return results
+
     def answer(self, step: Raw) -> Raw:
         """One step's raw result; ``overrides`` (by op) come first."""
+        self.before_step(step)
         if step["op"] in self.overrides:
             return self.overrides[step["op"]](step)
         return getattr(self, f"_{step['op']}")(step)
 
     def runs(self) -> list[list[str]]:
         """Program (without its folder) and arguments of every run so far."""
-        steps = [step for call in self.calls for step in call]
+        steps = self.steps()
         flat = [run for step in steps for run in ([step] if step["op"] == "run" else step.get("runs", []))]
         return [[run["file"].rsplit("\\", 1)[-1], run["arguments"]] for run in flat]
+
+    def steps(self) -> list[Raw]:
+        """All steps so far, those under a journal too."""
+        return [step for call in self.calls for outer in call for step in (outer, *outer.get("steps", []))]
 
     def _file(self, path: str) -> bytes | None:
         return next((content for name, content in self.files.items() if _key(name) == _key(path)), None)
@@ -227,22 +249,82 @@ class FakeHost:
         self._put(step["path"], base64.b64decode(step["base64"]))
         return {}
 
+    def _sha256(self, path: str) -> str:
+        return hashlib.sha256(self._file(path) or b"").hexdigest()
+
     def _copy(self, step: Raw) -> Raw:
         content = self._file(step["path"])
         if content is None:
             return not_found(step["path"])
         if self._file(step["target"]) is not None:
             return failure("The file exists", -2147024816, "System.IO.IOException")
+        if step.get("if_sha256") and self._sha256(step["path"]) != step["if_sha256"]:
+            return {"changed": True, "sha256": self._sha256(step["path"])}
         self._put(step["target"], content)
-        return {}
+        return {"sha256": self._sha256(step["target"])} if step.get("if_sha256") else {}
 
     def _move(self, step: Raw) -> Raw:
-        content = self._file(step["path"])
+        content, there = self._file(step["path"]), self._file(step["target"])
         if content is None:
             return not_found(step["path"])
+        if step.get("sha256") and self._sha256(step["path"]) != step["sha256"]:
+            return failure("it is not the file that is meant", 0, "System.Exception")
+        if step.get("if_sha256") and (there is None or self._sha256(step["target"]) != step["if_sha256"]):
+            return {"changed": True, "sha256": "" if there is None else self._sha256(step["target"])}
         self._put(step["path"], None)
         self._put(step["target"], content)
-        return {}
+        return {"sha256": self._sha256(step["target"])}
+
+    def _journal(self, step: Raw) -> Raw:
+        path = step["path"].lower()
+        if not any(name.lower().startswith(path + "\\") for name in self.files):
+            return {"exists": False}
+        content = self._file(step["path"] + "\\journal")
+        held = path in self.holding
+        if content is None:
+            return {"exists": True, "held": held}
+        age = int(self.clock - self.written.get(path, self.clock))
+        return {"exists": True, "held": held, "base64": base64.b64encode(content).decode(), "age": age}
+
+    def _journaled(self, step: Raw) -> Raw:
+        paths = [one["path"].lower() for one in step["folders"]]
+        assert len(set(paths)) == len(paths), "no lock can be opened twice"
+        for one in step["folders"]:
+            content = self._file(one["path"] + "\\journal")
+            there = hashlib.sha256(content).hexdigest() if content else ""
+            held = one["path"].lower() in self.holding
+            if held or there != one["expected"]:
+                return {"taken": False, "folder": one["path"], "held": held, "failed": True}
+        for one in step["folders"]:
+            self._line(one["path"], one["base64"])
+        results = self._all(step["steps"])
+        answer: Raw = {"taken": True, "results": results, "cleared": False}
+        stuck = [name for name in self.files if name.lower() in self.stuck()]
+        inside = [
+            name
+            for one in step["folders"]
+            for name in self.files
+            if name.lower().startswith(one["path"].lower() + "\\")
+        ]
+        left = [name for name in inside if name in stuck]
+        if not step.get("clear") or any(result.get("error") for result in results) or left:
+            for one in step["folders"] if step.get("closing") else []:
+                self._line(one["path"], step["closing"])
+            return {**answer, "left": f"{left[0]} is in use." if left and step.get("clear") else ""}
+        for name in inside:
+            self._put(name, None)
+        return {**answer, "cleared": True}
+
+    def stuck(self) -> set[str]:
+        """Files (lower case) that cannot be removed."""
+        return set()
+
+    def _line(self, folder: str, line: str) -> None:
+        content = self._file(folder + "\\journal") or b""
+        if content and not content.endswith(b"\n"):
+            content += b"\n"
+        self._put(folder + "\\journal", content + base64.b64decode(line))
+        self.written[folder.lower()] = self.clock
 
     def _remove(self, step: Raw) -> Raw:
         existed = self._file(step["path"]) is not None

@@ -125,4 +125,4 @@ def test_signatures_are_taken_off(seen: Seen) -> None:
 
 
 def test_no_working_copy_is_left(seen: Seen) -> None:
-    assert not [name for name in seen.work.left() if "codesign-" in name or name.endswith((".out", ".tmp"))]
+    assert not [name for name in seen.work.left() if ".codesign" in name or name.endswith((".out", ".tmp"))]

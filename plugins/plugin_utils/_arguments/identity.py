@@ -26,6 +26,7 @@ IDENTITY: Options = {
     "key_spec": {"type": "int", "choices": [0, 1, 2]},
     "friendly_name": {"type": "str"},
     "readers": {"type": "list", "elements": "str", "default": []},
+    "former": {"type": "list", "elements": "str", "default": []},
 }
 
 READ: Options = {

@@ -38,11 +38,15 @@ ARGUMENTS = Arguments(
         "url": {"type": "str"},
         "additional_certificates": {"type": "list", "elements": "str", "default": []},
         "append": {"type": "bool", "default": False},
+        "foreign": {"type": "str", "choices": list(signature.FOREIGN), "default": "leave"},
+        "former": {"type": "list", "elements": "str", "default": []},
+        "unsignable": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
         "page_hashes": {"type": "bool"},
         "signtool_path": {"type": "str"},
         "batch": {"type": "int", "default": 32},
         "jobs": {"type": "int", "default": 4},
         "ledger_path": {"type": "str"},
+        "lock_timeout": {"type": "int", "default": 600},
         **CREDENTIALS,
         **CLIENT_SDK,
         **timeout(600),
@@ -66,6 +70,7 @@ def check(params: Mapping[str, Any]) -> None:
         ("timeout", 1),
         ("timestamp_attempts", 1),
         ("timestamp_delay", 0),
+        ("lock_timeout", 0),
     ):
         if params[name] < smallest:
             raise BrokenLink("argument", f"{name} is {params[name]}; it must be at least {smallest}.")
@@ -86,6 +91,14 @@ def check(params: Mapping[str, Any]) -> None:
         raise BrokenLink(
             "argument", "SignTool takes the name of one additional certificate and no more.", advice
         )
+    if params["append"] and params["foreign"] in ("replace", "fail"):
+        raise BrokenLink(
+            "argument",
+            f"append: true and foreign: {params['foreign']} say two things of a file that somebody else signed.",
+            "Leave append out, or give foreign: append.",
+        )
+    for thumbprint in params["former"]:
+        signing_certificate.plain_thumbprint(thumbprint, "former")
     for name in ("description", "url"):
         if any(ord(char) < 32 for char in params.get(name) or ""):
             raise BrokenLink(
@@ -107,7 +120,13 @@ def certificate(params: Mapping[str, Any]) -> signing_certificate.Wanted:
 
 def wanted(params: Mapping[str, Any], thumbprint: str) -> signature.Wanted:
     return signature.Wanted(
-        params["state"], thumbprint, params["digest"], bool(params["timestamp_urls"]), params["append"]
+        params["state"],
+        thumbprint,
+        params["digest"],
+        bool(params["timestamp_urls"]),
+        "append" if params["append"] else params["foreign"],
+        tuple(signing_certificate.plain_thumbprint(one, "former") for one in params["former"]),
+        params["unsignable"] == "skip",
     )
 
 
@@ -122,7 +141,6 @@ def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settin
         description=params.get("description") or "",
         url=params.get("url") or "",
         additional_certificates=tuple(params["additional_certificates"]),
-        append=params["append"],
         page_hashes=params.get("page_hashes"),
     )
     return Settings(

@@ -16,6 +16,7 @@ from ...module_utils._tools import configure
 from .._formats.client_config import ClientConfig, ClusterConfig, with_hsm_type
 from .._sdk import Setting, meant
 from .._tools import ksp_config, net
+from . import state
 from .state import (
     PORT,
     REINSTALL,
@@ -31,9 +32,9 @@ from .state import (
     unfit_sdk,
     unreachable_advice,
 )
-from .state import compare as compare
-from .state import observe as observe
-from .state import read as read
+
+observe, read, compare = state.observe, state.read, state.compare
+"""The rest of the aspect: the plan is its last part."""
 
 START_TIMEOUT = 120
 

@@ -326,7 +326,8 @@ def missing_providers(seen: Seen) -> tuple[str, ...]:
 
 def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
     """The installed or else the wanted client SDK, where it does not work with the cluster's type."""
-    sdk = seen.sdk or (wished[0] if len(wished := meant(want.client_sdk)) == 1 else None)
+    named = meant(want.client_sdk)
+    sdk = seen.sdk or (named[0] if len(named) == 1 else None)
     return sdk if sdk and want.hsm_type and want.hsm_type not in sdk.hsm_types else None
 
 

@@ -27,6 +27,27 @@ function Get-Failure($Exception) {
     @{ error = $Exception.Message; error_type = $Exception.GetType().FullName; error_code = $code }
 }
 
+# The Win32 error behind an exception; 0 where there is none. On POSIX .NET tells a lock of another process as EWOULDBLOCK.
+function Get-Win32Code($Exception) {
+    $code = ([int64](Get-Failure $Exception).error_code) -band 4294967295
+    if (-not $onWindows -and $code -eq 11) { return 32 }
+    if (($code -shr 16) -eq 0 -or ($code -shr 16) -eq 32775) { $code -band 65535 } else { 0 }
+}
+
+# Virus scanners and indexers hold a file for a moment (Win32 32 and 33; 1175 of ReplaceFile): it is tried again a few times, as long as the call has patience.
+$patience = @{ milliseconds = 15000 }
+function Invoke-Patiently([scriptblock] $Action) {
+    for ($try = 1; ; $try++) {
+        try { return (& $Action) }
+        catch {
+            $wait = 50 * [System.Math]::Pow(2, $try)
+            if ($try -gt 4 -or $patience.milliseconds -lt $wait -or @(32, 33, 1175) -notcontains (Get-Win32Code $_.Exception)) { throw }
+            $patience.milliseconds -= $wait
+            [System.Threading.Thread]::Sleep([int]$wait)
+        }
+    }
+}
+
 # What is there under a path: 'file', 'folder' or ''. Exists would also say no to whom access is denied or whose drive is gone: that is thrown.
 function Get-PathKind([string] $Path) {
     try { $attributes = [System.IO.File]::GetAttributes($Path) }
@@ -144,7 +165,7 @@ function Invoke-Each($Step) {
         # A file that another process holds open has no digest now: the result says why, and the other files are not lost.
         $files[$index].digest = try { Get-FileDigest ([pscustomobject]@{ path = $path }) } catch { Get-Failure $_.Exception }
     }
-    @{ exists = $found.exists; files = $files; failed = $outcome.failed }
+    @{ exists = $found.exists; files = $files; failed = $outcome.failed } + (Get-LongPath $Step.path)
 }
 
 function Open-RegistryKey([string] $FullPath) {
@@ -187,7 +208,7 @@ function Get-FileBytes($Step) {
     if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
     $size = (New-Object System.IO.FileInfo($Step.path)).Length
     if ($size -gt [int64]$Step.limit) { throw "$($Step.path) has $size bytes, more than the limit of $($Step.limit)" }
-    @{ exists = $true; base64 = [System.Convert]::ToBase64String([System.IO.File]::ReadAllBytes($Step.path)) }
+    @{ exists = $true; base64 = Invoke-Patiently { [System.Convert]::ToBase64String([System.IO.File]::ReadAllBytes($Step.path)) } }
 }
 
 # The bytes of all files that the pattern finds; %VARIABLES% in the path are this account's.
@@ -201,12 +222,20 @@ function Get-FolderBytes($Step) {
     @{ exists = $found.exists; files = $files }
 }
 
-# A new empty file beside a path, under a name that is not longer than the path's (Windows PowerShell knows no long paths) and that no pattern finds.
-function New-Beside([string] $Path) {
+# A name beside a path that is not longer than the path's (Windows PowerShell knows no long paths), that no pattern finds and that nothing has.
+function Get-NameBeside([string] $Path) {
     $folder, $length = [System.IO.Path]::GetDirectoryName($Path), [System.Math]::Min(12, [System.IO.Path]::GetFileName($Path).Length)
-    for ($try = 1; ; $try++) {
+    for ($try = 1; $try -le 200; $try++) {
         $name = [System.IO.Path]::Combine($folder, [guid]::NewGuid().ToString('N').Substring(0, $length))
-        if ($name -eq $Path) { continue }
+        if ($name -ne $Path -and -not [System.IO.File]::Exists($name)) { return $name }
+    }
+    throw "no name is free beside $Path"
+}
+
+# A new empty file beside a path.
+function New-Beside([string] $Path) {
+    for ($try = 1; ; $try++) {
+        $name = Get-NameBeside $Path
         try {
             [System.IO.FileStream]::new($name, [System.IO.FileMode]::CreateNew).Dispose()
             return $name
@@ -215,23 +244,93 @@ function New-Beside([string] $Path) {
     }
 }
 
+# Windows' ReplaceFile, which may fail half way: after its errors 1176 and 1177 there is no file at the target's path. Then what was there is put
+# back; if it cannot be found, the new file takes its place. Gives nothing when it is done, else the failure; its "kept" says where the bytes lie.
+function Invoke-Replace([string] $Path, [string] $Target, [string] $Backup) {
+    try {
+        Invoke-Patiently { [System.IO.File]::Replace($Path, $Target, $Backup) }
+        return
+    }
+    catch { $failure = Get-Failure $_.Exception }
+    if ([System.IO.File]::Exists($Target)) { return $failure }
+    $from = if ([System.IO.File]::Exists($Backup)) { $Backup } else { $Path }
+    try { Invoke-Patiently { [System.IO.File]::Move($from, $Target) } }
+    catch {
+        $failure.kept = $from
+        return $failure
+    }
+    if ($from -eq $Backup) { return $failure }
+}
+
+# Puts a file in the place of another one, or under a new name, in one stroke: nobody finds half of one. With if_sha256 only where the target is that
+# file; what was written between the look and the replacement goes back to its place. The earlier file is removed last, when the new one was seen.
+function Move-OneFile($Step) {
+    $wanted = $Step.if_sha256
+    $new = Get-Sha256 $Step.path
+    if ($Step.sha256 -and $new -ne $Step.sha256) { throw "$($Step.path) is not the file that is meant: something else wrote it" }
+    if (-not [System.IO.File]::Exists($Step.target)) {
+        if ($wanted) { return @{ changed = $true; sha256 = '' } }
+        Invoke-Patiently { [System.IO.File]::Move($Step.path, $Step.target) }
+        return @{ sha256 = Get-Sha256 $Step.target }
+    }
+    if ($wanted) {
+        $there = Get-Sha256 $Step.target
+        if ($there -ne $wanted) { return @{ changed = $true; sha256 = $there } }
+    }
+    $backup = if ($Step.backup) { $Step.backup } else { Get-NameBeside $Step.target }
+    $failure = Invoke-Replace $Step.path $Step.target $backup
+    if ($failure) { return $failure }
+    if (-not [System.IO.File]::Exists($backup)) { return @{ sha256 = Get-Sha256 $Step.target } }
+    try {
+        $now = Get-Sha256 $Step.target
+        if ($wanted) {
+            $there = Get-Sha256 $backup
+            if ($there -ne $wanted) {
+                $failure = Invoke-Replace $backup $Step.target $Step.path
+                if (-not $failure) { return @{ changed = $true; sha256 = $there } }
+            }
+        }
+    }
+    catch { $failure = Get-Failure $_.Exception }
+    if (-not $failure -and $now -ne $new) { return @{ changed = $true; sha256 = $now; kept = $backup } }
+    if ($failure) {
+        if (-not $failure.kept) { $failure.kept = $backup }
+        return $failure
+    }
+    try { Invoke-Patiently { [System.IO.File]::Delete($backup) } }
+    catch { return @{ sha256 = $now; kept = $backup; why = (Get-Failure $_.Exception).error } }
+    @{ sha256 = $now }
+}
+
 function Set-FileBytes($Step) {
     $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
     $temporary = New-Beside $Step.path
+    $result = $null
     try {
         [System.IO.File]::WriteAllBytes($temporary, $bytes)
-        if ([System.IO.File]::Exists($Step.path)) { [System.IO.File]::Replace($temporary, $Step.path, [NullString]::Value) }
-        else { [System.IO.File]::Move($temporary, $Step.path) }
+        $result = Move-OneFile ([pscustomobject]@{ path = $temporary; target = $Step.path })
     }
-    finally { if ([System.IO.File]::Exists($temporary)) { [System.IO.File]::Delete($temporary) } }
-    @{}
+    finally {
+        # The new bytes stay only where they are the only ones.
+        if ((-not $result -or $result.kept -ne $temporary) -and [System.IO.File]::Exists($temporary)) { [System.IO.File]::Delete($temporary) }
+    }
+    $result
 }
 
-# Adds bytes to the end of a file and waits for the disk. A line that a crash left without its end gets one first.
+# Adds bytes to the end of a file and waits for the disk. A line that a crash left without its end gets one first. With "once", bytes that the last
+# four million of the file hold already are not added again.
 function Add-FileBytes($Step) {
     $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
-    $stream = [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read)
+    [System.IO.FileStream] $stream = Invoke-Patiently {
+        [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read)
+    }
     try {
+        if ($Step.once -and $stream.Length) {
+            [void]$stream.Seek(-[System.Math]::Min($stream.Length, 4000000), [System.IO.SeekOrigin]::End)
+            $there, $latin = (New-Object System.IO.MemoryStream), [System.Text.Encoding]::GetEncoding(28591)
+            $stream.CopyTo($there)
+            if ($latin.GetString($there.ToArray()).Contains($latin.GetString($bytes))) { return @{} }
+        }
         if ($stream.Length) {
             [void]$stream.Seek(-1, [System.IO.SeekOrigin]::End)
             if ($stream.ReadByte() -ne 10) { $bytes = [byte[]](@(10) + $bytes) }
@@ -243,52 +342,57 @@ function Add-FileBytes($Step) {
     @{}
 }
 
-# A copy of a read-only file would be read-only: no program could work on it, and nobody could remove it.
+# A copy of a read-only file would be read-only: no program could work on it, and nobody could remove it. With if_sha256 a copy of another content
+# is none.
 function Copy-OneFile($Step) {
-    [System.IO.File]::Copy($Step.path, $Step.target, $false)
+    Invoke-Patiently { [System.IO.File]::Copy($Step.path, $Step.target, $false) }
     [System.IO.File]::SetAttributes($Step.target, [System.IO.FileAttributes]::Normal)
-    @{}
+    if (-not $Step.if_sha256) { return @{} }
+    $copied = Get-Sha256 $Step.target
+    if ($copied -eq $Step.if_sha256) { return @{ sha256 = $copied } }
+    Invoke-Patiently { [System.IO.File]::Delete($Step.target) }
+    @{ changed = $true; sha256 = $copied }
 }
 
-# Moves a file over another one (or to a new name) in one stroke; the target is either the old or the new one, never half.
-function Move-OneFile($Step) {
-    if ([System.IO.File]::Exists($Step.target)) { [System.IO.File]::Replace($Step.path, $Step.target, [NullString]::Value) }
-    else { [System.IO.File]::Move($Step.path, $Step.target) }
-    @{}
+function Remove-OneFile($Step) {
+    $existed = [System.IO.File]::Exists($Step.path)
+    Invoke-Patiently { [System.IO.File]::Delete($Step.path) }
+    @{ existed = $existed }
 }
 
-# A folder for files that a tool needs, which administrators, the system and this account may use and nobody else. One that is there is somebody else's.
+# The whole path behind one that may hold a short name (PROGRA~1): GetFullPath asks Windows for it.
+function Get-LongPath([string] $Path) {
+    if ($Path.Contains('~')) { @{ full = [System.IO.Path]::GetFullPath($Path) } } else { @{} }
+}
+
+# A folder of ours for files that a tool needs. One that is there is somebody else's.
 function New-ScratchFolder($Step) {
     if (Get-PathKind $Step.path) { throw (New-Object System.ComponentModel.Win32Exception(183)) }
-    $folder = New-Object System.IO.DirectoryInfo($Step.path)
-    if ($onWindows) {
-        $account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
-        $security = New-Object System.Security.AccessControl.DirectorySecurity
-        $rights = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;$account)"
-        $security.SetSecurityDescriptorSddlForm($rights, [System.Security.AccessControl.AccessControlSections]::Access)
-    }
-    if ($PSVersionTable.PSVersion.Major -ge 7) {
-        if ($onWindows) { [System.IO.FileSystemAclExtensions]::Create($folder, $security) }
-        else { [void][System.IO.Directory]::CreateDirectory($Step.path, [System.IO.UnixFileMode] 'UserRead, UserWrite, UserExecute') }
-    }
-    else { $folder.Create($security) }
+    New-OwnFolder $Step.path
     @{}
 }
 
 function Remove-ScratchFolder($Step) {
     $existed = (Get-PathKind $Step.path) -eq 'folder'
-    if ($existed) { [System.IO.Directory]::Delete($Step.path, $true) }
+    if ($existed) { Invoke-Patiently { [System.IO.Directory]::Delete($Step.path, $true) } }
     @{ existed = $existed }
 }
 
 function Get-FileDigest($Step) {
     if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
-    $stream = [System.IO.File]::OpenRead($Step.path)
+    [System.IO.Stream] $stream = Invoke-Patiently { [System.IO.File]::OpenRead($Step.path) }
     try {
         $hash = [System.Security.Cryptography.SHA256]::Create().ComputeHash($stream)
-        @{ exists = $true; size = $stream.Length; sha256 = ([System.BitConverter]::ToString($hash) -replace '-').ToLowerInvariant() }
+        $answer = @{ exists = $true; size = $stream.Length; sha256 = ([System.BitConverter]::ToString($hash) -replace '-').ToLowerInvariant() }
+        $answer + (Get-LongPath $Step.path)
     }
     finally { $stream.Dispose() }
+}
+
+function Get-Sha256([string] $Path) {
+    $digest = Get-FileDigest ([pscustomobject]@{ path = $Path })
+    if (-not $digest.exists) { throw (New-Object System.IO.FileNotFoundException("Could not find file '$Path'.")) }
+    $digest.sha256
 }
 
 function Get-FileVersion($Step) {
@@ -434,58 +538,178 @@ function Test-Guard($Step, $Result) {
 
 function Test-TakesSecret($Step) { [bool](@(@($Step) + @($Step.runs)) | Where-Object { $_.secret_environment -or $_.secret_stdin }) }
 
-$results, $previousOk = (New-Object System.Collections.ArrayList), $true
 # A guard is left out where one before it could be started; what takes a secret, where no guard of those that stand before it was passed.
-$guards, $started, $passed = 0, $false, $false
+$guard = @{ asked = $false; started = $false; passed = $false }
+
+# A folder of ours with its journal: what lies there, its age by this host's clock, and whether a call holds it now.
+function Read-Journal($Step) {
+    if ((Get-PathKind $Step.path) -ne 'folder') { return @{ exists = $false } }
+    $file, $lock = [System.IO.Path]::Combine($Step.path, 'journal'), [System.IO.Path]::Combine($Step.path, 'lock')
+    $held = $false
+    try { [System.IO.FileStream]::new($lock, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare]::None).Dispose() }
+    catch {
+        $code = Get-Win32Code $_.Exception
+        if ($code -eq 32) { $held = $true }
+        elseif ($code -ne 2 -and $code -ne 3) { throw }
+    }
+    $read = Get-FileBytes ([pscustomobject]@{ path = $file; limit = 100000000 })
+    if (-not $read.exists) { return @{ exists = $true; held = $held } }
+    $age = [System.DateTime]::UtcNow.Subtract([System.IO.File]::GetLastWriteTimeUtc($file))
+    @{ exists = $true; held = $held; base64 = $read.base64; age = [int64]$age.TotalSeconds }
+}
+
+# A folder that nobody but administrators, the system and this account may write into: programs that work in it load what lies there.
+function New-OwnFolder([string] $Path) {
+    $folder = New-Object System.IO.DirectoryInfo($Path)
+    if (-not $onWindows) {
+        $folder.Create()
+        if ($PSVersionTable.PSVersion.Major -ge 7) { $folder.UnixFileMode = 'UserRead, UserWrite, UserExecute' }
+        return
+    }
+    $account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
+    $security = New-Object System.Security.AccessControl.DirectorySecurity
+    $security.SetSecurityDescriptorSddlForm("D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;$account)")
+    if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::Create($folder, $security) } else { $folder.Create($security) }
+}
+
+# Opens the lock of a folder of ours, which is made where it is missing. Another call that ends may take the folder away in between.
+function Open-Lock([string] $Folder) {
+    $lock = [System.IO.Path]::Combine($Folder, 'lock')
+    for ($try = 1; ; $try++) {
+        try {
+            # One that is there may be another account's, which lets this one work in it and change nothing of itself.
+            if (-not [System.IO.Directory]::Exists($Folder)) {
+                [System.IO.Directory]::CreateDirectory($Folder).Attributes = [System.IO.FileAttributes] 'Directory, Hidden'
+            }
+            return (Invoke-Patiently {
+                [System.IO.FileStream]::new($lock, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None)
+            })
+        }
+        catch {
+            if ($try -ge 5 -or ([System.IO.Directory]::Exists($Folder) -and (Get-Win32Code $_.Exception) -ne 5)) { throw }
+            [System.Threading.Thread]::Sleep(100)
+        }
+    }
+}
+
+# Does steps while it holds the locks of folders. First each journal must be what the caller saw (its SHA-256, '' for none), else nothing is done;
+# then each gets a line. With "clear" the folders are emptied and taken away in the end, unless a step had an error. Where they stay, each journal
+# gets the line "closing" in the end.
+function Invoke-Journaled($Step) {
+    $locks, $cleared = @{}, $false
+    $folders = @($Step.folders)
+    try {
+        foreach ($folder in $folders) {
+            try { $locks[$folder.path] = Open-Lock $folder.path }
+            catch {
+                if ((Get-Win32Code $_.Exception) -ne 32) { throw }
+                return @{ taken = $false; folder = $folder.path; held = $true; failed = $true }
+            }
+            $digest = Get-FileDigest ([pscustomobject]@{ path = [System.IO.Path]::Combine($folder.path, 'journal') })
+            $there = if ($digest.size) { $digest.sha256 } else { '' }
+            if ($there -ne [string]$folder.expected) { return @{ taken = $false; folder = $folder.path; failed = $true } }
+        }
+        foreach ($folder in $folders) {
+            $journal = [System.IO.Path]::Combine($folder.path, 'journal')
+            [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $folder.base64 }))
+            if ($folder.work) { New-OwnFolder $folder.work }
+        }
+        $results = Invoke-Steps @($Step.steps)
+        $answer = @{ taken = $true; results = @($results) }
+        if ($Step.clear -and -not @($results | Where-Object { $_.error }).Count) {
+            try {
+                foreach ($folder in $folders) {
+                    foreach ($inside in [System.IO.Directory]::GetDirectories($folder.path)) {
+                        Invoke-Patiently { [System.IO.Directory]::Delete($inside, $true) }
+                    }
+                    Invoke-Patiently { [System.IO.File]::Delete([System.IO.Path]::Combine($folder.path, 'journal')) }
+                }
+                $cleared = $true
+            }
+            catch { $answer.left = (Get-Failure $_.Exception).error }
+        }
+        if (-not $cleared -and $Step.closing) {
+            foreach ($folder in $folders) {
+                $journal = [System.IO.Path]::Combine($folder.path, 'journal')
+                if ([System.IO.File]::Exists($journal)) { [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $Step.closing })) }
+            }
+        }
+        $answer.cleared = $cleared
+        $answer
+    }
+    finally {
+        foreach ($path in @($locks.Keys)) {
+            $locks[$path].Dispose()
+            # Another call may wait for it: then the folder is its own from here on.
+            if ($cleared -or -not [System.IO.File]::Exists([System.IO.Path]::Combine($path, 'journal'))) {
+                try {
+                    [System.IO.File]::Delete([System.IO.Path]::Combine($path, 'lock'))
+                    [System.IO.Directory]::Delete($path)
+                }
+                catch { }   # it waits already
+            }
+        }
+    }
+}
+
+# One result a step, in their order.
+function Invoke-Steps($List) {
+    $results, $previousOk = (New-Object System.Collections.ArrayList), $true
+    foreach ($step in @($List)) {
+        $unproven = if ($step.guard) { $guard.started } else { $guard.asked -and -not $guard.passed -and (Test-TakesSecret $step) }
+        if ($unproven -or ($step.only_if_previous_ok -and -not $previousOk)) {
+            if ($unproven) { $previousOk = $false }
+            [void]$results.Add(@{ skipped = $true })
+            continue
+        }
+        if ($step.guard) { $guard.asked = $true }
+        try {
+            $result = switch ($step.op) {
+                'run' { Complete-Run (Start-Run $step) }
+                'together' { Invoke-Together $step }
+                'each' { Invoke-Each $step }
+                'registry' { Read-RegistryValue $step }
+                'registry_children' { Read-RegistryChildren $step }
+                'list' { Get-FolderContent $step }
+                'read' { Get-FileBytes $step }
+                'read_folder' { Get-FolderBytes $step }
+                'write' { Set-FileBytes $step }
+                'append' { Add-FileBytes $step }
+                'copy' { Copy-OneFile $step }
+                'move' { Move-OneFile $step }
+                'remove' { Remove-OneFile $step }
+                'scratch' { New-ScratchFolder $step }
+                'remove_scratch' { Remove-ScratchFolder $step }
+                'digest' { Get-FileDigest $step }
+                'version' { Get-FileVersion $step }
+                'access' { Get-FolderAccess $step }
+                'unpack' { Expand-Package $step }
+                'program' { Get-ProgramTrust $step }
+                'add_certificate' { Add-StoreCertificate $step }
+                'service' { Get-ServiceState $step }
+                'connect' { Test-TcpConnection $step }
+                'journal' { Read-Journal $step }
+                'journaled' { Invoke-Journaled $step }
+                default { throw "unknown step '$($step.op)'" }
+            }
+            $previousOk = -not ($result.timed_out -or $result.exit_code -or $result.failed -or $result.changed -or $result.error)
+            if ($step.guard) { $guard.started, $guard.passed = $true, (Test-Guard $step $result) }
+        }
+        catch {
+            $result = Get-Failure $_.Exception
+            $previousOk = $false
+        }
+        [void]$results.Add($result)
+    }
+    , $results.ToArray()
+}
+
 # The assignment matters: Windows PowerShell 5.1 hands a JSON list on as one object when it is piped.
 $list = ConvertFrom-Json -InputObject $Steps @asText
-foreach ($step in @($list)) {
-    $unproven = if ($step.guard) { $started } else { $guards -and -not $passed -and (Test-TakesSecret $step) }
-    if ($unproven -or ($step.only_if_previous_ok -and -not $previousOk)) {
-        if ($unproven) { $previousOk = $false }
-        [void]$results.Add(@{ skipped = $true })
-        continue
-    }
-    if ($step.guard) { $guards++ }
-    try {
-        $result = switch ($step.op) {
-            'run' { Complete-Run (Start-Run $step) }
-            'together' { Invoke-Together $step }
-            'each' { Invoke-Each $step }
-            'registry' { Read-RegistryValue $step }
-            'registry_children' { Read-RegistryChildren $step }
-            'list' { Get-FolderContent $step }
-            'read' { Get-FileBytes $step }
-            'read_folder' { Get-FolderBytes $step }
-            'write' { Set-FileBytes $step }
-            'append' { Add-FileBytes $step }
-            'copy' { Copy-OneFile $step }
-            'move' { Move-OneFile $step }
-            'remove' { @{ existed = [System.IO.File]::Exists($step.path) }; [System.IO.File]::Delete($step.path) }
-            'scratch' { New-ScratchFolder $step }
-            'remove_scratch' { Remove-ScratchFolder $step }
-            'digest' { Get-FileDigest $step }
-            'version' { Get-FileVersion $step }
-            'access' { Get-FolderAccess $step }
-            'unpack' { Expand-Package $step }
-            'program' { Get-ProgramTrust $step }
-            'add_certificate' { Add-StoreCertificate $step }
-            'service' { Get-ServiceState $step }
-            'connect' { Test-TcpConnection $step }
-            default { throw "unknown step '$($step.op)'" }
-        }
-        $previousOk = -not ($result.timed_out -or $result.exit_code -or $result.failed -or $result.error)
-        if ($step.guard) { $started, $passed = $true, (Test-Guard $step $result) }
-    }
-    catch {
-        $result = Get-Failure $_.Exception
-        $previousOk = $false
-    }
-    [void]$results.Add($result)
-}
+$results = Invoke-Steps @($list)
 $codePage = @{ op = 'registry'; path = 'HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage'; name = 'OEMCP' }
-$json = ConvertTo-Json -Compress -Depth 8 -InputObject @{
-    results = $results
+$json = ConvertTo-Json -Compress -Depth 12 -InputObject @{
+    results = @($results)
     powershell = [string]$PSVersionTable.PSVersion
     account = "$([System.Environment]::UserDomainName)\$([System.Environment]::UserName)"
     oem_code_page = if ($onWindows) { (Read-RegistryValue $codePage).value }   # what the tools write; the account's culture may name another one

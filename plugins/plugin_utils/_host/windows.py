@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._findings import BrokenLink
-from ...module_utils._results import Failure, StepError
+from ...module_utils._results import Failure, JournaledResult, Placed, Result, StepError
 from ...module_utils._steps import (
     Answer,
     Step,
@@ -23,6 +23,15 @@ from ...module_utils._steps import (
     read_answer,
     to_json,
 )
+
+
+def _placed(results: Sequence[Result]) -> Iterator[Placed]:
+    for result in results:
+        if isinstance(result, Placed):
+            yield result
+        elif isinstance(result, JournaledResult) and not result.cleared:
+            yield from _placed(result.results)
+
 
 WITHOUT_WINDOWS = (
     "System.PlatformNotSupportedException",
@@ -73,7 +82,19 @@ class Host:
                 "Run the task again with -vvv.",
             ) from error
         self._need_windows(answer)
+        for placed in _placed(answer.results):
+            if placed.kept:
+                why = f" ({placed.why.rstrip('. ')})" if placed.why else ""
+                self._tell(
+                    f"{placed.kept} holds what a file was before, and could not be removed{why}. Remove it when it is not needed."
+                )
         return answer
+
+    def _tell(self, text: str) -> None:
+        """A warning of the task, where the action can show one."""
+        warn = getattr(self._action, "warn", None)
+        if warn is not None:
+            warn(text)
 
     def _execute(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         task = self._action._task

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from ...module_utils._findings import BrokenLink
 from ...module_utils._results import Result, RunResult, TogetherResult, VersionResult
-from ...module_utils._steps import Answer, Run, Step, Together, Version
+from ...module_utils._steps import Answer, Journaled, Run, Step, Together, Version
 from .._host.windows import Host
 from .gate import GATE, Attempt, Gate, GateTimeoutError, Verdict
 from .proof import LONGEST_TRY, Login, Trial, judge, programs, refused_before, trial, with_advice
@@ -111,6 +111,8 @@ class GatedHost:
 def _uses_login(step: Step) -> bool:
     if isinstance(step, Together):
         return any(_uses_login(run) for run in step.runs)
+    if isinstance(step, Journaled):
+        return any(_uses_login(inside) for inside in step.steps)
     return isinstance(step, Run) and bool(step.key_use or step.secret_environment or step.secret_stdin)
 
 

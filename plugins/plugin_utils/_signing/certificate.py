@@ -51,13 +51,21 @@ def wanted(
     problem = store.check_store_name(store_name)
     if problem:
         raise BrokenLink("argument", problem)
-    return Wanted(
-        store_entry.thumbprint(thumbprint) if thumbprint else "",
-        subject or "",
-        issuer or "",
-        store_name,
-        store_location,
-    )
+    digits = plain_thumbprint(thumbprint) if thumbprint else ""
+    return Wanted(digits, subject or "", issuer or "", store_name, store_location)
+
+
+def plain_thumbprint(text: str, option: str = "") -> str:
+    """A thumbprint as Windows writes it, from what a user copied. BrokenLink for what is none; ``option`` is
+    where it stands.
+    """
+    try:
+        return x509.normalize_thumbprint(text)
+    except x509.CertificateError as error:
+        where = f"{option}: " if option else ""
+        raise BrokenLink(
+            "argument", f"{where}{error.sentence}", "Copy it from certutil -store or Get-ChildItem Cert:."
+        ) from error
 
 
 def observe(sought: Wanted) -> list[Step]:

@@ -7,11 +7,19 @@ in one call.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
 from ...module_utils._findings import BrokenLink, quoted
-from ...module_utils._results import EachResult, Failure, Result, RunResult, Skipped, TogetherResult
+from ...module_utils._results import (
+    DigestResult,
+    EachResult,
+    Failure,
+    Result,
+    RunResult,
+    Skipped,
+    TogetherResult,
+)
 from ...module_utils._steps import Digest, Each, Run, Step, Together
 from .._tools.signtool import verify_argv, verify_each_arguments
 from .signature import Problem, SeenFile, read_file
@@ -22,7 +30,6 @@ VERIFY_TIMEOUT = 120
 
 _FULL = re.compile(r"(?:[A-Za-z]:\\|\\\\[^\\?.][^\\]*\\[^\\]+\\)")
 _FORBIDDEN = re.compile(r'[<>"|\x00-\x1f]')
-_COPY = re.compile(r"codesign-[0-9a-f]{8,}(?:\.[^.]*)?", re.IGNORECASE)
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\ufeff]")
 
 
@@ -173,7 +180,8 @@ def read(wanted: Wanted, results: Sequence[Result]) -> tuple[list[SeenFile], dic
             run = together.results[number]
         elif isinstance(together, Failure):
             run = together
-        seen[location.path.lower()] = read_file(location.path, results[number], run)
+        path = _whole(location.path, results[number])
+        seen.setdefault(path.lower(), read_file(path, results[number], run))
     problems: dict[str, Problem] = {}
     patterns = [location for location in wanted.locations if location.is_pattern]
     for location, result in zip(patterns, results[len(named) + bool(named) :], strict=True):
@@ -184,6 +192,34 @@ def read(wanted: Wanted, results: Sequence[Result]) -> tuple[list[SeenFile], dic
         for file in found:
             seen.setdefault(file.path.lower(), file)
     return list(seen.values()), problems
+
+
+def _whole(path: str, digest: Result) -> str:
+    """The path that Windows knows behind one with a short name (PROGRA~1), where it says so."""
+    return digest.full if isinstance(digest, DigestResult) and digest.full else path
+
+
+def folders(locations: Sequence[Location]) -> list[str]:
+    """The folders of all, each once, in the order in which all who sign take them."""
+    return sorted(
+        {location.folder.lower(): location.folder for location in locations}.values(), key=str.lower
+    )
+
+
+def in_use(seen: Sequence[SeenFile]) -> list[Location]:
+    """The files that another process held at the first look."""
+    found = []
+    for file in seen:
+        if file.kind == "in_use":
+            folder, name = file.path.rsplit("\\", 1)
+            found.append(Location(folder + "\\" if folder.endswith(":") else folder, name))
+    return found
+
+
+def looked_again(seen: Sequence[SeenFile], again: Sequence[SeenFile]) -> list[SeenFile]:
+    """``seen`` with what a second look showed of some."""
+    new = {file.path.lower(): file for file in again}
+    return [replace(new.get(file.path.lower(), file), named=file.named) for file in seen]
 
 
 def check_tool(seen: Sequence[SeenFile], program: str) -> None:
@@ -206,19 +242,13 @@ def _read_pattern(location: Location, result: Result) -> Problem | list[SeenFile
         return Problem("file", f"The folder {location.folder} cannot be read: {reason}.")
     if not result.exists:
         return Problem("file", f"The folder {location.folder} does not exist.")
-    # Windows' own patterns find more than they say (*.exe also finds x.exe_old), and working copies of a run
-    # that was cut off are no files of the user's.
-    files = [
-        file for file in result.files if fits(location.name, file.name) and not _COPY.fullmatch(file.name)
-    ]
+    # Windows' own patterns find more than they say (*.exe also finds x.exe_old).
+    files = [file for file in result.files if fits(location.name, file.name)]
     if not files:
         return Problem("file", f"No file fits {location.path}.")
+    folder = result.full or location.folder
     return [
-        read_file(
-            Location(location.folder, file.name).path,
-            file.digest,
-            file.result,
-        )
+        replace(read_file(Location(folder, file.name).path, file.digest, file.result), named=False)
         for file in files
     ]
 

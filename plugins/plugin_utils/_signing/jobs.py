@@ -1,35 +1,33 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work on files: working copies beside them, rounds of SignTool runs on the copies, the good ones put in
-their place.
+"""The work on files: working copies of them, rounds of SignTool runs on the copies, the good ones put in their
+place.
 
 The original is not touched before its copy is as wanted. A round is one remote call: copies are made,
 SignTool works on them side by side, each copy is verified alone. What a round leaves open (a timestamp
-authority that failed, files that SignTool never came to) goes into the next one. Copies have short ASCII
-names, so that SignTool can print them.
+authority that failed, files that SignTool never came to) goes into the next one. The copies lie in a folder
+of ours beside the files (``journal.py``) and have short ASCII names, so that SignTool can print them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Mapping, Sequence
 
-from ...module_utils._results import DigestResult, Failure, Result
+from ...module_utils._results import Failure, JournaledResult, Placed, Result
 from ...module_utils._steps import (
     AppendFile,
     CopyFile,
     Digest,
     MoveFile,
-    RemoveFile,
     Run,
     Step,
     Together,
     quote,
 )
 from .._tools import signtool
-from . import signature
+from . import journal, signature
 from .files import PATH_LIMIT, VERIFY_TIMEOUT
 from .signature import APPEND, LEAVE, REFUSE, REMOVE, SIGN, TIMESTAMP, Decision, Problem, SeenFile
 
@@ -43,8 +41,17 @@ NOT_TRIED: Final = "not_tried"
 never came to it.
 """
 
-HELD_COPIES = 3
-"""How many working copies of earlier runs may be held before the file is given up."""
+LOOK: Final = "look"
+"""What a copy needs that another process held when it was to be verified: to be looked at once more."""
+
+LOOKS = 3
+"""How often a copy that is held is looked at again before the file is given up."""
+
+FOLDER_LIMIT = 247
+"""Characters of a folder that Windows' classic functions make."""
+
+DISK_FULL = (39, 112)
+"""Win32 errors of a disk without space."""
 
 WAITS = 2
 """How often a file may stand behind one that ended SignTool's run before it is given up as not tried."""
@@ -72,23 +79,27 @@ class Job:
     """One file to be worked on.
 
     ``decision``: what the file needs; ``pending``: what its working copy needs next, where that is less (a
-    timestamp after a signature that got none). ``now``: the copy as last verified. ``fresh``: the next round
-    begins with a new copy.
+    timestamp after a signature that got none). ``work``: the folder of this run's copies, ``number`` and
+    ``generation`` name the copy in it. ``now``: the copy as last verified. ``fresh``: the next round begins
+    with a new copy.
     """
 
     before: SeenFile
     decision: Decision
-    copy: str
+    work: str
+    number: int
+    generation: int = 0
     pending: Decision | None = None
     status: Status = OPEN
     now: SeenFile | None = None
     problem: Problem | None = None
     tries: int = 0
     waits: int = 0
+    looks: int = 0
     alone: bool = False
     fresh: bool = True
-    held: tuple[str, ...] = ()
-    """Working copies of an earlier run that cannot be removed: another process holds them."""
+    stale: bool = False
+    """The file was another one already when it was to be copied: it has to be looked at again."""
 
     @property
     def next(self) -> Decision:
@@ -96,58 +107,87 @@ class Job:
 
     @property
     def folder(self) -> str:
+        """The file's folder."""
         folder = self.before.path.rsplit("\\", 1)[0]
         return folder + "\\" if folder.endswith(":") else folder
 
     @property
+    def work_folder(self) -> str:
+        """The folder of this run's copies, in which SignTool works."""
+        return f"{journal.folder_of(self.folder)}\\{self.work}"
+
+    @property
+    def copy(self) -> str:
+        """The copy's name. It keeps the file's ending, by which SignTool tells what kind of file it is."""
+        extension = re.search(r"\.[A-Za-z0-9_-]{1,16}$", self.before.path)
+        again = f"-{self.generation}" if self.generation else ""
+        return f"f{self.number}{again}{extension.group(0) if extension else ''}"
+
+    @property
     def copy_path(self) -> str:
-        return self.folder.rstrip("\\") + "\\" + self.copy
+        return f"{self.work_folder}\\{self.copy}"
+
+    @property
+    def backup_path(self) -> str:
+        """Where the original lies while its copy takes its place."""
+        return journal.backup_of(self.copy_path)
 
 
-def make_jobs(files: Sequence[tuple[SeenFile, Decision]]) -> list[Job]:
-    """A job for each file that has to change. The copies' names depend on the files' paths only, so that a
-    later run finds and removes what a run that was cut off left behind.
-    """
+def make_jobs(files: Sequence[tuple[SeenFile, Decision]], work: str) -> list[Job]:
+    """A job for each file that has to change; ``work`` is the name of this run's folder of copies."""
     jobs: list[Job] = []
-    taken = set()
     for seen, decision in files:
         if not decision.changes:
             continue
-        length = 8
-        job = Job(seen, decision, copy_name(seen.path, length))
-        while job.copy_path.lower() in taken:
-            length += 4
-            job = replace(job, copy=copy_name(seen.path, length))
-        taken.add(job.copy_path.lower())
-        if len(job.copy_path) > PATH_LIMIT:
-            problem = Problem(
-                "file",
-                f"The working copy beside {seen.path} would have a path of {len(job.copy_path)} characters; SignTool takes {PATH_LIMIT}. Use a shorter folder.",
+        job = Job(seen, decision, work, len(jobs) + 1)
+        # A later copy of the same file has a longer name.
+        if len(job.copy_path) + 3 > PATH_LIMIT or len(job.work_folder) > FOLDER_LIMIT:
+            msg = (
+                f"The working copy of {seen.path} would have a path of {len(job.copy_path)} characters, "
+                f"in a folder of {len(job.work_folder)}; Windows takes {PATH_LIMIT} and {FOLDER_LIMIT}. Use a shorter folder."
             )
-            job = replace(job, status=FAILED, problem=problem)
+            job = replace(job, status=FAILED, problem=Problem("file", msg))
         jobs.append(job)
     return jobs
 
 
-def copy_name(path: str, length: int) -> str:
-    """The name of a file's working copy, with so many digits of a hash of its path; it keeps the extension."""
-    digits = hashlib.sha256(path.lower().encode("utf-8", "surrogatepass")).hexdigest()
-    extension = re.search(r"\.[A-Za-z0-9_-]{1,16}$", path)
-    return f"codesign-{digits[:length]}{extension.group(0) if extension else ''}"
+def changed_meanwhile(path: str, now: str) -> Problem:
+    """What is said of a file that is not the one that was looked at; ``now`` "" where it is gone."""
+    how = "something else wrote it" if now else "something else took it away"
+    msg = f"{path} was changed meanwhile: {how} while it was worked on. It was left as it is now."
+    return Problem("file", f"{msg} Let what builds it end first, then run the task again.")
 
 
-def with_other_copy(job: Job, jobs: Sequence[Job]) -> Job | None:
-    """The job with a working copy under another name, as the one it had is held by another process; None
-    after too many.
+def journal_entries(
+    wanted: signature.Wanted,
+    jobs: Sequence[Job],
+    lines: Mapping[int, bytes],
+    ledger: str,
+    kept: Sequence[journal.Left] = (),
+) -> dict[str, list[journal.Entry]]:
+    """What the journals say of the files that are worked on, by folder in lower case. ``after`` is known of good
+    copies.
+    ``kept``: what earlier runs have left, and could not be ended.
     """
-    if len(job.held) + 1 >= HELD_COPIES:
-        return None
-    taken = {other.copy_path.lower() for other in jobs} | {path.lower() for path in job.held}
-    for length in range(len(job.copy.split(".")[0]) - len("codesign-") + 4, 65, 4):
-        other = replace(job, copy=copy_name(job.before.path, length), held=(*job.held, job.copy_path))
-        if other.copy_path.lower() not in taken and len(other.copy_path) <= PATH_LIMIT:
-            return other
-    return None
+    found: dict[str, list[journal.Entry]] = {}
+    for one in kept:
+        found.setdefault(one.folder.lower(), []).append(one.entry)
+    for number, job in enumerate(jobs):
+        if job.status not in (OPEN, GOOD):
+            continue
+        entry = journal.Entry(
+            name=job.before.path.rsplit("\\", 1)[1],
+            work=job.work,
+            copy=job.copy,
+            action=job.decision.action,
+            state=signature.state_word(wanted, job.before),
+            before=job.before.sha256,
+            after=job.now.sha256 if job.status == GOOD and job.now else "",
+            ledger=ledger if number in lines else "",
+            line=lines[number].decode("ascii") if number in lines else "",
+        )
+        found.setdefault(job.folder.lower(), []).append(entry)
+    return found
 
 
 # A round
@@ -180,21 +220,28 @@ def open_jobs(jobs: Sequence[Job]) -> list[int]:
     return [number for number, job in enumerate(jobs) if job.status == OPEN]
 
 
-def next_round(settings: Settings, jobs: Sequence[Job], ledger: str = "") -> Round:
-    """The steps for all open jobs. Where files get a signature, the ledger is opened for writing directly
-    before: what cannot be written down is not made.
+def signing(jobs: Sequence[Job], numbers: Sequence[int]) -> list[int]:
+    """Those of the jobs that use the key next."""
+    return [number for number in numbers if jobs[number].next.action in (SIGN, APPEND)]
+
+
+def next_round(settings: Settings, jobs: Sequence[Job], ledger: str = "", single: bool = False) -> Round:
+    """The steps for all open jobs; with ``single`` the key is used for the first file only. Where files get a
+    signature, the ledger is opened for writing directly before: what cannot be written down is not made.
     """
     numbers = open_jobs(jobs)
+    later = signing(jobs, numbers)[1:] if single else []
+    numbers = [number for number in numbers if number not in later]
     steps: list[Step] = []
     copies: dict[int, int] = {}
     for number in numbers:
-        if jobs[number].fresh:
-            steps.append(RemoveFile(jobs[number].copy_path))
+        job = jobs[number]
+        if job.fresh:
             copies[number] = len(steps)
-            steps.append(CopyFile(jobs[number].before.path, jobs[number].copy_path))
-    batches = _batches(settings, jobs, numbers)
+            steps.append(CopyFile(job.before.path, job.copy_path, if_sha256=job.before.sha256))
+    batches = _batches(settings, jobs, [number for number in numbers if jobs[number].next.action != LOOK])
     probe = None
-    if ledger and any(jobs[number].next.action in (SIGN, APPEND) for number in numbers):
+    if ledger and signing(jobs, numbers):
         probe = len(steps)
         steps.append(AppendFile(ledger, b""))
     together = len(steps)
@@ -205,7 +252,7 @@ def next_round(settings: Settings, jobs: Sequence[Job], ledger: str = "") -> Rou
         Run(
             settings.program,
             signtool.verify_argv([jobs[number].copy]),
-            directory=jobs[number].folder,
+            directory=jobs[number].work_folder,
             timeout=VERIFY_TIMEOUT,
         )
         for number in numbers
@@ -285,9 +332,10 @@ def _run(settings: Settings, jobs: Sequence[Job], members: Sequence[int]) -> Run
         arguments,
         environment=environment,
         secret_environment=secret_environment,
-        directory=first.folder,
+        directory=first.work_folder,
         timeout=settings.timeout,
         changes=True,
+        key_use=action in (SIGN, APPEND),
     )
 
 
@@ -311,6 +359,8 @@ def pause(settings: Settings, jobs: Sequence[Job]) -> int:
 def achieved(settings: Settings, job: Job, now: SeenFile) -> Decision:
     """What is left to do with a working copy; LEAVE when it may take the file's place."""
     decision = signature.decide(settings.wanted, now)
+    if decision.left:
+        return job.decision
     if decision.action != LEAVE:
         return decision
     count = len(job.before.signatures)
@@ -324,35 +374,93 @@ def achieved(settings: Settings, job: Job, now: SeenFile) -> Decision:
     return decision
 
 
+def term(settings: Settings) -> int:
+    """Seconds without a sign of life after which somebody else may take a folder: the longest time limit or
+    pause, and a minute.
+    """
+    pauses = settings.delay * 2 ** (settings.attempts - 1) if settings.timestamp_urls else 0
+    return max(settings.timeout, VERIFY_TIMEOUT, pauses) + 60
+
+
+def no_claim(result: Result) -> str:
+    """Why nothing was done under the journals."""
+    if isinstance(result, Failure):
+        why = result.message.rstrip(". ")
+        if result.code & 0xFFFF in DISK_FULL:
+            why = "the disk is full"
+        return f"the folder for working copies cannot be used ({why})"
+    if isinstance(result, JournaledResult) and result.folder:
+        return f"somebody else works in {result.folder} by now, as nothing was heard of this run for longer than its term"
+    return "the folder for working copies cannot be used"
+
+
+def settled(
+    files: Sequence[tuple[SeenFile, Decision]], jobs: Sequence[Job], before: Mapping[str, Job]
+) -> tuple[list[tuple[SeenFile, Decision]], list[Job]]:
+    """Files and jobs of a later look, where those that are settled already (``before``, by path in lower case)
+    stay as they were.
+    """
+    kept = [
+        (job.before, job.decision) if (job := before.get(file.path.lower())) else (file, decision)
+        for file, decision in files
+    ]
+    return kept, [job for job in jobs if job.before.path.lower() not in before] + list(before.values())
+
+
+def behind_a_refusal(jobs: Sequence[Job], first: Job) -> list[Job]:
+    """The jobs, of which those that would use the key after ``first`` are not tried: its failure may be a
+    refused login.
+    """
+    behind = signing(jobs, open_jobs(jobs))
+    problem = first.problem
+    return [
+        replace(
+            job,
+            status=NOT_TRIED,
+            problem=replace(problem, msg=f"{job.before.path} was not tried after {problem.msg}"),
+        )
+        if number in behind and problem is not None
+        else job
+        for number, job in enumerate(jobs)
+    ]
+
+
+def all_failed(jobs: Sequence[Job], why: str) -> list[Job]:
+    """The jobs, of which those that were not ended are given up."""
+    return [
+        replace(
+            job,
+            status=FAILED,
+            problem=Problem(
+                "file",
+                f"{job.before.path} was left as it was: {why}. Run the task again when that is mended.",
+            ),
+        )
+        if job.status in (OPEN, GOOD)
+        else job
+        for job in jobs
+    ]
+
+
 # The end
 # --------------------------------------------------------------------------------------------------------------
 
 
 def finish(jobs: Sequence[Job], lines: Mapping[int, bytes], ledger: str) -> list[Step]:
-    """Puts the good copies in their files' places, writes the ledger's lines, removes what is left of the
-    copies.
+    """Puts the good copies in their files' places, each with its ledger line. What was looked at is compared
+    directly before and after the replacement.
 
-    ``read_finish`` relies on the order: move, ledger line (if any), digest of the file, removal of the copy.
+    ``read_finish`` relies on the order: move, ledger line (if any).
     """
     steps: list[Step] = []
     for number, job in enumerate(jobs):
-        if job.status == GOOD:
-            steps.append(MoveFile(job.copy_path, job.before.path))
+        if job.status == GOOD and job.now is not None:
+            steps.append(
+                MoveFile(job.copy_path, job.before.path, job.backup_path, job.before.sha256, job.now.sha256)
+            )
             if number in lines:
-                steps.append(AppendFile(ledger, lines[number], only_if_previous_ok=True))
-            steps.append(Digest(job.before.path))
-        steps.append(RemoveFile(job.copy_path))
+                steps.append(AppendFile(ledger, lines[number], once=True, only_if_previous_ok=True))
     return steps
-
-
-def removals(jobs: Sequence[Job], lines: Mapping[int, bytes], results: Sequence[Result]) -> list[Result]:
-    """The results of the copies' removals among those of ``finish``, one a job."""
-    found: list[Result] = []
-    position = -1
-    for number, job in enumerate(jobs):
-        position += 3 + (number in lines) if job.status == GOOD else 1
-        found.append(results[position])
-    return found
 
 
 def read_finish(
@@ -362,73 +470,39 @@ def read_finish(
     ended: list[Job] = []
     position = 0
     for number, job in enumerate(jobs):
-        if job.status != GOOD:
-            position += 1
+        if job.status != GOOD or job.now is None:
             ended.append(job)
             continue
         moved = results[position]
         written = results[position + 1] if number in lines else None
-        digest = results[position + 1 + (number in lines)]
-        position += 3 + (number in lines)
-        if isinstance(moved, Failure):
-            in_use = signature.is_sharing_violation(moved)
-            why = "it is in use" if in_use else moved.message.rstrip(".")
-            advice = (
-                "End what uses it, then run the task again."
-                if in_use
-                else "Check that it is not read-only and that the account may write it."
-            )
-            problem = Problem(
-                "file",
-                f"{job.before.path} could not be replaced by its signed copy: {why}. The file was left as it was. {advice}",
-            )
+        position += 1 + (number in lines)
+        problem = _not_replaced(job, moved)
+        if problem is not None:
             ended.append(replace(job, status=FAILED, problem=problem))
-            continue
-        if isinstance(digest, Failure):
-            msg = f"{job.before.path} was replaced by its signed copy, and cannot be read now: {digest.message.rstrip('. ')}."
-            ended.append(
-                replace(
-                    job, status=FAILED, problem=Problem("file", f"{msg} Look at it, then run the task again.")
-                )
-            )
-            continue
-        if not isinstance(digest, DigestResult) or job.now is None or digest.sha256 != job.now.sha256:
-            ended.append(
-                replace(
-                    job,
-                    status=FAILED,
-                    problem=Problem(
-                        "file",
-                        f"{job.before.path} is not the file that was verified a moment ago: something else wrote it.",
-                    ),
-                )
-            )
             continue
         job = replace(job, status=DONE)
         if isinstance(written, Failure):
-            job = replace(
-                job,
-                problem=Problem(
-                    "ledger",
-                    f"{job.before.path} is signed, but the ledger {ledger} could not be written: {written.message.rstrip('.')}.",
-                ),
-            )
+            msg = f"{job.before.path} is signed, but the ledger {ledger} could not be written: {written.message.rstrip('.')}."
+            job = replace(job, problem=Problem("ledger", f"{msg} The next run writes the missing line."))
         ended.append(job)
     return ended
 
 
-def clean_up(jobs: Sequence[Job]) -> list[Step]:
-    """Removes all working copies: for the case that the work broke off."""
-    return [RemoveFile(job.copy_path) for job in jobs]
-
-
-def left_behind(jobs: Sequence[Job], removals: Sequence[Result]) -> list[str]:
-    """Warnings for working copies that are still there, from the results of their removals (one a job)."""
-    texts = []
-    for job, removed in zip(jobs, removals, strict=False):
-        left = [*job.held, *([job.copy_path] if isinstance(removed, Failure) else [])]
-        if left:
-            why = f" ({removed.message.rstrip('.')})" if isinstance(removed, Failure) else ""
-            said = f"{', '.join(left)} could not be removed{why}: another process holds this working copy of {job.before.path}."
-            texts.append(f"{said} Remove it before the folder is shipped.")
-    return texts
+def _not_replaced(job: Job, moved: Result) -> Problem | None:
+    """Why a good copy is not in its file's place; None where it is."""
+    if isinstance(moved, Placed):
+        return changed_meanwhile(job.before.path, moved.sha256) if moved.changed else None
+    if not isinstance(moved, Failure):
+        return Problem("file", f"{job.before.path} could not be replaced by its signed copy.")
+    in_use = signature.is_sharing_violation(moved)
+    why = "it is in use" if in_use else moved.message.rstrip(".")
+    advice = (
+        "End what uses it, then run the task again."
+        if in_use
+        else "Check that it is not read-only and that the account may write it, then run the task again."
+    )
+    # Where the bytes are elsewhere, the failure's own message says so.
+    left = "" if moved.kept else " The file was left as it was."
+    msg = f"{job.before.path} could not be replaced by its signed copy: {why}.{left}"
+    kept = f"The signed copy stays in {journal.folder_of(job.folder)}, and the next run puts it in place if the file is the same then."
+    return Problem("file", f"{msg} {advice} {kept}")

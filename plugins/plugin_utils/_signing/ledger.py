@@ -16,7 +16,8 @@ from ...module_utils._findings import BrokenLink
 from ...module_utils._results import Failure, FolderResult, Result
 from ...module_utils._steps import ListFolder, Step
 from .files import locate
-from .signature import SeenFile, Wanted, signature_facts
+from .jobs import GOOD, Job
+from .signature import APPEND, SIGN, SeenFile, Wanted, signature_facts
 
 
 def observe(path: str) -> list[Step]:
@@ -67,6 +68,15 @@ def line(now: datetime, host: str, account: str, wanted: Wanted, before: SeenFil
         "signatures": facts["signatures"],
     }
     return (json.dumps(entry) + "\n").encode("ascii")
+
+
+def lines(jobs: Sequence[Job], wanted: Wanted, now: datetime, host: str, account: str) -> dict[int, bytes]:
+    """The lines of the signatures that are made, by the job's position."""
+    return {
+        number: line(now, host, account, wanted, job.before, job.now)
+        for number, job in enumerate(jobs)
+        if job.status == GOOD and job.decision.action in (SIGN, APPEND) and job.now
+    }
 
 
 def read_lines(content: bytes) -> list[dict[str, Any]]:

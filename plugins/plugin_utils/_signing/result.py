@@ -8,6 +8,7 @@ from typing import Any, Literal, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from .jobs import DONE, NOT_TRIED, Job
+from .journal import Left
 from .signature import (
     APPEND,
     REFUSE,
@@ -24,7 +25,7 @@ from .signature import (
     untrusted_note,
 )
 
-Outcome = Literal["unchanged", "changed", "failed", "not_tried"]
+Outcome = Literal["unchanged", "changed", "left", "failed", "not_tried"]
 
 SHOWN = 5
 """How many failed files the message names; all of them stand in ``files``."""
@@ -36,10 +37,24 @@ def entries(
     jobs: Sequence[Job],
     patterns: Mapping[str, Problem],
     check_mode: bool,
+    ended: Mapping[str, Left] | None = None,
 ) -> list[dict[str, Any]]:
-    """One entry a file, in the order of the files; patterns that found nothing come last, as failed entries."""
+    """One entry a file, in the order of the files; patterns that found nothing come last, as failed entries.
+
+    ``ended``: files that this run put in place for one that was cut off, by path in lower case.
+    """
     by_path = {job.before.path: job for job in jobs}
     found = [_entry(wanted, seen, decision, by_path.get(seen.path), check_mode) for seen, decision in files]
+    for entry in found:
+        left = (ended or {}).get(entry["path"].lower())
+        if left is not None and entry["outcome"] == "unchanged":
+            entry.update(
+                state_before=left.entry.state,
+                sha256_before=left.entry.before,
+                action=left.entry.action,
+                outcome="changed",
+                changed=True,
+            )
     for path, problem in patterns.items():
         found.append(
             {
@@ -66,7 +81,7 @@ def entries(
 def _entry(
     wanted: Wanted, seen: SeenFile, decision: Decision, job: Job | None, check_mode: bool
 ) -> dict[str, Any]:
-    outcome: Outcome = "unchanged"
+    outcome: Outcome = "left" if decision.left else "unchanged"
     after, problem, changed = seen, decision.problem, False
     if decision.action == REFUSE:
         outcome = "failed"
@@ -140,6 +155,7 @@ def result(found: Sequence[Mapping[str, Any]], program: str, version: str) -> di
         "failed_files": sum(1 for entry in found if entry["error"] and entry["outcome"] != NOT_TRIED),
         "not_tried": outcomes.count("not_tried"),
         "unchanged": outcomes.count("unchanged"),
+        "left": outcomes.count("left"),
         "signtool_path": program,
         "signtool_version": version,
         "diff": {"before": _lines(found, "before"), "after": _lines(found, "after")},

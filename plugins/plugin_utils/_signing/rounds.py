@@ -12,15 +12,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Sequence
 
-from ...module_utils._results import Failure, Result, RunResult, TogetherResult
+from ...module_utils._results import Failure, Placed, Result, RunResult, TogetherResult
 from .._client import provider_log as provider_words
+from .._login.gate import Verdict
 from .._tools.signtool import reasons
 from .._tools.signtool.output import Complaint, RunFacts, read_run
 from .._tools.signtool.text import Unreadable, decode, words
 from . import signature
 from .jobs import (
+    DISK_FULL,
     FAILED,
     GOOD,
+    LOOK,
+    LOOKS,
     NOT_TRIED,
     OPEN,
     WAITS,
@@ -29,13 +33,20 @@ from .jobs import (
     Round,
     Settings,
     achieved,
+    changed_meanwhile,
     url_of,
-    with_other_copy,
 )
-from .signature import LEAVE, REFUSE, TIMESTAMP, Decision, Problem
+from .signature import APPEND, LEAVE, REFUSE, SIGN, TIMESTAMP, Decision, Problem
 
-EXISTS = (80, 183)
-"""Win32 errors of a target that is there already."""
+
+def judged(jobs: Sequence[Job]) -> Verdict:
+    """What a round that used a key says of the login, where no tool could prove it: any failure that is not of
+    the file or of the timestamp may be a refusal.
+    """
+    if any(job.problem is not None and job.problem.open for job in jobs):
+        return Verdict.REFUSED
+    signed = any(job.status == GOOD and job.decision.action in (SIGN, APPEND) for job in jobs)
+    return Verdict.ACCEPTED if signed else Verdict.UNKNOWN
 
 
 def read_round(
@@ -63,17 +74,10 @@ def read_round(
     left: dict[int, Decision] = {}
     for position, number in enumerate(told.checked):
         copied = results[told.copies[number]] if number in told.copies else None
-        removed = results[told.copies[number] - 1] if number in told.copies else None
-        if isinstance(removed, Failure) and isinstance(copied, Failure) and copied.code & 0xFFFF in EXISTS:
-            after[number] = _with_held_copy(jobs[number], jobs, removed)
-            continue
-        if isinstance(copied, Failure):
-            use = "it is in use" if signature.is_sharing_violation(copied) else copied.message.rstrip(".")
-            after[number] = replace(
-                jobs[number],
-                status=FAILED,
-                problem=Problem("file", f"{jobs[number].before.path} could not be copied: {use}."),
-            )
+        uncopied = _not_copied(jobs[number], copied)
+        if uncopied is not None:
+            stale = isinstance(copied, Placed) and jobs[number].generation == 0
+            after[number] = replace(jobs[number], status=FAILED, problem=uncopied, stale=stale)
             continue
         digest = results[told.together + 2 + position]
         run = (
@@ -82,6 +86,11 @@ def read_round(
             else Failure("the verification was not run")
         )
         now = signature.read_file(jobs[number].before.path, digest, run)
+        if now.kind == "in_use" and jobs[number].looks < LOOKS:
+            # Nothing is known of this copy, and nothing is lost: it is looked at again, whatever SignTool said.
+            looks = jobs[number].looks + 1
+            after[number] = replace(jobs[number], looks=looks, pending=Decision(LOOK), fresh=False)
+            continue
         decision = _vanished(jobs[number]) if now.kind == "missing" else achieved(settings, jobs[number], now)
         after[number] = replace(
             jobs[number], now=now, status=GOOD if decision.action == LEAVE else jobs[number].status
@@ -92,27 +101,37 @@ def read_round(
         run = runs.results[position] if isinstance(runs, TogetherResult) else Failure("SignTool was not run")
         unfinished = [number for number in batch.members if number in left and after[number].status != GOOD]
         _judge(settings, after, batch, run, unfinished, left, warnings)
+    for number in told.checked:
+        job = after[number]
+        if number in left and jobs[number].next.action == LOOK and job.status == OPEN:
+            after[number] = _looked_again(job, left[number])
+        elif job.status == OPEN and job.fresh:
+            # The copy that is there is not worked on any more: the next one has a name of its own.
+            after[number] = replace(job, generation=job.generation + 1)
     return after, warnings
 
 
-def _with_held_copy(job: Job, jobs: Sequence[Job], removed: Failure) -> Job:
-    """A working copy of an earlier run that cannot be removed is in nobody's way: the next round takes
-    another name.
-    """
-    other = with_other_copy(job, jobs)
-    if other is not None:
-        return replace(other, status=OPEN, fresh=True)
-    why = (
-        "another process holds it open"
-        if signature.is_sharing_violation(removed)
-        else removed.message.rstrip(".")
-    )
-    msg = f"{job.before.path} was left as it was: {job.copy_path}, a working copy of an earlier run, cannot be removed ({why})."
-    return replace(
-        job,
-        status=FAILED,
-        problem=Problem("file", f"{msg} End what uses it, remove it, then run the task again."),
-    )
+def _looked_again(job: Job, decision: Decision) -> Job:
+    """A copy that could be verified at last, and is not as wanted: what is missing is done to it."""
+    if decision.action == REFUSE:
+        return replace(job, status=FAILED, problem=decision.problem)
+    if decision.action == TIMESTAMP:
+        return replace(job, pending=decision, fresh=False)
+    return replace(job, pending=None, fresh=True, generation=job.generation + 1)
+
+
+def _not_copied(job: Job, copied: Result | None) -> Problem | None:
+    """Why there is no working copy of the file; None where there is one."""
+    path = job.before.path
+    if isinstance(copied, Placed) and copied.changed:
+        return changed_meanwhile(path, copied.sha256)
+    if not isinstance(copied, Failure):
+        return None
+    if copied.code & 0xFFFF in DISK_FULL:
+        msg = f"{path} could not be copied: the disk of {job.folder} is full. The file was left as it was. Make room, then run the task again."
+        return Problem("file", msg)
+    use = "it is in use" if signature.is_sharing_violation(copied) else copied.message.rstrip(".")
+    return Problem("file", f"{path} could not be copied: {use}.")
 
 
 def _vanished(job: Job) -> Decision:

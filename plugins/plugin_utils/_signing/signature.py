@@ -26,16 +26,19 @@ Kind = Literal["missing", "empty", "in_use", "unreadable", "not_signable", "unsi
 SHARING_VIOLATIONS = (32, 33)
 """Win32 errors of a file that another process holds open."""
 
-Action = Literal["leave", "sign", "append", "timestamp", "remove", "refuse"]
+Action = Literal["leave", "sign", "append", "timestamp", "remove", "refuse", "look"]
 LEAVE: Final = "leave"
 SIGN: Final = "sign"
 APPEND: Final = "append"
 TIMESTAMP: Final = "timestamp"
 REMOVE: Final = "remove"
 REFUSE: Final = "refuse"
-ONE_SIGNATURE_ONLY: tuple[str, ...] = (".msi", ".msp", ".mst")
-"""Kinds of files to which SignTool adds no second signature (it refuses /as for them even while they are
-unsigned).
+FOREIGN: tuple[str, ...] = ("leave", "replace", "append", "fail")
+"""What becomes of a file that somebody else signed."""
+
+ONE_SIGNATURE_ONLY: tuple[str, ...] = (".msi", ".msp", ".mst", ".cat")
+"""Kinds of files that get no second signature: SignTool refuses /as for installers even while they are unsigned,
+and a catalogue that another certificate signed is not ours to sign.
 """
 
 
@@ -62,13 +65,23 @@ class Problem:
 class Wanted:
     """``thumbprint`` "": any certificate (for all states but ``signed``). ``timestamped``: a signature must
     have a timestamp.
+
+    ``foreign``: what becomes of a file that somebody else signed (FOREIGN); ``former``: thumbprints that count
+    as ours, those of certificates that were renewed. ``skip_unsignable``: a file that SignTool cannot sign is
+    passed over where a pattern found it.
     """
 
     state: State = "signed"
     thumbprint: str = ""
     digest: str = "sha256"
     timestamped: bool = False
-    append: bool = False
+    foreign: str = "leave"
+    former: tuple[str, ...] = ()
+    skip_unsignable: bool = False
+
+    @property
+    def append(self) -> bool:
+        return self.foreign == "append"
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,8 @@ class SeenFile:
     note: str = ""
     tool_failed: str = ""
     words: str = ""
+    named: bool = True
+    """Whether its path was given, and not found by a pattern."""
 
     @property
     def broken(self) -> bool:
@@ -117,13 +132,14 @@ class SeenFile:
 @dataclass(frozen=True)
 class Decision:
     """What has to be done with a file. ``index``: the signature to be timestamped. ``note``: what a user
-    should know.
+    should know. ``left``: it is not as wanted, and that is how it shall be.
     """
 
     action: Action
     index: int = 0
     problem: Problem | None = None
     note: str = ""
+    left: bool = False
 
     @property
     def changes(self) -> bool:
@@ -234,6 +250,8 @@ def is_sharing_violation(failure: Failure) -> bool:
 
 def decide(wanted: Wanted, seen: SeenFile) -> Decision:
     """What brings a file into the wanted state."""
+    if wanted.skip_unsignable and not seen.named and seen.kind in ("not_signable", "empty"):
+        return Decision(LEAVE, left=True)
     problem = _unusable(wanted, seen)
     if problem:
         return Decision(REFUSE, problem=problem)
@@ -293,7 +311,7 @@ def _for_signed(wanted: Wanted, seen: SeenFile) -> Decision:
                 REFUSE,
                 problem=Problem(
                     "file",
-                    f"{seen.path} was changed after it was signed: a signature beside the broken one helps nobody. Sign it without append.",
+                    f"{seen.path} was changed after it was signed: a signature beside the broken one helps nobody. Give foreign: replace.",
                 ),
             )
         return Decision(SIGN, note="the file was changed after it was signed: the signature is replaced")
@@ -303,17 +321,36 @@ def _for_signed(wanted: Wanted, seen: SeenFile) -> Decision:
         if wanted.timestamped and all(_stamp_is_bad(seen, one) for one in own):
             return Decision(TIMESTAMP, index=own[0].index or 0, note=untrusted_note(seen))
         return Decision(LEAVE, note=untrusted_note(seen))
-    if not wanted.append:
+    others = [
+        one.signer for one in seen.signatures if one.signer not in ("", wanted.thumbprint, *wanted.former)
+    ]
+    if not others and not (wanted.append and any(one.signer for one in seen.signatures)):
+        # Nobody's but ours: by a certificate that was renewed, with another digest, or without any certificate.
         return Decision(SIGN)
-    if seen.path.lower().endswith(ONE_SIGNATURE_ONLY):
+    if wanted.foreign == "replace":
+        return Decision(SIGN)
+    return _foreign(wanted, seen)
+
+
+def _foreign(wanted: Wanted, seen: SeenFile) -> Decision:
+    """What becomes of a file that carries another signature, which is not to be replaced."""
+    one_only = seen.path.lower().endswith(ONE_SIGNATURE_ONLY)
+    if wanted.append and one_only:
+        msg = f"{seen.path} carries another signature (by {_signers(seen)}), and this kind of file can hold one only."
         return Decision(
-            REFUSE,
-            problem=Problem(
-                "file",
-                f"{seen.path} carries another signature, and this kind of file can hold one only. Leave append out to replace it.",
-            ),
+            REFUSE, problem=Problem("file", f"{msg} Give foreign: replace to replace it, or foreign: leave.")
         )
-    return Decision(APPEND)
+    if wanted.append:
+        return Decision(APPEND)
+    if wanted.foreign == "fail":
+        ways = "foreign: replace" if one_only else "foreign: replace or append"
+        msg = f"{seen.path} is signed by somebody else ({_signers(seen)}). Give {ways} to sign it, or foreign: leave."
+        return Decision(REFUSE, problem=Problem("file", msg))
+    return Decision(
+        LEAVE,
+        left=True,
+        note=f"signed by somebody else ({_signers(seen)}), and left as it is (foreign: leave)",
+    )
 
 
 def _for_verified(wanted: Wanted, seen: SeenFile) -> Decision:
@@ -371,7 +408,7 @@ def _stamp_is_bad(seen: SeenFile, one: Signature) -> bool:
 
 
 def _signers(seen: SeenFile) -> str:
-    return ", ".join(one.signer for one in seen.signatures)
+    return ", ".join(one.signer or "nobody that it names" for one in seen.signatures)
 
 
 def invalid(seen: SeenFile) -> Problem:

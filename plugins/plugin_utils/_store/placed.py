@@ -171,7 +171,7 @@ NO_STORE = "The host has no store of that name: check its spelling."
 
 def report(wanted: Wanted, seen: Sequence[Seen]) -> dict[str, Any]:
     """For win_codesign_info."""
-    return {"certificates": [item.as_dict(name) for (name, _), item in zip(wanted, seen, strict=True)]}
+    return {"certificates": [item.as_dict(name) for (name, _placed), item in zip(wanted, seen, strict=True)]}
 
 
 def compare_use(identity: Identity, now: datetime) -> list[Finding]:

@@ -3,7 +3,7 @@
 """Faults that a test injects into a host, by name.
 
 A fault is written ``name`` or ``name:argument`` (``hang:signtool``, ``file_locked:C:\\build\\a.exe``); with a
-count it is gone after so many times.
+count it is gone after so many times, and with ``after`` it comes only after so many times.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ KNOWN = {
     "connection_drop": "the WinRM connection breaks when a command starts; with an argument at that operation (Create, Command, Send, Receive)",
     "credentials_missing": "the Credential Manager has no entry",
     "constrained_language": "a PowerShell that a program starts runs in Constrained Language Mode",
+    "disk_full": "there is no space for files whose path begins with the argument",
     "file_locked": "another process holds the file of the argument and lets nobody read it",
     "file_open": "another process holds the file of the argument: it may be read, not written or removed",
     "hang": "the program of the argument (its key in lab.tools, perhaps with its first word: hang:signtool sign) never ends by itself",
@@ -29,6 +30,7 @@ KNOWN = {
     "ksp_noise": "the provider writes lines of its own into the output of the program that loads it",
     "msi_fails": "an installation ends with an error",
     "msi_reboot": "an installation wants a restart",
+    "replace_error": "ReplaceFile ends with the code of the argument (1175, 1176, 1177); 1176:lost also loses a file that had a backup name",
     "repairstore_no_effect": "certutil -repairstore reports success and does nothing",
     "service_stopped": "the client's service, or the one of the argument, has stopped",
     "sign_warning": "SignTool signs a file, and warns with the words of the argument",
@@ -45,6 +47,7 @@ class _Fault:
     name: str
     argument: str
     left: int | None
+    after: int = 0
 
 
 class Faults:
@@ -54,12 +57,12 @@ class Faults:
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
 
-    def set(self, text: str, count: int | None = None) -> None:
-        """Injects the fault ``text``, for ever or ``count`` times."""
+    def set(self, text: str, count: int | None = None, after: int = 0) -> None:
+        """Injects the fault ``text``, for ever or ``count`` times, once it was asked for ``after`` times."""
         name, _unused, argument = text.partition(":")
         self.clear(text)
         with self._lock:
-            self._faults.append(_Fault(name, argument, count))
+            self._faults.append(_Fault(name, argument, count, after))
 
     def clear(self, text: str = "") -> None:
         """Takes away one fault (as it was written), all of a name, or all."""
@@ -81,6 +84,9 @@ class Faults:
                     argument is not None and fault.argument.lower() != argument.lower()
                 ):
                     continue
+                if fault.after:
+                    fault.after -= 1
+                    continue
                 if fault.left is not None:
                     fault.left -= 1
                     if fault.left <= 0:
@@ -95,6 +101,16 @@ class Faults:
                 f.name == name and (argument is None or f.argument.lower() == argument.lower())
                 for f in self._faults
             )
+
+    def of_path(self, name: str, path: str) -> bool:
+        """Whether a fault of this name is there for a path: its argument is how the path begins."""
+        with self._lock:
+            arguments = [f.argument for f in self._faults if f.name == name]
+        return any(
+            self.take(name, argument) is not None
+            for argument in arguments
+            if path.lower().startswith(argument.lower())
+        )
 
     def to_list(self) -> list[dict[str, Any]]:
         with self._lock:

@@ -10,6 +10,7 @@ ACCESS_DENIED = 5
 SHARING_VIOLATION = 32
 BAD_NETWORK_PATH = 53
 FILE_EXISTS = 80
+DISK_FULL = 112
 INVALID_NAME = 123
 DIRECTORY_NOT_EMPTY = 145
 ALREADY_EXISTS = 183
@@ -20,6 +21,9 @@ SERVICE_DISABLED = 1058
 SERVICE_DOES_NOT_EXIST = 1060
 SERVICE_NOT_ACTIVE = 1062
 NOT_FOUND = 1168
+UNABLE_TO_REMOVE_REPLACED = 1175
+UNABLE_TO_MOVE_REPLACEMENT = 1176
+UNABLE_TO_MOVE_REPLACEMENT_2 = 1177
 NO_SUCH_LOGON_SESSION = 1312
 LOGON_FAILURE = 1326
 NONE_MAPPED = 1332
@@ -31,6 +35,7 @@ _ENGLISH = {
     SHARING_VIOLATION: "The process cannot access the file because it is being used by another process.",
     BAD_NETWORK_PATH: "The network path was not found.",
     FILE_EXISTS: "The file exists.",
+    DISK_FULL: "There is not enough space on the disk.",
     INVALID_NAME: "The filename, directory name, or volume label syntax is incorrect.",
     DIRECTORY_NOT_EMPTY: "The directory is not empty.",
     ALREADY_EXISTS: "Cannot create a file when that file already exists.",
@@ -41,6 +46,11 @@ _ENGLISH = {
     SERVICE_DOES_NOT_EXIST: "The specified service does not exist as an installed service.",
     SERVICE_NOT_ACTIVE: "The service has not been started.",
     NOT_FOUND: "Element not found.",
+    UNABLE_TO_REMOVE_REPLACED: "Unable to remove the file to be replaced.",
+    UNABLE_TO_MOVE_REPLACEMENT: "Unable to move the replacement file to the file to be replaced. "
+    "The file to be replaced has retained its original name.",
+    UNABLE_TO_MOVE_REPLACEMENT_2: "Unable to move the replacement file to the file to be replaced. "
+    "The file to be replaced has been renamed using the backup name.",
     NO_SUCH_LOGON_SESSION: "A specified logon session does not exist. It may already have been terminated.",
     LOGON_FAILURE: "The user name or password is incorrect.",
     NONE_MAPPED: "No mapping between account names and security IDs was done.",

@@ -21,11 +21,14 @@ from .errors import (
     BAD_NETWORK_PATH,
     DIRECTORY,
     DIRECTORY_NOT_EMPTY,
+    DISK_FULL,
     FILE_EXISTS,
     FILE_NOT_FOUND,
     INVALID_NAME,
     PATH_NOT_FOUND,
     SHARING_VIOLATION,
+    UNABLE_TO_MOVE_REPLACEMENT,
+    UNABLE_TO_MOVE_REPLACEMENT_2,
     LabOSError,
 )
 
@@ -92,11 +95,15 @@ class FileSystem:
         locked: Callable[[str], bool] = lambda path: False,
         watcher: Watcher = lambda path, data, by: None,
         held: Callable[[str], bool] = lambda path: False,
+        full: Callable[[str], bool] = lambda path: False,
+        replacing: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._root = root
         self._root.mkdir(parents=True, exist_ok=True)
         self._locked = locked
         self._held = held
+        self._full = full
+        self._replacing = replacing
         self._watcher = watcher
         self._acls: dict[str, Acl] = {}
         self._lock = threading.RLock()
@@ -109,6 +116,8 @@ class FileSystem:
         full = normalize(path)
         if full[0] != "C":
             return None
+        if "~" in full:
+            full = self.long_path(full)
         real, names = self._root, ["C:"]
         for part in full[3:].split("\\") if len(full) > 3 else []:
             child = real / part
@@ -136,6 +145,28 @@ class FileSystem:
         if found is None:
             raise LabOSError(FILE_NOT_FOUND if self._parent_exists(path) else PATH_NOT_FOUND, path)
         return found[1]
+
+    def long_path(self, path: str) -> str:
+        """An absolute path whose short names (PROGRA~1: six letters of the name without blanks and dots) are
+        those of what is there.
+        """
+        real, names = self._root, ["C:"]
+        for part in normalize(path)[3:].split("\\"):
+            inside = sorted(os.listdir(real)) if real.is_dir() else []
+            same = [name for name in inside if name.lower() == part.lower()]
+            short = re.fullmatch(r"([^~.]{1,6})~(\d)(\.[^.]{1,3})?", part)
+            if short and not same:
+                start, number, end = short[1].lower(), int(short[2]), (short[3] or "").lower()
+                alike = [
+                    name
+                    for name in inside
+                    if re.sub(r"[ .]", "", name.lower()).startswith(start)
+                    and os.path.splitext(name)[1].lower()[:4] == end
+                ]
+                same = alike[number - 1 : number]
+            part = same[0] if same else part
+            real, names = real / part, [*names, part]
+        return "\\".join(names) if names[1:] != [""] else "C:\\"
 
     def _parent_exists(self, path: str) -> bool:
         found = self._lookup(split(normalize(path))[0])
@@ -248,6 +279,8 @@ class FileSystem:
                 raise LabOSError(ACCESS_DENIED, path)
             self._unlocked(path)
             self._writable(path)
+            if self._full(normalize(path)):
+                raise LabOSError(DISK_FULL, path)
             real.write_bytes(data)
         self._watcher(normalize(path), data, by)
 
@@ -287,7 +320,10 @@ class FileSystem:
             if real.is_dir():
                 for folder, _unused, names in os.walk(real):
                     for name in names:
-                        self._unlocked(join(self.windows_path(Path(folder)), name))
+                        inside = join(self.windows_path(Path(folder)), name)
+                        self._unlocked(inside)
+                        if self._held(inside):
+                            raise LabOSError(SHARING_VIOLATION, inside)
                 shutil.rmtree(real)
             else:
                 self._unlocked(path)
@@ -326,6 +362,38 @@ class FileSystem:
                 self._acls[normalize(target).lower()] = kept
         if new.is_file():
             self._watcher(normalize(target), new.read_bytes(), "move")
+
+    def replace(self, path: str, target: str, backup: str = "") -> None:
+        """ReplaceFile: puts a file in the place of another one, which is moved to ``backup`` or removed. It can
+        fail half way, as its documentation says: 1176 and 1177 leave no file at the target where there is no
+        backup, 1177 none where there is one (it has the backup's name then).
+        """
+        with self._lock:
+            real, there = self.real_path(path), self.real_path(target)
+            for one in (path, target):
+                self._unlocked(one)
+                self._writable(one)
+            fault = self._replacing()
+            if fault is not None:
+                code, _colon, how = fault.partition(":")
+                if int(code) == UNABLE_TO_MOVE_REPLACEMENT_2:
+                    there.rename(
+                        self._target(backup) if backup else there.with_name(there.name + "~RF1a2b.TMP")
+                    )
+                elif int(code) == UNABLE_TO_MOVE_REPLACEMENT and (how == "lost" or not backup):
+                    there.unlink()
+                raise LabOSError(int(code), target)
+            if backup:
+                # There is no moment without the file.
+                os.link(there, self._target(backup))
+                kept = self._acls.get(normalize(target).lower())
+                if kept:
+                    self._acls[normalize(backup).lower()] = kept
+            real.replace(there)
+            mode = self.real_path(backup).stat().st_mode if backup else there.stat().st_mode
+            there.chmod(mode)
+            self._forget_access(path)
+        self._watcher(normalize(target), there.read_bytes(), "move")
 
     def copy(self, path: str, target: str, *, replace: bool = False, by: str = "copy") -> None:
         """Copies a file with its times of change; an existing target is error 80 without ``replace``."""

@@ -95,7 +95,14 @@ class Host:
             )
         )
         self.credentials = Credentials(lambda: self.faults.take("credentials_missing") is not None)
-        self.files = FileSystem(folder / "C", self._locked, self._file_written, self._open)
+        self.files = FileSystem(
+            folder / "C",
+            self._locked,
+            self._file_written,
+            self._open,
+            lambda path: self.faults.active("disk_full") and self.faults.of_path("disk_full", path),
+            lambda: self.faults.take("replace_error"),
+        )
         self.events: list[dict[str, Any]] = []
         self.boots = 1
         self._install_windows()
@@ -110,6 +117,10 @@ class Host:
 
     def _locked(self, path: str) -> bool:
         return self.faults.active("file_locked") and self.faults.take("file_locked", path) is not None
+
+    def is_locked(self, path: str) -> bool:
+        """Whether another process holds the file of a path for itself."""
+        return self._locked(path)
 
     def _open(self, path: str) -> bool:
         return self.faults.active("file_open") and self.faults.take("file_open", path) is not None

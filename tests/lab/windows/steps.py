@@ -17,6 +17,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from . import client, errors
@@ -32,6 +33,8 @@ _MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Wa
 _CRYPTOGRAPHIC = "System.Security.Cryptography.CryptographicException"
 _NO_CERTIFICATE = -2146885623
 """CRYPT_E_NO_MATCH: the bytes are no certificate"""
+_PASSING = (errors.SHARING_VIOLATION, 33, errors.UNABLE_TO_REMOVE_REPLACED)
+"""Win32 errors that the script meets with patience: it tries up to five times."""
 NO_PROGRAM = (193, 216)
 """Win32 errors of a file that no Windows, or none of this kind, can run"""
 
@@ -81,15 +84,28 @@ def io_failure(error: LabOSError) -> StepFailed:
     )
 
 
-def _takes_secret(step: Mapping[str, Any]) -> bool:
-    return any(
-        one.get("secret_environment") or one.get("secret_stdin") for one in (step, *(step.get("runs") or ()))
-    )
+class Guard:
+    """Whether the steps of a call may have secrets: of its guards, the first one that could be started says."""
 
+    def __init__(self) -> None:
+        self._asked = self._started = self._passed = False
 
-def _passes(guard: str, result: Answer) -> bool:
-    printed = base64.b64decode(str(result.get("stdout") or "")).decode("latin-1")
-    return result.get("exit_code") == 0 and not result.get("timed_out") and bool(re.search(guard, printed))
+    def keeps(self, step: Mapping[str, Any]) -> bool:
+        """Whether the step has to be left out."""
+        if step.get("guard"):
+            self._asked = True
+            return self._started
+        takes = any(
+            one.get("secret_environment") or one.get("secret_stdin")
+            for one in (step, *(step.get("runs") or ()))
+        )
+        return self._asked and not self._passed and takes
+
+    def ran(self, step: Mapping[str, Any], result: Answer) -> None:
+        if step.get("guard"):
+            printed = base64.b64decode(str(result.get("stdout") or "")).decode("latin-1")
+            well = result.get("exit_code") == 0 and not result.get("timed_out")
+            self._started, self._passed = True, well and bool(re.search(str(step["guard"]), printed))
 
 
 class StepRunner:
@@ -129,36 +145,15 @@ class StepRunner:
             "program": self._program,
             "service": self._service,
             "connect": self._connect,
+            "journal": self._journal,
+            "journaled": self._journaled,
         }
         """What does each step kind."""
 
     def answer(self, steps: Sequence[Mapping[str, Any]]) -> str:
         """The JSON text that the script gives for ``steps``."""
-        results: list[Answer] = []
-        ok = True
-        guards, started, passed = 0, False, False
-        for step in steps:
-            guard = str(step.get("guard") or "")
-            unproven = started if guard else guards and not passed and _takes_secret(step)
-            if unproven or (step.get("only_if_previous_ok") and not ok):
-                ok = ok and not unproven
-                results.append({"skipped": True})
-                continue
-            guards += bool(guard)
-            try:
-                result = self._step(step)
-                if guard:
-                    started, passed = True, _passes(guard, result)
-                ok = not (
-                    result.get("timed_out")
-                    or result.get("exit_code")
-                    or result.get("failed")
-                    or result.get("error")
-                )
-            except StepFailed as failure:
-                result = _failure(failure)
-                ok = False
-            results.append(result)
+        self._guard = Guard()
+        results = self._all(steps)
         code_page = self._host.registry.get(r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage", "OEMCP")
         return json.dumps(
             {
@@ -168,6 +163,27 @@ class StepRunner:
                 "oem_code_page": code_page.data if code_page else None,
             }
         )
+
+    def _all(self, steps: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        results: list[Answer] = []
+        ok = True
+        for step in steps:
+            unproven = self._guard.keeps(step)
+            if unproven or (step.get("only_if_previous_ok") and not ok):
+                ok = ok and not unproven
+                results.append({"skipped": True})
+                continue
+            try:
+                result = self._step(step)
+                self._guard.ran(step, result)
+                ok = not any(
+                    result.get(name) for name in ("timed_out", "exit_code", "failed", "changed", "error")
+                )
+            except StepFailed as failure:
+                result = _failure(failure)
+                ok = False
+            results.append(result)
+        return results
 
     def _step(self, step: Mapping[str, Any]) -> Answer:
         do = self.ops.get(str(step.get("op")))
@@ -289,7 +305,8 @@ class StepRunner:
                 file["digest"] = self._digest({"path": join(str(step["path"]), file["name"])})
             except LabOSError as error:
                 file["digest"] = _failure(io_failure(error))
-        return {"exists": found["exists"], "files": files, "failed": outcome["failed"]}
+        answer = {"exists": found["exists"], "files": files, "failed": outcome["failed"]}
+        return {**answer, **self._long(str(step["path"]))}
 
     def _version(self, step: Mapping[str, Any]) -> Answer:
         file = self._newest(str(step["path"]))
@@ -388,53 +405,133 @@ class StepRunner:
         ]
         return {"exists": found["exists"], "files": files}
 
+    def _patiently(self, do: Callable[[], Any]) -> Any:
+        """What another process holds for a moment is tried again (nobody waits here)."""
+        for left in (4, 3, 2, 1, 0):
+            try:
+                return do()
+            except LabOSError as error:
+                if error.code not in _PASSING or not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _name_beside(self, path: str) -> str:
+        folder, _backslash, name = path.rpartition("\\")
+        for number in range(200):
+            digits = hashlib.md5(f"{path}{time.time_ns()}{number}".encode()).hexdigest()
+            made = f"{folder}\\{digits[: min(12, len(name))]}"
+            if not self._files.exists(made):
+                return made
+        raise StepFailed(f"no name is free beside {path}")
+
     def _write(self, step: Mapping[str, Any]) -> Answer:
         path = self._path(step)
-        folder, _backslash, name = path.rpartition("\\")
-        temporary = (
-            f"{folder}\\{hashlib.md5(f'{path}{time.time_ns()}'.encode()).hexdigest()[: min(12, len(name))]}"
-        )
+        temporary = self._name_beside(path)
         try:
             data = base64.b64decode(str(step.get("base64") or ""), validate=True)
         except binascii.Error:
             raise StepFailed(
                 "The input is not a valid Base-64 string.", "System.FormatException", -2146233033
             ) from None
+        result: Answer = {}
         try:
             self._files.write(temporary, data, by="run_steps")
-            self._files.move(temporary, path, replace=True)
+            result = self._move({"path": temporary, "target": path})
         finally:
-            if self._files.is_file(temporary):
+            if result.get("kept") != temporary and self._files.is_file(temporary):
                 self._files.remove(temporary)
-        return {}
+        return result
 
     def _append(self, step: Mapping[str, Any]) -> Answer:
         path, data = self._path(step), base64.b64decode(str(step.get("base64") or ""))
-        old = self._files.read(path) if self._files.is_file(path) else b""
-        self._files.write(
-            path, old + (b"\n" if old and not old.endswith(b"\n") else b"") + data, by="run_steps"
-        )
+        old = self._patiently(lambda: self._files.read(path)) if self._files.is_file(path) else b""
+        if step.get("once") and data in old[-4_000_000:]:
+            return {}
+        whole = old + (b"\n" if old and not old.endswith(b"\n") else b"") + data
+        self._patiently(lambda: self._files.write(path, whole, by="run_steps"))
         return {}
+
+    def _sha256(self, path: str) -> str:
+        data: bytes = self._patiently(lambda: self._files.read(path))
+        return hashlib.sha256(data).hexdigest()
 
     def _copy(self, step: Mapping[str, Any]) -> Answer:
-        self._files.copy(self._path(step), self._path(step, "target"), by="run_steps")
-        self._files.set_read_only(self._path(step, "target"), False)
-        return {}
+        path, target, wanted = self._path(step), self._path(step, "target"), step.get("if_sha256")
+        self._patiently(lambda: self._files.copy(path, target, by="run_steps"))
+        self._files.set_read_only(target, False)
+        if not wanted:
+            return {}
+        copied = self._sha256(target)
+        if copied == wanted:
+            return {"sha256": copied}
+        self._files.remove(target)
+        return {"changed": True, "sha256": copied}
 
     def _move(self, step: Mapping[str, Any]) -> Answer:
-        path, target = self._path(step), self._path(step, "target")
-        replace = self._files.is_file(target)
+        path, target, wanted = self._path(step), self._path(step, "target"), step.get("if_sha256")
         # File.Move looks first whether there is a file at all; ReplaceFile says which part of the path is missing.
-        if not replace and not self._files.is_file(path):
+        if not self._files.is_file(target) and not self._files.is_file(path):
             raise LabOSError(errors.FILE_NOT_FOUND, path)
-        self._files.move(path, target, replace=replace)
-        return {}
+        new = self._sha256(path)
+        if step.get("sha256") and new != step["sha256"]:
+            raise StepFailed(f"{path} is not the file that is meant: something else wrote it")
+        if not self._files.is_file(target):
+            if wanted:
+                return {"changed": True, "sha256": ""}
+            self._patiently(lambda: self._files.move(path, target))
+            return {"sha256": self._sha256(target)}
+        if wanted and (there := self._sha256(target)) != wanted:
+            return {"changed": True, "sha256": there}
+        backup = self._path(step, "backup") if step.get("backup") else self._name_beside(target)
+        failure = self._replace(path, target, backup)
+        if failure:
+            return failure
+        if not self._files.is_file(backup):
+            return {"sha256": self._sha256(target)}
+        return self._after_replacing(path, target, backup, new, str(wanted or ""))
+
+    def _replace(self, path: str, target: str, backup: str) -> Answer:
+        """ReplaceFile; where it fails half way, what was there is put back. {} when it is done."""
+        try:
+            self._patiently(lambda: self._files.replace(path, target, backup))
+            return {}
+        except LabOSError as error:
+            failure = _failure(io_failure(error))
+        if self._files.is_file(target):
+            return failure
+        source = backup if self._files.is_file(backup) else path
+        try:
+            self._patiently(lambda: self._files.move(source, target))
+        except LabOSError:
+            return {**failure, "kept": source}
+        return failure if source == backup else {}
+
+    def _after_replacing(self, path: str, target: str, backup: str, new: str, wanted: str) -> Answer:
+        failure: Answer = {}
+        now = ""
+        try:
+            now = self._sha256(target)
+            if wanted and (there := self._sha256(backup)) != wanted:
+                failure = self._replace(backup, target, path)
+                if not failure:
+                    return {"changed": True, "sha256": there}
+        except LabOSError as error:
+            failure = _failure(io_failure(error))
+        if failure:
+            return {"kept": backup, **failure}
+        if now != new:
+            return {"changed": True, "sha256": now, "kept": backup}
+        try:
+            self._patiently(lambda: self._files.remove(backup))
+        except LabOSError as error:
+            return {"sha256": now, "kept": backup, "why": io_failure(error).message}
+        return {"sha256": now}
 
     def _remove(self, step: Mapping[str, Any]) -> Answer:
         path = self._path(step)
         existed = self._files.is_file(path)
         if existed:
-            self._files.remove(path)
+            self._patiently(lambda: self._files.remove(path))
         elif self._files.is_dir(path):
             raise LabOSError(errors.ACCESS_DENIED, path)
         elif not self._files.is_dir(path.rpartition("\\")[0] + "\\"):
@@ -469,8 +566,76 @@ class StepRunner:
         path = self._path(step)
         if not self._files.is_file(path):
             return {"exists": False}
-        data = self._files.read(path)
-        return {"exists": True, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        data: bytes = self._patiently(lambda: self._files.read(path))
+        answer: Answer = {"exists": True, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        return {**answer, **self._long(str(step["path"]))}
+
+    def _long(self, path: str) -> Answer:
+        """The whole path behind one with a short name."""
+        return {"full": self._files.long_path(path)} if "~" in path else {}
+
+    # Folders with a journal
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _journal(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        if not self._files.is_dir(path):
+            return {"exists": False}
+        held = self._files.is_file(join(path, "lock")) and self._host.is_locked(join(path, "lock"))
+        journal = join(path, "journal")
+        if not self._files.is_file(journal):
+            return {"exists": True, "held": held}
+        age = int(time.time() - self._files.stat(journal).modified.timestamp())
+        content = _base64(self._patiently(lambda: self._files.read(journal)))
+        return {"exists": True, "held": held, "base64": content, "age": age}
+
+    def _journaled(self, step: Mapping[str, Any]) -> Answer:
+        folders = [
+            {**one, "path": normalize(str(one["path"])), "named": one["path"]} for one in step["folders"]
+        ]
+        answer: Answer = {}
+        locked: list[str] = []
+        try:
+            for one in folders:
+                lock, journal = join(one["path"], "lock"), join(one["path"], "journal")
+                self._files.makedirs(one["path"])
+                try:
+                    self._patiently(partial(self._files.write, lock, b""))
+                except LabOSError as error:
+                    if error.code != errors.SHARING_VIOLATION:
+                        raise
+                    return {"taken": False, "folder": one["named"], "held": True, "failed": True}
+                locked.append(one["path"])
+                written = self._files.is_file(journal) and self._files.stat(journal).size
+                there = self._sha256(journal) if written else ""
+                if there != (one.get("expected") or ""):
+                    return {"taken": False, "folder": one["named"], "failed": True}
+            for one in folders:
+                self._append({"path": join(one["path"], "journal"), "base64": one["base64"]})
+                if one.get("work"):
+                    self._files.makedirs(str(one["work"]))
+            answer = {"taken": True, "results": self._all(step["steps"]), "cleared": False}
+            self._clear([str(one["path"]) for one in folders], step, answer)
+            return answer
+        finally:
+            for path in locked:
+                if answer.get("cleared") or not self._files.is_file(join(path, "journal")):
+                    self._files.remove_tree(path)
+
+    def _clear(self, folders: Sequence[str], step: Mapping[str, Any], answer: Answer) -> None:
+        if step.get("clear") and not any(one.get("error") for one in answer["results"]):
+            try:
+                for path in folders:
+                    for inside in self._files.folders(path):
+                        self._patiently(partial(self._files.remove_tree, join(path, inside)))
+                    self._patiently(partial(self._files.remove, join(path, "journal")))
+                answer["cleared"] = True
+                return
+            except LabOSError as error:
+                answer["left"] = io_failure(error).message
+        for path in folders:
+            if step.get("closing") and self._files.is_file(join(path, "journal")):
+                self._append({"path": join(path, "journal"), "base64": step.get("closing")})
 
     def _access(self, step: Mapping[str, Any]) -> Answer:
         found = self._list(step)

@@ -446,3 +446,134 @@ def folder_with_a_variable_in_its_path(place: Place) -> Play:
     assert isinstance(large, steps.Failure)
     assert empty.exists
     assert empty.files == {}
+
+
+@case()
+def move_only_over_the_file_that_was_looked_at(place: Place) -> Play:
+    folder = place.folder / "looked_at"
+    folder.mkdir()
+    target, other, source, second = (folder / name for name in ("a.bin", "none.bin", "new.bin", "second.bin"))
+    for path, data in ((target, b"old"), (source, b"new"), (second, b"two")):
+        path.write_bytes(data)
+    seen = digest(b"old")
+    refused, missing, moved, backed, skipped, there = yield ask(
+        steps.MoveFile(str(source), str(target), if_sha256=digest(b"else")),
+        steps.MoveFile(str(source), str(other), if_sha256=seen),
+        steps.MoveFile(str(source), str(target), if_sha256=seen),
+        steps.MoveFile(str(second), str(target), backup=str(folder / "backup"), if_sha256=seen),
+        steps.AppendFile(str(folder / "log"), b"no\n", only_if_previous_ok=True),
+        steps.ReadFile(str(target)),
+    )
+    assert (refused.changed, refused.sha256) == (True, seen)
+    assert (missing.changed, missing.sha256) == (True, "")
+    assert (moved.changed, moved.sha256, moved.kept) == (False, digest(b"new"), "")
+    assert (backed.changed, backed.sha256) == (True, digest(b"new"))
+    assert isinstance(skipped, steps.Skipped), "what follows a file that has changed is left out"
+    assert there.content == b"new"
+    assert sorted(path.name for path in folder.iterdir()) == ["a.bin", "second.bin"]
+
+
+@case()
+def copy_only_of_the_file_that_was_looked_at(place: Place) -> Play:
+    path, copy = place.folder / "a.bin", place.folder / "copy.bin"
+    path.write_bytes(b"new")
+    refused, well = yield ask(
+        steps.CopyFile(str(path), str(copy), if_sha256=digest(b"old")),
+        steps.CopyFile(str(path), str(copy), if_sha256=digest(b"new")),
+    )
+    assert (refused.changed, refused.sha256) == (True, digest(b"new"))
+    assert (well.changed, well.sha256) == (False, digest(b"new"))
+    assert copy.read_bytes() == b"new"
+
+
+@case()
+def append_once(place: Place) -> Play:
+    path = place.folder / "once.jsonl"
+    path.write_bytes(b"first\n\xff second\ntorn")
+    yield ask(
+        steps.AppendFile(str(path), b"\xff second\n", once=True),
+        steps.AppendFile(str(path), b"torn\n", once=True),
+        steps.AppendFile(str(path), b"third\n", once=True),
+        steps.AppendFile(str(path), b"third\n", once=True),
+    )
+    assert path.read_bytes() == b"first\n\xff second\ntorn\ntorn\nthird\n"
+
+
+@case()
+def steps_under_a_journal(place: Place) -> Play:
+    """Taken by who saw it last; kept while a step fails; gone when all is well."""
+    ours, file = place.folder / ".ours", place.folder / "a.bin"
+    file.write_bytes(b"1")
+    path, copy = str(ours), str(ours / "w1" / "a.bin")
+    none, first, seen, second, refused, kept, after = yield ask(
+        steps.ReadJournal(path),
+        steps.Journaled(
+            (steps.JournalLine(path, "", b"one\n", str(ours / "w1")),),
+            (steps.CopyFile(str(file), copy), python("exit", "3")),
+        ),
+        steps.ReadJournal(path),
+        steps.Journaled((steps.JournalLine(path, digest(b"one\n"), b"two\n"),), (steps.Digest(copy),)),
+        steps.Journaled(
+            (steps.JournalLine(path, digest(b"one\n"), b"three\n"),), (steps.RemoveFile(str(file)),), True
+        ),
+        steps.Journaled(
+            (steps.JournalLine(path, digest(b"one\ntwo\n"), b"three\n"),),
+            (steps.CopyFile(str(file), copy),),
+            clear=True,
+            closing=b"ended\n",
+        ),
+        steps.ReadJournal(path),
+    )
+    assert not none.exists
+    assert (first.taken, first.results[1].exit_code) == (True, 3)
+    assert (seen.exists, seen.content, seen.held) == (True, b"one\n", False)
+    assert 0 <= seen.age < 100
+    assert second.results[0].sha256 == digest(b"1")
+    assert (refused.taken, refused.folder, refused.held) == (False, path, False)
+    assert file.exists(), "nothing is done under a journal that is another one"
+    assert isinstance(kept.results[0], steps.Failure)
+    assert (kept.cleared, after.content) == (False, b"one\ntwo\nthree\nended\n")
+    assert (ours / "w1" / "a.bin").exists()
+    cleared, gone, empty = yield ask(
+        steps.Journaled((steps.JournalLine(path, digest(after.content), b"four\n"),), (), clear=True),
+        steps.ReadJournal(path),
+        steps.Journaled((steps.JournalLine(path, "", b"one\n"),), (steps.Digest(str(file)),), clear=True),
+    )
+    assert (cleared.taken, cleared.cleared, gone.exists) == (True, True, False)
+    assert empty.cleared
+    assert [one.name for one in place.folder.iterdir()] == ["a.bin"]
+
+
+@case()
+def journals_of_several_folders_are_taken_together_or_not_at_all(place: Place) -> Play:
+    one, two = place.folder / "one", place.folder / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    (two / ".ours").mkdir()
+    (two / ".ours" / "journal").write_bytes(b"somebody\n")
+    lines = tuple(
+        steps.JournalLine(str(folder / ".ours"), "", b"mine\n", str(folder / ".ours" / "w"))
+        for folder in (one, two)
+    )
+    (refused,) = yield ask(steps.Journaled(lines, (steps.WriteFile(str(one / "x"), b"x"),)))
+    assert (refused.taken, refused.folder) == (False, str(two / ".ours"))
+    assert list(one.iterdir()) == []
+    assert (two / ".ours" / "journal").read_bytes() == b"somebody\n"
+
+
+@case("Linux")
+def journal_that_a_call_holds(place: Place) -> Play:
+    ours = place.folder / ".ours"
+    ours.mkdir()
+    (ours / "journal").write_bytes(b"somebody\n")
+    (ours / "lock").write_bytes(b"")
+    with place.held(ours / "lock", False):
+        seen, refused = yield ask(
+            steps.ReadJournal(str(ours)),
+            steps.Journaled(
+                (steps.JournalLine(str(ours), digest(b"somebody\n"), b"mine\n"),), (), clear=True
+            ),
+        )
+    assert (seen.held, seen.content) == (True, b"somebody\n")
+    assert (refused.taken, refused.held) == (False, True)
+    assert (ours / "journal").read_bytes() == b"somebody\n"

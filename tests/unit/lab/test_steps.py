@@ -18,6 +18,7 @@ import pytest
 
 from lab.tools import TOOLS
 from lab.windows.access import READ, Ace
+from lab.windows.errors import LabOSError
 from lab.windows.host import Host
 from lab.windows.process import Process
 from lab.windows.services import Service
@@ -279,7 +280,8 @@ def test_files(host: Host) -> None:
         {"op": "remove", "path": r"C:\Work\b"},
         {"op": "list", "path": r"C:\Work"},
     )
-    assert (write, copy, move, removed) == ({}, {}, {}, {"existed": True})
+    abc = hashlib.sha256(b"abc").hexdigest()
+    assert (write, copy, move, removed) == ({"sha256": abc}, {}, {"sha256": abc}, {"existed": True})
     assert read == {"exists": True, "base64": "YWJj"}
     assert digest == {
         "exists": True,
@@ -387,3 +389,131 @@ def test_a_file_that_another_process_writes_can_be_read_and_nothing_else(host: H
     ]
     assert [result["error_code"] & 0xFFFF for result in ask(host, *writing)] == [32] * 4
     assert host.files.read(path) == b"line\n"
+
+
+# What ReplaceFile does half
+# ----------------------------------------------------------------------------------------------------
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("fault", "count", "there", "names"),
+    [
+        ("replace_error:1175", 4, b"new", ["a", "tool.exe"]),
+        ("replace_error:1175", None, b"old", ["a", "n", "tool.exe"]),
+        ("replace_error:1176", None, b"old", ["a", "n", "tool.exe"]),
+        ("replace_error:1176:lost", None, b"new", ["a", "tool.exe"]),
+        ("replace_error:1177", None, b"old", ["a", "n", "tool.exe"]),
+        (r"file_open:C:\Work\a", 3, b"new", ["a", "tool.exe"]),
+        (r"file_locked:C:\Work\a", 3, b"new", ["a", "tool.exe"]),
+    ],
+)
+def test_no_failure_of_replacefile_loses_the_file(
+    host: Host, fault: str, count: int | None, there: bytes, names: list[str]
+) -> None:
+    host.files.write(r"C:\Work\a", b"old")
+    host.files.write(r"C:\Work\n", b"new")
+    host.faults.set(fault, count)
+    (result,) = ask(
+        host, {"op": "move", "path": r"C:\Work\n", "target": r"C:\Work\a", "if_sha256": sha(b"old")}
+    )
+    host.faults.clear()
+    assert host.files.read(r"C:\Work\a") == there
+    assert host.files.list(r"C:\Work") == names
+    assert ("error" in result) == (there == b"old")
+
+
+@pytest.mark.parametrize("code", [1176, 1177])
+def test_replacefile_without_a_backup_name_loses_the_file(host: Host, code: int) -> None:
+    """As its documentation says: what the script does is what keeps the file."""
+    host.files.write(r"C:\Work\a", b"old")
+    host.files.write(r"C:\Work\n", b"new")
+    host.faults.set(f"replace_error:{code}")
+    with pytest.raises(LabOSError):
+        host.files.replace(r"C:\Work\n", r"C:\Work\a")
+    assert not host.files.exists(r"C:\Work\a")
+    assert host.files.exists(r"C:\Work\a~RF1a2b.TMP") == (code == 1177)
+
+
+def test_a_backup_that_cannot_be_removed_and_a_full_disk(host: Host) -> None:
+    host.files.write(r"C:\Work\a", b"old")
+    host.files.write(r"C:\Work\n", b"new")
+    backup = r"C:\Work\backup"
+    host.faults.set(f"file_open:{backup}")
+    (moved,) = ask(host, {"op": "move", "path": r"C:\Work\n", "target": r"C:\Work\a", "backup": backup})
+    assert (moved["sha256"], moved["kept"]) == (sha(b"new"), backup)
+    assert "being used by another process" in moved["why"]
+    host.faults.set(r"disk_full:C:\Work\copy")
+    full, elsewhere = ask(
+        host,
+        {"op": "copy", "path": r"C:\Work\a", "target": r"C:\Work\copy"},
+        {"op": "copy", "path": r"C:\Work\a", "target": r"C:\Work\other"},
+    )
+    assert (full["error_code"] & 0xFFFF, elsewhere) == (112, {})
+
+
+def test_a_lock_that_comes_late(host: Host) -> None:
+    host.files.write(r"C:\Work\a", b"x")
+    host.faults.set(r"file_locked:C:\Work\a", 5, after=1)
+    read = {"op": "digest", "path": r"C:\Work\a"}
+    results = ask(host, read, read, read)
+    assert ["error" in result for result in results] == [False, True, False]
+
+
+def test_short_names(host: Host) -> None:
+    host.files.makedirs(r"C:\Work\Long Folder Name")
+    host.files.write(r"C:\Work\Long Folder Name\application.exe", b"x")
+    digest, plain = ask(
+        host,
+        {"op": "digest", "path": r"C:\Work\LONGFO~1\APPLIC~1.EXE"},
+        {"op": "digest", "path": r"C:\Work\Long Folder Name\application.exe"},
+    )
+    assert digest.pop("full") == r"C:\Work\Long Folder Name\application.exe"
+    assert digest == plain
+
+
+def journaled(path: str, expected: str, line: bytes, *steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    folder = {
+        "path": path,
+        "expected": expected,
+        "base64": base64.b64encode(line).decode(),
+        "work": path + r"\w",
+    }
+    return {"op": "journaled", "folders": [folder], "steps": list(steps), **fields}
+
+
+def test_steps_under_a_journal(host: Host) -> None:
+    """The case of the same name of tests/support/step_cases/files.py, with the lab's locks."""
+    ours = r"C:\Work\.ours"
+    host.files.write(r"C:\Work\a", b"1")
+    copy = {"op": "copy", "path": r"C:\Work\a", "target": ours + r"\w\a"}
+    look = {"op": "journal", "path": ours}
+    none, taken, seen, refused, failed, after = ask(
+        host,
+        look,
+        journaled(ours, "", b"one\n", copy),
+        look,
+        journaled(ours, "", b"two\n", copy),
+        journaled(ours, sha(b"one\n"), b"two\n", copy, clear=True, closing="ZW5kZWQK"),
+        look,
+    )
+    assert none == {"exists": False}
+    assert taken == {"taken": True, "results": [{}], "cleared": False}
+    assert (seen["held"], base64.b64decode(seen["base64"])) == (False, b"one\n")
+    assert refused == {"taken": False, "folder": ours, "failed": True}
+    assert failed["results"][0]["error_code"] & 0xFFFF == 80
+    assert base64.b64decode(after["base64"]) == b"one\ntwo\nended\n"
+    host.faults.set(f"file_locked:{ours}\\lock")
+    seen, held = ask(host, look, journaled(ours, sha(b"one\ntwo\nended\n"), b"x\n", clear=True))
+    assert (seen["held"], held["taken"], held["held"]) == (True, False, True)
+    host.faults.clear()
+    host.faults.set(f"file_open:{ours}\\w\\a")
+    (left,) = ask(host, journaled(ours, sha(b"one\ntwo\nended\n"), b"x\n", clear=True, closing="ZW5kZWQK"))
+    assert (left["cleared"], "being used" in left["left"]) == (False, True)
+    host.faults.clear()
+    (cleared,) = ask(host, journaled(ours, sha(b"one\ntwo\nended\nx\nended\n"), b"y\n", clear=True))
+    assert cleared["cleared"]
+    assert host.files.folders(r"C:\Work") == []

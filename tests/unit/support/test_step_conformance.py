@@ -241,7 +241,13 @@ LAB: Mapping[str, tuple[str, ...]] = {
     "its processes are in no list of the system (its record has their environments: tests/unit/lab/test_steps.py)": PROCESSES,
     "its drive has no links": LINKS,
 }
+JOURNALS = (
+    "steps_under_a_journal",
+    "journals_of_several_folders_are_taken_together_or_not_at_all",
+    "journal_that_a_call_holds",
+)
 LOCAL: Mapping[str, tuple[str, ...]] = {
+    "a key look-up works in nobody's folder": JOURNALS,
     "a key look-up of its own is the try of the login": GUARDS,
     "a key look-up lists, digests, appends, copies and moves nothing": (
         "digest_of_a_file",
@@ -255,6 +261,9 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "written_and_moved_in_one_stroke",
         "failure_says_what_and_by_which_number",
         "refusal_says_by_which_number",
+        "move_only_over_the_file_that_was_looked_at",
+        "copy_only_of_the_file_that_was_looked_at",
+        "append_once",
         *APPEND,
     ),
     "a key look-up has a folder of its own": (
@@ -302,6 +311,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
     ),
 }
 FAKE: Mapping[str, tuple[str, ...]] = {
+    "its locks and its folders are words": ("steps_under_a_journal", "journal_that_a_call_holds"),
     "its programs are functions: they take no time": (
         "tool_that_does_not_read_its_input",
         "time_limits_are_seconds_of_each_run",
@@ -331,7 +341,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "folder_with_a_variable_in_its_path",
         "newest_version_folder",
     ),
-    "a step that it does not know ends the test": ("unknown_step_fails_alone", *APPEND, *EACH),
+    "a step that it does not know ends the test": ("unknown_step_fails_alone", "append_once", *APPEND, *EACH),
     "its files have no access lists": ("scratch_folder_is_for_nobody_else",),
     "its network is a list of addresses": (
         "connections",

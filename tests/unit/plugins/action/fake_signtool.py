@@ -160,6 +160,9 @@ class SignToolHost(FakeHost):
     def _move(self, step: Raw) -> Raw:
         return self._in_use() if step["target"].lower() in self.locked else super()._move(step)
 
+    def stuck(self) -> set[str]:
+        return self.held
+
     def _remove(self, step: Raw) -> Raw:
         return self._in_use() if step["path"].lower() in self.held else super()._remove(step)
 
@@ -176,6 +179,8 @@ class SignToolHost(FakeHost):
         if step["path"].lower() in self.held:
             return self._in_use()
         content = self._file(step["path"]) or b""
+        if step.get("once") and base64.b64decode(step["base64"]) in content:
+            return {}
         if content and not content.endswith(b"\n"):
             content += b"\n"
         self._put(step["path"], content + base64.b64decode(step["base64"]))

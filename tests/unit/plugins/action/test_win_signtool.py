@@ -7,6 +7,7 @@ that goes wrong.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sys
 from datetime import datetime, timedelta, timezone
@@ -134,7 +135,7 @@ def run(host: SignToolHost, check_mode: bool = False, **options: Any) -> Raw:
 
 
 def no_copies(host: SignToolHost) -> bool:
-    return not [name for name in host.files if "codesign-" in name]
+    return not [name for name in host.files if ".codesign" in name]
 
 
 def signatures(host: SignToolHost, path: str = APP) -> list[dict[str, Any]]:
@@ -172,14 +173,15 @@ def test_signs_with_a_timestamp_in_three_calls_and_changes_nothing_again(host: S
     assert host.files == after
 
 
-def test_pattern_is_expanded_on_the_host_and_leaves_working_copies_of_a_dead_run_alone(
+def test_pattern_is_expanded_on_the_host_and_a_name_like_ours_is_a_file_of_the_user(
     host: SignToolHost,
 ) -> None:
-    host.files[r"C:\build\codesign-0123abcd.exe"] = b"MZ half"
+    own = [r"C:\build\codesign-20261127.exe", r"C:\build\codesign-deadbeef.exe"]
+    host.files.update(dict.fromkeys(own, b"MZ own"))
     result = run(host, files=[r"C:\build\*.exe", APP])
-    assert sorted(entry["path"] for entry in result["files"]) == [APP, TOOL]
-    assert result["changed"]
-    assert host.files[r"C:\build\codesign-0123abcd.exe"] == b"MZ half"
+    assert sorted(entry["path"] for entry in result["files"]) == [APP, *own, TOOL]
+    assert result["signed"] == 4
+    assert no_copies(host)
 
 
 def test_names_that_signtool_cannot_print_are_signed_under_a_short_name(host: SignToolHost) -> None:
@@ -216,7 +218,7 @@ def test_options_reach_signtool_before_the_file_names(host: SignToolHost) -> Non
     assert arguments.startswith(
         f"sign /v /debug /fd sha384 /sm /s My /sha1 {OWN} /tr {URL} /td sha256 /ac C:\\certs\\ca.cer /d "
     )
-    assert '/d "Example Program" /du http://www.example.com/ /ph codesign-' in arguments
+    assert '/d "Example Program" /du http://www.example.com/ /ph f1.exe' in arguments
 
 
 def test_credentials_reach_the_signing_process_only(host: SignToolHost) -> None:
@@ -291,10 +293,60 @@ def test_append_adds_one_signature_once(host: SignToolHost) -> None:
     assert [one["signer"] for one in signatures(host)] == [OTHER, OWN]
 
 
-def test_another_certificates_signature_is_replaced_without_append(host: SignToolHost) -> None:
-    host.files[APP] = signed(b"MZ app", OTHER, OTHER)
-    assert run(host)["files"][0]["state_before"] == "signed_by_others"
+def test_another_certificates_signature_is_left_unless_it_is_asked_for(host: SignToolHost) -> None:
+    vendor = host.files[APP] = signed(b"MZ app", OTHER)
+    result = run(host, files=[APP, TOOL])
+    entry = result["files"][0]
+    assert (entry["state_before"], entry["outcome"], entry["action"], entry["error"]) == (
+        "signed_by_others",
+        "left",
+        "leave",
+        None,
+    )
+    assert (result.get("failed", False), result["left"], result["unchanged"], result["signed"]) == (
+        False,
+        1,
+        0,
+        1,
+    )
+    (warning,) = result["warnings"]
+    assert warning == f"{APP}: signed by somebody else ({OTHER}), and left as it is (foreign: leave)"
+    assert host.files[APP] == vendor
+    host.calls.clear()
+    assert not run(host, files=[APP, TOOL])["changed"]
+    assert len(host.calls) == 1
+    failed = run(host, foreign="fail")
+    assert (failed["failed"], failed["link"]) == (True, "file")
+    assert "is signed by somebody else" in failed["msg"]
+    assert host.files[APP] == vendor
+    assert run(host, foreign="replace")["changed"]
     assert [one["signer"] for one in signatures(host)] == [OWN]
+    # The certificate that was renewed is ours.
+    host.files[APP] = signed(b"MZ app", OTHER)
+    assert run(host, former=[" ".join(OTHER[at : at + 2] for at in range(0, 40, 2)).lower()])["changed"]
+    assert [one["signer"] for one in signatures(host)] == [OWN]
+
+
+def test_two_answers_about_somebody_elses_signature_are_refused(host: SignToolHost) -> None:
+    assert "say two things" in run(host, append=True, foreign="replace")["msg"]
+    assert "former:" in run(host, former=["4711"])["msg"]
+    assert host.calls == []
+
+
+def test_a_pattern_passes_over_what_cannot_be_signed(host: SignToolHost) -> None:
+    host.files[r"C:\build\empty.dat"] = b""
+    result = run(host, files=[r"C:\build\*"])
+    assert result["failed_files"] == 2
+    result = run(host, files=[r"C:\build\*"], unsignable="skip")
+    assert not result.get("failed")
+    assert {entry["path"].rsplit("\\", 1)[1]: entry["outcome"] for entry in result["files"]} == {
+        "app.exe": "unchanged",
+        "tool.exe": "unchanged",
+        "notes.txt": "left",
+        "empty.dat": "left",
+    }
+    assert "warnings" not in result
+    assert run(host, files=[r"C:\build\notes.txt"], unsignable="skip")["failed"]
 
 
 def test_msi_never_gets_as(host: SignToolHost) -> None:
@@ -634,7 +686,24 @@ def test_file_that_gets_in_use_meanwhile_stays_as_it_was(host: SignToolHost) -> 
     result = run(host)
     assert result["failed"]
     assert "it is in use" in result["msg"]
+    assert r"The signed copy stays in C:\build\.codesign" in result["msg"]
     assert host.files[APP] == b"MZ app"
+    # The next run puts it in place: the key is not used again.
+    host.overrides.clear()
+    host.environments.clear()
+    signing = len([arguments for _program, arguments in host.runs() if arguments.startswith("sign ")])
+    again = run(host, ledger_path=LEDGER)
+    entry = again["files"][0]
+    assert (entry["outcome"], entry["action"], entry["state_before"], entry["state_after"]) == (
+        "changed",
+        "sign",
+        "unsigned",
+        "signed",
+    )
+    assert (again["changed"], again["signed"]) == (True, 1)
+    assert entry["sha256_before"] == hashlib.sha256(b"MZ app").hexdigest()
+    assert len([arguments for _program, arguments in host.runs() if arguments.startswith("sign ")]) == signing
+    assert "Its finished work is in place: app.exe." in again["warnings"][0]
     assert no_copies(host)
 
 
@@ -646,6 +715,20 @@ def test_file_that_is_read_only_stays_as_it_was(host: SignToolHost) -> None:
     assert "could not be replaced by its signed copy" in result["msg"]
     assert "Check that it is not read-only" in result["msg"]
     assert host.files[APP] == b"MZ app"
+    # Other files of the folder do not wait for it.
+    again = run(host, files=[APP, TOOL])
+    assert [entry["outcome"] for entry in again["files"]] == ["failed", "failed"]
+    assert "could not be ended (Access to the path" in again["msg"]
+    host.overrides["move"] = lambda step: (
+        failure("Access is denied.", -2147024891, "System.UnauthorizedAccessException")
+        if step["target"] == APP
+        else host._move(step)
+    )
+    again = run(host, files=[APP, TOOL])
+    assert [entry["outcome"] for entry in again["files"]] == ["failed", "changed"]
+    assert "could not be ended (Access is denied)" in again["msg"]
+    host.overrides.clear()
+    assert run(host, files=[APP, TOOL])["signed"] == 1
     assert no_copies(host)
 
 
@@ -657,10 +740,11 @@ def test_file_that_cannot_be_copied_fails_alone(host: SignToolHost) -> None:
     )
     result = run(host, files=[APP, TOOL], jobs=1)
     assert [entry["outcome"] for entry in result["files"]] == ["failed", "changed"]
-    assert "not enough space" in result["msg"]
+    assert "the disk of C:\\build is full" in result["msg"]
+    assert no_copies(host)
 
 
-def test_working_copies_are_removed_when_the_connection_breaks(host: SignToolHost) -> None:
+def test_what_was_begun_is_ended_when_the_connection_breaks(host: SignToolHost) -> None:
     calls = 0
     real = host.__call__
 
@@ -674,7 +758,7 @@ def test_working_copies_are_removed_when_the_connection_breaks(host: SignToolHos
 
     with pytest.raises(ConnectionError):
         run(Breaking())
-    assert calls == 4
+    assert calls == 5
     assert no_copies(host)
     assert host.files[APP] == b"MZ app"
 
@@ -778,7 +862,7 @@ def put_der(host: SignToolHost, der: bytes) -> str:
 def test_a_certificate_that_cannot_be_read(host: SignToolHost, fault: str) -> None:
     odd = put_der(host, unreadable(fault))
     assert run(host, subject="example code")["files"][0]["signer"] == OWN
-    asked, missed = run(host, thumbprint=odd), run(host, subject="Odd")
+    asked, missed = run(host, files=[TOOL], thumbprint=odd), run(host, files=[TOOL], subject="Odd")
     assert (asked["link"], missed["link"]) == ("certificate", "certificate")
     assert asked["msg"].startswith(f"The certificate {odd} in LocalMachine\\My cannot be read: ")
     assert f"not looked into was {odd}, which cannot be read" in missed["msg"]
@@ -867,7 +951,7 @@ def test_examples_run_and_return_what_is_documented(host: SignToolHost) -> None:
             arguments["thumbprint"] = OWN
         result = run_action(ActionModule, arguments, host)
         assert not result.get("failed"), result["msg"]
-        assert set(result) - ansible_own == set(documented) - {"link", "words"}
+        assert set(result) - ansible_own == set(documented) - {"link", "words", "login_tries"}
         for entry in result["files"]:
             assert set(entry) == set(documented["files"]["contains"])
         outcomes.append([entry["outcome"] for entry in result["files"]])
@@ -981,54 +1065,30 @@ def test_a_ledger_that_cannot_be_written_is_found_before_anything_is_signed(host
     assert host.files[LEDGER].count(b"\n") == 3
 
 
-def copy_of(path: str, host: SignToolHost) -> str:
-    return next(
-        step["target"]
-        for call in host.calls
-        for step in call
-        if step["op"] == "copy" and step["path"] == path
-    )
-
-
 def test_a_working_copy_that_another_process_holds_is_in_nobodys_way(host: SignToolHost) -> None:
-    run(host)
-    first = copy_of(APP, host)
-    host.files.update({APP: b"MZ app", first: b"MZ half"})
-    host.held.add(first.lower())
-    host.calls.clear()
+    def hold(step: Raw) -> None:
+        if step["op"] == "together" and step["runs"][0]["arguments"].startswith("sign "):
+            host.held.update(name.lower() for name in host.files if name.endswith("f1.exe"))
+
+    host.before_step = hold
+    result = run(host)
+    assert result["files"][0]["outcome"] == "changed"
+    (left,) = [name for name in host.files if name.endswith("f1.exe")] or [""]
+    assert left == "", "what is moved into its place is not left"
+    host.files[APP] = b"MZ app"
+    host.overrides["move"] = lambda step: failure("no", -2147024891)
+    result = run(host)
+    (left,) = [name for name in host.files if name.endswith("f1.exe")]
+    host.overrides.clear()
+    host.held.add(left.lower())
+    host.files[APP] = b"MZ another"
     result = run(host, files=[APP, TOOL])
     assert [entry["outcome"] for entry in result["files"]] == ["changed", "changed"]
-    (warning,) = result["warnings"]
-    assert first in warning
-    assert "could not be removed" in warning
-    assert [name for name in host.files if "codesign-" in name] == [first]
+    assert any("could not be removed" in text and left in text for text in result["warnings"])
+    assert any("app.exe, which was changed meanwhile" in text for text in result["warnings"])
     host.held.clear()
-    host.files[APP] = b"MZ app"
-    assert run(host)["files"][0]["outcome"] == "changed"
+    assert not run(host, files=[APP, TOOL])["changed"]
     assert no_copies(host)
-
-
-def test_working_copies_that_are_held_again_and_again_are_named(host: SignToolHost) -> None:
-    remove = host._remove
-    host.overrides["remove"] = lambda step: host._in_use() if step["path"] in host.files else remove(step)
-    copies = []
-    for _attempt in range(4):
-        host.calls.clear()
-        host.files[APP] = b"MZ app"
-        result = run(host)
-        copies += [
-            step["target"]
-            for call in host.calls
-            for step in call
-            if step["op"] == "copy" and step["target"] not in copies
-        ]
-        host.files.update(dict.fromkeys(copies, b"MZ half"))
-        if result.get("failed"):
-            break
-    assert result["failed"]
-    assert "a working copy of an earlier run, cannot be removed" in result["msg"]
-    assert host.files[APP] == b"MZ app"
-    assert len(copies) == 3
 
 
 def test_one_file_under_several_spellings_is_one_file(host: SignToolHost) -> None:

@@ -259,10 +259,38 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
             {"exists": True, "files": [{"name": "a", "base64": "YQ=="}]},
             results.FolderContents(True, {"a": b"a"}),
         ),
-        (steps.WriteFile("f", b""), {}, results.Done()),
+        (steps.WriteFile("f", b""), {"sha256": "aa"}, results.Placed(sha256="aa")),
         (steps.AppendFile("f", b""), {}, results.Done()),
-        (steps.CopyFile("f", "g"), {}, results.Done()),
-        (steps.MoveFile("f", "g"), {}, results.Done()),
+        (steps.CopyFile("f", "g"), {}, results.Placed()),
+        (steps.MoveFile("f", "g"), {"changed": True}, results.Placed(changed=True)),
+        (
+            steps.MoveFile("f", "g"),
+            {"sha256": "aa", "kept": "b", "why": "in use"},
+            results.Placed(sha256="aa", kept="b", why="in use"),
+        ),
+        (
+            steps.MoveFile("f", "g"),
+            {"error": "error 1177", "error_code": 1177, "kept": "b"},
+            results.Failure("error 1177. The file's bytes lie in b now.", "", 1177, "b"),
+        ),
+        (steps.ReadJournal("f"), {"exists": False}, results.JournalResult(False)),
+        (
+            steps.ReadJournal("f"),
+            {"exists": True, "held": True, "base64": "YQ==", "age": 7},
+            results.JournalResult(True, b"a", True, 7),
+        ),
+        (
+            steps.Journaled((), (steps.Digest("f"), steps.RemoveFile("g"))),
+            {"taken": True, "results": [{"exists": False}, {"error": "denied"}], "left": "held"},
+            results.JournaledResult(
+                True, (results.DigestResult(False), results.Failure("denied")), left="held"
+            ),
+        ),
+        (
+            steps.Journaled((), (steps.Digest("f"),)),
+            {"taken": False, "folder": "f", "held": True},
+            results.JournaledResult(False, folder="f", held=True),
+        ),
         (steps.RemoveFile("f"), {"existed": True}, results.RemoveResult(True)),
         (steps.Scratch("f"), {}, results.Done()),
         (steps.RemoveScratch("f"), {"existed": True}, results.RemoveResult(True)),

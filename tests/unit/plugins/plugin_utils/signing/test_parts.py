@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -18,9 +19,11 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     FileRun,
     FolderContents,
     FolderResult,
+    Placed,
     RegistryResult,
-    RemoveResult,
+    Result,
     RunResult,
+    Skipped,
     TogetherResult,
     VersionResult,
 )
@@ -33,7 +36,6 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     ReadFolder,
     ReadRegistry,
     ReadRegistryChildren,
-    RemoveFile,
     Together,
     Version,
     changes_host,
@@ -266,6 +268,33 @@ def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
     assert "broken" in seen[0].note
 
 
+def test_a_short_name_is_the_file_that_windows_says() -> None:
+    """Named and found by a pattern, under the short name and the whole one: one file each."""
+    locations = signing_files.locate_all(
+        [r"C:\PROGRA~1\a.exe", r"C:\Program Files\a.exe", r"C:\PROGRA~1\*.exe"]
+    )
+    unsigned = unsigned_run()
+    results = [
+        DigestResult(True, 5, "aa", r"C:\Program Files\a.exe"),
+        DigestResult(True, 5, "aa"),
+        TogetherResult((unsigned, unsigned)),
+        EachResult(
+            True,
+            (
+                FileRun("a.exe", 5, DigestResult(True, 5, "aa"), unsigned),
+                FileRun("b.exe", 5, DigestResult(True, 5, "bb"), unsigned),
+            ),
+            r"C:\Program Files",
+        ),
+    ]
+    seen, problems = signing_files.read(signing_files.Wanted(locations, "", 1), results)
+    assert [(file.path, file.named) for file in seen] == [
+        (r"C:\Program Files\a.exe", True),
+        (r"C:\Program Files\b.exe", False),
+    ]
+    assert problems == {}
+
+
 # Certificate
 # ----------------------------------------------------------------------------------------------------------
 
@@ -327,63 +356,60 @@ def settings(**other: object) -> signing_jobs.Settings:
     return signing_jobs.Settings(**given)  # type: ignore[arg-type]
 
 
-def test_working_copies_lie_beside_the_file_have_short_ascii_names_and_keep_the_extension() -> None:
+def make_jobs(files: list[tuple[SeenFile, Decision]]) -> list[signing_jobs.Job]:
+    return signing_jobs.make_jobs(files, "0a1b2c")
+
+
+def test_working_copies_lie_in_a_folder_of_ours_have_short_ascii_names_and_keep_the_extension() -> None:
     paths = [r"C:\build\日本.exe", r"C:\setup.msi", r"C:\build\noextension", r"C:\build\x.größe"]
-    jobs = signing_jobs.make_jobs([(SeenFile(path, "unsigned"), Decision("sign")) for path in paths])
-    assert [job.folder for job in jobs] == [r"C:\build", "C:\\", r"C:\build", r"C:\build"]
-    assert [job.copy[-4:] for job in jobs[:2]] == [".exe", ".msi"]
-    assert all(job.copy.isascii() and job.copy.startswith("codesign-") for job in jobs)
-    assert [job.copy for job in jobs] == [
-        job.copy for job in signing_jobs.make_jobs([(job.before, job.decision) for job in jobs])
+    jobs = make_jobs([(SeenFile(path, "unsigned"), Decision("sign")) for path in paths])
+    assert [job.copy_path for job in jobs] == [
+        r"C:\build\.codesign\0a1b2c\f1.exe",
+        r"C:\.codesign\0a1b2c\f2.msi",
+        r"C:\build\.codesign\0a1b2c\f3",
+        r"C:\build\.codesign\0a1b2c\f4",
     ]
-    assert signing_jobs.make_jobs([(SeenFile(r"C:\a.exe", "signed"), Decision("leave"))]) == []
-
-
-def test_copies_never_share_a_name() -> None:
-    file = SeenFile(r"C:\build\a.exe", "unsigned")
-    jobs = signing_jobs.make_jobs([(file, Decision("sign")), (file, Decision("sign"))])
-    assert len({job.copy for job in jobs}) == 2
+    assert jobs[0].backup_path == r"C:\build\.codesign\0a1b2c\b1.exe"
+    assert replace(jobs[0], generation=2).copy == "f1-2.exe"
+    assert make_jobs([(SeenFile(r"C:\a.exe", "signed"), Decision("leave"))]) == []
 
 
 def test_folder_too_deep_for_a_copy_is_said_before_anything_runs() -> None:
     path = "C:\\" + "d" * 245 + "\\a.exe"
-    (job,) = signing_jobs.make_jobs([(SeenFile(path, "unsigned"), Decision("sign"))])
+    (job,) = make_jobs([(SeenFile(path, "unsigned"), Decision("sign"))])
     assert job.status == "failed"
     assert job.problem is not None
     assert "shorter folder" in job.problem.msg
 
 
 def test_round_copies_signs_verifies_and_digests() -> None:
-    jobs = signing_jobs.make_jobs(
-        [(SeenFile(rf"C:\build\{name}.exe", "unsigned"), Decision("sign")) for name in "abc"]
+    jobs = make_jobs(
+        [(SeenFile(rf"C:\build\{name}.exe", "unsigned", 5, "aa"), Decision("sign")) for name in "abc"]
     )
     told = signing_jobs.next_round(settings(jobs=2), jobs)
-    assert [type(step) for step in told.steps] == [RemoveFile, CopyFile] * 3 + [Together, Together] + [
-        Digest
-    ] * 3
-    signing, verifying = told.steps[6], told.steps[7]
+    assert [type(step) for step in told.steps] == [CopyFile] * 3 + [Together, Together] + [Digest] * 3
+    assert [step.if_sha256 for step in told.steps if isinstance(step, CopyFile)] == ["aa"] * 3
+    signing, verifying = told.steps[3], told.steps[4]
     assert isinstance(signing, Together)
     assert isinstance(verifying, Together)
     assert [len(batch.members) for batch in told.batches] == [2, 1]
-    assert all(run.changes and run.directory == r"C:\build" for run in signing.runs)
+    assert all(run.changes and run.directory == r"C:\build\.codesign\0a1b2c" for run in signing.runs)
     assert not changes_host(verifying)
     assert len(verifying.runs) == 3
 
 
 def test_long_lists_keep_within_a_command_line() -> None:
-    files = [(SeenFile(rf"C:\many\{number}.exe", "unsigned"), Decision("sign")) for number in range(3000)]
+    files = [(SeenFile(rf"C:\many\{number}.exe", "unsigned"), Decision("sign")) for number in range(9000)]
     deep = settings(program="C:\\" + "p" * 200 + "\\signtool.exe", batch=100_000, jobs=1)
-    told = signing_jobs.next_round(deep, signing_jobs.make_jobs(files))
+    told = signing_jobs.next_round(deep, make_jobs(files))
     lengths = [len(f'"{batch.run.file}" {quote(batch.run.arguments)}') + 1 for batch in told.batches]
     assert len(lengths) == 3
     assert COMMAND_LINE_LIMIT - 30 < lengths[0] <= COMMAND_LINE_LIMIT
-    assert sorted(number for batch in told.batches for number in batch.members) == list(range(3000))
+    assert sorted(number for batch in told.batches for number in batch.members) == list(range(9000))
 
 
 def test_pause_grows_only_when_all_authorities_failed() -> None:
-    (job,) = signing_jobs.make_jobs([(SeenFile(r"C:\a.exe", "unsigned"), Decision("sign"))])
-    from dataclasses import replace
-
+    (job,) = make_jobs([(SeenFile(r"C:\a.exe", "unsigned"), Decision("sign"))])
     two = settings(timestamp_urls=("http://a/", "http://b/"), delay=5)
     assert [signing_jobs.pause(two, [replace(job, tries=tries)]) for tries in range(7)] == [
         0,
@@ -397,28 +423,85 @@ def test_pause_grows_only_when_all_authorities_failed() -> None:
     assert signing_jobs.pause(settings(), [job]) == 0
 
 
-def test_end_moves_writes_and_removes() -> None:
-    from dataclasses import replace
-
+def test_end_moves_and_writes() -> None:
     before = SeenFile(r"C:\build\a.exe", "unsigned", 5, "aa")
-    (job,) = signing_jobs.make_jobs([(before, Decision("sign"))])
+    (job,) = make_jobs([(before, Decision("sign"))])
     good = replace(job, status="good", now=SeenFile(before.path, "signed", 9, "bb"))
     bad = replace(job, status="failed")
     steps = signing_jobs.finish([good, bad], {0: b"line\n"}, r"C:\logs\l")
-    assert [type(step) for step in steps] == [MoveFile, AppendFile, Digest, RemoveFile, RemoveFile]
-    done = [Done(), Done(), DigestResult(True, 9, "bb"), RemoveResult(False), RemoveResult(False)]
-    assert [
-        one.status for one in signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
-    ] == ["done", "failed"]
-    done[2] = Failure("Access is denied.")
-    (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
-    assert first.problem is not None
-    assert "cannot be read now: Access is denied." in first.problem.msg
-    done[2] = DigestResult(True, 9, "cc")
-    (first, _second) = signing_jobs.read_finish([good, bad], {0: b"line\n"}, done, r"C:\logs\l")
-    assert first.status == "failed"
-    assert first.problem is not None
-    assert "something else wrote it" in first.problem.msg
+    assert steps == [
+        MoveFile(job.copy_path, before.path, job.backup_path, if_sha256="aa", sha256="bb"),
+        AppendFile(r"C:\logs\l", b"line\n", once=True, only_if_previous_ok=True),
+    ]
+
+    def ended(*results: Result) -> tuple[str, str]:
+        first, second = signing_jobs.read_finish([good, bad], {0: b"line\n"}, results, r"C:\logs\l")
+        assert second == bad
+        return first.status, first.problem.msg if first.problem else ""
+
+    assert ended(Placed(sha256="bb"), Done()) == ("done", "")
+    status, msg = ended(Placed(changed=True, sha256="cc"), Skipped())
+    assert (status, "was changed meanwhile: something else wrote it" in msg) == ("failed", True)
+    status, msg = ended(Placed(changed=True), Skipped())
+    assert "something else took it away" in msg
+    status, msg = ended(Failure("error 1177. The file's bytes lie in b now.", "", 1177, "b"), Skipped())
+    assert (status, "lie in b now" in msg, "left as it was" in msg) == ("failed", True, False)
+    status, msg = ended(Placed(sha256="bb"), Failure("denied"))
+    assert (status, "The next run writes the missing line." in msg) == ("done", True)
+
+
+def test_a_copy_that_is_held_is_looked_at_again_and_not_made_again() -> None:
+    (job,) = make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned", 5, "aa"), Decision("sign"))])
+    held = RunResult(
+        1,
+        b"Number of errors: 1\r\n",
+        b"SignTool Error: The file is being used by another process.\r\n",
+    )
+    sharing = Failure("used by another process", "System.IO.IOException", 32)
+    for digest, verified in ((sharing, held), (sharing, unsigned_run())):
+        jobs = [job]
+        for _look in range(signing_jobs.LOOKS):
+            planned = signing_jobs.next_round(settings(), jobs)
+            results = [Placed()] * len(planned.copies)
+            jobs, _warnings = signing_rounds.read_round(
+                settings(),
+                jobs,
+                planned,
+                [*results, TogetherResult((RunResult(0),)), TogetherResult((verified,)), digest],
+            )
+            assert (jobs[0].status, jobs[0].next.action) == ("open", "look")
+        planned = signing_jobs.next_round(settings(), jobs)
+        assert (planned.copies, planned.batches) == ({}, ())
+        assert [type(step) for step in planned.steps] == [Together, Together, Digest]
+        (last,), _warnings = signing_rounds.read_round(
+            settings(), jobs, planned, [TogetherResult(()), TogetherResult((verified,)), digest]
+        )
+        assert (last.status, last.problem is not None) == ("failed", True)
+        (seen,), _warnings = signing_rounds.read_round(
+            settings(),
+            jobs,
+            planned,
+            [TogetherResult(()), TogetherResult((unsigned_run(),)), DigestResult(True, 5, "aa")],
+        )
+        assert (seen.status, seen.fresh, seen.copy) == ("open", True, "f1-1.exe")
+
+
+@pytest.mark.parametrize(
+    ("copied", "words"),
+    [
+        (Placed(changed=True, sha256="bb"), "was changed meanwhile"),
+        (Failure("There is not enough space on the disk.", "", 0x80070070), "the disk of C:\\build is full"),
+        (Failure("x", "", 32), "could not be copied: it is in use"),
+    ],
+)
+def test_a_file_that_cannot_be_copied(copied: Result, words: str) -> None:
+    jobs = make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned", 5, "aa"), Decision("sign"))])
+    planned = signing_jobs.next_round(settings(), jobs)
+    missing = [TogetherResult((unsigned_run(),)), TogetherResult((unsigned_run(),)), DigestResult(False)]
+    (job,), _warnings = signing_rounds.read_round(settings(), jobs, planned, [copied, *missing])
+    assert job.status == "failed"
+    assert job.problem is not None
+    assert words in job.problem.msg
 
 
 DENIED = b"SignTool Error: Access is denied.\r\n"
@@ -449,11 +532,11 @@ def unsigned_run() -> RunResult:
     ],
 )
 def test_whose_reason_it_is(files: int, run: RunResult, outcomes: list[str]) -> None:
-    jobs = signing_jobs.make_jobs(
+    jobs = make_jobs(
         [(SeenFile(rf"C:\build\{number}.exe", "unsigned"), Decision("sign")) for number in range(files)]
     )
     told = signing_jobs.next_round(settings(jobs=1), jobs)
-    results = [RemoveResult(False), Done()] * files + [
+    results = [Placed()] * files + [
         TogetherResult((run,)),
         TogetherResult((unsigned_run(),) * files),
     ]
@@ -464,7 +547,7 @@ def test_whose_reason_it_is(files: int, run: RunResult, outcomes: list[str]) -> 
 
 def test_copy_that_is_not_as_wanted_never_takes_the_files_place() -> None:
     two = Signature(index=0, algorithm="sha256", chain=(ChainCertificate(OWN),), timestamped=False)
-    (job,) = signing_jobs.make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
+    (job,) = make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
     now = SeenFile(job.before.path, "signed", 9, "bb", (two, two), True)
     decision = signing_jobs.achieved(settings(), job, now)
     assert decision.action == "refuse"
@@ -473,11 +556,10 @@ def test_copy_that_is_not_as_wanted_never_takes_the_files_place() -> None:
 
 
 def test_signtool_that_cannot_be_started_and_verification_that_was_not_run() -> None:
-    jobs = signing_jobs.make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
+    jobs = make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
     told = signing_jobs.next_round(settings(), jobs)
     results = [
-        RemoveResult(False),
-        Done(),
+        Placed(),
         Failure("it went away"),
         Failure("it went away"),
         DigestResult(True, 5, "aa"),
@@ -489,7 +571,7 @@ def test_signtool_that_cannot_be_started_and_verification_that_was_not_run() -> 
 
 
 def test_tool_that_says_nothing_useful() -> None:
-    jobs = signing_jobs.make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
+    jobs = make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned"), Decision("sign"))])
     told = signing_jobs.next_round(settings(), jobs)
     unsigned = RunResult(
         1,
@@ -502,8 +584,7 @@ def test_tool_that_says_nothing_useful() -> None:
         (RunResult(0, b"Successfully signed: a\r\n"), "exit code 0 and gave no reason"),
     ):
         results = [
-            RemoveResult(False),
-            Done(),
+            Placed(),
             TogetherResult((run,)),
             TogetherResult((unsigned,)),
             DigestResult(True, 5, "aa"),
@@ -566,11 +647,11 @@ def one_round(
     digests: DigestResult | None = None,
     **options: object,
 ) -> list[signing_jobs.Job]:
-    jobs = signing_jobs.make_jobs(
+    jobs = make_jobs(
         [(SeenFile(rf"C:\build\{number}.exe", "unsigned"), Decision("sign")) for number in range(files)]
     )
     told = signing_jobs.next_round(settings(jobs=1, **options), jobs)
-    results = [RemoveResult(False), Done()] * files + [
+    results = [Placed()] * files + [
         TogetherResult((run,)),
         TogetherResult((verified or unsigned_run(),) * files),
     ]

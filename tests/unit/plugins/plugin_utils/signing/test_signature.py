@@ -16,6 +16,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import signature
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signature import (
+    Decision,
     SeenFile,
     Wanted,
     compare,
@@ -131,16 +132,21 @@ STAMPED = Wanted("signed", OWN, timestamped=True)
         (SIGNED, "verify-pa-all-v-signed", "leave"),
         (SIGNED, "verify-pa-all-v-mixed", "leave"),
         (SIGNED, "verify-pa-v-tampered", "sign"),
-        (SIGNED, "verify-pa-all-v-untrusted", "sign"),
+        (SIGNED, "verify-pa-all-v-untrusted", "leave"),
+        (Wanted("signed", OWN, foreign="replace"), "verify-pa-all-v-untrusted", "sign"),
+        (Wanted("signed", OWN, foreign="fail"), "verify-pa-all-v-untrusted", "refuse"),
+        (Wanted("signed", OWN, former=(OTHER,)), "verify-pa-all-v-untrusted", "sign"),
+        (Wanted("signed", OWN, foreign="fail", former=(OTHER,)), "verify-pa-all-v-untrusted", "sign"),
+        (Wanted("signed", OWN, foreign="append", former=(OTHER,)), "verify-pa-all-v-untrusted", "append"),
         (SIGNED, "verify-pa-all-v-empty", "refuse"),
         (STAMPED, "verify-pa-all-v-signed", "timestamp"),
         (STAMPED, "verify-pa-all-v-stamped", "leave"),
         (Wanted("signed", OTHER), "verify-pa-all-v-untrusted", "leave"),
         (Wanted("signed", OWN, digest="sha384"), "verify-pa-all-v-signed", "sign"),
-        (Wanted("signed", OWN, digest="sha384", append=True), "verify-pa-all-v-signed", "append"),
-        (Wanted("signed", OWN, append=True), "verify-pa-all-v-untrusted", "append"),
-        (Wanted("signed", OWN, append=True), "verify-pa-v-tampered", "refuse"),
-        (Wanted("signed", OWN, append=True), "verify-pa-all-v-unsigned", "sign"),
+        (Wanted("signed", OWN, digest="sha384", foreign="append"), "verify-pa-all-v-signed", "append"),
+        (Wanted("signed", OWN, foreign="append"), "verify-pa-all-v-untrusted", "append"),
+        (Wanted("signed", OWN, foreign="append"), "verify-pa-v-tampered", "refuse"),
+        (Wanted("signed", OWN, foreign="append"), "verify-pa-all-v-unsigned", "sign"),
         (Wanted("verified"), "verify-pa-all-v-signed", "leave"),
         (Wanted("verified"), "verify-pa-all-v-mixed", "refuse"),
         (Wanted("verified"), "verify-pa-all-v-expired", "refuse"),
@@ -197,6 +203,81 @@ def test_any_or_all_signatures_have_a_timestamp(
     decision = decide(wanted, seen)
     assert (decision.action, decision.index) == (action, index)
     assert state_word(wanted, seen) == ("timestamped" if any(stamped) else "signed")
+
+
+def carried(path: str, *signers: str, named: bool = True) -> SeenFile:
+    """A file with signatures of these certificates; "" is a signature without any certificate."""
+    signatures = tuple(
+        Signature(
+            index=number,
+            algorithm="sha256",
+            chain=(ChainCertificate(signer),) if signer else (),
+            timestamped=False,
+        )
+        for number, signer in enumerate(signers)
+    )
+    return SeenFile(path, "signed", 9, "aa", signatures, True, named=named)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "action", "left"),
+    [
+        ("leave", "leave", True),
+        ("replace", "sign", False),
+        ("append", "append", False),
+        ("fail", "refuse", False),
+    ],
+)
+def test_what_somebody_else_signed_is_not_thrown_away_unasked(foreign: str, action: str, left: bool) -> None:
+    wanted = Wanted("signed", OWN, foreign=foreign, former=("F" * 40,))
+    for signers in ((OTHER,), ("F" * 40, OTHER), ("", OTHER)):
+        decision = decide(wanted, carried(r"C:\a.exe", *signers))
+        assert (decision.action, decision.left) == (action, left), signers
+    # With ours beside, all is as wanted, whoever signed first.
+    assert decide(wanted, carried(r"C:\a.exe", OTHER, OWN)) == Decision("leave")
+
+
+@pytest.mark.parametrize("name", ["a.msi", "a.MSP", "a.mst", "a.cat"])
+def test_what_holds_one_signature_gets_no_second(name: str) -> None:
+    decision = decide(Wanted("signed", OWN, foreign="append"), carried(rf"C:\{name}", OTHER))
+    assert decision.problem is not None
+    assert "can hold one only" in decision.problem.msg
+    fail = decide(Wanted("signed", OWN, foreign="fail"), carried(rf"C:\{name}", OTHER))
+    assert fail.problem is not None
+    assert "Give foreign: replace to sign it" in fail.problem.msg
+
+
+@pytest.mark.parametrize("foreign", ["leave", "replace", "append", "fail"])
+def test_a_signature_without_certificates_is_replaced_and_removed(foreign: str) -> None:
+    seen = carried(r"C:\a.exe", "")
+    assert decide(Wanted("signed", OWN, foreign=foreign), seen).action == "sign"
+    assert decide(Wanted("unsigned", OWN), seen).action == "remove"
+
+
+def test_a_signature_without_certificates_is_read() -> None:
+    """The verification has no chain to show, and its code is the whole answer."""
+    out = f"Verifying: a\r\n\r\nSignature Index: 0 (Primary Signature)\r\nHash of file (sha256): {'A' * 64}\r\n\r\n"
+    counters = (
+        "Number of signatures successfully Verified: 0\r\nNumber of warnings: 0\r\nNumber of errors: 1\r\n"
+    )
+    error = "SignTool Error: WinVerifyTrust returned error: 0x80096002\r\n\tWords of the system.\r\n"
+    seen = read_verified(FILE, out + counters, error, 1)
+    assert (seen.kind, [one.signer for one in seen.signatures]) == ("signed", [""])
+    assert decide(SIGNED, seen).action == "sign"
+    assert decide(Wanted("unsigned"), seen).action == "remove"
+
+
+@pytest.mark.parametrize(
+    ("named", "skip", "action", "left"),
+    [(True, True, "refuse", False), (False, False, "refuse", False), (False, True, "leave", True)],
+)
+@pytest.mark.parametrize("kind", ["not_signable", "empty"])
+def test_a_pattern_may_pass_over_what_cannot_be_signed(
+    named: bool, skip: bool, action: str, left: bool, kind: str
+) -> None:
+    seen = SeenFile(r"C:\a.txt", kind, named=named)
+    decision = decide(Wanted("signed", OWN, skip_unsignable=skip), seen)
+    assert (decision.action, decision.left) == (action, left)
 
 
 def test_findings_name_the_broken_link() -> None:

@@ -1,0 +1,405 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The course of a signing task: look; end what a run that was cut off has left; wait for who else works there;
+work under the journals; say what came of it.
+
+Nothing is done here: a course yields what it wants of the host, and gets the answer back.
+"""
+
+from __future__ import annotations
+
+import secrets as random
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Mapping, Protocol, Sequence, TypeVar
+
+from ...module_utils._crypto_user import crypto_user
+from ...module_utils._findings import BrokenLink
+from ...module_utils._results import JournaledResult, Result
+from ...module_utils._steps import Answer, Step
+from .. import _diagnosis as diagnosis
+from .._arguments import win_signtool as arguments
+from .._aspect import Answers, Question, steps_of
+from .._host import control_node
+from .._key import container
+from .._login.gate import Verdict
+from . import certificate as signing_certificate
+from . import ending, journal, ledger, open_key, signature
+from . import files as signing_files
+from . import jobs as signing_jobs
+from . import result as signing_result
+from . import rounds as signing_rounds
+from . import tool as signing_tool
+
+SIGNING = (signature.SIGN, signature.APPEND)
+ATTEMPTS = 20
+"""How often all is looked at anew, because others worked there meanwhile, before the task gives up."""
+POLL = 5
+"""Seconds between two looks at a folder that somebody else works in."""
+SECOND_LOOK = 2
+"""Seconds before files that another process holds are looked at once more."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One remote call; its Answer comes back."""
+
+    steps: tuple[Step, ...]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    judgement: Callable[[Sequence[Result]], Verdict] | None = None
+    """What the results say of the login, where no tool proves it."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """To wait for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Warn:
+    """To show a warning of the task."""
+
+    text: str
+
+
+Turns = Generator[Ask | Pause | Warn, Any, T]
+
+
+def _results(steps: Sequence[Step]) -> Turns[list[Result]]:
+    answer: Answer = yield Ask(tuple(steps))
+    return list(answer.results)
+
+
+@dataclass
+class Look:
+    """All that is seen on the host in one call."""
+
+    settings: signing_jobs.Settings
+    version: str
+    account: str
+    files: list[tuple[signature.SeenFile, signature.Decision]]
+    patterns: dict[str, signature.Problem]
+    journals: list[journal.Seen]
+    jobs: list[signing_jobs.Job]
+    check: Callable[[], None]
+    """BrokenLink for what keeps the certificate from signing, or the ledger from being written."""
+    key: container.Wanted | None = None
+    """The certificate's key, for the question why it cannot be used."""
+
+
+class Prover(Protocol):
+    """What knows whether the login of this run is proven."""
+
+    def questions(self) -> list[Step]:
+        """For the first call."""
+
+    def needs_single_use(self, results: Sequence[Result]) -> bool:
+        """Whether one process has to use the key before others do, by their results."""
+
+
+class Course:
+    """``params``: the checked arguments; ``name``: the host's in the inventory. Without ``prover`` the login is
+    taken for proven.
+    """
+
+    def __init__(
+        self, params: Mapping[str, Any], check_mode: bool, name: str, prover: Prover | None = None
+    ) -> None:
+        self._prover = prover
+        arguments.check(params)
+        self.params = params
+        self.check_mode = check_mode
+        self.name = name
+        self._ledger = self.params.get("ledger_path") or ""
+        self._locations = signing_files.locate_all(self.params["files"])
+        self._waited = 0.0
+        self._ended = ending.Ended()
+        self._settled: dict[str, signing_jobs.Job] = {}
+
+    def turns(self) -> Turns[dict[str, Any]]:
+        """The whole task. Gives the module's result; BrokenLink where a file is not as wanted."""
+        again = False
+        changes = not self.check_mode and self.params["state"] != "verified"
+        for _attempt in range(ATTEMPTS):
+            self._run = random.token_hex(3)
+            look = yield from self._look()
+            left = [one for one in look.journals if self._is_left(one)]
+            if changes and left:
+                yield from self._end(left)
+                continue
+            busy = self._busy(look)
+            if changes and busy:
+                yield from self._wait(busy)
+                continue
+            if any(job.decision.action in SIGNING and job.status == signing_jobs.OPEN for job in look.jobs):
+                look.check()
+            if look.jobs and changes:
+                worked = yield from self._work(look)
+                if worked is None:
+                    continue
+                look.jobs = worked
+                if any(job.stale for job in worked) and not again:
+                    # Somebody wrote these files, or signed them, before anything was done to them.
+                    self._settled = {job.before.path.lower(): job for job in worked if not job.stale}
+                    again = True
+                    continue
+            return (yield from self._told(look, [] if changes else left))
+        raise BrokenLink(
+            "file",
+            f"Others take turns in {', '.join(signing_files.folders(self._locations))}: nothing could be done there.",
+            "Run the task again when they have ended.",
+        )
+
+    def _told(self, look: Look, left: Sequence[journal.Seen]) -> Turns[dict[str, Any]]:
+        found = signing_result.entries(
+            look.settings.wanted, look.files, look.jobs, look.patterns, self.check_mode, self._ended.placed
+        )
+        told = signing_result.result(found, look.settings.program, look.version)
+        told["changed"] = told["changed"] or bool(self._ended.placed)
+        for note in [*self._ended.texts, *ending.notes(left), *signing_result.notes(look.files, look.jobs)]:
+            yield Warn(note)
+        signing_result.check(found, told)
+        return told
+
+    # Looking
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> Turns[Look]:
+        params = self.params
+        sought = arguments.certificate(params)
+        folders = signing_files.folders(self._locations)
+        tool = Question(signing_tool, signing_tool.Wanted(params.get("signtool_path") or ""))
+        certificate, written = Question(signing_certificate, sought), Question(ledger, self._ledger)
+        claimed: Question[Sequence[str], list[journal.Seen]] = Question(journal, folders)
+        files_asked = Question(signing_files, self._named(self._locations, tool.wanted.places[0]))
+        questions = (tool, certificate, written, claimed, files_asked)
+        login = self._prover.questions() if self._prover and params["state"] == "signed" else []
+        asked = steps_of(questions)
+        answer: Answer = yield Ask((*asked, *login))
+        self._single = bool(
+            login and self._prover and self._prover.needs_single_use(answer.results[len(asked) :])
+        )
+        found = Answers(answer.results, questions)
+        seen_tool = found.seen(tool)
+        signing_tool.check(tool.wanted, seen_tool)
+        if seen_tool.place:
+            # The files were looked at with the SignTool of the first place, which is not there.
+            seen, patterns = yield from self._files(self._locations, seen_tool.path)
+        else:
+            seen, patterns = found.seen(files_asked)
+        now = datetime.now(timezone.utc)
+        seen_certificate = found.seen(certificate)
+        thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)
+        settings = arguments.settings(params, seen_tool.path, thumbprint)
+        signing_files.check_tool(seen, seen_tool.path)
+        held = signing_files.in_use(seen)
+        if held:
+            yield Pause(SECOND_LOOK)
+            again, _none = yield from self._files(held, seen_tool.path)
+            seen = signing_files.looked_again(seen, again)
+        files = [(file, signature.decide(settings.wanted, file)) for file in seen]
+        files, jobs = signing_jobs.settled(files, signing_jobs.make_jobs(files, self._run), self._settled)
+
+        def check() -> None:
+            signing_certificate.check(sought, thumbprint, seen_certificate, now)
+            ledger.check(self._ledger, found.seen(written))
+
+        journals = found.seen(claimed)
+        # A path with a short name is in a folder of another name.
+        known = {folder.lower() for folder in folders}
+        others = sorted({job.folder for job in jobs if job.folder.lower() not in known}, key=str.lower)
+        if others:
+            journals += yield from self._journals(others)
+        jobs = [self._ended.checked(job, journals) for job in jobs]
+        scratch = f"C:\\Windows\\Temp\\codesign-{random.token_hex(16)}"
+        key = open_key.wanted(params, seen_certificate.get(thumbprint), scratch)
+        account = answer.host.account
+        return Look(settings, seen_tool.version, account, files, patterns, journals, jobs, check, key)
+
+    def _named(self, locations: Sequence[signing_files.Location], program: str) -> signing_files.Wanted:
+        return signing_files.Wanted(locations, program, self.params["jobs"])
+
+    def _files(
+        self, locations: Sequence[signing_files.Location], program: str
+    ) -> Turns[tuple[list[signature.SeenFile], dict[str, signature.Problem]]]:
+        named = self._named(locations, program)
+        return signing_files.read(named, (yield from _results(signing_files.observe(named))))
+
+    def _journals(self, folders: Sequence[str]) -> Turns[list[journal.Seen]]:
+        found = yield from _results(journal.observe(folders))
+        return journal.read(folders, found)
+
+    # Others
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _is_left(self, seen: journal.Seen) -> bool:
+        """Whether a run that has ended left something there that can be ended."""
+        if not seen.exists or seen.problem or self._ended.is_tried(seen.folder):
+            return False
+        return not seen.counts(control_node.is_gone)
+
+    def _busy(self, look: Look) -> list[journal.Seen]:
+        """The folders of files that have to change, in which somebody else works."""
+        wanted = {job.folder.lower() for job in look.jobs if job.status == signing_jobs.OPEN}
+        return [
+            one
+            for one in look.journals
+            if one.folder.lower() in wanted and not one.problem and one.counts(control_node.is_gone)
+        ]
+
+    def _wait(self, busy: Sequence[journal.Seen]) -> Turns[None]:
+        """Waits until nobody works there. BrokenLink says who does when the time is over."""
+        limit = self.params["lock_timeout"]
+        while busy:
+            if self._waited >= limit:
+                raise journal.held_too_long(busy[0], limit)
+            pause = min(POLL, limit - self._waited)
+            started = time.monotonic()
+            yield Pause(pause)
+            seen = yield from self._journals([one.folder for one in busy])
+            self._waited += max(pause, time.monotonic() - started)
+            busy = [one for one in seen if not one.problem and one.counts(control_node.is_gone)]
+
+    def _end(self, left: Sequence[journal.Seen]) -> Turns[None]:
+        """Ends what runs that were cut off have left. What cannot be ended now is kept, and its folder is not
+        worked in.
+        """
+        files = [one for seen in left for one in journal.unfinished(seen)]
+        if files:
+            found = yield from _results(journal.observe_left(files))
+            files = journal.read_left(files, found)
+        planned = [ending.plan(seen, files, self._owner()) for seen in left]
+        results = yield from _results([one.step for one in planned])
+        for one, result in zip(planned, results, strict=True):
+            self._ended.add(one, result)
+
+    def _owner(self, term: int = 0) -> journal.Journal:
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        term = term or self.params["timeout"] + 60
+        return journal.Journal(self._run, control_node.name(), control_node.process(), now, term)
+
+    # Working
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _work(self, look: Look) -> Turns[list[signing_jobs.Job] | None]:
+        """Rounds until nothing is open, then one call that puts the good copies in place. None where somebody
+        else was there first.
+        """
+        settings, jobs = look.settings, look.jobs
+        # One folder under several spellings has one journal.
+        folders = {job.folder.lower(): job.folder for job in jobs if job.status == signing_jobs.OPEN}
+        if not folders:
+            return jobs
+        seen = {one.folder.lower(): one.content for one in look.journals}
+        kept = self._ended.kept_in(list(folders))
+        claim = journal.Claim(
+            self._owner(signing_jobs.term(settings)),
+            {folder: seen.get(name, b"") for name, folder in folders.items()},
+        )
+        secrets = crypto_user(self.params).secrets
+        taken = False
+        try:
+            while signing_jobs.open_jobs(jobs):
+                yield Pause(signing_jobs.pause(settings, jobs))
+                single = self._single
+                planned = signing_jobs.next_round(settings, jobs, self._ledger, single)
+                entries = signing_jobs.journal_entries(settings.wanted, jobs, {}, "", kept)
+                step = claim.step(entries, planned.steps, work=self._run)
+                judge = self._judgement(settings, jobs, planned)
+                answer: Answer = yield Ask((step,), secrets, judge)
+                result = answer.results[0]
+                if not isinstance(result, JournaledResult) or not result.taken:
+                    if isinstance(result, JournaledResult) and not taken:
+                        return None
+                    jobs = signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
+                    if not taken:
+                        return jobs
+                    break
+                taken = True
+                claim.was_taken(step)
+                jobs, warnings = signing_rounds.read_round(
+                    settings, jobs, planned, result.results, self._ledger
+                )
+                for text in dict.fromkeys(warnings):
+                    yield Warn(f"SignTool warns: {text}")
+                self._single = False
+                failed = next((job for job in jobs if job.problem is not None and job.problem.open), None)
+                if single and failed is not None:
+                    jobs = signing_jobs.behind_a_refusal(jobs, failed)
+            return (yield from self._finish(look, claim, jobs, kept))
+        except Exception:
+            yield from self._give_back(list(folders.values()))
+            raise
+
+    def _judgement(
+        self, settings: signing_jobs.Settings, jobs: Sequence[signing_jobs.Job], planned: signing_jobs.Round
+    ) -> Callable[[Sequence[Result]], Verdict]:
+        def judge(results: Sequence[Result]) -> Verdict:
+            (result,) = results
+            if not isinstance(result, JournaledResult) or not result.taken:
+                return Verdict.UNKNOWN
+            after, _warnings = signing_rounds.read_round(
+                settings, jobs, planned, result.results, self._ledger
+            )
+            return signing_rounds.judged(after)
+
+        return judge
+
+    def _finish(
+        self, look: Look, claim: journal.Claim, jobs: list[signing_jobs.Job], kept: Sequence[journal.Left]
+    ) -> Turns[list[signing_jobs.Job]]:
+        wanted, now = look.settings.wanted, datetime.now(timezone.utc)
+        lines = ledger.lines(jobs, wanted, now, self.name, look.account) if self._ledger else {}
+        entries = signing_jobs.journal_entries(wanted, jobs, lines, self._ledger, kept)
+        # What an earlier run has left, and could not be ended, stays with its journal.
+        step = claim.step(entries, signing_jobs.finish(jobs, lines, self._ledger), clear=not kept, last=True)
+        key = look.key
+        broken = open_key.failure(jobs) if key else None
+        result, *seen = yield from _results([step, *(container.observe(key) if key and broken else [])])
+        if not isinstance(result, JournaledResult) or not result.taken:
+            return signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
+        if result.left:
+            places = ", ".join(one.path for one in step.folders)
+            yield Warn(
+                f"The working copies in {places} could not be removed: {result.left.rstrip('. ')}. The next run tries again."
+            )
+        jobs = signing_jobs.read_finish(jobs, lines, result.results, self._ledger)
+        return (yield from self._explained(key, broken, seen, jobs))
+
+    def _explained(
+        self,
+        key: container.Wanted | None,
+        broken: BrokenLink | None,
+        results: Sequence[Result],
+        jobs: list[signing_jobs.Job],
+    ) -> Turns[list[signing_jobs.Job]]:
+        """Where the key failed, one more call asks why, once for all files."""
+        seen = diagnosis.seen_of(key, results) if key and broken else None
+        if key is None or broken is None or seen is None:
+            return jobs
+        context = diagnosis.Context(key, seen, associated=True)
+        steps, secrets = diagnosis.steps(context, broken)
+        answer: Answer = yield Ask(tuple(steps), secrets)
+        found = diagnosis.judge(context, answer.results, broken)
+        return jobs if found is broken else open_key.explained(jobs, found)
+
+    def _give_back(self, folders: Sequence[str]) -> Turns[None]:
+        """Ends what this run has begun, after something broke it off."""
+        try:
+            seen = yield from self._journals(folders)
+            own = [one for one in seen if one.journal and one.journal.run == self._run and not one.held]
+            if own:
+                yield from self._end(own)
+            for text in self._ended.texts:
+                yield Warn(text)
+        except Exception as error:  # noqa: BLE001 (the first error is the one to be told)
+            places = ", ".join(journal.folder_of(folder) for folder in folders)
+            yield Warn(
+                f"The work in {places} could not be ended, as the host could not be reached again ({error}). The next run does."
+            )
