@@ -17,7 +17,10 @@ options:
   _terms:
     description:
       - Identities. Each is a dictionary with C(name), C(certificate) (a file) and optionally C(chain), a list of dictionaries with
-        C(certificate) (a file) and C(store). All other keys are handed on as they are.
+        C(certificate) (a file) and optionally C(store), which is C(Root) for a self-signed certificate and C(CA) for another one unless given.
+        All other keys are handed on as they are.
+      - The signing certificate must be fit for code signing and no CA, each certificate of the chain must have signed another one, in any order,
+        and only a self-signed one may be in C(Root). The root may be absent, and the signing certificate may stand in C(TrustedPublisher) too.
       - Files are looked for as P(ansible.builtin.file#lookup) does, in the folder C(files) of the role or play among others; then beside the
         inventory, and where C(ansible-playbook) was started.
     type: list
@@ -77,7 +80,7 @@ _raw:
       type: str
       sample: C3A1D0E96B2F47C8...
     chain:
-      description: The certificates above it.
+      description: The certificates above it, the nearest first.
       type: list
       elements: dict
       contains:
@@ -102,6 +105,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ..module_utils._certificate import Certificate, CertificateError, read_certificate
+from ..module_utils._findings import BrokenLink
 from ..plugin_utils import _control_files
 from ..plugin_utils._store.identity import certificates_of
 
@@ -118,9 +122,12 @@ class LookupModule(LookupBase):
         for key in ("name", "certificate"):
             if not identity.get(key):
                 raise AnsibleLookupError(f"A signing identity lacks '{key}': {identity}.")
-        certificate, chain = certificates_of(
-            identity["name"], identity, lambda file, what: self._read(file, what, variables)
-        )
+        try:
+            certificate, chain = certificates_of(
+                identity["name"], identity, lambda file, what: self._read(file, what, variables)
+            )
+        except BrokenLink as broken:
+            raise AnsibleLookupError(str(broken)) from broken
         return {
             **identity,
             "certificate": certificate.pem,

@@ -20,7 +20,7 @@ from ._findings import quoted
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
     from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
@@ -33,6 +33,8 @@ CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
 ANY_USAGE = "2.5.29.37.0"
 SMALLEST_KEY = 2048
 """RSA keys with fewer bits are not accepted for code signing (CA/Browser Forum; Windows warns about them)."""
+SMALLEST_CURVE = 256
+"""The same for EC keys: P-256, P-384 and P-521 are accepted."""
 
 
 class CertificateError(ValueError):
@@ -41,8 +43,7 @@ class CertificateError(ValueError):
     @property
     def sentence(self) -> str:
         """With a capital letter, whatever it begins with."""
-        text = str(self)
-        return text[:1].upper() + text[1:]
+        return _capital(str(self))
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Certificate:
     case without prefix or leading zeros ("" for EC keys); ``point`` the uncompressed public point of an EC
     key in lower case ("" for RSA);
     ``public_key`` the PKCS#1 bytes of an RSA key, which are also what certutil -v -key dumps.
+    ``may_sign``: its key usage allows signatures; ``may_issue``: it is a CA whose key usage allows
+    certificates, or a root of version 1, which has no extensions.
     """
 
     der: bytes
@@ -70,6 +73,8 @@ class Certificate:
     public_key: bytes
     usages: Tuple[str, ...]
     is_ca: bool
+    may_sign: bool = True
+    may_issue: bool = False
 
     @property
     def is_code_signing(self) -> bool:
@@ -77,6 +82,11 @@ class Certificate:
         too.
         """
         return not self.usages or CODE_SIGNING in self.usages or ANY_USAGE in self.usages
+
+    @property
+    def label(self) -> str:
+        """How a message calls it."""
+        return f"the certificate {self.thumbprint} ({self.common_name or self.subject})"
 
     @property
     def pem(self) -> str:
@@ -267,6 +277,9 @@ def _read(certificate: x509.Certificate, der: bytes) -> Certificate:
         public_key=public_key,
         usages=_usages(certificate),
         is_ca=_is_ca(certificate),
+        may_sign=_key_usage(certificate, "digital_signature"),
+        may_issue=(_is_ca(certificate) or certificate.version is x509.Version.v1)
+        and _key_usage(certificate, "key_cert_sign"),
     )
 
 
@@ -321,6 +334,38 @@ def _is_ca(certificate: x509.Certificate) -> bool:
         return False
 
 
+def _key_usage(certificate: x509.Certificate, use: str) -> bool:
+    """Whether the key usage has ``use``; a certificate without the extension may be used for everything."""
+    try:
+        return bool(getattr(certificate.extensions.get_extension_for_class(x509.KeyUsage).value, use))
+    except x509.ExtensionNotFound:
+        return True
+
+
+def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether the key of ``issuer`` made the signature of ``certificate``. Their names are not compared. An
+    algorithm that ``cryptography`` does not take is a CertificateError.
+    """
+    one = x509.load_der_x509_certificate(certificate.der)
+    key = x509.load_der_x509_certificate(issuer.der).public_key()
+    signed = one.tbs_certificate_bytes
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            padding = one.signature_algorithm_parameters
+            key.verify(one.signature, signed, padding, one.signature_hash_algorithm)  # type: ignore[arg-type]
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(one.signature, signed, one.signature_algorithm_parameters)  # type: ignore[arg-type]
+        else:
+            key.verify(one.signature, signed)  # type: ignore[union-attr,call-arg]
+    except InvalidSignature:
+        return False
+    except (UnsupportedAlgorithm, AttributeError, TypeError, ValueError) as error:
+        raise CertificateError(
+            f"the signature of {certificate.label} cannot be checked: Python's cryptography does not take it ({_short(error)})."
+        ) from error
+    return True
+
+
 # What users type
 # ------------------------------------------------------------------------------------------------------
 
@@ -369,7 +414,7 @@ LAST_YEAR = 3000
 
 def check_for_signing(certificate: Certificate, now: datetime) -> Optional[str]:
     """What keeps Windows from signing with this certificate, in one sentence; None when nothing does."""
-    name = f"The certificate {certificate.thumbprint} ({certificate.common_name or certificate.subject})"
+    name = _capital(certificate.label)
     if now > certificate.not_after:
         return f"{name} expired on {_day(certificate.not_after)}: renew it."
     if now < certificate.not_before:
@@ -377,11 +422,33 @@ def check_for_signing(certificate: Certificate, now: datetime) -> Optional[str]:
     if certificate.not_after.year > LAST_YEAR:
         year = certificate.not_after.year
         return f"{name} ends in the year {year}: SignTool drops a certificate that ends after {LAST_YEAR}, without a word. Use another one."
+    fault = signing_fault(certificate)
+    return f"{name} {fault}" if fault else None
+
+
+def signing_fault(certificate: Certificate) -> str:
+    """What makes a certificate unfit for code signing at any time, as the rest of a sentence about it; ""
+    when nothing does.
+    """
     if not certificate.is_code_signing:
-        return f"{name} is not made for code signing: it lacks the extended key usage {CODE_SIGNING}."
-    if certificate.key_type == "RSA" and certificate.key_size < SMALLEST_KEY:
-        return f"{name} has an RSA key of {certificate.key_size} bits: code signing needs {SMALLEST_KEY} or more."
-    return None
+        return f"is not made for code signing: it lacks the extended key usage {CODE_SIGNING}."
+    if not certificate.may_sign:
+        return "is not made for signing: its key usage lacks digitalSignature."
+    if certificate.key_type == "other":
+        return "has a key that is neither RSA nor EC: SignTool cannot sign with it."
+    return key_fault(certificate)
+
+
+def key_fault(certificate: Certificate) -> str:
+    """What is wrong with the key's size, as the rest of a sentence; "" when nothing is."""
+    smallest = {"RSA": SMALLEST_KEY, "EC": SMALLEST_CURVE}.get(certificate.key_type, 0)
+    if certificate.key_size < smallest:
+        return f"has an {certificate.key_type} key of {certificate.key_size} bits: code signing needs {smallest} or more."
+    return ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _day(moment: datetime) -> str:

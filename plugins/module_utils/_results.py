@@ -228,6 +228,39 @@ class AccessResult:
 
 
 @dataclass(frozen=True)
+class UnpackResult:
+    """``sha256``: that of the package, in lower case. ``files``: how many were unpacked, none where it is not
+    the wanted one.
+    """
+
+    sha256: str
+    files: int
+
+
+@dataclass(frozen=True)
+class ProgramResult:
+    """``status``: Valid, NotSigned, HashMismatch, ... (the .NET names, never localised); ``signer``: the
+    subject of the certificate that signed it; ``sddl``: the access rights of its folder; ``account``: the SID
+    of who asked.
+    """
+
+    exists: bool
+    file: str = ""
+    status: str = ""
+    signer: str = ""
+    sddl: str = ""
+    account: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class AddResult:
+    """``existed``: the certificate was in the store."""
+
+    existed: bool
+
+
+@dataclass(frozen=True)
 class ServiceResult:
     """``status``: Running, Stopped, ...; ``start_type``: Automatic, Manual, Disabled (the .NET names, never
     localised).
@@ -265,6 +298,9 @@ Result = Union[
     DigestResult,
     VersionResult,
     AccessResult,
+    AddResult,
+    UnpackResult,
+    ProgramResult,
     ServiceResult,
     ConnectResult,
 ]

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Seque
 
 from ._results import (
     AccessResult,
+    AddResult,
     ConnectResult,
     DigestResult,
     Done,
@@ -30,6 +31,7 @@ from ._results import (
     JournaledResult,
     JournalResult,
     Placed,
+    ProgramResult,
     RegistryChildrenResult,
     RegistryResult,
     RemoveResult,
@@ -39,6 +41,7 @@ from ._results import (
     Skipped,
     StepError,
     TogetherResult,
+    UnpackResult,
     VersionResult,
 )
 
@@ -326,6 +329,7 @@ class WriteFile(Step):
     path: str
     content: bytes
     temporary: bool = False
+    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path, "base64": base64.b64encode(self.content).decode("ascii")}
@@ -427,6 +431,38 @@ class RemoveFile(Step):
 
 
 @dataclass(frozen=True)
+class Scratch(Step):
+    """Makes a folder that administrators, the system and the account that runs the steps may use, and nobody
+    else, for the files of the steps that come after it. A failure where there is something of that name.
+    """
+
+    op: ClassVar[str] = "scratch"
+    writes: ClassVar[bool] = True
+    path: str
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return Done()
+
+
+@dataclass(frozen=True)
+class RemoveScratch(Step):
+    """Removes the folder that Scratch made, with all that is in it."""
+
+    op: ClassVar[str] = "remove_scratch"
+    writes: ClassVar[bool] = True
+    path: str
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return RemoveResult(bool(raw.get("existed")))
+
+
+@dataclass(frozen=True)
 class Digest(Step):
     """A file's size and SHA-256 (lower case hex)."""
 
@@ -477,6 +513,68 @@ class ReadAccess(Step):
         if len(sids) != len(self.accounts):
             raise StepError(f"{len(self.accounts)} accounts were asked for, {len(sids)} came back")
         return AccessResult(bool(raw.get("exists")), files, dict(zip(self.accounts, sids)))
+
+
+@dataclass(frozen=True)
+class Unpack(Step):
+    """Unpacks a zip file into the folder ``target`` where its SHA-256 is ``sha256``, else nothing of it.
+    ``source`` is an address or a path, of a share for example.
+    """
+
+    op: ClassVar[str] = "unpack"
+    writes: ClassVar[bool] = True
+    source: str
+    sha256: str
+    target: str
+    timeout: int = 600
+
+    def fields(self) -> Dict[str, Any]:
+        return {
+            "source": self.source,
+            "sha256": self.sha256,
+            "target": self.target,
+            "timeout": self.timeout,
+        }
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return UnpackResult(str(raw["sha256"]), int(raw.get("files") or 0))
+
+
+@dataclass(frozen=True)
+class Program(Step):
+    """Who signed a program, its digest, and who may change its folder. One folder of ``path`` may be ``*``,
+    as in Run.
+    """
+
+    op: ClassVar[str] = "program"
+    path: str
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        texts = (
+            str(raw.get(name) or "") for name in ("file", "status", "signer", "sddl", "account", "sha256")
+        )
+        return ProgramResult(bool(raw.get("exists")), *texts)
+
+
+@dataclass(frozen=True)
+class AddCertificate(Step):
+    """Puts a certificate (DER) into a store that is there, without a file. One that is in it is left alone."""
+
+    op: ClassVar[str] = "add_certificate"
+    writes: ClassVar[bool] = True
+    store: str
+    location: str
+    content: bytes
+
+    def fields(self) -> Dict[str, Any]:
+        content = base64.b64encode(self.content).decode("ascii")
+        return {"store": self.store, "location": self.location, "base64": content}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return AddResult(bool(raw.get("existed")))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - cloudhsm.codesign.client_sdk
   - cloudhsm.codesign.credentials
   - cloudhsm.codesign.store
+  - cloudhsm.codesign.identities
 options:
   gather:
     description:
@@ -109,104 +110,6 @@ options:
       - The key storage provider that certificates are tied to.
     type: str
     default: Cavium Key Storage Provider
-  identities:
-    description:
-      - The signing identities of the host, each a certificate with its chain and its key on the HSM. The lookup P(cloudhsm.codesign.identities#lookup)
-        makes them from certificate files.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description:
-          - How the identity is called in findings. Its number unless given.
-        type: str
-      certificate:
-        description:
-          - The signing certificate (PEM text or base64 of DER). It belongs into O(store_name) of O(store_location).
-        type: str
-        required: true
-      chain:
-        description:
-          - The certificates above it.
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          certificate:
-            description:
-              - The certificate (PEM text or base64 of DER).
-            type: str
-            required: true
-          store:
-            description:
-              - The store of the machine that it belongs into.
-            type: str
-            default: CA
-          thumbprint:
-            description:
-              - What the lookup adds; the module reads the certificate.
-            type: str
-      provider:
-        description:
-          - Another provider than O(provider).
-        type: str
-      container:
-        description:
-          - The name of the key container. Any container that exists is accepted unless given.
-        type: str
-      provider_type:
-        description:
-          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
-        type: int
-      machine_keys:
-        description:
-          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
-        type: bool
-      key_spec:
-        description:
-          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
-        type: int
-        choices:
-          - 0
-          - 1
-          - 2
-      friendly_name:
-        description:
-          - As for M(cloudhsm.codesign.win_cert_repairstore). Not compared unless given.
-        type: str
-      readers:
-        description:
-          - Accounts that must be allowed to read the container's file.
-        type: list
-        elements: str
-        default: []
-      former:
-        description:
-          - Thumbprints of the certificates that it had before a renewal, for M(cloudhsm.codesign.win_signtool). Nothing is compared with them.
-        type: list
-        elements: str
-        default: []
-      thumbprint:
-        description:
-          - What the lookup adds; the module reads the certificate.
-        type: str
-      serial_number:
-        description:
-          - What the lookup adds; the module reads the certificate.
-        type: str
-      subject:
-        description:
-          - What the lookup adds; the module reads the certificate.
-        type: str
-      not_after:
-        description:
-          - What the lookup adds; the module reads the certificate.
-        type: str
-      modulus:
-        description:
-          - What the lookup adds; the module reads the certificate.
-        type: str
   signtool_path:
     description:
       - SignTool's path. One folder may be C(*), which stands for the one with the highest version number.
@@ -237,6 +140,7 @@ options:
     type: int
     default: 60
 seealso:
+  - module: cloudhsm.codesign.win_codesign_certificates
   - module: cloudhsm.codesign.win_cloudhsm_client
   - module: cloudhsm.codesign.win_cloudhsm_import_key
   - module: cloudhsm.codesign.win_cert_repairstore

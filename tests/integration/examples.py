@@ -127,7 +127,21 @@ EXAMPLES = (
     Example("Show the file that the cluster's certificate was issued by", "en5", changed=False),
     Example("Show several files of the control node", "en5", changed=False),
     Example("Is the crypto user's login still good?", "en5", changed=False),
+    Example(
+        "Put the certificates of all identities into their stores", "en5", changed=True, damage=["chain"]
+    ),
+    Example(
+        "See what would be added where the signing certificate belongs to the account, and its chain to the machine",
+        "en5",
+        changed=True,
+    ),
+    Example(
+        "One certificate with its chain, and a publisher whom Windows does not ask about", "zh5", changed=True
+    ),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
+    Example("Install SignTool from Microsoft's server", "en5", changed=False),
+    Example("Install it from the company's own server, where it is older than wanted", "en5", changed=False),
+    Example("See whether it would be installed into another folder", "en5", changed=True),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
     Example("Remove the container from a host that shall not sign any more", "zh5", changed=True),
     Example(
@@ -180,6 +194,9 @@ def control_files(bench: Bench, folder: Path) -> None:
         ("customerCA.crt", "customerCA.crt"),
         ("signing.pem", "signing.pem"),
         ("release.cer", "signing.cer"),
+        ("release.pem", "signing.pem"),
+        ("intermediate.pem", "intermediate.pem"),
+        ("root.pem", "root.pem"),
     ):
         shutil.copyfile(_pki(bench) / source, folder / name)
 

@@ -37,7 +37,9 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
         "fr3",
         {"thumbprint": "{{ codesign_thumbprint }}", "state": "absent", **_LOGIN},
     ),
+    "win_codesign_certificates": ("en5", {"identities": [{"name": "release"}]}),
     "win_codesign_info": ("en5", {"identities": [{"name": "release"}]}),
+    "win_signtool_package": ("en5", {"package": "http://127.0.0.1:1/none", "sha256": "12"}),
     "win_signtool": (
         "en5",
         {"files": [r"C:\build\gone.exe", r"C:\vendor\changed.exe", r"C:\build\app.exe"], "state": "verified"},

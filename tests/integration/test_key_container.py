@@ -6,6 +6,7 @@ from that.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -419,6 +420,6 @@ def test_a_failure_leaves_nothing_behind(fleet: Bench, broken: dict[tuple[str, .
     for hosts in BROKEN_HOSTS.values():
         for host in hosts:
             assert len(containers(fleet, host)) == 1
-            assert not [
-                name for name in fleet.lab.files(host, r"C:\Windows\Temp") if name.startswith("codesign-")
-            ]
+            left = fleet.lab.ask("list", host=host, path=r"C:\Windows\Temp")
+            assert not [name for name in left["files"] if name.startswith("codesign-")]
+            assert not [name for name in left["folders"] if re.fullmatch("[0-9a-f]{16}", name)]

@@ -6,6 +6,7 @@ and what keeps it from that.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -361,9 +362,9 @@ def test_a_failure_leaves_the_association_and_no_file(
         for host in hosts:
             repaired = broken[sdk].of("repaired", host)
             assert (repaired.changed, repaired.result["method"]) == (True, "search"), repaired.msg
-            assert not [
-                name for name in fleet.lab.files(host, r"C:\Windows\Temp") if name.startswith("codesign-")
-            ]
+            left = fleet.lab.ask("list", host=host, path=r"C:\Windows\Temp")
+            assert not [name for name in left["files"] if name.startswith("codesign-")]
+            assert not [name for name in left["folders"] if re.fullmatch("[0-9a-f]{16}", name)]
 
 
 # Keys that do not sign

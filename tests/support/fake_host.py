@@ -12,8 +12,10 @@ from __future__ import annotations
 import base64
 import fnmatch
 import hashlib
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +29,18 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     read_answer,
     to_json,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    USER_MY_FOLDER,
+    VALUE,
+    StoredCertificate,
+    certificates_key,
+    lies_in_folder,
+)
+from support.store_blobs import write_blob
 
 Raw = dict[str, Any]
+MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
+STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople")
 RUNTIME = "System.Management.Automation.RuntimeException"
 Tool = Callable[[Raw], Raw]
 
@@ -85,6 +97,7 @@ class FakeHost:
 
     files: MutableMapping[str, bytes] = field(default_factory=dict)
     services: dict[str, dict[str, str]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
     versions: dict[str, str] = field(default_factory=dict)
     registry: dict[str, Raw] = field(default_factory=dict)
     reachable: set[str] = field(default_factory=set)
@@ -321,6 +334,20 @@ class FakeHost:
         self._put(step["path"], None)
         return {"existed": existed}
 
+    def _scratch(self, step: Raw) -> Raw:
+        if _key(step["path"]) in self.folders or self._file(step["path"]) is not None:
+            return failure("Cannot create a file when that file already exists", 183)
+        self.folders.add(_key(step["path"]))
+        return {}
+
+    def _remove_scratch(self, step: Raw) -> Raw:
+        folder = _key(step["path"])
+        existed = folder in self.folders
+        self.folders.discard(folder)
+        for name in [name for name in self.files if _key(name).startswith(f"{folder}\\")]:
+            del self.files[name]
+        return {"existed": existed}
+
     def _digest(self, step: Raw) -> Raw:
         content = self._file(step["path"])
         return (
@@ -367,6 +394,64 @@ class FakeHost:
             "files": files,
             "sids": [{"sid": ""} for _account in step.get("accounts", [])],
         }
+
+    def _unpack(self, step: Raw) -> Raw:
+        content = self._file(step["source"])
+        if content is None:
+            return failure(
+                "The remote server returned an error: (404) Not Found.",
+                -2146233079,
+                "System.Net.WebException",
+            )
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != step["sha256"]:
+            return {"sha256": sha256, "files": 0, "failed": True}
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = [name for name in archive.namelist() if not name.endswith("/")]
+            if any(".." in name.split("/") for name in files):
+                return failure("the package names a file outside of its folder", -2146233087, RUNTIME)
+            for name in files:
+                self._put(self.joined(step["target"], name), archive.read(name))
+        return {"sha256": sha256, "files": len(files)}
+
+    def joined(self, folder: str, name: str) -> str:
+        return f"{folder}\\{name}".replace("/", "\\")
+
+    def _program(self, step: Raw) -> Raw:
+        content = self._file(step["path"])
+        if content is None:
+            return {"exists": False}
+        return {
+            "exists": True,
+            "file": step["path"],
+            "status": "Valid",
+            "signer": MICROSOFT,
+            "sddl": "O:BAG:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)",
+            "account": "S-1-5-21-1-2-3-500",
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+    def _add_certificate(self, step: Raw) -> Raw:
+        der = base64.b64decode(step["base64"])
+        if step["store"].lower() not in STORES or not der.startswith(b"\x30"):
+            return failure(
+                "The system cannot find the file specified.",
+                -2147024894,
+                "System.Security.Cryptography.CryptographicException",
+            )
+        thumbprint = hashlib.sha1(der).hexdigest().upper()
+        content = write_blob(StoredCertificate(der))
+        if lies_in_folder(step["store"], step["location"]):
+            existed = self._file(f"{USER_MY_FOLDER}\\{thumbprint}") is not None
+            if not existed:
+                self._put(f"{USER_MY_FOLDER}\\{thumbprint}", content)
+            return {"existed": existed}
+        name = f"{certificates_key(step['store'], step['location'])}\\{thumbprint}|{VALUE}"
+        existed = name in self.registry
+        if not existed:
+            raw = {"exists": True, "kind": "Binary", "base64": base64.b64encode(content).decode()}
+            self.registry[name] = raw
+        return {"existed": existed}
 
     def _service(self, step: Raw) -> Raw:
         service = self.services.get(step["name"])

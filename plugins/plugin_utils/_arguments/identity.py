@@ -12,7 +12,7 @@ from ...module_utils._arguments.base import Options
 
 CHAIN: Options = {
     "certificate": {"type": "str", "required": True},
-    "store": {"type": "str", "default": "CA"},
+    "store": {"type": "str"},
 }
 
 IDENTITY: Options = {

@@ -18,6 +18,7 @@ from ...module_utils._arguments.base import (
 from ...module_utils._certificate import CertificateError, normalize_serial
 from ...module_utils._crypto_user import crypto_user
 from ...module_utils._findings import BrokenLink
+from .. import _scratch as scratch
 from .._store import entry as store_entry
 from .._store.association import Wanted
 from .._store.repair import Access, check_wanted
@@ -77,7 +78,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
 
 def access(params: Mapping[str, Any]) -> Access:
     """The crypto user and the time limit."""
-    return Access(crypto_user(params), params["client_sdk"], params["timeout"])
+    return Access(crypto_user(params), params["client_sdk"], params["timeout"], scratch.folder())
 
 
 def _serial(text: str) -> str:

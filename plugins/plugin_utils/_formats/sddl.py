@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access lists as Windows writes them (SDDL): who may read."""
+"""Access lists as Windows writes them (SDDL): who may read, and who may change a folder."""
 
 from __future__ import annotations
 
@@ -26,6 +26,40 @@ _ALIASES: Mapping[str, str] = {
 _READS = ("FA", "FR", "GA", "GR")
 _FILE_READ_DATA = 0x1
 _GENERIC_READS = 0x90000000
+
+
+ADMINISTRATORS = (
+    "S-1-5-18",
+    "S-1-5-32-544",
+    "LA",
+    "DA",
+    "EA",
+    "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
+)
+"""Who may do anything on the machine as it is: the system, administrators, and Windows' own installer."""
+
+_WRITES = ("FA", "FW", "GA", "GW", "DC", "DT", "SD", "WD", "WO")
+_FOLDER_WRITE_DATA = 0x500D0042
+"""Adding and removing files, deleting the folder, changing its rights or owner; generic write and all."""
+
+
+def writers_of(sddl: str) -> tuple[str, ...]:
+    """The SIDs that a folder's access list allows to put or remove a program there. Denials are not counted:
+    who is denied by one may be allowed by another.
+    """
+    allowed = []
+    for kind, flags, rights, account in re.findall(
+        r"\((\w+);([^;]*);([^;]*);[^;]*;[^;]*;([^;)]*)[^)]*\)", sddl.partition("D:")[2]
+    ):
+        if kind == "A" and "IO" not in flags and _writes(rights):
+            allowed.append(_ALIASES.get(account, account))
+    return tuple(dict.fromkeys(allowed))
+
+
+def _writes(rights: str) -> bool:
+    if rights.lower().startswith("0x"):
+        return bool(int(rights, 16) & _FOLDER_WRITE_DATA)
+    return any(rights[at : at + 2] in _WRITES for at in range(0, len(rights), 2))
 
 
 def readers_of(sddl: str) -> tuple[str, ...]:

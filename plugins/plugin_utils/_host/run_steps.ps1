@@ -365,6 +365,19 @@ function Get-LongPath([string] $Path) {
     if ($Path.Contains('~')) { @{ full = [System.IO.Path]::GetFullPath($Path) } } else { @{} }
 }
 
+# A folder of ours for files that a tool needs. One that is there is somebody else's.
+function New-ScratchFolder($Step) {
+    if (Get-PathKind $Step.path) { throw (New-Object System.ComponentModel.Win32Exception(183)) }
+    New-OwnFolder $Step.path
+    @{}
+}
+
+function Remove-ScratchFolder($Step) {
+    $existed = (Get-PathKind $Step.path) -eq 'folder'
+    if ($existed) { Invoke-Patiently { [System.IO.Directory]::Delete($Step.path, $true) } }
+    @{ existed = $existed }
+}
+
 function Get-FileDigest($Step) {
     if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
     [System.IO.Stream] $stream = Invoke-Patiently { [System.IO.File]::OpenRead($Step.path) }
@@ -394,7 +407,7 @@ function Get-FileVersion($Step) {
 
 # Get-Acl lies in a module that an execution policy or a missing file keeps away: .NET needs none.
 function Get-FileSddl([string] $Path) {
-    $file = New-Object System.IO.FileInfo($Path)
+    $file = if ((Get-PathKind $Path) -eq 'folder') { New-Object System.IO.DirectoryInfo($Path) } else { New-Object System.IO.FileInfo($Path) }
     $parts = [System.Security.AccessControl.AccessControlSections] 'Owner, Group, Access'
     if ($PSVersionTable.PSVersion.Major -ge 7) { $security = [System.IO.FileSystemAclExtensions]::GetAccessControl($file, $parts) }
     else { $security = $file.GetAccessControl($parts) }
@@ -417,6 +430,76 @@ function Get-FolderAccess($Step) {
         }
     })
     @{ exists = $found.exists; files = $files; sids = $sids }
+}
+
+function Get-WebBytes($Step) {
+    $secure = [System.Net.SecurityProtocolType]::Tls12   # Windows PowerShell on Server 2016 offers older ones only
+    [System.Net.ServicePointManager]::SecurityProtocol = [System.Net.ServicePointManager]::SecurityProtocol -bor $secure
+    $client = New-Object System.Net.WebClient
+    try {
+        $download = $client.DownloadDataTaskAsync([uri][string]$Step.source)
+        if (-not $download.Wait([int]$Step.timeout * 1000)) { throw (New-Object System.TimeoutException("$($Step.source) did not come within $($Step.timeout) seconds")) }
+        , $download.Result
+    }
+    finally { $client.Dispose() }
+}
+
+# Unpacks a package (a zip file at an address or a path) into a folder where its SHA-256 is the wanted one. It stays in memory:
+# nobody can change it between the look and the use.
+function Expand-Package($Step) {
+    Add-Type -AssemblyName System.IO.Compression
+    [byte[]] $bytes = if ($Step.source -match '^https?://') { Get-WebBytes $Step } else { [System.IO.File]::ReadAllBytes($Step.source) }
+    $sha256 = ([System.BitConverter]::ToString([System.Security.Cryptography.SHA256]::Create().ComputeHash($bytes)) -replace '-').ToLowerInvariant()
+    if ($sha256 -ne $Step.sha256) { return @{ sha256 = $sha256; files = 0; failed = $true } }
+    $root = [System.IO.Path]::GetFullPath($Step.target).TrimEnd([char[]]'\/') + [System.IO.Path]::DirectorySeparatorChar
+    $archive = [System.IO.Compression.ZipArchive]::new([System.IO.MemoryStream]::new($bytes))
+    try {
+        $entries = @(foreach ($entry in $archive.Entries) {
+            $path = [System.IO.Path]::GetFullPath([System.IO.Path]::Combine($root, $entry.FullName))
+            if (-not $path.StartsWith($root, [System.StringComparison]::Ordinal)) { throw "the package names a file outside of its folder: $($entry.FullName)" }
+            if ($entry.Name) { @{ entry = $entry; path = $path } }
+        })
+        foreach ($one in $entries) {
+            [void][System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($one.path))
+            $source, $target = $one.entry.Open(), [System.IO.FileStream]::new($one.path, [System.IO.FileMode]::Create)
+            try { $source.CopyTo($target) }
+            finally {
+                $target.Dispose()
+                $source.Dispose()
+            }
+        }
+    }
+    finally { $archive.Dispose() }
+    @{ sha256 = $sha256; files = $entries.Count }
+}
+
+# Whether a program can be trusted: who signed it (the words of an enumeration, which no language changes), and who may change its folder.
+function Get-ProgramTrust($Step) {
+    $file = Resolve-Newest $Step.path
+    if (-not $file -or (Get-PathKind $file) -ne 'file') { return @{ exists = $false } }
+    $signature = Get-AuthenticodeSignature -LiteralPath $file
+    @{
+        exists = $true
+        file = $file
+        status = [string]$signature.Status
+        signer = [string]$signature.SignerCertificate.Subject
+        sddl = Get-FileSddl ([System.IO.Path]::GetDirectoryName($file))
+        account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
+        sha256 = (Get-FileDigest ([pscustomobject]@{ path = $file })).sha256
+    }
+}
+
+# Adds a certificate to a store that is there, unless it is in it: a second Add may cut the entry off from its key. Archived ones count too.
+function Add-StoreCertificate($Step) {
+    $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new([byte[]][System.Convert]::FromBase64String([string]$Step.base64))
+    $store = [System.Security.Cryptography.X509Certificates.X509Store]::new([string]$Step.store, [System.Security.Cryptography.X509Certificates.StoreLocation]$Step.location)
+    try {
+        $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, OpenExistingOnly, IncludeArchived')
+        $existed = [bool]$store.Certificates.Find('FindByThumbprint', $certificate.Thumbprint, $false).Count
+        if (-not $existed) { $store.Add($certificate) }
+        @{ existed = $existed }
+    }
+    finally { $store.Close() }
 }
 
 function Get-ServiceState($Step) {
@@ -485,6 +568,7 @@ function New-OwnFolder([string] $Path) {
     $folder = New-Object System.IO.DirectoryInfo($Path)
     if (-not $onWindows) {
         $folder.Create()
+        if ($PSVersionTable.PSVersion.Major -ge 7) { $folder.UnixFileMode = 'UserRead, UserWrite, UserExecute' }
         return
     }
     $account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
@@ -599,9 +683,14 @@ function Invoke-Steps($List) {
                 'copy' { Copy-OneFile $step }
                 'move' { Move-OneFile $step }
                 'remove' { Remove-OneFile $step }
+                'scratch' { New-ScratchFolder $step }
+                'remove_scratch' { Remove-ScratchFolder $step }
                 'digest' { Get-FileDigest $step }
                 'version' { Get-FileVersion $step }
                 'access' { Get-FolderAccess $step }
+                'unpack' { Expand-Package $step }
+                'program' { Get-ProgramTrust $step }
+                'add_certificate' { Add-StoreCertificate $step }
                 'service' { Get-ServiceState $step }
                 'connect' { Test-TcpConnection $step }
                 'journal' { Read-Journal $step }

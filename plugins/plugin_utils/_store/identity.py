@@ -12,6 +12,7 @@ from typing import Any, Callable, Mapping
 from ...module_utils._certificate import Certificate, CertificateError, read_certificate
 from ...module_utils._findings import BrokenLink
 from .._formats.store_blob import check_store_name
+from . import chain
 
 CHAIN_LOCATION = "LocalMachine"
 """A chain belongs to the machine: adding a root for a user opens a window that nobody sees."""
@@ -47,7 +48,7 @@ class Identity:
 
     @property
     def certificates(self) -> tuple[Placed, ...]:
-        """The whole chain, the root first where it was given last."""
+        """The whole chain, the root first."""
         return (*reversed(self.chain), self.signing)
 
 
@@ -67,12 +68,13 @@ def identities(params: Mapping[str, Any]) -> tuple[Identity, ...]:
 
 def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -> Identity:
     name = str(item.get("name") or f"identity {number}")
-    certificate, chain = certificates_of(name, item, _from_text)
+    certificate, links = certificates_of(name, item, _from_text)
+    chain.check_place(name, certificate, str(params["store_name"]))
     return Identity(
         name,
         _placed(certificate, str(params["store_name"]), str(params["store_location"])),
-        tuple(_placed(link, store, CHAIN_LOCATION) for link, store in chain),
-        str(item.get("provider") or params["provider"]),
+        tuple(_placed(link, store, CHAIN_LOCATION) for link, store in links),
+        str(item.get("provider") or params.get("provider") or ""),
         str(item.get("container") or ""),
         item.get("key_spec"),
         item.get("provider_type"),
@@ -85,17 +87,18 @@ def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -
 def certificates_of(
     name: str, item: Mapping[str, Any], read: Callable[[Any, str], Certificate]
 ) -> tuple[Certificate, list[tuple[Certificate, str]]]:
-    """The signing certificate of an identity, and its chain with the store of each. ``read`` takes what stands in
-    a key certificate, and what messages call it.
+    """The signing certificate of an identity, and its chain with the store of each, the nearest first, both
+    checked. ``read`` takes what stands in a key certificate, and what messages call it.
     """
     signing = read(item.get("certificate"), f"the certificate of '{name}'")
-    return signing, [
+    links = [
         (
             read(link.get("certificate"), f"certificate {place} in the chain of '{name}'"),
-            str(link.get("store") or "CA"),
+            str(link.get("store") or ""),
         )
         for place, link in enumerate(item.get("chain") or (), 1)
     ]
+    return signing, chain.arrange(name, signing, links)
 
 
 def _from_text(content: Any, what: str) -> Certificate:

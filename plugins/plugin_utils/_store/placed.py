@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any, Sequence
 
 from ...module_utils._certificate import check_for_signing
-from ...module_utils._findings import Finding
-from ...module_utils._results import Result
-from ...module_utils._steps import Step
+from ...module_utils._findings import BrokenLink, Finding
+from ...module_utils._results import Failure, Result
+from ...module_utils._steps import AddCertificate, Step
 from .._aspect import ANYWHERE, Answers, Context, Question, steps_of
+from .._formats import codes as hresult
 from .._formats.store_blob import StoreBlobError, StoredCertificate, read_blob
 from . import entry as store_entry
 from .identity import Identity, Placed
@@ -39,6 +40,13 @@ class Seen:
             return read_blob(self.blob) if self.blob else None
         except StoreBlobError:
             return None
+
+    @property
+    def label(self) -> str:
+        """How a message calls it."""
+        certificate, where = self.wanted.certificate, self.wanted
+        name = certificate.common_name or certificate.subject
+        return f"{name} ({certificate.thumbprint}) in {where.store_location}\\{where.store_name}"
 
     def as_dict(self, identity: str) -> dict[str, Any]:
         certificate = self.wanted.certificate
@@ -100,8 +108,7 @@ def compare(_wanted: Wanted, seen: Sequence[Seen], _context: Context = ANYWHERE)
 
 def compare_one(seen: Seen) -> list[Finding]:
     """The finding of one certificate."""
-    certificate = seen.wanted.certificate
-    what = f"{certificate.common_name or certificate.subject} ({certificate.thumbprint}) in {seen.wanted.store_location}\\{seen.wanted.store_name}"
+    what = seen.label
     if seen.stored is not None:
         said = f"{what} is archived: Windows hides it"
         finding = Finding("certificate", what, "present", "archived", store_entry.UNARCHIVE, ROLE, said)
@@ -113,6 +120,53 @@ def compare_one(seen: Seen) -> list[Finding]:
         return [Finding("certificate", what, "present", unread, advice, ROLE, said)]
     found = "missing" if seen.blob is None else "an entry that cannot be read"
     return [Finding("certificate", what, "present", found, REPAIR, ROLE)]
+
+
+def plan(_wanted: Wanted, seen: Sequence[Seen]) -> list[Step]:
+    """Puts what is missing into its store."""
+    return [
+        AddCertificate(item.wanted.store_name, item.wanted.store_location, item.wanted.certificate.der)
+        for item in missing(seen)
+    ]
+
+
+def missing(seen: Sequence[Seen]) -> list[Seen]:
+    """The certificates that are not in their stores, as far as these could be read."""
+    return [item for item in seen if item.stored is None and not item.problem]
+
+
+def check(seen: Sequence[Seen]) -> None:
+    """BrokenLink for what an import does not put right: an archived certificate, a store that cannot be read."""
+    for item in seen:
+        findings = [] if item in missing(seen) else compare_one(item)
+        for finding in findings:
+            problem = finding.said.rstrip(". ")
+            raise BrokenLink("certificate", f"{problem[:1].upper()}{problem[1:]}.", finding.repair)
+
+
+def judge(before: Sequence[Seen], after: Sequence[Seen], results: Sequence[Result]) -> None:
+    """BrokenLink where a certificate of the plan is not in its store now. ``results``: those of the plan."""
+    there = {item.label for item in after if item.stored is not None}
+    for item, result in zip(missing(before), results, strict=True):
+        if item.label in there:
+            continue
+        problem = f"{item.label} could not be put there"
+        if not isinstance(result, Failure):
+            raise BrokenLink(
+                "certificate",
+                f"{problem}: Windows took it without an error, and it is not in the store.",
+                "Look for a policy or a program that guards the store.",
+            )
+        code = hresult.lookup(result.code)
+        advice = {"ERROR_ACCESS_DENIED": NOT_ALLOWED, "ERROR_FILE_NOT_FOUND": NO_STORE}.get(
+            code.symbol if code else "", "The system's own words are in the message."
+        )
+        message = result.message.strip().rstrip(".")
+        raise BrokenLink("certificate", f"{problem}: {message}.", advice, code=hresult.as_text(result.code))
+
+
+NOT_ALLOWED = "Stores of the machine take an administrator whose session is elevated."
+NO_STORE = "The host has no store of that name: check its spelling."
 
 
 def report(wanted: Wanted, seen: Sequence[Seen]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ it is wanted.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
@@ -28,7 +27,9 @@ from ...module_utils._results import (
 )
 from ...module_utils._steps import (
     RemoveFile,
+    RemoveScratch,
     Run,
+    Scratch,
     Step,
     WriteFile,
 )
@@ -46,7 +47,6 @@ from .association import (
     describe,
 )
 
-TEMPORARY = "C:\\Windows\\Temp"
 USUAL_KEY_SPEC = 2
 """What AWS writes into the property file for this provider, with both client SDKs, where neither the user nor
 the old entry says anything.
@@ -60,6 +60,8 @@ class Access:
     user: CryptoUser = NOBODY
     client_sdk: str = "auto"
     timeout: int = 120
+    scratch: str = ""
+    """The folder that property files come into; nobody else can know its name."""
 
     @property
     def secrets(self) -> Mapping[str, str]:
@@ -164,12 +166,14 @@ def _name_to_write(wanted: Wanted, seen: Seen) -> str | None:
 
 
 def _by_file(wanted: Wanted, seen: Seen, access: Access, content: bytes) -> list[Step]:
-    path = f"{TEMPORARY}\\codesign-{seen.thumbprint}-{hashlib.sha256(content).hexdigest()[:12]}.inf"
+    path = f"{access.scratch}\\properties.inf"
     arguments = certutil.repair_by_file_argv(wanted.store_name, seen.thumbprint, path, wanted.store_location)
     return [
-        WriteFile(path, content),
+        Scratch(access.scratch),
+        WriteFile(path, content, only_if_previous_ok=True),
         _certutil(arguments, access, only_if_previous_ok=True),
         RemoveFile(path),
+        RemoveScratch(access.scratch),
     ]
 
 

@@ -8,22 +8,31 @@ import base64
 import binascii
 import fnmatch
 import hashlib
+import io
 import json
 import re
 import socket
 import time
+import urllib.request
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from . import client, errors
+from .access import ADMINISTRATORS, FULL, SYSTEM, Ace, Acl
+from .certstore import MACHINE, CertificateStores
 from .errors import LabOSError
 from .filesystem import join, normalize
 from .host import Host
 
 Answer = dict[str, Any]
 _RUNTIME = -2146233087
+_MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
+_CRYPTOGRAPHIC = "System.Security.Cryptography.CryptographicException"
+_NO_CERTIFICATE = -2146885623
+"""CRYPT_E_NO_MATCH: the bytes are no certificate"""
 _PASSING = (errors.SHARING_VIOLATION, 33, errors.UNABLE_TO_REMOVE_REPLACED)
 """Win32 errors that the script meets with patience: it tries up to five times."""
 NO_PROGRAM = (193, 216)
@@ -131,9 +140,14 @@ class StepRunner:
             "copy": self._copy,
             "move": self._move,
             "remove": self._remove,
+            "scratch": self._scratch,
+            "remove_scratch": self._remove_scratch,
             "digest": self._digest,
             "version": self._version,
             "access": self._access,
+            "add_certificate": self._add_certificate,
+            "unpack": self._unpack,
+            "program": self._program,
             "service": self._service,
             "connect": self._connect,
             "journal": self._journal,
@@ -529,6 +543,30 @@ class StepRunner:
             raise LabOSError(errors.PATH_NOT_FOUND, path)
         return {"existed": existed}
 
+    def _scratch(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        if self._files.exists(path):
+            raise StepFailed(
+                self._host.error_text(errors.ALREADY_EXISTS),
+                "System.ComponentModel.Win32Exception",
+                errors.ALREADY_EXISTS,
+            )
+        self._files.makedirs(path)
+        own = self._host.accounts.sid(self._account)
+        entries = (
+            Ace(sid, FULL, object_inherit=True, container_inherit=True)
+            for sid in dict.fromkeys((SYSTEM, ADMINISTRATORS, own))
+        )
+        self._files.set_access(path, Acl(tuple(entries), inherits=False))
+        return {}
+
+    def _remove_scratch(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        existed = self._files.is_dir(path)
+        if existed:
+            self._files.remove_tree(path)
+        return {"existed": existed}
+
     def _digest(self, step: Mapping[str, Any]) -> Answer:
         path = self._path(step)
         if not self._files.is_file(path):
@@ -618,6 +656,76 @@ class StepRunner:
             except LabOSError:
                 sids.append({"sid": ""})
         return {"exists": found["exists"], "files": files, "sids": sids}
+
+    # Packages
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _unpack(self, step: Mapping[str, Any]) -> Answer:
+        source, target = str(step["source"]), normalize(str(step["target"]))
+        if source.lower().startswith(("http://", "https://")):
+            try:
+                with urllib.request.urlopen(source, timeout=float(step["timeout"])) as page:  # noqa: S310 - checked above
+                    data = page.read()
+            except OSError as error:
+                raise StepFailed(
+                    f"The download failed: {error}", "System.Net.WebException", -2146233079
+                ) from None
+        else:
+            data = self._files.read(normalize(source))
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 != step["sha256"]:
+            return {"sha256": sha256, "files": 0, "failed": True}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = [
+                (normalize(join(target, one.filename.replace("/", "\\"))), one) for one in archive.infolist()
+            ]
+            for path, one in entries:
+                if not f"{path}\\".startswith(f"{target}\\"):
+                    raise StepFailed(f"the package names a file outside of its folder: {one.filename}")
+            files = [(path, one) for path, one in entries if not one.is_dir()]
+            for path, one in files:
+                self._files.makedirs(path.rpartition("\\")[0])
+                self._files.write(path, archive.read(one), by="run_steps")
+        return {"sha256": sha256, "files": len(files)}
+
+    def _program(self, step: Mapping[str, Any]) -> Answer:
+        file = self._newest(str(step["path"]))
+        if file is None or not self._files.is_file(file):
+            return {"exists": False}
+        info = self._host.program_info(file)
+        genuine = info is not None and info["tool"] == "signtool"
+        return {
+            "exists": True,
+            "file": file,
+            "status": "Valid" if genuine else "NotSigned",
+            "signer": _MICROSOFT if genuine else "",
+            "sddl": self._host.sddl(file.rpartition("\\")[0]),
+            "account": self._host.accounts.sid(self._account),
+            "sha256": hashlib.sha256(self._files.read(file)).hexdigest(),
+        }
+
+    # Certificates
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _add_certificate(self, step: Mapping[str, Any]) -> Answer:
+        name, location = str(step["store"]), str(step["location"])
+        der, stores = base64.b64decode(str(step["base64"])), CertificateStores(self._host)
+        if not der.startswith(b"\x30"):
+            raise StepFailed("Cannot find the requested object.", _CRYPTOGRAPHIC, _NO_CERTIFICATE)
+        if not stores.exists(name, location, self._account):
+            raise self._not_opened(errors.FILE_NOT_FOUND)
+        user = self._host.accounts.user(self._account)
+        if location == MACHINE and user is not None and not user.administrator:
+            raise self._not_opened(errors.ACCESS_DENIED)
+        thumbprint = hashlib.sha1(der, usedforsecurity=False).hexdigest()
+        places = (name, "AuthRoot") if location == MACHINE and name.lower() == "root" else (name,)
+        existed = any(stores.get(thumbprint, place, location, self._account) for place in places)
+        if not existed:
+            stores.add(der, name, location, self._account)
+        return {"existed": existed}
+
+    def _not_opened(self, code: int) -> StepFailed:
+        return StepFailed(self._host.error_text(code), _CRYPTOGRAPHIC, hresult(code))
 
     # Services and network
     # -------------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ NOT_HERE: the tests of tests/windows_host (``make windows-host``) do that on the
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 from support.posix_scenes import associations, clients, hosts, signing
-from support.posix_scenes.machine import Machine
+from support.posix_scenes.machine import Machine, certificate
 from support.posix_scenes.stage import Batch, Done, Playing, Scene, Task
 
 __all__ = [
@@ -36,7 +37,7 @@ PARTS: tuple[tuple[Scene, ...], ...] = (
 
 SCENES: tuple[Scene, ...] = tuple(scene for part in PARTS for scene in part)
 
-NEEDS_WINDOWS = ("registry", "registry_children", "service", "access")
+NEEDS_WINDOWS = ("registry", "registry_children", "service", "access", "program")
 """The steps that no POSIX system can do."""
 
 _THUMBPRINT = {"thumbprint": "A1" * 20}
@@ -55,6 +56,13 @@ NOT_HERE: Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
     "win_cloudhsm_client": (
         ("client_sdk 3: its daemon is a service", {**_CLUSTER, "client_sdk": "3"}),
         ("client_sdk auto: it asks for both SDKs", {**_CLUSTER, "client_sdk": "auto"}),
+    ),
+    "win_signtool_package": (("who signed a program", {"package": "package.zip", "sha256": "0" * 64}),),
+    "win_codesign_certificates": (
+        (
+            "LocalMachine: that store is a key of the registry",
+            {"identities": [{"certificate": base64.b64encode(certificate()).decode()}]},
+        ),
     ),
     "win_codesign_info": (
         ("client of SDK 3: its daemon is a service", {"gather": ["client"], "client_sdk": "3"}),

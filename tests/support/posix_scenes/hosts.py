@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from pathlib import Path
+
 from support.posix_scenes.associations import repair
 from support.posix_scenes.clients import prepared
-from support.posix_scenes.machine import Machine
+from support.posix_scenes.machine import Machine, certificate
 from support.posix_scenes.signing import sign
 from support.posix_scenes.stage import Playing, Task
 
@@ -90,8 +94,50 @@ def windows_is_missed_in_one_sentence(machine: Machine) -> Playing:
     assert {one["argv"][0] for one in machine.runs()} == {"verify"}
 
 
+def certificates_that_are_there_are_left(machine: Machine) -> Playing:
+    der = certificate(2)
+    thumbprint = machine.store(der, "a container")
+    before = machine.stored(thumbprint)
+    one = {"name": "release", "certificate": base64.b64encode(der).decode()}
+    own = {"store_location": "CurrentUser"}
+    there, no_chain, unreadable = yield [
+        Task("win_codesign_certificates", {**own, "identities": [one]}),
+        Task(
+            "win_codesign_certificates",
+            {**own, "identities": [{**one, "chain": [{"certificate": one["certificate"], "store": "CA"}]}]},
+        ),
+        Task("win_codesign_certificates", {**own, "identities": [{**one, "certificate": "release.cer"}]}),
+    ]
+    assert not there.changed
+    assert [(item["thumbprint"], item["added"]) for item in there.result["certificates"]] == [
+        (thumbprint, False)
+    ]
+    assert no_chain.failed
+    assert f"{thumbprint} (Example Code Signing) is what 'release' signs with and cannot be" in no_chain.msg
+    assert unreadable.failed
+    assert "The certificate of 'release' is not a certificate" in unreadable.msg
+    assert machine.stored(thumbprint) == before
+
+
+def package_that_is_not_the_one_is_not_unpacked(machine: Machine) -> Playing:
+    path = str(machine.folder / "package.zip")
+    Path(path).write_bytes(b"no package")
+    other, missing = yield [
+        Task("win_signtool_package", {"package": path, "sha256": "0" * 64}),
+        Task("win_signtool_package", {"package": f"{path}.none", "sha256": "0" * 64}),
+    ]
+    assert other.failed
+    assert other.result["link"] == "signtool"
+    assert f"has the SHA-256 {hashlib.sha256(b'no package').hexdigest()}, not {'0' * 64}" in other.msg
+    assert missing.failed
+    assert "could not be unpacked" in missing.msg
+    assert not list(machine.folder.glob("*signtool*"))
+
+
 SCENES = (
     state_is_read_and_is_as_wanted,
+    certificates_that_are_there_are_left,
+    package_that_is_not_the_one_is_not_unpacked,
     bare_host_is_told_in_one_sentence,
     windows_is_missed_in_one_sentence,
 )

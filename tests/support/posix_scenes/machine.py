@@ -115,11 +115,11 @@ class Machine:
         (self.folder / BUILD / name).symlink_to(self.file(name))
 
     def left(self) -> list[str]:
-        """Folders of working copies and property files that lie about."""
+        """Folders of ours and what was in them that lie about."""
         return [
             path.name
             for path in self.folder.iterdir()
-            if "codesign-" in path.name or path.name.endswith(".codesign")
+            if "codesign-" in path.name or path.name.endswith(".codesign") or r"\Windows\Temp" in path.name
         ]
 
     @property

@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import http.server
+import io
 import json
 import os
 import stat
 import sys
+import threading
+import zipfile
 from pathlib import Path
 
 from support.inotify import Watch
@@ -41,6 +45,81 @@ def written_read_and_removed(place: Place) -> Play:
     assert not missing.exists
     assert nothing.exists
     assert nothing.content == b""
+
+
+def zipped(**files: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+@case()
+def package_is_unpacked_where_it_is_the_one(place: Place) -> Play:
+    package, target = place.folder / "package.zip", place.folder / "out"
+    content = zipped(**{"bin/1.0/x64/tool.txt": b"tool", "read me.txt": b"", "bin/": b""})
+    package.write_bytes(content)
+    other, missing, good, tool, empty = yield ask(
+        steps.Unpack(str(package), "0" * 64, str(target)),
+        steps.Unpack(str(place.folder / "no package.zip"), digest(content), str(target)),
+        steps.Unpack(str(package), digest(content), str(target)),
+        steps.ReadFile(str(target / "bin" / "1.0" / "x64" / "tool.txt")),
+        steps.ReadFile(str(target / "read me.txt")),
+    )
+    assert (other.sha256, other.files) == (digest(content), 0)
+    assert isinstance(missing, steps.Failure)
+    assert (good.sha256, good.files) == (digest(content), 2)
+    assert tool.content == b"tool"
+    assert (empty.exists, empty.content) == (True, b"")
+
+
+@case()
+def package_that_is_not_the_one_leaves_nothing(place: Place) -> Play:
+    package, target = place.folder / "package.zip", place.folder / "out"
+    package.write_bytes(zipped(**{"tool.txt": b"tool"}))
+    outside = place.folder / "outside.zip"
+    outside.write_bytes(zipped(**{"tool.txt": b"tool", "../escaped.txt": b"x"}))
+    _other, failed, tool, escaped = yield ask(
+        steps.Unpack(str(package), "0" * 64, str(target)),
+        steps.Unpack(str(outside), digest(outside.read_bytes()), str(target)),
+        steps.ReadFile(str(target / "tool.txt")),
+        steps.ReadFile(str(place.folder / "escaped.txt")),
+    )
+    assert isinstance(failed, steps.Failure)
+    assert "outside of its folder" in failed.message
+    assert not tool.exists
+    assert not escaped.exists
+
+
+@case()
+def package_comes_from_an_address(place: Place) -> Play:
+    content = zipped(**{"tool.txt": b"tool"})
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            there = self.path == "/package"
+            self.send_response(200 if there else 404)
+            self.end_headers()
+            if there:
+                self.wfile.write(content)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address, target = f"http://127.0.0.1:{server.server_port}", place.folder / "out"
+        missing, good, tool = yield ask(
+            steps.Unpack(f"{address}/none", digest(content), str(target)),
+            steps.Unpack(f"{address}/package", digest(content), str(target)),
+            steps.ReadFile(str(target / "tool.txt")),
+        )
+        server.shutdown()
+    assert isinstance(missing, steps.Failure)
+    assert "404" in missing.message
+    assert good.files == 1
+    assert tool.content == b"tool"
 
 
 @case()

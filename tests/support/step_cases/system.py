@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
-from collections.abc import Mapping
+import re
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from support.step_shell import Place, Play, ask, case, python, steps
+from support.step_shell import WINDOWS, Place, Play, ask, case, python, steps
 
 # A secret's name is no secret.
 # ruff: noqa: S106
@@ -101,6 +108,105 @@ def access_rights(place: Place) -> Play:
     assert "D:" in found.files["file.txt"]
     assert found.sids[unknown] == ""
     assert found.sids[system] in ("S-1-5-18", "")  # a system in another language has another name for it
+
+
+CERTIFICATE = base64.b64decode(
+    "MIIBJzCBzqADAgECAgJ/OjAKBggqhkjOPQQDAjAdMRswGQYDVQQDDBJjb2Rlc2lnbiBzdGVwIGNhc2UwHhcNMjYwMTAxMDAwMDAw"
+    "WhcNMzYwMTAxMDAwMDAwWjAdMRswGQYDVQQDDBJjb2Rlc2lnbiBzdGVwIGNhc2UwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATj"
+    "SaOjM8ack3fQsTE8/EEr9V4MzOfwWBcACO6w8ZsDzvRQOTOPtkrqaNqV4KMToS55onlwHqqiTRwW91L2qzxCMAoGCCqGSM49BAMC"
+    "A0gAMEUCIQCezNqwWEDLuvQ+x8ia1U7KVURcnXyfXFdoUBJgr6PtbAIgT2O4Og83t2Jt3y8f7YAPw4pTiTJ4RtUHJxJOzRseL80="
+)
+"""A certificate of a key that nobody has"""
+
+
+@contextlib.contextmanager
+def a_store_of_the_user(place: Place) -> Iterator[str]:
+    """A store that a certificate may come into. Elsewhere than on Windows .NET keeps a store as a folder."""
+    if place.windows:
+        yield "CA"
+        return
+    name = f"codesign-{uuid.uuid4().hex}"
+    folder = Path.home() / ".dotnet" / "corefx" / "cryptography" / "x509stores" / name
+    folder.mkdir(parents=True)
+    try:
+        yield name
+    finally:
+        shutil.rmtree(folder)
+
+
+@case()
+def certificate_is_added_once(place: Place) -> Play:
+    with a_store_of_the_user(place) as store:
+        first, second = yield ask(
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE),
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE),
+        )
+    if not WINDOWS:  # on a machine that lives on, it may be there from the time before
+        assert first == steps.AddResult(False)
+    assert second == steps.AddResult(True)
+
+
+@case()
+def certificate_comes_into_no_store_that_is_not_there(place: Place) -> Play:
+    with a_store_of_the_user(place) as store:
+        unknown, damaged = yield ask(
+            steps.AddCertificate("no such store 7f3a", "CurrentUser", CERTIFICATE),
+            steps.AddCertificate(store, "CurrentUser", b"no certificate"),
+        )
+    for one in (unknown, damaged):
+        assert isinstance(one, steps.Failure)
+    assert unknown.kind.startswith("System.Security.Cryptography.")
+
+
+@case()
+def scratch_folder_is_for_nobody_else(place: Place) -> Play:
+    folder, file = place.folder / "5f1e", place.folder / "5f1e" / "a.txt"
+    done, again, _written, read, rights, removed, gone = yield ask(
+        steps.Scratch(str(folder)),
+        steps.Scratch(str(folder)),
+        steps.WriteFile(str(file), b"x"),
+        steps.ReadFile(str(file)),
+        steps.ReadAccess(str(folder)),
+        steps.RemoveScratch(str(folder)),
+        steps.RemoveScratch(str(folder)),
+    )
+    assert isinstance(done, steps.Done)
+    assert isinstance(again, steps.Failure), "a folder that is there is somebody else's"
+    assert read.content == b"x"
+    assert (removed.existed, gone.existed) == (True, False)
+    assert not folder.exists()
+    if place.windows:
+        entries = re.findall(r"\(A;ID;FA;;;([^)]+)\)", rights.files["a.txt"])
+        assert {"SY", "BA"} <= set(entries)
+        assert len(entries) == rights.files["a.txt"].count("(") <= 3
+
+
+@case("Linux", "Darwin")
+def scratch_folder_has_the_rights_of_its_owner(place: Place) -> Play:
+    folder = place.folder / "5f1e"
+    yield ask(steps.Scratch(str(folder)))
+    if not place.windows:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@case()
+def program_and_who_may_change_it(place: Place) -> Play:
+    program, missing = yield ask(
+        steps.Program(place.powershell), steps.Program(str(place.folder / "none.exe"))
+    )
+    assert not missing.exists
+    if not place.windows:
+        # Elsewhere nobody signs programs: what cannot be asked is not "not signed".
+        assert isinstance(program, steps.Failure)
+        assert program.kind == "System.Management.Automation.CommandNotFoundException"
+        return
+    assert program.exists
+    assert program.file == place.powershell
+    assert program.status in ("Valid", "NotSigned")
+    assert bool(program.signer) == (program.status == "Valid")
+    assert "D:" in program.sddl
+    assert program.account.startswith("S-1-5-")
+    assert re.fullmatch("[0-9a-f]{64}", program.sha256)
 
 
 @case()

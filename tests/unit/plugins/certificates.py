@@ -28,10 +28,18 @@ from support.store_blobs import write_blob
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
 
 
+SIZES = {7: 1024, 8: 1024}
+"""Bits of the keys that have other than 2048."""
+
+
 @functools.cache
-def key(number: int = 0, size: int = 2048) -> rsa.RSAPrivateKey:
+def _key(number: int) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, SIZES.get(number, 2048))
+
+
+def key(number: int = 0) -> rsa.RSAPrivateKey:
     """One key a number, so that a test run makes each once."""
-    return rsa.generate_private_key(65537, size)
+    return _key(number)
 
 
 @functools.cache
@@ -44,8 +52,13 @@ def make(
     code_signing: bool = True,
     is_ca: bool = False,
     curve: bool = False,
+    signer: int = 99,
+    usages: tuple[x509.ObjectIdentifier, ...] | None = None,
+    key_usage: tuple[str, ...] = (),
 ) -> Certificate:
-    """A certificate that was valid ``days`` days from 2026-01-01 on."""
+    """A certificate that was valid ``days`` days from 2026-01-01 on. The key ``signer`` signs it where it has
+    an issuer of another name. ``usages``, ``key_usage``: other ones than usual, none if empty.
+    """
     own = ec.generate_private_key(ec.SECP256R1()) if curve else key(number)
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
     builder = (
@@ -60,11 +73,32 @@ def make(
         .not_valid_after(start + datetime.timedelta(days=days))
     )
     builder = builder.add_extension(x509.BasicConstraints(is_ca, None), critical=True)
-    if not is_ca:
-        usage = ExtendedKeyUsageOID.CODE_SIGNING if code_signing else ExtendedKeyUsageOID.EMAIL_PROTECTION
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    made = builder.sign(key(99) if issuer else own, hashes.SHA256())
+    if usages is None:
+        usual = ExtendedKeyUsageOID.CODE_SIGNING if code_signing else ExtendedKeyUsageOID.EMAIL_PROTECTION
+        usages = () if is_ca else (usual,)
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if key_usage:
+        builder = builder.add_extension(_key_usage(key_usage), critical=True)
+    made = builder.sign(key(signer) if issuer else own, hashes.SHA256())
     return read_certificate(made.public_bytes(Encoding.PEM))
+
+
+KEY_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+def _key_usage(uses: tuple[str, ...]) -> x509.KeyUsage:
+    return x509.KeyUsage(**{use: use in uses for use in KEY_USAGES})
 
 
 def ec_certificate(private: ec.EllipticCurvePrivateKey) -> bytes:

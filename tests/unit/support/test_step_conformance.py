@@ -266,6 +266,20 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "append_once",
         *APPEND,
     ),
+    "a key look-up has a folder of its own": (
+        "scratch_folder_is_for_nobody_else",
+        "scratch_folder_has_the_rights_of_its_owner",
+    ),
+    "a key look-up unpacks nothing and asks for no signature": (
+        "package_is_unpacked_where_it_is_the_one",
+        "package_that_is_not_the_one_leaves_nothing",
+        "package_comes_from_an_address",
+        "program_and_who_may_change_it",
+    ),
+    "a key look-up adds no certificates": (
+        "certificate_is_added_once",
+        "certificate_comes_into_no_store_that_is_not_there",
+    ),
     "a key look-up runs one program after the other": (
         "time_out_side_by_side_ends_each_tree",
         "runs_side_by_side",
@@ -315,6 +329,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "no_run_in_a_folder_that_is_not_there",
         "failure_says_what_and_by_which_number",
         "refusal_says_by_which_number",
+        "package_is_unpacked_where_it_is_the_one",
     ),
     "its files have no links, no times, no names in between": (
         *LINKS,
@@ -327,7 +342,13 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "newest_version_folder",
     ),
     "a step that it does not know ends the test": ("unknown_step_fails_alone", "append_once", *APPEND, *EACH),
-    "its network is a list of addresses": ("connections", "connection_over_ipv6"),
+    "its files have no access lists": ("scratch_folder_is_for_nobody_else",),
+    "its network is a list of addresses": (
+        "connections",
+        "connection_over_ipv6",
+        "package_comes_from_an_address",
+    ),
+    "a file that it does not hold is no program": ("program_and_who_may_change_it",),
 }
 
 

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.cloudhsm.codesign.plugins.action import (
     win_cert_repairstore,
     win_cloudhsm_import_key,
+    win_codesign_certificates,
     win_codesign_info,
     win_signtool,
 )
@@ -44,6 +45,7 @@ def refusing(answer: dict[str, Any], code_page: int) -> FakeHost:
 
 ASKED = [
     (win_codesign_info, {"identities": [{"name": "one", "certificate": CERTIFICATE.pem, "chain": []}]}),
+    (win_codesign_certificates, {"identities": [{"name": "one", "certificate": CERTIFICATE.pem}]}),
     (win_cert_repairstore, {"thumbprint": CERTIFICATE.thumbprint, "container": "c"}),
     (win_cloudhsm_import_key, {"thumbprint": CERTIFICATE.thumbprint}),
     (win_signtool, {"files": ["C:\\build\\a.exe"], "thumbprint": CERTIFICATE.thumbprint}),

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.cloudhsm.codesign.plugins.lookup.identities import LookupModule
+from tests.unit.plugins.certificates import make
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,21 @@ def test_says_which_file_is_no_certificate(tmp_path: Path) -> None:
     file.write_text("hello")
     with pytest.raises(AnsibleError, match=r"release\.cer' cannot be used"):
         lookup().run([{"name": "x", "certificate": str(file)}], variables={})
+
+
+def test_a_chain_that_is_none_is_refused_before_any_host(tmp_path: Path) -> None:
+    root = make("Test Root", is_ca=True, number=99)
+    signer, stranger = make("Signer", "Test Root"), make("Stranger", is_ca=True, number=3)
+    for one in (root, signer, stranger):
+        (tmp_path / f"{one.common_name}.pem").write_text(one.pem)
+    chain = [{"certificate": str(tmp_path / f"{name}.pem")} for name in ("Test Root", "Stranger")]
+    wanted = {"name": "release", "certificate": str(tmp_path / "Signer.pem"), "chain": chain}
+    with pytest.raises(
+        AnsibleError, match=rf"{stranger.thumbprint} \(Stranger\) in the chain of 'release' belongs to no"
+    ):
+        lookup().run([wanted], variables={})
+    (identity,) = lookup().run([{**wanted, "chain": chain[:1]}], variables={})
+    assert [(link["thumbprint"], link["store"]) for link in identity["chain"]] == [(root.thumbprint, "Root")]
 
 
 def test_is_found_by_its_name() -> None:

@@ -150,6 +150,12 @@ def test_quote(arguments: list[str], line: str) -> None:
         (steps.CopyFile("a", "b"), {"op": "copy", "path": "a", "target": "b"}),
         (steps.MoveFile("a", "b"), {"op": "move", "path": "a", "target": "b"}),
         (steps.RemoveFile("a"), {"op": "remove", "path": "a"}),
+        (steps.Scratch("a"), {"op": "scratch", "path": "a"}),
+        (steps.RemoveScratch("a"), {"op": "remove_scratch", "path": "a"}),
+        (
+            steps.AddCertificate("My", "CurrentUser", b"\x30x"),
+            {"op": "add_certificate", "store": "My", "location": "CurrentUser", "base64": "MHg="},
+        ),
         (steps.Digest("a"), {"op": "digest", "path": "a"}),
         (steps.Version("a"), {"op": "version", "path": "a"}),
         (steps.ReadAccess("a", ("u",)), {"op": "access", "path": "a", "pattern": "*", "accounts": ["u"]}),
@@ -286,6 +292,9 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
             results.JournaledResult(False, folder="f", held=True),
         ),
         (steps.RemoveFile("f"), {"existed": True}, results.RemoveResult(True)),
+        (steps.Scratch("f"), {}, results.Done()),
+        (steps.RemoveScratch("f"), {"existed": True}, results.RemoveResult(True)),
+        (steps.AddCertificate("My", "CurrentUser", b""), {"existed": True}, results.AddResult(True)),
         (steps.Digest("f"), {"exists": True, "size": 1, "sha256": "aa"}, results.DigestResult(True, 1, "aa")),
         (
             steps.Version("f"),

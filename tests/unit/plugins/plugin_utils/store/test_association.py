@@ -33,7 +33,9 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     ReadFolder,
     ReadRegistryChildren,
     RemoveFile,
+    RemoveScratch,
     Run,
+    Scratch,
     WriteFile,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
@@ -252,7 +254,8 @@ def test_what_differs(wanted: Wanted, key: KeyProvInfo | None, found: list[tuple
 # Planning
 # -------------------------------------------------------------------------------------------------------------
 
-ACCESS = Access(CryptoUser("cu1", "secret"), "auto", 30)
+SCRATCH = "C:\\Windows\\Temp\\0123456789abcdef"
+ACCESS = Access(CryptoUser("cu1", "secret"), "auto", 30, SCRATCH)
 NONE = replace(SEEN, key=None)
 
 
@@ -332,11 +335,13 @@ def test_without_a_crypto_user_nothing_is_given_to_certutil() -> None:
 
 
 def test_the_property_file_is_written_used_and_removed() -> None:
-    write, run, remove = association_plan.plan(Wanted(container="c"), NONE, ACCESS)
+    scratch, write, run, remove, clear = association_plan.plan(Wanted(container="c"), NONE, ACCESS)
+    assert (scratch, clear) == (Scratch(SCRATCH), RemoveScratch(SCRATCH))
     assert isinstance(write, WriteFile)
     assert isinstance(run, Run)
     assert write.content == certutil.property_file(KeyProvInfo("c", KSP, 0, 0, 2))
-    assert write.path.startswith(f"C:\\Windows\\Temp\\codesign-{THUMBPRINT}-")
+    assert write.path == f"{SCRATCH}\\properties.inf"
+    assert write.only_if_previous_ok, "in a folder that is not ours nothing is written"
     assert run.arguments == ("-repairstore", "My", THUMBPRINT, write.path)
     assert run.only_if_previous_ok
     assert remove == RemoveFile(write.path)
@@ -344,12 +349,14 @@ def test_the_property_file_is_written_used_and_removed() -> None:
 
 def test_a_friendly_name_alone_does_not_touch_the_association() -> None:
     steps = association_plan.plan(Wanted(friendly_name="New"), SEEN, ACCESS)
-    assert isinstance(steps[0], WriteFile)
-    assert steps[0].content == certutil.property_file(friendly_name="New")
+    assert isinstance(steps[1], WriteFile)
+    assert steps[1].content == certutil.property_file(friendly_name="New")
 
 
 def test_the_search_and_then_the_friendly_name() -> None:
-    search, write, run, _remove = association_plan.plan(Wanted(friendly_name="New"), NONE, ACCESS)
+    search, _scratch, write, run, _remove, _clear = association_plan.plan(
+        Wanted(friendly_name="New"), NONE, ACCESS
+    )
     assert isinstance(search, Run)
     assert isinstance(write, WriteFile)
     assert isinstance(run, Run)
@@ -358,7 +365,9 @@ def test_the_search_and_then_the_friendly_name() -> None:
 
 
 def test_an_association_is_taken_away_and_nothing_else() -> None:
-    write, _run, _remove = association_plan.plan(Wanted(present=False, friendly_name="New"), SEEN, ACCESS)
+    _scratch, write, _run, _remove, _clear = association_plan.plan(
+        Wanted(present=False, friendly_name="New"), SEEN, ACCESS
+    )
     assert isinstance(write, WriteFile)
     assert write.content == certutil.removal_file()
 

@@ -28,9 +28,12 @@ ROOT, MIDDLE = (
     make("Test Root", is_ca=True, number=99),
     make("Test Intermediate", "Test Root", is_ca=True, number=1),
 )
-SIGNER, OTHER = make("Signer", "Test Intermediate"), make("Other Signer", "Test Intermediate", number=2)
+SIGNER, OTHER = (
+    make("Signer", "Test Intermediate", signer=1),
+    make("Other Signer", "Test Intermediate", number=2, signer=1),
+)
 STORE = {"store_name": "My", "store_location": "LocalMachine", "provider": "Cavium Key Storage Provider"}
-CHAIN = [{"certificate": MIDDLE.pem}, {"certificate": ROOT.pem, "store": "Root"}]
+CHAIN = [{"certificate": MIDDLE.pem}, {"certificate": ROOT.pem}]
 RELEASE = {"name": "release", "certificate": SIGNER.pem, "chain": CHAIN}
 ABSENT = RegistryResult(False)
 
@@ -100,7 +103,13 @@ def test_der_in_base64_and_an_identity_without_a_name() -> None:
             "Certificate 1 in the chain of 'x' is missing",
         ),
         (
-            [{"name": "x", "certificate": SIGNER.pem, "chain": [{"certificate": ROOT.pem, "store": "a\\b"}]}],
+            [
+                {
+                    "name": "x",
+                    "certificate": SIGNER.pem,
+                    "chain": [{"certificate": MIDDLE.pem, "store": "a\\b"}],
+                }
+            ],
             "The store name",
         ),
         ([RELEASE, {**RELEASE, "certificate": OTHER.pem}], "Two identities have the name 'release'"),
@@ -167,7 +176,7 @@ def test_a_users_own_store_is_a_folder() -> None:
     ):
         assert (placed_certificates.read(signing, [folder])[0].blob is not None) is present
     other = placed_certificates.wanted(
-        identities({"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser", store_name="Root")
+        identities({"name": "x", "certificate": SIGNER.pem}, store_location="CurrentUser", store_name="CA")
     )
     assert [step.to_json()["path"][:4] for step in placed_certificates.observe(other)] == ["HKCU"]
 
@@ -195,7 +204,6 @@ def test_a_damaged_entry_is_told_from_a_missing_one() -> None:
     [
         (SIGNER, None),
         (make("Old", days=30), "expired on 2026-01-31"),
-        (make("Mail", code_signing=False), "not made for code signing"),
     ],
 )
 def test_a_certificate_that_cannot_sign_is_a_finding(certificate: Any, says: str | None) -> None:

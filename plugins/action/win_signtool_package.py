@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_signtool_package: SignTool lies in its folder, out of Microsoft's package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..module_utils._findings import BrokenLink
+from ..module_utils._steps import Step
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._arguments.win_signtool_package import ARGUMENTS
+from ..plugin_utils._aspect import Question, look
+from ..plugin_utils._signing import package
+
+
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
+
+    def story(self) -> dict[str, Any]:
+        want = package.wanted(self.params)
+        asked = Question(package, want)
+        before = after = look(self.host, asked).seen(asked)
+        steps = package.plan(want, before)
+        if not steps:
+            package.check(want, before)
+        elif not self.check_mode:
+            after = self._unpack(want, asked, steps)
+        seen = package.report(after)
+        new = f"{want.path} from {want.package}" if self.check_mode else after.program.file
+        return {
+            "changed": bool(steps),
+            **seen,
+            "diff": {
+                "before": _line(before.program.file),
+                "after": _line(new if steps else before.program.file),
+                "before_header": "SignTool",
+                "after_header": "SignTool",
+            },
+        }
+
+    def _unpack(
+        self, want: package.Wanted, asked: Question[package.Wanted, package.Seen], steps: list[Step]
+    ) -> package.Seen:
+        found = look(self.host, asked, first=steps)
+        package.check_unpacked(want, found.done[0])
+        after = found.seen(asked)
+        try:
+            package.check(want, after)
+        except BrokenLink:
+            if after.program.exists:
+                self.host.run(package.undo(after))
+            raise
+        return after
+
+
+def _line(text: str) -> str:
+    return f"{text}\n" if text else ""

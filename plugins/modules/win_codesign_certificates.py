@@ -1,0 +1,118 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of win_codesign_certificates; the work is done by the action of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: win_codesign_certificates
+short_description: Puts signing certificates and their chains into the certificate stores of a Windows host
+version_added: 1.0.0
+description:
+  - Reads all stores in one remote call, adds the certificates that are missing in a second one, and reads the stores again in it.
+  - A certificate that is there is left alone, with its key and its friendly name. No file is written on the host.
+  - Before the host is asked, the certificates are checked. The signing certificate must be fit for code signing and no CA, each certificate of the
+    chain must have signed another one, and only a self-signed certificate may go into V(Root).
+author:
+  - The cloudhsm.codesign contributors (@cloudhsm-codesign)
+extends_documentation_fragment:
+  - cloudhsm.codesign.attributes
+  - cloudhsm.codesign.attributes.windows
+  - cloudhsm.codesign.store
+  - cloudhsm.codesign.identities
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: cloudhsm.codesign.win_codesign_info
+  - module: cloudhsm.codesign.win_cert_repairstore
+  - module: ansible.windows.win_certificate_store
+"""
+
+EXAMPLES = r"""
+- name: Put the certificates of all identities into their stores
+  cloudhsm.codesign.win_codesign_certificates:
+    identities: "{{ query('cloudhsm.codesign.identities', codesign_identities) }}"
+
+- name: See what would be added where the signing certificate belongs to the account, and its chain to the machine
+  cloudhsm.codesign.win_codesign_certificates:
+    store_location: CurrentUser
+    identities: "{{ query('cloudhsm.codesign.identities', codesign_identities) }}"
+  check_mode: true
+
+- name: One certificate with its chain, and a publisher whom Windows does not ask about
+  cloudhsm.codesign.win_codesign_certificates:
+    identities:
+      - name: release
+        certificate: "{{ lookup('ansible.builtin.file', 'release.pem') }}"
+        chain:
+          - certificate: "{{ lookup('ansible.builtin.file', 'intermediate.pem') }}"
+          - certificate: "{{ lookup('ansible.builtin.file', 'root.pem') }}"
+          - certificate: "{{ lookup('ansible.builtin.file', 'release.pem') }}"
+            store: TrustedPublisher
+"""
+
+RETURN = r"""
+certificates:
+  description: The wanted certificates, those of the chains included, each once a store.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    identity:
+      description: The identity that it belongs to, the first one where there are several.
+      type: str
+    subject:
+      description: Its subject.
+      type: str
+    thumbprint:
+      description: Its SHA-1 thumbprint.
+      type: str
+    not_after:
+      description: When it ends.
+      type: str
+    store_name:
+      description: The store that it belongs into.
+      type: str
+    store_location:
+      description: Whose store that is.
+      type: str
+    present:
+      description: Whether it is there now, or would be in check mode.
+      type: bool
+    added:
+      description: Whether it was added, or would be in check mode.
+      type: bool
+    archived:
+      description: Whether it has the property Archived, which is a failure.
+      type: bool
+    pem:
+      description: The certificate.
+      type: str
+  sample:
+    - identity: release
+      subject: CN=Example Software,O=Example,C=DE
+      thumbprint: 5AAEF93E7E972B1187363D880CFA3F71507C2E24
+      not_after: '2027-11-24T09:40:00+00:00'
+      store_name: My
+      store_location: LocalMachine
+      present: true
+      added: true
+      archived: false
+      pem: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
+link:
+  description: Which link of the chain is broken, V(certificate), V(host) or V(argument).
+  returned: failure
+  type: str
+  sample: certificate
+code:
+  description: The code that Windows gave when the certificate was added.
+  returned: failure, where a certificate could not be added
+  type: str
+  sample: '0x80070005'
+"""

@@ -1,0 +1,144 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SignTool out of Microsoft's package: whether it lies in its folder, is Microsoft's, and can be changed by
+nobody who is no administrator.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
+
+from ...module_utils._findings import BrokenLink, found
+from ...module_utils._results import Failure, ProgramResult, Result, UnpackResult, VersionResult
+from ...module_utils._steps import Program, RemoveFile, Step, Unpack, Version
+from .._formats.sddl import ADMINISTRATORS, writers_of
+from .tool import numbers
+
+REST = r"bin\*\x64\signtool.exe"
+"""Where the package has SignTool for 64 bit, which the provider of CloudHSM needs."""
+MICROSOFT = re.compile(r"(^|, )O=Microsoft Corporation(,|$)")
+VALID = "Valid"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    package: str
+    sha256: str
+    folder: str
+    minimum_version: str = ""
+    timeout: int = 600
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}\\{REST}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    version: str = ""
+    program: ProgramResult = field(default_factory=lambda: ProgramResult(False))
+
+
+def wanted(params: Mapping[str, Any]) -> Wanted:
+    """The wanted state from the module's arguments. BrokenLink for values that are none."""
+    sha256 = re.sub(r"\s", "", str(params["sha256"])).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise BrokenLink("argument", "sha256 is no SHA-256: it must be 64 hex digits.")
+    folder = str(params["folder"]).rstrip("\\/")
+    if not re.match(r"[A-Za-z]:\\.", folder):
+        raise BrokenLink("argument", f"The folder '{folder}' is no full path of a folder on a drive.")
+    return Wanted(
+        str(params["package"]),
+        sha256,
+        folder,
+        str(params.get("minimum_version") or ""),
+        int(params["timeout"]),
+    )
+
+
+def observe(wanted: Wanted) -> list[Step]:
+    return [Version(wanted.path), Program(wanted.path)]
+
+
+def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
+    version = found(results[0], VersionResult, "signtool", wanted.path)
+    if not version.exists:
+        return Seen()
+    program = found(results[1], ProgramResult, "signtool", f"The signature of {version.file}")
+    return Seen(version.version, program)
+
+
+def is_there(wanted: Wanted, seen: Seen) -> bool:
+    return seen.program.exists and numbers(seen.version) >= numbers(wanted.minimum_version or "0")
+
+
+def plan(wanted: Wanted, seen: Seen) -> list[Step]:
+    if is_there(wanted, seen):
+        return []
+    return [Unpack(wanted.package, wanted.sha256, wanted.folder, wanted.timeout)]
+
+
+def undo(seen: Seen) -> list[Step]:
+    """Takes away a program that must not run."""
+    return [RemoveFile(seen.program.file)]
+
+
+def check_unpacked(wanted: Wanted, result: Result) -> None:
+    """BrokenLink where the package was not unpacked."""
+    if isinstance(result, Failure):
+        raise BrokenLink(
+            "signtool",
+            f"The package {wanted.package} could not be unpacked into {wanted.folder}: {result.message.rstrip('. ')}.",
+            "Check that the host reaches it, and the account's rights.",
+        )
+    if isinstance(result, UnpackResult) and result.sha256 != wanted.sha256:
+        raise BrokenLink(
+            "signtool",
+            f"The package {wanted.package} has the SHA-256 {result.sha256}, not {wanted.sha256}: nothing of it was unpacked.",
+            "Take the package that belongs to the hash, or give the hash of this one after you have checked where it comes from.",
+        )
+
+
+def check(wanted: Wanted, seen: Seen) -> None:
+    """BrokenLink where this SignTool is not there, too old, or must not run."""
+    program = seen.program
+    if not program.exists:
+        raise BrokenLink(
+            "signtool",
+            f"The package {wanted.package} was unpacked, but there is no {wanted.path}.",
+            "Take the package Microsoft.Windows.SDK.BuildTools.",
+        )
+    if not is_there(wanted, seen):
+        raise BrokenLink(
+            "signtool",
+            f"{program.file} has the version {seen.version}, older than {wanted.minimum_version}.",
+            "Give a newer package.",
+        )
+    check_trust(program)
+
+
+def check_trust(program: ProgramResult) -> None:
+    """BrokenLink for a program that is not Microsoft's, or that somebody else than an administrator may change."""
+    if program.status != VALID or not MICROSOFT.search(program.signer):
+        signer = program.signer or "nobody"
+        raise BrokenLink(
+            "signtool",
+            f"{program.file} is not Microsoft's: Windows calls its signature {program.status or 'unknown'}, signed by {signer}.",
+            "Use the package of Microsoft; where its root certificate is missing on the host, install it.",
+        )
+    others = [sid for sid in writers_of(program.sddl) if sid not in (*ADMINISTRATORS, program.account)]
+    if others:
+        folder = program.file.rpartition("\\")[0]
+        raise BrokenLink(
+            "signtool",
+            f"{folder} can be changed by others than administrators ({', '.join(others)}): whoever plants a program there gets the crypto user's password.",
+            "Choose a folder below C:\\Program Files, or take the rights to write away from them.",
+        )
+
+
+def report(seen: Seen) -> dict[str, Any]:
+    """The module's result."""
+    program = seen.program
+    return {"path": program.file, "version": seen.version, "sha256": program.sha256, "signer": program.signer}

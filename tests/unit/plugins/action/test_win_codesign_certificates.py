@@ -1,0 +1,188 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_codesign_certificates against a host held in Python: what is added, in how many calls, and what is
+refused.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from ansible_collections.cloudhsm.codesign.plugins.action.win_codesign_certificates import ActionModule
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate import Certificate
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    StoredCertificate,
+)
+from support.fake_host import FakeHost, Raw, failure, run_action
+from support.store_blobs import write_blob
+from tests.unit.plugins.certificates import blob, make
+
+ROOT = make("Test Root", is_ca=True, number=99)
+MIDDLE = make("Test Intermediate", "Test Root", is_ca=True, number=1)
+SIGNER = make("Signer", "Test Intermediate", signer=1)
+RELEASE = {
+    "name": "release",
+    "certificate": SIGNER.pem,
+    "chain": [{"certificate": MIDDLE.pem}, {"certificate": ROOT.pem}],
+}
+KEY = r"HKLM\SOFTWARE\Microsoft\SystemCertificates"
+PLACES = {"Root": ROOT, "CA": MIDDLE, "My": SIGNER}
+
+
+def place(store: str, certificate: Certificate) -> str:
+    return rf"{KEY}\{store}\Certificates\{certificate.thumbprint}|Blob"
+
+
+def stored(content: bytes) -> Raw:
+    return {"exists": True, "kind": "Binary", "base64": base64.b64encode(content).decode()}
+
+
+def execute(host: FakeHost, check_mode: bool = False, **arguments: Any) -> Raw:
+    return run_action(ActionModule, {"identities": [RELEASE], **arguments}, host, check_mode=check_mode)
+
+
+def added(result: Raw) -> list[tuple[str, str]]:
+    return [(item["store_name"], item["thumbprint"]) for item in result["certificates"] if item["added"]]
+
+
+EACH = [(store, certificate.thumbprint) for store, certificate in PLACES.items()]
+
+
+@pytest.mark.parametrize("there", [(), ("Root",), ("My",), ("Root", "CA", "My")])
+def test_what_is_missing_is_added_in_one_call(there: tuple[str, ...]) -> None:
+    host = FakeHost()
+    for store in there:
+        host.registry[place(store, PLACES[store])] = stored(blob(PLACES[store], "a container"))
+    before = dict(host.registry)
+    predicted = execute(FakeHost(registry=dict(before)), check_mode=True)
+    result = execute(host)
+    assert added(result) == [(store, thumbprint) for store, thumbprint in EACH if store not in there]
+    assert result["changed"] == (len(there) < 3)
+    assert len(host.calls) == (2 if result["changed"] else 1)
+    assert all(item["present"] for item in result["certificates"])
+    assert set(host.registry) == {place(store, certificate) for store, certificate in PLACES.items()}
+    assert {name: host.registry[name] for name in before} == before, "what was there is left"
+    assert predicted == result
+    assert not host.files
+    again = execute(host)
+    assert (again["changed"], added(again), len(host.calls[-1])) == (False, [], len(host.calls[0]))
+
+
+def test_check_mode_adds_nothing() -> None:
+    host = FakeHost()
+    assert execute(host, check_mode=True)["changed"]
+    assert (len(host.calls), host.registry) == (1, {})
+
+
+def test_the_diff_names_what_comes() -> None:
+    host = FakeHost(registry={place("Root", ROOT): stored(blob(ROOT))})
+    diff = execute(host)["diff"]
+    assert diff["before"] == f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root\n"
+    assert diff["after"].splitlines() == [
+        f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root",
+        f"Test Intermediate ({MIDDLE.thumbprint}) in LocalMachine\\CA",
+        f"Signer ({SIGNER.thumbprint}) in LocalMachine\\My",
+    ]
+
+
+def test_a_certificate_of_the_user_with_a_chain_of_the_machine() -> None:
+    host = FakeHost()
+    result = execute(host, store_location="CurrentUser")
+    assert added(result) == EACH
+    assert [name.rpartition("\\")[2] for name in host.files] == [SIGNER.thumbprint]
+    assert set(host.registry) == {place("Root", ROOT), place("CA", MIDDLE)}
+    assert not execute(host, store_location="CurrentUser")["changed"]
+
+
+def test_a_damaged_entry_is_written_again() -> None:
+    host = FakeHost(registry={place("Root", ROOT): stored(blob(ROOT)[:-9])})
+
+    def add(step: Raw) -> Raw:
+        if step["store"] == "Root":
+            del host.registry[place("Root", ROOT)]
+        return host._add_certificate(step)
+
+    host.overrides["add_certificate"] = add
+    assert ("Root", ROOT.thumbprint) in added(execute(host))
+
+
+def test_nothing_is_wanted() -> None:
+    result = execute(FakeHost(), identities=[])
+    assert (result["changed"], result["certificates"]) == (False, [])
+
+
+def cryptographic(message: str, code: int) -> Raw:
+    return failure(message, code, "System.Security.Cryptography.CryptographicException")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "code"),
+    [
+        (
+            cryptographic("Access is denied.\r\n", -2147024891),
+            "could not be put there: Access is denied. Stores of the machine take an administrator whose session is elevated.",
+            "0x80070005",
+        ),
+        (
+            cryptographic("The system cannot find the file specified.", -2147024894),
+            "could not be put there: The system cannot find the file specified. The host has no store of that name",
+            "0x80070002",
+        ),
+        (
+            cryptographic("Odd.", -2146885612),
+            "could not be put there: Odd. The system's own words",
+            "0x80092014",
+        ),
+        ({"existed": False}, "Windows took it without an error, and it is not in the store.", None),
+    ],
+)
+def test_what_could_not_be_added_is_one_sentence(answer: Raw, says: str, code: str | None) -> None:
+    host = FakeHost(overrides={"add_certificate": lambda _step: answer})
+    result = execute(host)
+    assert result["failed"]
+    assert result["link"] == "certificate"
+    assert result["msg"].startswith(f"Test Root ({ROOT.thumbprint}) in LocalMachine\\Root")
+    assert says in result["msg"]
+    assert result.get("code") == code
+
+
+def test_an_archived_certificate_is_not_added_over() -> None:
+    content = write_blob(StoredCertificate(SIGNER.der, archived=True))
+    host = FakeHost(registry={place("My", SIGNER): stored(content)})
+    result = execute(host)
+    assert result["failed"]
+    assert "is archived: Windows hides it. Take the property Archived off it" in result["msg"]
+    assert len(host.calls) == 1
+
+
+def test_a_store_that_cannot_be_read_is_not_written_to() -> None:
+    denied = failure(
+        "Requested registry access is not allowed.", -2146233078, "System.Security.SecurityException"
+    )
+    host = FakeHost(overrides={"registry": lambda _step: denied})
+    result = execute(host)
+    assert result["failed"]
+    assert (
+        "is not known, because the store cannot be read: Requested registry access is not allowed"
+        in result["msg"]
+    )
+    assert len(host.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("identity", "says"),
+    [
+        ({**RELEASE, "certificate": ROOT.pem, "chain": []}, "is a certificate authority's"),
+        ({**RELEASE, "chain": [{"certificate": ROOT.pem}]}, "belongs to no chain"),
+        ({**RELEASE, "chain": [{"certificate": SIGNER.pem, "store": "Root"}]}, "cannot be in the store Root"),
+    ],
+)
+def test_what_is_no_chain_is_refused_before_the_host_is_asked(identity: Raw, says: str) -> None:
+    host = FakeHost()
+    result = execute(host, identities=[identity])
+    assert result["failed"]
+    assert says in result["msg"]
+    assert host.calls == []

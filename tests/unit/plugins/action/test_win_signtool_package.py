@@ -1,0 +1,158 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_signtool_package against a host held in Python: installed, left, predicted, refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from typing import Any
+
+import pytest
+
+from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool_package import ActionModule
+from support.fake_host import MICROSOFT, FakeHost, Raw, failure, run_action
+
+FOLDER = r"C:\Program Files\cloudhsm.codesign\signtool"
+PATTERN = rf"{FOLDER}\bin\*\x64\signtool.exe"
+URL = "https://packages.example/buildtools"
+USERS = "O:BAG:BAD:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1301bf;;;AU)"
+
+
+def package(name: str = "bin/*/x64/signtool.exe") -> bytes:
+    """The star stands for itself in the fake."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, b"MZ signtool")
+    return content.getvalue()
+
+
+CONTENT = package()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def served(content: bytes = CONTENT, **more: Any) -> FakeHost:
+    return FakeHost(files={URL: content}, **more)
+
+
+def execute(host: FakeHost, check_mode: bool = False, **arguments: Any) -> Raw:
+    return run_action(
+        ActionModule, {"package": URL, "sha256": SHA256, **arguments}, host, check_mode=check_mode
+    )
+
+
+def trust(host: FakeHost, **said: Any) -> None:
+    host.overrides["program"] = lambda step: {**host._program(step), **said}
+
+
+def test_it_is_installed_once() -> None:
+    host = served()
+    predicted = execute(host, check_mode=True)
+    assert (predicted["changed"], predicted["path"], len(host.calls)) == (True, "", 1)
+    assert set(host.files) == {URL}
+    result = execute(host, sha256=f" {SHA256.upper()}\n")
+    assert result["changed"]
+    assert (result["path"], result["signer"]) == (PATTERN, MICROSOFT)
+    assert result["sha256"] == hashlib.sha256(b"MZ signtool").hexdigest()
+    assert len(host.calls) == 3
+    assert result["diff"]["after"] == f"{PATTERN}\n"
+    again = execute(host)
+    assert (again["changed"], again["path"], len(host.calls)) == (False, PATTERN, 4)
+
+
+@pytest.mark.parametrize(("version", "changed"), [("10.0.19041.1", True), ("10.0.26100.1", False)])
+def test_an_old_one_is_replaced(version: str, changed: bool) -> None:
+    host = served()
+    host.files[PATTERN] = b"MZ old"
+    host.versions[PATTERN] = version
+
+    def unpack(step: Raw) -> Raw:
+        host.versions[PATTERN] = "10.0.28000.1"
+        return host._unpack(step)
+
+    host.overrides["unpack"] = unpack
+    assert execute(host, minimum_version="10.0.22621.0")["changed"] == changed
+
+
+def test_a_package_that_is_still_too_old() -> None:
+    host = served(versions={PATTERN: "10.0.19041.1"})
+    result = execute(host, minimum_version="10.0.22621.0")
+    assert "has the version 10.0.19041.1, older than 10.0.22621.0. Give a newer package." in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"status": "NotSigned", "signer": ""}, "calls its signature NotSigned, signed by nobody"),
+        ({"status": "HashMismatch"}, "calls its signature HashMismatch, signed by CN=Microsoft"),
+        ({"signer": "CN=O=Microsoft Corporation Ltd, O=Example"}, "is not Microsoft's"),
+        ({"signer": "CN=Example, O=Microsoft Corporation Partner"}, "is not Microsoft's"),
+        ({"sddl": USERS}, "can be changed by others than administrators (S-1-5-11)"),
+    ],
+)
+def test_a_program_that_must_not_run_is_taken_away(said: dict[str, str], says: str) -> None:
+    host = served()
+    trust(host, **said)
+    result = execute(host)
+    assert result["failed"]
+    assert result["link"] == "signtool"
+    assert says in result["msg"]
+    assert set(host.files) == {URL}
+
+
+def test_one_that_was_there_is_refused_and_left() -> None:
+    host = served()
+    host.files[PATTERN] = b"MZ"
+    trust(host, sddl=USERS)
+    result = execute(host)
+    assert "can be changed by others" in result["msg"]
+    assert result["failed"]
+    assert PATTERN in host.files
+    assert len(host.calls) == 1
+
+
+def test_the_account_that_asks_may_change_its_own_folder() -> None:
+    host = served()
+    trust(host, sddl="O:BAD:(A;;FA;;;SY)(A;;FA;;;S-1-5-21-1)", account="S-1-5-21-1")
+    assert execute(host)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("host", "arguments", "says"),
+    [
+        (
+            served(b"other"),
+            {},
+            f"has the SHA-256 {hashlib.sha256(b'other').hexdigest()}, not {SHA256}: nothing",
+        ),
+        (FakeHost(), {}, f"The package {URL} could not be unpacked into {FOLDER}: The remote server"),
+        (served(), {"sha256": "12"}, "sha256 is no SHA-256"),
+        (served(), {"folder": "signtool"}, "is no full path of a folder"),
+        (served(), {"folder": "C:\\"}, "is no full path of a folder"),
+        (
+            FakeHost(overrides={"version": lambda _step: failure("Access is denied.", 5)}),
+            {},
+            "cannot be read: Access is denied. Check the account's rights",
+        ),
+    ],
+)
+def test_what_keeps_it_from_being_installed(host: FakeHost, arguments: dict[str, str], says: str) -> None:
+    result = execute(host, **arguments)
+    assert result["failed"]
+    assert says in result["msg"]
+    assert PATTERN not in host.files
+
+
+def test_a_package_without_signtool() -> None:
+    content = package("tools/other.exe")
+    result = execute(served(content), sha256=hashlib.sha256(content).hexdigest())
+    assert f"was unpacked, but there is no {PATTERN}." in result["msg"]
+
+
+def test_a_signature_that_cannot_be_asked_for_is_not_a_good_one() -> None:
+    host = served()
+    host.files[PATTERN] = b"MZ"
+    host.overrides["program"] = lambda _step: failure("The module could not be loaded.", 0)
+    result = execute(host)
+    assert f"The signature of {PATTERN} cannot be read: The module could not be loaded." in result["msg"]
