@@ -15,7 +15,7 @@ from ..plugin_utils._arguments.win_codesign_info import ARGUMENTS
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         seen = _report.look_at(self.host, _report.wanted(self.params))
         findings = seen.findings(datetime.now(timezone.utc))
         for text in seen.warnings:

@@ -228,7 +228,7 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
     """Warnings about what was done. Raises BrokenLink where the host is not as wanted after it, with the
     tools' own words.
     """
-    said = tuple(
+    reports = tuple(
         text
         for step, result in zip(steps, results, strict=False)
         for text in [_trouble(step, result)]
@@ -242,12 +242,12 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
         )
         raise BrokenLink(
             first.link,
-            f"{problem}: {'; '.join(said)}." if said else f"{problem}, and no tool reported a failure.",
+            f"{problem}: {'; '.join(reports)}." if reports else f"{problem}, and no tool reported a failure.",
             f"Look at the tool's log under {configure.DATA}.",
             changed=True,
             findings=[finding.as_dict() for finding in left],
         )
-    return said
+    return reports
 
 
 def check_connections(want: Wanted, seen: Seen) -> tuple[str, ...]:

@@ -364,9 +364,9 @@ def _compare_component(want: Wanted, component: Component) -> list[Finding]:
     if not component.program:
         return [Finding("client", f"CloudHSM client ({name})", "installed", "not installed", ROLE)]
     if problem:
-        said = f"{component.file} cannot be read as a configuration file: {problem}"
+        sentence = f"{component.file} cannot be read as a configuration file: {problem}"
         advice = f"Move the file away and run the module cloudhsm.codesign.win_cloudhsm_client: it writes a new one ({component.program})."
-        return [Finding("client", component.file, "a configuration file", problem, advice, said=said)]
+        return [Finding("client", component.file, "a configuration file", problem, advice, sentence=sentence)]
     differs = drift(want, component)
     if config and config.sdk3_compatibility_mode is None:
         # Nothing can be said where the file does not speak of it: the tool is run then, but that is no
@@ -383,8 +383,8 @@ def compare_connections(seen: Seen) -> list[Finding]:
     findings = []
     for item in (item for item in seen.connections if not item.reachable):
         what, why = f"TCP connection to {item.address}:{PORT}", item.error or "not reachable"
-        said = f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}"
-        findings.append(Finding("cluster", what, "reachable", why, unreachable_advice(), said=said))
+        sentence = f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}"
+        findings.append(Finding("cluster", what, "reachable", why, unreachable_advice(), sentence=sentence))
     return findings
 
 

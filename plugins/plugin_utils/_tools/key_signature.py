@@ -85,6 +85,8 @@ def parse(text: str) -> Answer:
         )
     except binascii.Error as error:
         raise ParseError(f"its base64 text is damaged ({error})") from error
-    if (answer.stage == "signed") != bool(answer.signature) or (answer.stage == "sign" and answer.code is None):
+    if (answer.stage == "signed") != bool(answer.signature) or (
+        answer.stage == "sign" and answer.code is None
+    ):
         raise ParseError("its stage contradicts its signature or its code")
     return answer

@@ -197,11 +197,11 @@ def test_every_spelling_of_a_path_becomes_the_plain_one(text: str, path: str) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("build\\größe.exe", "'build\\größe.exe' is no full path"),
+        ("build\\größe.exe", "'build\\größe.exe' is not an absolute path"),
         ("C:\\d.\\a.exe", "A folder in the path 'C:\\d.\\a.exe' ends with"),
         ("C:\\d\\x\u200e.exe", "'C:\\d\\x\\u200e.exe' holds an invisible"),
         ("C:\\d\\..", "is a folder"),
-        (r"\\?\C:\a.exe", "is no full path"),
+        (r"\\?\C:\a.exe", "is not an absolute path"),
     ],
 )
 def test_a_refused_path_is_shown_as_it_was_written(text: str, words: str) -> None:
@@ -701,7 +701,7 @@ def test_what_is_wrong_for_every_file_alike_ends_the_round(run: RunResult, link:
         assert job.problem.link == link
         assert words in job.problem.msg
         assert "Check the path" not in job.problem.msg
-        assert job.problem.words
+        assert job.problem.output
 
 
 def test_a_file_that_is_not_there_is_still_one() -> None:
