@@ -66,6 +66,7 @@ def test_reading(name: str, kind: str, signers: list[str], valid: bool, word: st
     seen = recorded(name)
     assert (seen.kind, [one.signer for one in seen.signatures], seen.valid) == (kind, signers, valid)
     assert state_word(Wanted(thumbprint=OWN), seen) == word
+    assert seen.all_bad is (name in ("verify-pa-all-v-untrusted", "verify-pa-v-tampered"))
 
 
 def test_counts_that_do_not_fit_are_no_facts() -> None:
