@@ -43,7 +43,7 @@ class ActionModule(CodesignAction):
         result.update(self._execute_module(task_vars=task_vars))
         return result
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         params = self.params
         look = lookup(params, windows=True, scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
         backends.check_on_windows(look)

@@ -28,7 +28,7 @@ from ..plugin_utils._store.key_test import KeyTest
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         want = wanted(self.params)
         self.access = access(self.params)
         self.account = ""

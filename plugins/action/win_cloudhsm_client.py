@@ -21,7 +21,7 @@ CLIENT: Repairable[client.Wanted, client.Seen] = client_plan
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         want = client.wanted(self.params)
         if not want.hsm_addresses:
             raise BrokenLink(

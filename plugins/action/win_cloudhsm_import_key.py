@@ -19,14 +19,14 @@ from ..plugin_utils._aspect import Question, look
 from ..plugin_utils._key import container
 from ..plugin_utils._key import making as plan
 from ..plugin_utils._key.container import Seen, Wanted
-from ..plugin_utils._key.making import Made
+from ..plugin_utils._key.making import Chosen
 from ..plugin_utils._sdk import ClientSdk
 
 
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         want = wanted(self.params, f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
         asked = Question(container, want)
         seen = look(self.host, asked).seen(asked)
@@ -39,26 +39,26 @@ class ActionModule(CodesignAction):
             sdk = container.sdk_of(want, seen)
             for text in container.known_faults(seen, sdk):
                 self.warn(text)
-            made = plan.tied(want, seen) or self._prove(want, seen, sdk)
+            chosen = plan.tied(want, seen) or self._prove(want, seen, sdk)
         except BrokenLink as broken:
             if not (self.check_mode and plan.comes_with_the_play(broken)):
                 raise
             self.warn(f"{broken} In check mode it is taken for granted that this would be done by now.")
             return {**plan.result(want, None, None, seen.containers, seen.containers), "changed": True}
-        changed = made is None
+        changed = chosen is None
         if changed and not self.check_mode:
-            made = self._make(want, seen, sdk)
-        for text in plan.warnings(made) if made else ():
+            chosen = self._make(want, seen, sdk)
+        for text in plan.warnings(chosen) if chosen else ():
             self.warn(text)
-        if made is not None:
-            changed = self._let_read(want, made.container, changed) or changed
-        after = tuple(dict.fromkeys([*seen.containers, *([made.container] if made else [])]))
-        return {**plan.result(want, sdk, made, seen.containers, after), "changed": changed}
+        if chosen is not None:
+            changed = self._let_read(want, chosen.container, changed) or changed
+        after = tuple(dict.fromkeys([*seen.containers, *([chosen.container] if chosen else [])]))
+        return {**plan.result(want, sdk, chosen, seen.containers, after), "changed": changed}
 
     def _run(self, steps: Sequence[Step], secrets: Mapping[str, str]) -> Sequence[Result]:
         return self.host.run(steps, secrets).results
 
-    def _prove(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Made | None:
+    def _prove(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Chosen | None:
         """The container among those that are there that holds the key; the handles for an import are looked
         up in the same call.
         """
@@ -76,7 +76,7 @@ class ActionModule(CodesignAction):
         proof = plan.read_proof(results[0]) if proving else plan.Proof(())
         matches = proof.matches(want, seen.containers)
         if matches and not want.force:
-            return Made(matches[0], "public_key", matches[1:])
+            return Chosen(matches[0], "public_key", matches[1:])
         self._moved = plan.in_the_way(want, seen, matches)
         if looking:
             try:
@@ -92,27 +92,27 @@ class ActionModule(CodesignAction):
             self._asked = True
         return None
 
-    def _make(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Made:
+    def _make(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Chosen:
         before, moved = plan.without(seen, self._moved), len(self._moved)
         steps = plan.plan(want, before, sdk, self._handles, moved=bool(moved))
         done = self._run([*plan.aside_steps(self._moved), *steps], want.user.secrets)
         results, self.access = plan.made_results(want, done[moved:]), done[-1]
         try:
             plan.check_aside(done, self._moved)
-            made = plan.judge(want, sdk, before, results)
+            chosen = plan.judge(want, sdk, before, results)
         except BrokenLink as broken:
             broken.details.setdefault("changed", plan.new_containers(before, results))
             self._put_back(results, broken)
             raise self._diagnosed(want, seen, sdk, broken) from None
         if moved:
-            self._drop(seen, made)
+            self._drop(seen, chosen)
         if (
-            made.doubt is not None
+            chosen.doubt is not None
             and not self._asked
-            and (found := self._diagnosed(want, seen, sdk, made.doubt, made=True)) is not made.doubt
+            and (found := self._diagnosed(want, seen, sdk, chosen.doubt, fresh=True)) is not chosen.doubt
         ):
             raise found
-        return made
+        return chosen
 
     def _put_back(self, results: Sequence[Result], cause: BrokenLink) -> None:
         """Gives the old container its place again, where no new one took it."""
@@ -120,16 +120,16 @@ class ActionModule(CodesignAction):
         if back:
             plan.check_back(self._run(back, {}), back, cause)
 
-    def _drop(self, seen: Seen, made: Made) -> None:
+    def _drop(self, seen: Seen, chosen: Chosen) -> None:
         """Removes what the new container took the place of, as far as nobody needs it any more."""
-        dropped = plan.worthless(seen, made, self._moved)
+        dropped = plan.worthless(seen, chosen, self._moved)
         results = self._run(plan.drop_steps(dropped), {}) if dropped else []
         gone = plan.dropped(dropped, results)
         if kept := [name for name in self._moved if name not in gone]:
             self.warn(plan.kept_aside(kept))
 
     def _diagnosed(
-        self, want: Wanted, seen: Seen, sdk: ClientSdk, broken: BrokenLink, made: bool = False
+        self, want: Wanted, seen: Seen, sdk: ClientSdk, broken: BrokenLink, fresh: bool = False
     ) -> BrokenLink:
         """``broken``, or the link behind it that one more call shows, where the tool's own words leave it
         open.
@@ -140,7 +140,7 @@ class ActionModule(CodesignAction):
             replace(want, client_sdk=sdk.name),
             seen,
             # All but certutil name a refused login: what is open after them is not the login.
-            logged_in=made or not isinstance(broken, ListingFailedError),
+            logged_in=fresh or not isinstance(broken, ListingFailedError),
         )
         steps, secrets = diagnosis.steps(context, broken)
         return diagnosis.judge(context, self._run(steps, secrets) if steps else [], broken)

@@ -18,7 +18,7 @@ CERTIFICATES: Repairable[placed.Wanted, Sequence[placed.Seen]] = placed
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         want = placed.wanted(identities(self.params))
         asked = Question(CERTIFICATES, want)
         before = look(self.host, asked).seen(asked)

@@ -15,7 +15,7 @@ from ..plugin_utils._arguments.win_codesign_info import ARGUMENTS
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         proves = self.params["prove"] == "login"
         if proves:
             self.host.prove()

@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signs, timestamps, verifies files on a Windows host, or takes their signatures off: the story of
-win_signtool.
+"""Signs, timestamps, verifies files on a Windows host, or takes their signatures off: what
+win_signtool does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..plugin_utils._signing.course import Ask, Course, Pause, Turns, Warn
 class ActionModule(CodesignAction):
     ARGUMENTS = arguments.ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         name = str(self.task_vars.get("inventory_hostname", ""))
         return self._follow(Course(self.params, self.check_mode, name, self.host).turns())
 

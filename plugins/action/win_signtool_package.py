@@ -17,7 +17,7 @@ from ..plugin_utils._signing import package
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         want = package.wanted(self.params)
         asked = Question(package, want)
         before = after = look(self.host, asked).seen(asked)

@@ -134,17 +134,17 @@ def issued_by(cluster_certificate: str, customer_ca: str) -> Tuple[Optional[bool
 
 def api_error(code: str, message: str) -> BrokenLink:
     """An error answer of the API, by its code."""
-    told = f"AWS answered {code}: {message.rstrip('.')}."
+    answer = f"AWS answered {code}: {message.rstrip('.')}."
     if code in ACCESS_DENIED:
         problem, advice = (
             "These AWS credentials may not describe CloudHSM clusters.",
             "Allow the action cloudhsm:DescribeClusters.",
         )
-        return BrokenLink("cluster", f"{problem} {told}", advice, code=code)
+        return BrokenLink("cluster", f"{problem} {answer}", advice, code=code)
     if code in BAD_CREDENTIALS:
         return BrokenLink(
             "credential",
-            f"AWS does not accept these credentials. {told}",
+            f"AWS does not accept these credentials. {answer}",
             "Renew them, and check the region and the clock.",
             code=code,
         )
@@ -153,8 +153,8 @@ def api_error(code: str, message: str) -> BrokenLink:
             "AWS limits the number of requests, and the retries were not enough.",
             "Run this once for all hosts, and again later.",
         )
-        return BrokenLink("cluster", f"{problem} {told}", advice, code=code)
-    return BrokenLink("cluster", f"The CloudHSM clusters could not be described. {told}", "", code=code)
+        return BrokenLink("cluster", f"{problem} {answer}", advice, code=code)
+    return BrokenLink("cluster", f"The CloudHSM clusters could not be described. {answer}", "", code=code)
 
 
 def not_found(cluster_id: str, tags: Mapping[str, str], region: str, seen: Sequence[str]) -> BrokenLink:

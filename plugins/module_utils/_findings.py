@@ -54,7 +54,7 @@ class Finding:
 
     ``link`` is one of LINKS, ``what`` the property in a few words, ``expected`` and ``seen`` its values as
     text, ``repair`` what puts it right (the role or module that does, or what a person has to do). ``role``
-    is the role of this collection that repairs it; "" where none does. ``said`` is the whole statement, for
+    is the role of this collection that repairs it; "" where none does. ``sentence`` is the whole statement, for
     what "should be, is" makes no sentence of. ``severity``: an error keeps the host from signing, or is not as wanted; a
     notice is only to be known, and leaves a host converged.
     """
@@ -65,18 +65,18 @@ class Finding:
     seen: str
     repair: str
     role: str = ""
-    said: str = ""
+    sentence: str = ""
     severity: Severity = "error"
 
     @property
     def text(self) -> str:
         """The finding as one line for a person."""
-        said = self.said or f"{self.what} should be {self.expected}, is {self.seen}"
-        return f"{self.link}: {said.rstrip('. ')}. {self.repair}"
+        sentence = self.sentence or f"{self.what} should be {self.expected}, is {self.seen}"
+        return f"{self.link}: {sentence.rstrip('. ')}. {self.repair}"
 
     def as_dict(self) -> Dict[str, str]:
         data = {**asdict(self), "text": self.text}
-        data.pop("said")
+        data.pop("sentence")
         return data
 
 

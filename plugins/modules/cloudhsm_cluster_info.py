@@ -278,7 +278,7 @@ def connect(params: Mapping[str, Any]) -> Any:
     )
 
 
-def story(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
+def execute(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """The described clusters. Raises BrokenLink for everything that can go wrong with AWS."""
     cluster_id = str(params["cluster_id"] or "").strip()
     try:
@@ -322,7 +322,7 @@ def main() -> None:
     if module.params["customer_ca"] and not cluster_api.HAS_CRYPTOGRAPHY:
         module.fail_json(msg=missing_required_lib(cluster_api.REQUIREMENT))
     try:
-        clusters = story(module.params)
+        clusters = execute(module.params)
     except BrokenLink as broken:
         module.fail_json(msg=str(broken), link=broken.link, **broken.details)
     module.exit_json(changed=False, clusters=clusters)

@@ -338,7 +338,7 @@ files:
           description: The code that SignTool gave, null without one.
           type: str
           sample: '0x800b0109'
-        words:
+        output:
           description: SignTool's own words, null without any.
           type: str
           sample: An error has been found with the timestamp.
@@ -370,7 +370,7 @@ files:
           description: The code that SignTool gave, null without one.
           type: str
           sample: '0x8009002d'
-        words:
+        output:
           description: SignTool's own words, null where it said nothing about the file.
           type: str
           sample: An unexpected internal error has occurred.
@@ -409,7 +409,7 @@ signtool_version:
   returned: when the files were looked at
   type: str
   sample: 10.0.26100.9457
-words:
+output:
   description: What was printed by a program that is not SignTool, null where it printed nothing.
   returned: failure, where O(signtool_path) is no SignTool that runs
   type: str

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The base of all actions: arguments, check mode, diff, secrets, result.
 
-An action of ours gives its ``ARGUMENTS`` and tells its ``story``; everything that all of them do alike stands
+An action of ours gives its ``ARGUMENTS`` and defines ``execute``; everything that all of them do alike stands
 here.
 """
 
@@ -92,9 +92,9 @@ def as_role_says(value: Any, key: str = "msg") -> Any:
 
 
 class CodesignAction(ActionBase):
-    """Subclasses set ARGUMENTS and write ``story``.
+    """Subclasses set ARGUMENTS and define ``execute``.
 
-    While a story is told: ``params`` (checked arguments), ``host``, ``task_vars``, ``check_mode``,
+    While it runs: ``params`` (checked arguments), ``host``, ``task_vars``, ``check_mode``,
     ``diff_mode``, ``warn(text)``.
     """
 
@@ -106,7 +106,7 @@ class CodesignAction(ActionBase):
     params: dict[str, Any]
     host: GatedHost
 
-    def story(self) -> dict[str, Any]:
+    def execute(self) -> dict[str, Any]:
         """Does the module's work and returns its result; ``changed`` is required. Raises BrokenLink to fail."""
         raise NotImplementedError
 
@@ -133,7 +133,7 @@ class CodesignAction(ActionBase):
         self.task_vars: Mapping[str, Any] = task_vars or {}
         self.host = GatedHost(Host(self, self.task_vars), self._login())
         try:
-            result.update(self.story())
+            result.update(self.execute())
         except BrokenLink as broken:
             if isinstance(broken, LoginRefusedError) and "login_tries" not in broken.details:
                 self.host.refuse()

@@ -89,7 +89,7 @@ def test_a_ledger_that_is_held_open_is_found_before_anything_is_signed(seen: See
 
 def test_a_path_is_shown_as_it_was_written(seen: Seen) -> None:
     assert "größe.exe" in seen.played.message("relative")
-    assert "no full path" in seen.played.message("relative")
+    assert "is not an absolute path" in seen.played.message("relative")
     assert seen.played.calls("relative") == 0
 
 

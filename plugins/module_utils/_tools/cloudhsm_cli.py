@@ -384,15 +384,15 @@ ERRORS: Sequence[ErrorText] = (
 
 def failure(message: str, exit_code: Optional[int] = None) -> BrokenLink:
     """The broken link behind an error message of the tool."""
-    words = message.strip().rstrip(".")[-1000:] or "it gave no reason"
+    why = message.strip().rstrip(".")[-1000:] or "it gave no reason"
     for known in ERRORS:
         if re.search(known.pattern, message):
             return known.kind(
-                known.link, f"cloudhsm-cli: {known.meaning} ({words}).", known.advice, exit_code=exit_code
+                known.link, f"cloudhsm-cli: {known.meaning} ({why}).", known.advice, exit_code=exit_code
             )
     return UnexplainedError(
         "key",
-        f"cloudhsm-cli failed: {words}.",
+        f"cloudhsm-cli failed: {why}.",
         "See the AWS CloudHSM user guide for this message.",
         exit_code=exit_code,
     )

@@ -118,9 +118,9 @@ def get_key_info(handle: int) -> Tuple[str, ...]:
     return ("getKeyInfo", "-k", str(handle))
 
 
-def takes(*words: str) -> bool:
+def takes(*values: str) -> bool:
     """Whether the tool reads each of them as one word."""
-    return all(word and not re.search(r"[\s\x00-\x1f\x7f]", word) for word in words)
+    return all(word and not re.search(r"[\s\x00-\x1f\x7f]", word) for word in values)
 
 
 def session(user: str, password: str, commands: Sequence[Sequence[str]]) -> str:
@@ -135,9 +135,9 @@ def session(user: str, password: str, commands: Sequence[Sequence[str]]) -> str:
             "key_mgmt_util needs a crypto user and the password, which were not given.",
             "Set crypto_user and crypto_password (the tool does not read the Credential Manager), or give the handles where a module takes them.",
         )
-    words = [("crypto_user", user), ("crypto_password", password)]
-    words += [("path", word) for command in commands for word in command]
-    for name, word in words:
+    values = [("crypto_user", user), ("crypto_password", password)]
+    values += [("path", word) for command in commands for word in command]
+    for name, word in values:
         if not takes(word):
             shown = f" ({quoted(word)})" if name == "path" else ""
             raise BrokenLink(
@@ -402,10 +402,10 @@ def failure(answer: CommandAnswer) -> BrokenLink:
     """The broken link behind an answer whose code is not 0."""
     name = answer.command or "a command"
     if answer.code is None:
-        words = answer.message or "it said nothing"
+        why = answer.message or "it said nothing"
         return UnexplainedError(
             "key",
-            f"key_mgmt_util did not carry out a command: {words}.",
+            f"key_mgmt_util did not carry out a command: {why}.",
             "See 'output' for its own words.",
             output=answer.text.strip()[-2000:],
         )

@@ -179,9 +179,9 @@ _MEANINGS: Sequence[Tuple[str, Link, str, str, Type[BrokenLink]]] = (
 
 def _failure(error: Exception, module_path: str) -> BrokenLink:
     name = type(error).__name__
-    words = f"{name}: {error}" if str(error) else name
+    why = f"{name}: {error}" if str(error) else name
     library = f"PKCS#11 library {os.path.basename(module_path)}"
     for names, link, meaning, advice, kind in _MEANINGS:
         if name in names.split():
-            return kind(link, f"{library}: {meaning} ({words}).", advice)
-    return UnexplainedError("key", f"{library}: the search failed ({words}).", "See the library's own log.")
+            return kind(link, f"{library}: {meaning} ({why}).", advice)
+    return UnexplainedError("key", f"{library}: the search failed ({why}).", "See the library's own log.")

@@ -273,7 +273,7 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
     """Warnings about what was done. Raises BrokenLink where the host is not as wanted after it, with the
     tools' own words.
     """
-    said = tuple(
+    reports = tuple(
         text
         for step, result in zip(steps, results, strict=False)
         for text in [_trouble(step, result)]
@@ -288,13 +288,13 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
         )
         raise BrokenLink(
             first.link,
-            f"{problem}: {'; '.join(said)}." if said else f"{problem}, and no tool reported a failure.",
+            f"{problem}: {'; '.join(reports)}." if reports else f"{problem}, and no tool reported a failure.",
             f"Look at the tool's log (*.log in {configure.LOGS}).",
             changed=True,
             findings=[finding.as_dict() for finding in left],
         )
     unseen = [f"{text[0].upper()}{text[1:]}." for text in map(unfound_text, unfound(seen)) if seen.reached]
-    return (*said, *unseen)
+    return (*reports, *unseen)
 
 
 def check_connections(want: Wanted, seen: Seen) -> tuple[str, ...]:

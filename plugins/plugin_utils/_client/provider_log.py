@@ -18,7 +18,7 @@ _NO_CREDENTIAL = re.compile(
 _NO_SERVICE = re.compile(r"Daemon socket connection error|0x40000040", re.IGNORECASE)
 
 
-def words(result: RunResult) -> tuple[Link, str, str] | None:
+def explanation(result: RunResult) -> tuple[Link, str, str] | None:
     """What the provider itself says inside of certutil's output: link, sentence and advice; None where it
     says nothing we know.
     """

@@ -426,9 +426,9 @@ def _compare_idle_service(want: Wanted, seen: Seen) -> list[Finding]:
         return [Finding("service", SDK3.service, "Stopped, Disabled", state, MODULE)]
     if service.status != "Running":
         return []
-    said = f"the daemon of Client SDK 3 ({SDK3.service}) runs beside Client SDK 5, which does not need it"
+    sentence = f"the daemon of Client SDK 3 ({SDK3.service}) runs beside Client SDK 5, which does not need it"
     advice = "Set idle_service of cloudhsm.codesign.win_cloudhsm_client (codesign_client_idle_service) to disabled, or remove Client SDK 3."
-    return [Finding("service", SDK3.service, "Stopped", service.status, advice, said=said, severity="notice")]
+    return [Finding("service", SDK3.service, "Stopped", service.status, advice, sentence=sentence, severity="notice")]
 
 
 def unfound(seen: Seen) -> tuple[Component, ...]:
@@ -449,9 +449,9 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
     if not component.program:
         return [Finding("client", f"CloudHSM client ({name})", "installed", "not installed", ROLE)]
     if problem:
-        said = f"{component.file} cannot be read as a configuration file: {problem}"
+        sentence = f"{component.file} cannot be read as a configuration file: {problem}"
         advice = f"Move the file away and run the module cloudhsm.codesign.win_cloudhsm_client: it writes a new one ({component.program})."
-        return [Finding("client", component.file, "a configuration file", problem, advice, said=said)]
+        return [Finding("client", component.file, "a configuration file", problem, advice, sentence=sentence)]
     findings = []
     if outdated(want, component):
         wish = f"{want.minimum_version} or newer"
@@ -459,10 +459,10 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
             Finding("client", f"version of the CloudHSM client ({name})", wish, component.version, ROLE)
         )
     if seen.reached and component in unfound(seen):
-        said = unfound_text(component)
+        sentence = unfound_text(component)
         advice = "Give its folder (configuration_folder, codesign_client_configuration_folder) to have it compared."
         notice = Finding(
-            "client", component.part.file, "found", "not found", advice, said=said, severity="notice"
+            "client", component.part.file, "found", "not found", advice, sentence=sentence, severity="notice"
         )
         return [*findings, notice]
     differs = drift(want, component)
@@ -486,8 +486,8 @@ def compare_connections(seen: Seen) -> list[Finding]:
     findings = []
     for item in (item for item in seen.connections if not item.reachable):
         what, why = f"TCP connection to {item.address}:{PORT}", item.error or "not reachable"
-        said = f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}"
-        findings.append(Finding("cluster", what, "reachable", why, unreachable_advice(), said=said))
+        sentence = f"this host cannot reach {item.address} on TCP port {PORT}{f': {item.error}' if item.error else ''}"
+        findings.append(Finding("cluster", what, "reachable", why, unreachable_advice(), sentence=sentence))
     return findings
 
 

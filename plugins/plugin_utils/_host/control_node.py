@@ -31,9 +31,9 @@ def process() -> str:
     return f"{where}/{os.getpid()}" if where else ""
 
 
-def is_gone(told: str) -> bool:
+def is_gone(owner: str) -> bool:
     """Whether a process is one of this machine that has ended. One that cannot be known has not."""
-    where, _slash, number = told.rpartition("/")
+    where, _slash, number = owner.rpartition("/")
     if not where or where != machine() or not number.isdecimal():
         return False
     try:

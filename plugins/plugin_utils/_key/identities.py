@@ -114,12 +114,12 @@ def _compare_readers(one: Identity, seen: Readers) -> list[Finding]:
     if not seen.missing:
         return []
     found, repair = f"{', '.join(seen.missing)} may not", READERS
-    said = f"{', '.join(seen.missing)} may not read the key container of '{one.name}'"
+    sentence = f"{', '.join(seen.missing)} may not read the key container of '{one.name}'"
     if seen.broken is not None:
         found, repair = seen.broken.problem, seen.broken.advice
-        said = f"who may read the key container of '{one.name}' is not as wanted: {found}"
+        sentence = f"who may read the key container of '{one.name}' is not as wanted: {found}"
     what = f"readers of the key container of '{one.name}'"
-    return [Finding("container", what, "may read it", found, repair, ROLE, said)]
+    return [Finding("container", what, "may read it", found, repair, ROLE, sentence)]
 
 
 def report(wanted: Wanted, seen: Seen) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ...module_utils._key import lookup as key_lookup
 from ...module_utils._results import AccessResult, Failure, Result, RunResult
 from ...module_utils._sdk import choose
 from ...module_utils._steps import Each, ListFolder, MoveFile, RemoveFile, Run, Step
-from .._client import provider_log as provider_words
+from .._client import provider_log
 from .._formats import codes as hresult
 from .._formats.sddl import may_read, readers_of
 from .._sdk import ClientSdk, Handles, meant
@@ -87,7 +87,7 @@ class Proof:
     keys: tuple[certutil.KeyContainer, ...] | None = None
     problem: str = ""
     code: int | None = None
-    said: tuple[Link, str, str] | None = None
+    known: tuple[Link, str, str] | None = None
     """The provider's own words for it: link, sentence and advice."""
     answered: bool = False
     """Whether certutil ran to its end."""
@@ -111,7 +111,7 @@ def read_proof(result: Result) -> Proof:
             None,
             f"certutil -key failed with {hresult.as_text(result.exit_code)}{meaning}",
             result.exit_code,
-            provider_words.words(result),
+            provider_log.explanation(result),
             answered=True,
         )
     try:
@@ -128,7 +128,7 @@ def may_go_on(sdk: ClientSdk, proof: Proof, seen: Seen) -> bool:
     one is known by its own new file, and the provider's listing is not needed for it. A file that holds
     nothing may be what the listing failed at, and it is moved aside before the next one.
     """
-    return (sdk.makes_one_file or bool(seen.blank)) and proof.answered and proof.said is None
+    return (sdk.makes_one_file or bool(seen.blank)) and proof.answered and proof.known is None
 
 
 def unlisted(proof: Proof) -> str:
@@ -139,8 +139,8 @@ def unlisted(proof: Proof) -> str:
 def listing_failed(proof: Proof) -> BrokenLink:
     """certutil could not list the containers, so that nothing can be proven."""
     code = None if proof.code is None else hresult.as_text(proof.code)
-    if proof.said:
-        return ListingFailedError(*proof.said, code=code, reported=proof.problem)
+    if proof.known:
+        return ListingFailedError(*proof.known, code=code, reported=proof.problem)
     known = hresult.lookup(proof.code)
     advice = (
         known.advice
@@ -222,7 +222,7 @@ def check_back(results: Sequence[Result], steps: Sequence[Step], cause: BrokenLi
             )
 
 
-def worthless(seen: Seen, made: Made, moved: Sequence[str]) -> list[str]:
+def worthless(seen: Seen, made: Chosen, moved: Sequence[str]) -> list[str]:
     """Those that are not needed once the new container is there: what held nothing, and what a container that
     is proven to hold the key took the place of.
     """
@@ -278,7 +278,7 @@ def made_results(wanted: Wanted, results: Sequence[Result]) -> Sequence[Result]:
 
 
 @dataclass(frozen=True)
-class Made:
+class Chosen:
     """The container that holds the key now, and how that is known. ``others`` are further containers of the
     same key.
     """
@@ -291,13 +291,13 @@ class Made:
     """Why certutil could not list the containers: worth a diagnosis, but no failure by itself."""
 
 
-def tied(wanted: Wanted, seen: Seen) -> Made | None:
+def tied(wanted: Wanted, seen: Seen) -> Chosen | None:
     """The container that the certificate is tied to already, unless it is to be made again."""
     name = "" if wanted.force else associated(wanted, seen)
-    return Made(name, "association") if name else None
+    return Chosen(name, "association") if name else None
 
 
-def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result]) -> Made:
+def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result]) -> Chosen:
     """What came of ``plan``'s steps. BrokenLink unless there is a container now that is known to hold the
     key.
     """
@@ -311,7 +311,7 @@ def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result
     fresh = [name for name in matches if existing(name, new)]
     if len(matches) == 1 and len(new) == 1 and not existing(matches[0], after):
         # cloudhsm-cli 5.16.0: the file's name counts, certutil knows the container by another one.
-        return Made(
+        return Chosen(
             new[0],
             "public_key",
             (),
@@ -321,7 +321,7 @@ def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result
         )
     if matches:
         chosen = fresh[0] if fresh else matches[0]
-        return Made(chosen, "public_key", tuple(name for name in matches if name != chosen))
+        return Chosen(chosen, "public_key", tuple(name for name in matches if name != chosen))
     if len(new) == 1:
         wrong = [
             key
@@ -341,7 +341,7 @@ def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result
         doubt = listing_failed(proof) if proof.problem else None
         if doubt is not None:
             doubt.details["changed"] = True
-        return Made(
+        return Chosen(
             new[0],
             "new_file",
             (),
@@ -380,10 +380,10 @@ def missing_readers(access: Result | None, container: str, readers: Sequence[str
     files = access.files if isinstance(access, AccessResult) else {}
     sddl = access if isinstance(access, Failure) else files.get(existing(container, tuple(files)), "")
     if not isinstance(access, AccessResult) or isinstance(sddl, Failure) or not sddl:
-        words = sddl.message.rstrip(".") if isinstance(sddl, Failure) else "its file is not there"
+        why = sddl.message.rstrip(".") if isinstance(sddl, Failure) else "its file is not there"
         raise BrokenLink(
             "container",
-            f"The access rights of container {container} cannot be read: {words}.",
+            f"The access rights of container {container} cannot be read: {why}.",
             "Run the task as an administrator.",
         )
     check_accounts(access, readers)
@@ -452,10 +452,10 @@ def check_removed(results: Sequence[Result], containers: Sequence[str]) -> tuple
     left = read_containers(results[-1])
     for container, result in zip(containers, results, strict=False):
         if existing(container, left):
-            words = result.message.rstrip(".") if isinstance(result, Failure) else "it is still there"
+            why = result.message.rstrip(".") if isinstance(result, Failure) else "it is still there"
             raise BrokenLink(
                 "container",
-                f"The container {container} could not be removed: {words}.",
+                f"The container {container} could not be removed: {why}.",
                 "Run the task as an administrator; stop what uses the key.",
             )
     return left
@@ -484,38 +484,43 @@ def sdk_or_newest(wanted: Wanted, seen: Seen) -> ClientSdk:
     return choose(wanted.client_sdk, seen.installed) or meant(wanted.client_sdk)[0]
 
 
-def warnings(made: Made) -> tuple[str, ...]:
+def warnings(chosen: Chosen) -> tuple[str, ...]:
     """What a user should know of a container that is there now."""
-    if not made.others:
-        return made.warnings
+    if not chosen.others:
+        return chosen.warnings
     return (
-        *made.warnings,
-        f"The key has {len(made.others) + 1} containers: {made.container} is used, {', '.join(made.others)} could be removed.",
+        *chosen.warnings,
+        f"The key has {len(chosen.others) + 1} containers: {chosen.container} is used, {', '.join(chosen.others)} could be removed.",
     )
 
 
 def result(
     wanted: Wanted,
     sdk: ClientSdk | None,
-    made: Made | None,
+    chosen: Chosen | None,
     before: Sequence[str],
     after: Sequence[str],
     removed: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The module's result, without ``changed``."""
     held_before = (
-        made.container if made and existing(made.container, before) else (removed[0] if removed else None)
+        chosen.container
+        if chosen and existing(chosen.container, before)
+        else (removed[0] if removed else None)
     )
     return {
-        "container": made.container if made else None,
+        "container": chosen.container if chosen else None,
         "provider": wanted.provider,
-        "containers": [made.container, *made.others] if made else [],
+        "containers": [chosen.container, *chosen.others] if chosen else [],
         "removed": list(removed),
-        "proof": made.proof if made else None,
+        "proof": chosen.proof if chosen else None,
         "client_sdk": sdk.name if sdk else None,
         "thumbprint": wanted.thumbprint,
         "diff": {
             "before": {"container": held_before, "containers_of_the_host": list(before)},
-            "after": {"container": made.container if made else None, "containers_of_the_host": list(after)},
+            "after": {
+                "container": chosen.container if chosen else None,
+                "containers_of_the_host": list(after),
+            },
         },
     }

@@ -160,12 +160,12 @@ class Course:
         found = signing_result.entries(
             look.settings.wanted, look.files, look.jobs, look.patterns, self.check_mode, self._ended.placed
         )
-        told = signing_result.result(found, look.settings.program, look.version)
-        told["changed"] = told["changed"] or bool(self._ended.placed)
+        outcome = signing_result.result(found, look.settings.program, look.version)
+        outcome["changed"] = outcome["changed"] or bool(self._ended.placed)
         for note in [*self._ended.texts, *ending.notes(left), *signing_result.notes(look.files, look.jobs)]:
             yield Warn(note)
-        signing_result.check(found, told)
-        return told
+        signing_result.check(found, outcome)
+        return outcome
 
     # Looking
     # -------------------------------------------------------------------------------------------------------------
@@ -398,7 +398,7 @@ class Course:
                 yield from self._end(own)
             for text in self._ended.texts:
                 yield Warn(text)
-        except Exception as error:  # noqa: BLE001 (the first error is the one to be told)
+        except Exception as error:  # noqa: BLE001 (the first error is the one that counts)
             places = ", ".join(journal.folder_of(folder) for folder in folders)
             yield Warn(
                 f"The work in {places} could not be ended, as the host could not be reached again ({error}). The next run does."

@@ -61,8 +61,8 @@ class Ended:
         if isinstance(result, JournaledResult) and not result.taken:
             return
         if not isinstance(result, JournaledResult):
-            said = result.message.rstrip(". ") if isinstance(result, Failure) else "no result"
-            self.blocked[folder.lower()] = said
+            problem = result.message.rstrip(". ") if isinstance(result, Failure) else "no result"
+            self.blocked[folder.lower()] = problem
             self.folders.add(folder.lower())
             return
         placed, changed, position = [], [], 0

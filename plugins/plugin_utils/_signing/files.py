@@ -97,7 +97,7 @@ def locate(text: str) -> Location:
     if not _FULL.match(path):
         raise BrokenLink(
             "argument",
-            f"The path {shown} is no full path.",
+            f"The path {shown} is not an absolute path.",
             "Give drive and folder, for example C:\\build\\app.exe.",
         )
     path = plain(path)
@@ -227,12 +227,12 @@ def check_tool(seen: Sequence[SeenFile], program: str) -> None:
     file.
     """
     failed = [file for file in seen if file.tool_failed]
-    if failed and not any(file.words and not file.tool_failed for file in seen):
+    if failed and not any(file.output and not file.tool_failed for file in seen):
         raise BrokenLink(
             "signtool",
             f"{program} is not SignTool, or cannot run on this host: {failed[0].tool_failed}.",
             "Give the path of a signtool.exe (signtool_path), or install one (role cloudhsm.codesign.signtool).",
-            words=failed[0].words or None,
+            output=failed[0].output or None,
         )
 
 

@@ -119,15 +119,15 @@ def parse(content: bytes) -> Journal | None:
 
 
 def _journal(data: Mapping[str, Any]) -> Journal | None:
-    words = [data.get(name) for name in ("run", "node", "process", "started")]
+    texts = [data.get(name) for name in ("run", "node", "process", "started")]
     term, files = data.get("term"), data.get("files")
-    if not all(isinstance(word, str) for word in words) or not isinstance(term, int):
+    if not all(isinstance(word, str) for word in texts) or not isinstance(term, int):
         return None
     entries = [_entry(one) for one in files] if isinstance(files, list) else [None]
     known = tuple(entry for entry in entries if entry is not None)
     if len(known) != len(entries):
         return None
-    run, node, process, started = map(str, words)
+    run, node, process, started = map(str, texts)
     return Journal(run, node, process, started, term, known)
 
 
@@ -168,7 +168,7 @@ class Seen:
         return self.age < self.journal.term and not is_gone(self.journal.process)
 
     @property
-    def told(self) -> str:
+    def holder(self) -> str:
         return self.journal.by if self.journal else "a call that has not said yet whose it is"
 
 
@@ -184,8 +184,8 @@ def read(folders: Sequence[str], results: Sequence[Result]) -> list[Seen]:
                 Seen(folder, result.exists, result.content, result.held, result.age, parse(result.content))
             )
         else:
-            said = result.message.rstrip(". ") if isinstance(result, Failure) else "no result"
-            found.append(Seen(folder, True, problem=said))
+            problem = result.message.rstrip(". ") if isinstance(result, Failure) else "no result"
+            found.append(Seen(folder, True, problem=problem))
     return found
 
 
@@ -194,7 +194,7 @@ def held_too_long(seen: Seen, limit: int) -> BrokenLink:
     since = f"Its last sign of life is {seen.age} seconds old. " if not seen.held else ""
     return BrokenLink(
         "file",
-        f"{seen.folder} is worked in by {seen.told}, and was not free within {limit} seconds (lock_timeout).",
+        f"{seen.folder} is worked in by {seen.holder}, and was not free within {limit} seconds (lock_timeout).",
         f"{since}Wait for its end, or raise lock_timeout, then run the task again.",
     )
 

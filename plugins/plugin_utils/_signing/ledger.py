@@ -38,10 +38,10 @@ def read(_path: str, results: Sequence[Result]) -> Result | None:
 def check(path: str, seen: Result | None) -> None:
     """BrokenLink when the ledger has no folder to be in."""
     if isinstance(seen, Failure):
-        said = seen.message.rstrip(". ")
+        problem = seen.message.rstrip(". ")
         raise BrokenLink(
             "ledger",
-            f"The folder of the ledger {path} cannot be looked into: {said}.",
+            f"The folder of the ledger {path} cannot be looked into: {problem}.",
             "Check the account's rights on this host.",
         )
     if path and not (isinstance(seen, FolderResult) and seen.exists):

@@ -166,7 +166,7 @@ def _lines(found: Sequence[Mapping[str, Any]], which: str) -> str:
     return "".join(f"{entry['path']}: {entry['state_' + which]}\n" for entry in found)
 
 
-def check(found: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> None:
+def check(found: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> None:
     """BrokenLink with the whole result, when a file is not as wanted."""
     bad = [entry for entry in found if entry["error"]]
     if not bad:
@@ -177,7 +177,7 @@ def check(found: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> None:
     raise BrokenLink(
         bad[0]["error"]["link"],
         f"{len(bad)} of {len(found)} {noun} not as wanted: " + " ".join(sentences) + more,
-        **told,
+        **whole,
     )
 
 
@@ -185,15 +185,15 @@ def notes(files: Sequence[tuple[SeenFile, Decision]], jobs: Sequence[Job]) -> li
     """What a user should know of files that are as wanted. Files of which the same is to be said share a
     sentence.
     """
-    told: dict[str, list[str]] = {}
+    shared: dict[str, list[str]] = {}
     now = {job.before.path: job.now for job in jobs if job.status == DONE and job.now is not None}
     for seen, decision in files:
         left = untrusted_note(now[seen.path]) if seen.path in now else ""
         for text in (decision.note, left):
             if text:
-                told.setdefault(text.removeprefix(f"{seen.path} is "), []).append(seen.path)
+                shared.setdefault(text.removeprefix(f"{seen.path} is "), []).append(seen.path)
     found = []
-    for text, paths in told.items():
+    for text, paths in shared.items():
         names = list(dict.fromkeys(paths))
         more = (
             f" and {len(names) - 1} more {'file' if len(names) == 2 else 'files'} (see files)"

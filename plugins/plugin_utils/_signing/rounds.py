@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import Sequence
 
 from ...module_utils._results import Failure, Placed, Result, RunResult, TogetherResult
-from .._client import provider_log as provider_words
+from .._client import provider_log
 from .._login.gate import Verdict
 from .._tools.signtool import reasons
 from .._tools.signtool.output import Complaint, RunFacts, read_run
-from .._tools.signtool.text import Unreadable, decode, words
+from .._tools.signtool.text import Unreadable, decode, excerpt
 from . import signature
 from .jobs import (
     DISK_FULL,
@@ -50,11 +50,11 @@ def judged(jobs: Sequence[Job]) -> Verdict:
 
 
 def read_round(
-    settings: Settings, jobs: Sequence[Job], told: Round, results: Sequence[Result], ledger: str = ""
+    settings: Settings, jobs: Sequence[Job], sent: Round, results: Sequence[Result], ledger: str = ""
 ) -> tuple[list[Job], list[str]]:
     """The jobs after a round, and SignTool's warnings."""
     after = list(jobs)
-    probed = results[told.probe] if told.probe is not None else None
+    probed = results[sent.probe] if sent.probe is not None else None
     if isinstance(probed, Failure):
         use = (
             "another process holds it open"
@@ -66,20 +66,20 @@ def read_round(
             if signature.is_sharing_violation(probed)
             else "Check the path and the account's rights."
         )
-        for number in told.checked:
+        for number in sent.checked:
             msg = f"{jobs[number].before.path} was left as it was: the ledger {ledger} cannot be written ({use}). {advice}"
             after[number] = replace(jobs[number], status=FAILED, problem=Problem("ledger", msg))
         return after, []
-    runs, verified = results[told.together], results[told.together + 1]
+    runs, verified = results[sent.together], results[sent.together + 1]
     left: dict[int, Decision] = {}
-    for position, number in enumerate(told.checked):
-        copied = results[told.copies[number]] if number in told.copies else None
+    for position, number in enumerate(sent.checked):
+        copied = results[sent.copies[number]] if number in sent.copies else None
         uncopied = _not_copied(jobs[number], copied)
         if uncopied is not None:
             stale = isinstance(copied, Placed) and jobs[number].generation == 0
             after[number] = replace(jobs[number], status=FAILED, problem=uncopied, stale=stale)
             continue
-        digest = results[told.together + 2 + position]
+        digest = results[sent.together + 2 + position]
         run = (
             verified.results[position]
             if isinstance(verified, TogetherResult)
@@ -97,11 +97,11 @@ def read_round(
         )
         left[number] = decision
     warnings: list[str] = []
-    for position, batch in enumerate(told.batches):
+    for position, batch in enumerate(sent.batches):
         run = runs.results[position] if isinstance(runs, TogetherResult) else Failure("SignTool was not run")
         unfinished = [number for number in batch.members if number in left and after[number].status != GOOD]
         _judge(settings, after, batch, run, unfinished, left, warnings)
-    for number in told.checked:
+    for number in sent.checked:
         job = after[number]
         if number in left and jobs[number].next.action == LOOK and job.status == OPEN:
             after[number] = _looked_again(job, left[number])
@@ -244,7 +244,7 @@ def _after_early_end(
         problem = _problem(settings, jobs[first], last[0], run)
     else:
         msg = f"SignTool ended with exit code {run.exit_code} at {jobs[first].before.path} and gave no reason that is known."
-        problem = Problem("signtool", msg, None, _said(run))
+        problem = Problem("signtool", msg, None, _output(run))
     jobs[first] = replace(jobs[first], status=FAILED, problem=problem)
     progress = len(unfinished) < len(batch.members)
     for number in rest:
@@ -280,7 +280,7 @@ def _one(
         return replace(job, status=FAILED, problem=decision.problem)
     why = unread or f"SignTool ended with exit code {run.exit_code} and gave no reason that is known"
     msg = f"{job.before.path} is not as wanted after SignTool's run: {why}. The file was left as it was."
-    return replace(job, status=FAILED, problem=Problem("signtool", msg, None, _said(run)))
+    return replace(job, status=FAILED, problem=Problem("signtool", msg, None, _output(run)))
 
 
 def _no_stamp(settings: Settings, job: Job, tries: int, stamp: Complaint | None) -> Problem:
@@ -289,14 +289,14 @@ def _no_stamp(settings: Settings, job: Job, tries: int, stamp: Complaint | None)
     doubt = signature.untrusted(job.now) if job.now is not None else None
     if stamp is None and doubt is not None and doubt.link == "timestamp":
         msg = f"{job.before.path} got no timestamp that stands the verification, in {tries} tries ({asked}): {doubt.msg}"
-        return Problem("timestamp", f"{msg} The file was left as it was.", doubt.code, doubt.words)
+        return Problem("timestamp", f"{msg} The file was left as it was.", doubt.code, doubt.output)
     msg = f"{job.before.path} got no timestamp: none of the authorities ({asked}) gave a valid answer in {tries} tries. {left}"
     return Problem("timestamp", msg, stamp.code if stamp else None, stamp.text if stamp else "")
 
 
-def _said(run: RunResult) -> str:
+def _output(run: RunResult) -> str:
     """SignTool's own words, where no sentence of them is known."""
-    return words(f"{decode(run.stdout_bytes)}\n{decode(run.stderr_bytes)}")
+    return excerpt(f"{decode(run.stdout_bytes)}\n{decode(run.stderr_bytes)}")
 
 
 def _fail(jobs: list[Job], numbers: Sequence[int], problem: Problem) -> None:
@@ -324,14 +324,14 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
         advice = "Tie it to its own key with win_cert_repairstore. (SignTool blames the file, which is not at fault.)"
     if reason.key == "key_not_linked":
         # The store says that it is tied: without that, the task has ended before SignTool ran.
-        said = provider_words.words(run)
-        if said:
+        known = provider_log.explanation(run)
+        if known:
             return Problem(
-                said[0],
-                f"{job.before.path}: {said[1][:1].lower() + said[1][1:]} {said[2]}",
+                known[0],
+                f"{job.before.path}: {known[1][:1].lower() + known[1][1:]} {known[2]}",
                 complaint.code,
-                _said(run),
-                open=said[0] != "credential",
+                _output(run),
+                open=known[0] != "credential",
             )
         meaning = (
             f"the provider opens no key for the certificate {settings.sign.thumbprint}, which is tied to one"
@@ -350,7 +350,7 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
         else ""
     )
     # A sentence that is not known may say less than what stands round it.
-    own = _said(run) if reason is reasons.UNKNOWN or not complaint.text else complaint.text
+    own = _output(run) if reason is reasons.UNKNOWN or not complaint.text else complaint.text
     return Problem(
         reason.link,
         f"{job.before.path}: {meaning}{code}. {advice}".strip(),

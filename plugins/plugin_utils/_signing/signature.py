@@ -16,7 +16,7 @@ from ...module_utils._results import DigestResult, Failure, Result, RunResult, S
 from .._formats import codes as hresult
 from .._tools.signtool import reasons
 from .._tools.signtool.output import Complaint, Signature, read_verification
-from .._tools.signtool.text import Unreadable, decode, speaks, words
+from .._tools.signtool.text import Unreadable, decode, excerpt, speaks
 
 State = Literal["signed", "verified", "timestamped", "unsigned"]
 """What a user can want."""
@@ -46,19 +46,19 @@ and a catalogue that another certificate signed is not ours to sign.
 class Problem:
     """Why a file is not as wanted: ``link`` is one of findings.LINKS, ``msg`` says what and what to do.
 
-    ``code`` and ``words`` are SignTool's own, where it gave any.
+    ``code`` and ``output`` are SignTool's own, where it gave any.
     """
 
     link: Link
     msg: str
     code: int | None = None
-    words: str = ""
+    output: str = ""
     open: bool = False
     """Whether SignTool's reason fits several causes on the way to the key."""
 
     def as_dict(self) -> dict[str, str | None]:
         code = None if self.code is None else hresult.as_text(self.code)
-        return {"link": self.link, "msg": self.msg, "code": code, "words": self.words or None}
+        return {"link": self.link, "msg": self.msg, "code": code, "output": self.output or None}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class SeenFile:
     complaints: tuple[Complaint, ...] = ()
     note: str = ""
     tool_failed: str = ""
-    words: str = ""
+    output: str = ""
     named: bool = True
     """Whether its path was given, and not found by a pattern."""
 
@@ -174,22 +174,22 @@ def read_file(path: str, digest: Result, run: RunResult | Failure | Skipped) -> 
 
 def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> SeenFile:
     """``seen`` with what ``signtool verify /pa /all /v`` said of this one file."""
-    said = words(f"{stdout}\n{stderr}")
+    output = excerpt(f"{stdout}\n{stderr}")
     if not speaks(stdout, stderr):
         code = str(exit_code) if exit_code < 0x10000 else hresult.describe(exit_code)
-        shown = f"'{said}'" if said else "nothing"
+        shown = f"'{output}'" if output else "nothing"
         failed = f"it ended with exit code {code} and said {shown}"
         return replace(
             seen,
             note=f"what ran is not SignTool, or SignTool cannot run: {failed}",
             tool_failed=failed,
-            words=said,
+            output=output,
         )
     try:
         facts = read_verification(stdout, stderr, exit_code)
     except Unreadable as error:
-        return replace(seen, note=str(error), words=said)
-    seen = replace(seen, words=said)
+        return replace(seen, note=str(error), output=output)
+    seen = replace(seen, output=output)
     keys = {complaint.reason.key for complaint in facts.complaints}
     signatures = facts.files[0].signatures if len(facts.files) == 1 else ()
     if not signatures:
@@ -217,8 +217,10 @@ def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> S
         or not (_whole(one) or (judged and not one.chain and one.whole_chain))
         for one in signatures
     ):
-        said = "; ".join(complaint.text for complaint in facts.complaints)
-        note = "SignTool's output about a signature is not whole" + (f" (it says: {said})" if said else "")
+        complained = "; ".join(complaint.text for complaint in facts.complaints)
+        note = "SignTool's output about a signature is not whole" + (
+            f" (it says: {complained})" if complained else ""
+        )
         return replace(seen, note=note, complaints=facts.complaints)
     if facts.count is None or facts.count + errors != len(signatures):
         return replace(
@@ -281,7 +283,7 @@ def _unusable(wanted: Wanted, seen: SeenFile) -> Problem | None:
             seen.complaints[0].reason.link if seen.complaints else "signtool" if seen.tool_failed else "file"
         )
         return Problem(
-            link, f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.", code, seen.words
+            link, f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.", code, seen.output
         )
     if seen.kind == "not_signable" and wanted.state != "unsigned":
         return Problem(
@@ -413,9 +415,9 @@ def _signers(seen: SeenFile) -> str:
 
 def invalid(seen: SeenFile) -> Problem:
     """Why SignTool does not accept the file's signatures: the worst reason, with its code."""
-    reason, code, said = _why_not(seen)
+    reason, code, output = _why_not(seen)
     if reason is None:
-        return Problem("file", f"SignTool does not accept the signature of {seen.path}.", None, seen.words)
+        return Problem("file", f"SignTool does not accept the signature of {seen.path}.", None, seen.output)
     shown = (
         f" ({hresult.as_text(code)})"
         if code is not None and hresult.as_text(code) not in reason.meaning
@@ -425,7 +427,7 @@ def invalid(seen: SeenFile) -> Problem:
         reason.link,
         f"{seen.path} is signed, but {_not_accepted(reason)}{shown}. {reason.advice}".strip(),
         code,
-        said,
+        output,
     )
 
 

@@ -74,8 +74,8 @@ def read(_wanted: Wanted, results: Sequence[Result]) -> Seen:
 
 def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     if seen.problem:
-        said = f"whether SignTool is at {wanted.where} is not known: {seen.problem}"
-        return [Finding("signtool", "SignTool", wanted.where, seen.problem, UNREAD, said=said)]
+        sentence = f"whether SignTool is at {wanted.where} is not known: {seen.problem}"
+        return [Finding("signtool", "SignTool", wanted.where, seen.problem, UNREAD, sentence=sentence)]
     if not seen.exists:
         return [Finding("signtool", "SignTool", wanted.where, "missing", REPAIR)]
     found = []

@@ -88,6 +88,10 @@ def judge(result: Result, der: bytes, data: bytes, login: bool) -> KeyTest:
     if answer.stage == "signed":
         if verifies(der, data, answer.signature):
             return KeyTest(key="usable")
+        if verifies(der, data, answer.signature, der_form=True):
+            return _untested(
+                "The key signed, but its provider answers with DER rather than r and s side by side, which Windows expects"
+            )
         return KeyTest(
             key="unusable",
             problem="The key signed, and its signature does not fit the certificate: the container holds another key.",
@@ -142,8 +146,10 @@ def _sentence(text: str) -> str:
     return f"{text.rstrip('. ')}."
 
 
-def verifies(der: bytes, data: bytes, signature: bytes) -> bool:
-    """Whether the key of the certificate ``der`` made ``signature`` of ``data``, as .NET writes one."""
+def verifies(der: bytes, data: bytes, signature: bytes, *, der_form: bool = False) -> bool:
+    """Whether the key of the certificate ``der`` made ``signature`` of ``data``, as .NET writes one;
+    ``der_form``: an ECDSA signature as everybody else writes it.
+    """
     with warnings.catch_warnings():
         # Of what is odd in a certificate, whoever reads it has been told already.
         warnings.simplefilter("ignore")
@@ -153,6 +159,9 @@ def verifies(der: bytes, data: bytes, signature: bytes) -> bool:
             key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
             return True
         if isinstance(key, ec.EllipticCurvePublicKey):
+            if der_form:
+                key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+                return True
             half = (key.curve.key_size + 7) // 8
             if len(signature) != 2 * half:
                 return False

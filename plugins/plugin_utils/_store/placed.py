@@ -110,14 +110,14 @@ def compare_one(seen: Seen) -> list[Finding]:
     """The finding of one certificate."""
     what = seen.label
     if seen.stored is not None:
-        said = f"{what} is archived: Windows hides it"
-        finding = Finding("certificate", what, "present", "archived", store_entry.UNARCHIVE, ROLE, said)
+        sentence = f"{what} is archived: Windows hides it"
+        finding = Finding("certificate", what, "present", "archived", store_entry.UNARCHIVE, ROLE, sentence)
         return [finding] if seen.stored.archived else []
     if seen.blob is None and seen.problem:
         unread = f"the store cannot be read: {seen.problem}"
-        said = f"whether {what} is there is not known, because {unread}"
+        sentence = f"whether {what} is there is not known, because {unread}"
         advice = "Check the account's access to the store."
-        return [Finding("certificate", what, "present", unread, advice, ROLE, said)]
+        return [Finding("certificate", what, "present", unread, advice, ROLE, sentence)]
     found = "missing" if seen.blob is None else "an entry that cannot be read"
     return [Finding("certificate", what, "present", found, REPAIR, ROLE)]
 
@@ -140,7 +140,7 @@ def check(seen: Sequence[Seen]) -> None:
     for item in seen:
         findings = [] if item in missing(seen) else compare_one(item)
         for finding in findings:
-            problem = finding.said.rstrip(". ")
+            problem = finding.sentence.rstrip(". ")
             raise BrokenLink("certificate", f"{problem[:1].upper()}{problem[1:]}.", finding.repair)
 
 
@@ -188,6 +188,6 @@ def compare_use(identity: Identity, now: datetime) -> list[Finding]:
             "fit for code signing",
             problem,
             repair,
-            said=f"{what} cannot sign: {problem[:1].lower()}{problem[1:]}",
+            sentence=f"{what} cannot sign: {problem[:1].lower()}{problem[1:]}",
         )
     ]

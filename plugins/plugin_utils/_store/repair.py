@@ -33,7 +33,7 @@ from ...module_utils._steps import (
     Step,
     WriteFile,
 )
-from .._client import provider_log as provider_words
+from .._client import provider_log
 from .._formats import codes as hresult
 from .._formats.store_blob import MACHINE_KEYS, KeyProvInfo
 from .._tools import certutil
@@ -228,9 +228,9 @@ def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
         "stdout": result.stdout[-2000:],
         "code": None if result.exit_code is None else hresult.as_text(result.exit_code),
     }
-    said = provider_words.words(result)
-    if said:
-        return (NoLoginError if said[0] == "credential" else ServiceStoppedError)(*said, **details)
+    known = provider_log.explanation(result)
+    if known:
+        return (NoLoginError if known[0] == "credential" else ServiceStoppedError)(*known, **details)
     if result.timed_out:
         return UnexplainedError(
             "provider",

@@ -71,7 +71,8 @@ def parse(text: str) -> Answer:
     """Reads the output. A provider may write lines of its own into it. Raises ParseError where the command's
     line is not there, or not once.
     """
-    found = [match for line in text.split("\n") if (match := _LINE.fullmatch(line.rstrip()))]
+    # What stands behind the last line end is a line that the end of the process may have cut off.
+    found = [match for line in text.split("\n")[:-1] if (match := _LINE.fullmatch(line.rstrip()))]
     if len(found) != 1:
         raise ParseError(f"the command's line stands there {len(found)} times")
     stage, code, message, signature = found[0].groups()
@@ -84,6 +85,8 @@ def parse(text: str) -> Answer:
         )
     except binascii.Error as error:
         raise ParseError(f"its base64 text is damaged ({error})") from error
-    if (answer.stage == "signed") != bool(answer.signature):
-        raise ParseError("its stage and its signature contradict each other")
+    if (answer.stage == "signed") != bool(answer.signature) or (
+        answer.stage == "sign" and answer.code is None
+    ):
+        raise ParseError("its stage contradicts its signature or its code")
     return answer

@@ -3,7 +3,7 @@
 """SignTool's command lines: sign, timestamp, verify, remove.
 
 The builders refuse what SignTool itself refuses, so that a wrong value is named before anything runs. What
-SignTool answers is read by ``signtool_output.py``.
+SignTool answers is read by ``output.py``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Sequence
 
 PROGRAM = r"C:\Program Files (x86)\Windows Kits\10\bin\*\x64\signtool.exe"
+"""SignTool of the newest Windows SDK on the host."""
 PLACES: tuple[str, ...] = (r"C:\Program Files\cloudhsm.codesign\signtool\bin\*\x64\signtool.exe", PROGRAM)
 """Where SignTool is looked for unless somebody says where it is: where the role signtool puts it, and where
 the Windows SDK does.
 """
-"""SignTool of the newest Windows SDK on the host."""
 
 COMMAND_LINE_LIMIT = 32_767
 """Characters that CreateProcess takes, the program's name and the closing zero included."""

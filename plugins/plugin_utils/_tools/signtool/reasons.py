@@ -54,7 +54,7 @@ UNKNOWN = Reason(
     "signtool",
     FILE,
     "SignTool gave a reason that is not known",
-    "Look at SignTool's own words (words in the file's entry).",
+    "Look at SignTool's own words (output in the file's entry).",
 )
 
 _NO_CERTIFICATE = Reason(
@@ -339,7 +339,7 @@ def of_verify_code(code: int) -> Reason:
     )
 
 
-def of_stamp_status(status: int | None, words: str) -> Reason:
+def of_stamp_status(status: int | None, sentence: str) -> Reason:
     """Why the chain of a timestamp is not trusted: by CERT_TRUST_STATUS.dwErrorStatus (wincrypt.h), the first
     that fits.
     """
@@ -352,12 +352,12 @@ def of_stamp_status(status: int | None, words: str) -> Reason:
                 f"this host does not trust its timestamp: {meaning}",
                 advice,
             )
-    said = f"status 0x{status:08x}" if status is not None else words.rstrip(".") or "no reason is given"
+    why = f"status 0x{status:08x}" if status is not None else sentence.rstrip(".") or "no reason is given"
     return Reason(
         "timestamp_not_trusted",
         "timestamp",
         FILE,
-        f"this host does not trust its timestamp: {said}",
+        f"this host does not trust its timestamp: {why}",
         _AUTHORITY,
     )
 

@@ -137,7 +137,7 @@ def speaks(stdout: str, stderr: str) -> bool:
     return any(token.kind in _SPEAKS for token in tokens(stdout, stderr))
 
 
-def words(text: str, most: int = 1000) -> str:
+def excerpt(text: str, most: int = 1000) -> str:
     """The end of what a process printed, in one line."""
     flat = " ".join(text.replace("\x00", "").split())
     return flat if len(flat) <= most else "... " + flat[-most:]

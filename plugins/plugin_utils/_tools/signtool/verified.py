@@ -118,9 +118,9 @@ def _stamp_troubles(here: list[Token]) -> list[tuple[str, int | None]]:
     for token in here:
         if token.kind == "stamp_time":
             found.append(("The timestamp time is not valid.", None))
-        elif token.kind == "warning" and (said := _STAMP_TROUBLE.search(token.flat)):
+        elif token.kind == "warning" and (trouble := _STAMP_TROUBLE.search(token.flat)):
             status = _STAMP_STATUS.search(token.flat)
-            found.append((said.group(0), int(status.group(1), 16) if status else None))
+            found.append((trouble.group(0), int(status.group(1), 16) if status else None))
     return found
 
 
@@ -136,11 +136,11 @@ def _with_troubled_stamps(
     without = [number for number, block in enumerate(blocks) if block.timestamped is None and block.chain]
     if not troubles or len(troubles) != len(without):
         return blocks
-    words, status = (
+    sentence, status = (
         troubles[0] if len(set(troubles)) == 1 else ("An error has been found with the timestamp.", None)
     )
     return tuple(
-        replace(block, timestamped=True, stamp_trouble=words, stamp_status=status, complete=True)
+        replace(block, timestamped=True, stamp_trouble=sentence, stamp_status=status, complete=True)
         if number in without
         else block
         for number, block in enumerate(blocks)

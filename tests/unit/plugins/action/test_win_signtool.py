@@ -606,7 +606,7 @@ def test_a_key_that_cannot_be_opened_is_asked_about_once_for_all_files(host: Sig
         assert one["error"]["msg"].startswith(
             f"{one['path']}: The key container signing-key, which the certificate"
         )
-        assert "No certificates were found" in one["error"]["words"]
+        assert "No certificates were found" in one["error"]["output"]
     # One look, one round, one call that cleans up and looks at the host, one that asks.
     assert len(host.calls) == 4
     assert no_copies(host)
@@ -774,7 +774,7 @@ def test_what_was_begun_is_ended_when_the_connection_breaks(host: SignToolHost) 
     [
         ({"files": [APP + " "]}, "begins or ends with a blank"),
         ({"files": ['"' + APP + '"']}, "stands in quotes"),
-        ({"files": ["app.exe"]}, "no full path"),
+        ({"files": ["app.exe"]}, "is not an absolute path"),
         ({"files": ["C:\\build\\"]}, "is a folder"),
         ({"files": [r"C:\b*\app.exe"]}, "wildcard in a folder"),
         ({"files": ["C:\\build\\" + "x" * 260 + ".exe"]}, "SignTool takes 259"),
@@ -953,7 +953,7 @@ def test_examples_run_and_return_what_is_documented(host: SignToolHost) -> None:
             arguments["thumbprint"] = OWN
         result = run_action(ActionModule, arguments, host)
         assert not result.get("failed"), result["msg"]
-        assert set(result) - ansible_own == set(documented) - {"link", "words", "login_tries"}
+        assert set(result) - ansible_own == set(documented) - {"link", "output", "login_tries"}
         for entry in result["files"]:
             assert set(entry) == set(documented["files"]["contains"])
         outcomes.append([entry["outcome"] for entry in result["files"]])
@@ -1013,7 +1013,7 @@ def test_a_signature_that_the_host_does_not_accept_is_made_once(host: SignToolHo
     entry = first["files"][0]
     assert (first.get("failed", False), entry["outcome"], entry["trusted"]) == (False, "changed", False)
     assert (entry["not_accepted"]["code"], entry["not_accepted"]["link"]) == (f"0x{code:08x}", "certificate")
-    assert "Words of the system." in entry["not_accepted"]["words"]
+    assert "Words of the system." in entry["not_accepted"]["output"]
     host.calls.clear()
     again = run(host)
     assert (again["changed"], len(host.calls), again["warnings"]) == (False, 1, first["warnings"])
@@ -1023,7 +1023,7 @@ def test_a_signature_that_the_host_does_not_accept_is_made_once(host: SignToolHo
 def test_a_program_that_is_no_signtool_is_named_once_with_its_words(host: SignToolHost) -> None:
     host.says = b"Hello from another program\r\n"
     result = run(host, files=[APP, TOOL], signtool_path=PROGRAM)
-    assert (result["failed"], result["link"], result["words"]) == (
+    assert (result["failed"], result["link"], result["output"]) == (
         True,
         "signtool",
         "Hello from another program",
@@ -1037,7 +1037,7 @@ def test_the_words_that_a_message_points_to_are_in_the_result(host: SignToolHost
     host.selection_error = "Something that nobody knows."
     error = run(host)["files"][0]["error"]
     assert "Look at SignTool's own words" in error["msg"]
-    assert "Something that nobody knows." in error["words"]
+    assert "Something that nobody knows." in error["output"]
 
 
 # What another process holds
@@ -1118,7 +1118,7 @@ def test_masking_leaves_the_keys_alone(host: SignToolHost) -> None:
     result = run(host, crypto_user="signer", crypto_password="signed")  # noqa: S106
     assert {"signed", "failed_files", "files"} <= set(result)
     assert "state_before" in result["files"][0]
-    assert "signed" not in result["files"][0]["error"]["words"]
+    assert "signed" not in result["files"][0]["error"]["output"]
 
 
 @pytest.mark.parametrize("password", ["a", "abc"])

@@ -250,7 +250,7 @@ def test_api_errors(monkeypatch: pytest.MonkeyPatch, code: str, link: str, says:
     stubber.add_client_error("describe_clusters", code, "told.")
     monkeypatch.setattr(cloudhsm_cluster_info, "connect", lambda params: client)
     with stubber, pytest.raises(BrokenLink, match=says) as raised:
-        cloudhsm_cluster_info.story(NOTHING)
+        cloudhsm_cluster_info.execute(NOTHING)
     assert (raised.value.link, raised.value.details) == (link, {"code": code})
 
 
@@ -267,7 +267,7 @@ def test_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(cloudhsm_cluster_info, "connect", lambda params: client)
     with stubber:
-        found = cloudhsm_cluster_info.story(NOTHING)
+        found = cloudhsm_cluster_info.execute(NOTHING)
     assert [(item["cluster_id"], item["client_sdks"]) for item in found] == [
         ("cluster-a", []),
         ("cluster-b", []),
@@ -285,7 +285,7 @@ def test_no_credentials_no_region_no_profile_no_endpoint(monkeypatch: pytest.Mon
     ]
     for params, link, says in cases:
         with pytest.raises(BrokenLink, match=says) as raised:
-            cloudhsm_cluster_info.story({**NOTHING, **params})
+            cloudhsm_cluster_info.execute({**NOTHING, **params})
         assert raised.value.link == link
 
 
@@ -294,7 +294,7 @@ def test_without_any_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         BrokenLink, match="no usable AWS credentials on this host: Unable to locate credentials"
     ) as raised:
-        cloudhsm_cluster_info.story({**NOTHING, "region": REGION})
+        cloudhsm_cluster_info.execute({**NOTHING, "region": REGION})
     assert raised.value.link == "credential"
 
 
@@ -307,7 +307,7 @@ def test_an_endpoint_that_nothing_listens_on(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(cloudhsm_cluster_info, "connect", lambda params: Unreachable())
     with pytest.raises(BrokenLink, match="The CloudHSM API cannot be reached: Could not connect"):
-        cloudhsm_cluster_info.story(NOTHING)
+        cloudhsm_cluster_info.execute(NOTHING)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,8 @@ OFF = {**SDK5.configurations, configure.KSP_FILE: sdk5_file(sdk3_compatibility_m
 CAUSES: list[tuple[str, Seen, dict[str, Result], str, str]] = [
     ("unreachable", SDK5, UNREACHED, "cluster", "cannot reach the HSM on TCP port 2223: 10.0.0.4, 10.0.0.5"),
     ("unreachable", SDK3, UNREACHED, "cluster", "cannot reach the HSM on TCP port 2223: 10.0.0.4"),
+    ("provider alone", replace(SDK5, cli_version=""), UNREACHED, "cluster", "2223: 10.0.0.4, 10.0.0.5"),
+    ("tool alone", replace(SDK5, ksp_version=""), UNREACHED, "cluster", "2223: 10.0.0.4, 10.0.0.5"),
     ("behind the daemon", SDK3, {"kmu": DAEMON}, "cluster", "runs, but no HSM answers it"),
     ("stopped", replace(SDK3, service=STOPPED), {}, "service", "The service AWSCloudHSMClient is stopped."),
     ("no service", replace(SDK3, service=ServiceResult(False)), {}, "service", "is not installed"),

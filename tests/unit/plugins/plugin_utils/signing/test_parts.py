@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -79,6 +80,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.
     ChainCertificate,
     Signature,
 )
+from support import recordings
 from support.store_blobs import write_blob
 from tests.unit.plugins.certificates import make
 
@@ -197,11 +199,11 @@ def test_every_spelling_of_a_path_becomes_the_plain_one(text: str, path: str) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("build\\größe.exe", "'build\\größe.exe' is no full path"),
+        ("build\\größe.exe", "'build\\größe.exe' is not an absolute path"),
         ("C:\\d.\\a.exe", "A folder in the path 'C:\\d.\\a.exe' ends with"),
         ("C:\\d\\x\u200e.exe", "'C:\\d\\x\\u200e.exe' holds an invisible"),
         ("C:\\d\\..", "is a folder"),
-        (r"\\?\C:\a.exe", "is no full path"),
+        (r"\\?\C:\a.exe", "is not an absolute path"),
     ],
 )
 def test_a_refused_path_is_shown_as_it_was_written(text: str, words: str) -> None:
@@ -701,7 +703,7 @@ def test_what_is_wrong_for_every_file_alike_ends_the_round(run: RunResult, link:
         assert job.problem.link == link
         assert words in job.problem.msg
         assert "Check the path" not in job.problem.msg
-        assert job.problem.words
+        assert job.problem.output
 
 
 def test_a_file_that_is_not_there_is_still_one() -> None:
@@ -726,6 +728,46 @@ def test_an_answer_of_an_authority_that_ends_the_run_counts_as_a_try(code: str) 
     (last,) = one_round(1, internal, timestamp_urls=("http://a/",), attempts=1)
     assert last.problem is not None
     assert (last.status, last.problem.link, last.problem.code) == ("failed", "timestamp", int(code, 16))
+
+
+def bad_stamp() -> RunResult:
+    """The verification of a file whose timestamp does not stand it."""
+    case = next(case for case in recordings.signtool_answers() if case["name"] == "verify-pa-all-v-stamped")
+    text = re.sub(r"\r\nSuccessfully verified: [^\r]*\r\r\n", "", case["stdout"])
+    text = text.replace("Verified: 1", "Verified: 0").replace("errors: 0", "errors: 1")
+    return RunResult(
+        1, text.encode("cp1253"), b"SignTool Error: WinVerifyTrust returned error: 0x80096005\r\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "tries", "status", "link"),
+    [
+        (RunResult(0, b"Successfully timestamped: f1.exe\r\n"), 0, "open", None),
+        (RunResult(0, b"Successfully timestamped: f1.exe\r\n"), 1, "failed", "timestamp"),
+        (RunResult(1, b"", b""), 0, "failed", "signtool"),
+        (failed_run("Access is denied."), 0, "failed", "file"),
+    ],
+)
+def test_a_stamp_that_does_not_stand_the_verification_is_a_try(
+    run: RunResult, tries: int, status: str, link: str | None
+) -> None:
+    """Only where SignTool says that it stamped: what it failed at is told, and not tried again."""
+    given = settings(
+        wanted=Wanted("signed", OWN, timestamped=True), timestamp_urls=("http://a/",), attempts=2
+    )
+    (job,) = make_jobs([(SeenFile(r"C:\build\1.exe", "signed", 5, "aa"), Decision("timestamp"))])
+    jobs = [replace(job, tries=tries)]
+    sent = signing_jobs.next_round(given, jobs)
+    results: list[Result] = [
+        Placed(),
+        TogetherResult((run,)),
+        TogetherResult((bad_stamp(),)),
+        DigestResult(True, 5, "bb"),
+    ]
+    (after,), _warnings = signing_rounds.read_round(given, jobs, sent, results)
+    assert (after.status, after.problem.link if after.problem else None) == (status, link)
+    assert after.tries == (tries + 1 if run.exit_code == 0 else tries)
 
 
 def test_a_certificate_that_ends_after_the_year_3000_is_said_to_be_dropped() -> None:

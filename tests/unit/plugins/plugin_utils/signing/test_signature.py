@@ -66,6 +66,7 @@ def test_reading(name: str, kind: str, signers: list[str], valid: bool, word: st
     seen = recorded(name)
     assert (seen.kind, [one.signer for one in seen.signatures], seen.valid) == (kind, signers, valid)
     assert state_word(Wanted(thumbprint=OWN), seen) == word
+    assert seen.all_bad is (name in ("verify-pa-all-v-untrusted", "verify-pa-v-tampered"))
 
 
 def test_counts_that_do_not_fit_are_no_facts() -> None:
@@ -364,7 +365,7 @@ def test_a_code_that_does_not_speak_of_the_digest_leaves_the_file_as_it_is(code:
     problem = signature.untrusted(seen)
     assert problem is not None
     assert (problem.link, problem.code) == ("certificate", code)
-    assert "Words of the system" in problem.words
+    assert "Words of the system" in problem.output
     assert decide(Wanted("verified"), seen).action == "refuse"
     assert f"0x{code:08x}" in invalid_message(seen)
 
@@ -387,7 +388,7 @@ def test_an_error_of_the_stamps_chain_leaves_the_signature_whole(status: int, wa
     problem = signature.untrusted(seen)
     assert problem is not None
     assert problem.link == "timestamp"
-    assert "An error has been found with the timestamp" in problem.words
+    assert "An error has been found with the timestamp" in problem.output
     assert signature.signature_facts(wanted, seen)["timestamp"] == {"time": None, "authority": None}
     refused = decide(Wanted("verified"), seen).problem
     assert refused is not None
@@ -463,7 +464,7 @@ def test_what_is_not_whole_keeps_the_code_that_was_read() -> None:
         "0x800b0114",
     )
     assert "0x800B0114" in problem.msg
-    assert "0x800B0114" in problem.words
+    assert "0x800B0114" in problem.output
 
 
 @pytest.mark.parametrize(

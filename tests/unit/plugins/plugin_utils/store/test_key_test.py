@@ -83,6 +83,23 @@ def test_an_ecdsa_signature_is_r_and_s_side_by_side(curve: ec.EllipticCurve) -> 
     assert not key_test.verifies(der, DATA, private.sign(DATA, ec.ECDSA(hashes.SHA256())))
 
 
+@pytest.mark.parametrize("exit_code", [0, 1, 0xC0000005])
+def test_a_line_that_was_cut_off_says_nothing_of_the_key(exit_code: int) -> None:
+    whole = shown("signed", signature=by_rsa(DATA)).stdout_bytes.rstrip(b"\r\n")
+    for length in range(len(whole) + 1):
+        test = key_test.judge(RunResult(exit_code, whole[:length]), RSA, DATA, True)
+        assert (test.key, "output cannot be read" in test.problem) == ("untested", True), length
+
+
+def test_an_ecdsa_signature_in_der_is_no_other_keys() -> None:
+    private, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    certificate = ec_certificate(private)
+    by_der = [one.sign(DATA, ec.ECDSA(hashes.SHA256())) for one in (private, other)]
+    tests = [key_test.judge(shown("signed", signature=one), certificate, DATA, True) for one in by_der]
+    assert [test.key for test in tests] == ["untested", "unusable"]
+    assert "DER" in tests[0].problem
+
+
 @pytest.mark.parametrize(
     ("result", "login", "found", "code", "words"),
     [
@@ -119,6 +136,7 @@ def test_an_ecdsa_signature_is_r_and_s_side_by_side(curve: ec.EllipticCurve) -> 
         ),
         (RunResult(0xC0000005), True, "untested", "0xc0000005", "it ended with 0xc0000005."),
         (RunResult(0, b"hello"), True, "untested", None, "output cannot be read"),
+        (shown("sign"), True, "untested", None, "contradicts"),
         (Failure("Access is denied", code=5), True, "untested", "0x00000005", "started: Access is denied."),
         (Failure("gone"), True, "untested", None, "could not be started: gone."),
         (Skipped(), True, "untested", None, "was not tried"),
