@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -465,6 +466,22 @@ def test_what_is_not_whole_keeps_the_code_that_was_read() -> None:
     )
     assert "0x800B0114" in problem.msg
     assert "0x800B0114" in problem.output
+
+
+@pytest.mark.parametrize(
+    ("codes", "shown"),
+    [
+        ((0x80096005, 0x800B010A), 0x80096005),
+        ((0x800B010A, 0x80096005), 0x800B010A),
+        ((0x80096005, 0x80096010), 0x80096010),
+    ],
+)
+def test_of_several_complaints_the_first_is_shown_but_a_changed_file_before_all(
+    codes: tuple[int, ...], shown: int
+) -> None:
+    complaints = tuple(failed_with(code).complaints[0] for code in codes)
+    problem = signature.invalid(replace(stamp_error(0x20, codes[0]), complaints=complaints))
+    assert problem.code == shown
 
 
 @pytest.mark.parametrize(
