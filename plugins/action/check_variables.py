@@ -53,7 +53,9 @@ class ActionModule(ActionBase):
         # hostvars itself knows no variables of plays and no defaults of roles.
         manager: Any = getattr(task_vars.get("hostvars"), "_variable_manager", None)
         inventory: Any = getattr(task_vars.get("hostvars"), "_inventory", None)
-        for name in task_vars.get("ansible_play_hosts", ()):
+        # Of a play in batches the first one speaks for all.
+        first = own in list(task_vars.get("ansible_play_hosts_all", ()))[:1]
+        for name in task_vars.get("ansible_play_hosts" if first else "ansible_play_batch", ()):
             if name == own:
                 continue
             try:

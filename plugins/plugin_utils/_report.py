@@ -79,7 +79,7 @@ TABLE = (
     row("credentials", stored_login, lambda want: want.stored_login, "credentials"),
     row("certificates", placed, lambda want: want.placed),
     row("identities", identities, lambda want: want.identities),
-    row("signtool", tool, lambda want: want.signtool, "signtool"),
+    row("signtool", tool, lambda want: want.signtool),
 )
 """Everything that win_codesign_info and the drift report know, by the names that the option gather takes."""
 

@@ -258,6 +258,15 @@ def test_an_identity_that_expired_fails_its_host_by_name(desk: Desk) -> None:
     assert "expired on" in run.output
 
 
+@pytest.mark.parametrize("extra", [(), ("--check",)], ids=["run", "check mode"])
+def test_a_signtool_that_cannot_use_the_provider_fails_its_host(desk: Desk, extra: Sequence[str]) -> None:
+    path = r"C:\Kits\10.0.26100.0\x86\signtool.exe"
+    desk.lab.write("two", path, b"")
+    run = desk.play(SITE, *extra, secrets=False, codesign_signtool_path=path, codesign_hosts="two")
+    assert run.returncode != 0
+    assert "This host cannot sign. signtool: SignTool's architecture should be x64, is x86" in run.output
+
+
 def test_a_failing_item_says_its_sentence_and_shows_no_certificate(desk: Desk) -> None:
     """And it speaks of what the user of a role has set."""
     assert desk.lab.damage("one", "container") > 0

@@ -15,6 +15,7 @@ from .._aspect import ANYWHERE, Context
 from .._tools.signtool import PLACES
 
 ARCHITECTURES: tuple[str, ...] = ("x64", "x86", "arm64", "arm")
+ROLE = "signtool"
 UNREAD = "Check the account's rights on this host."
 REPAIR = "Install the Windows SDK's signing tools (role cloudhsm.codesign.signtool), or give signtool_path."
 
@@ -77,14 +78,14 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
         sentence = f"whether SignTool is at {wanted.where} is not known: {seen.problem}"
         return [Finding("signtool", "SignTool", wanted.where, seen.problem, UNREAD, sentence=sentence)]
     if not seen.exists:
-        return [Finding("signtool", "SignTool", wanted.where, "missing", REPAIR)]
+        return [Finding("signtool", "SignTool", wanted.where, "missing", REPAIR, ROLE)]
     found = []
     if seen.architecture == "x86":
         advice = "Use the x64 SignTool: the CloudHSM key storage provider exists for 64 bit only."
         found.append(Finding("signtool", "SignTool's architecture", "x64", "x86", advice))
     if _too_old(wanted, seen):
         wish = f"{wanted.minimum_version} or newer"
-        found.append(Finding("signtool", "SignTool's version", wish, seen.version, REPAIR))
+        found.append(Finding("signtool", "SignTool's version", wish, seen.version, REPAIR, ROLE))
     return found
 
 
