@@ -299,10 +299,11 @@ findings:
       seen: Stopped
       repair: Run the module cloudhsm.codesign.win_cloudhsm_client.
       role: client
+      severity: error
       text: "service: AWSCloudHSMClient should be Running, is Stopped. Run the module cloudhsm.codesign.win_cloudhsm_client."
 host:
   description: The account that read this, and the host's PowerShell and OEM code page.
-  returned: success
+  returned: where O(gather) names a part
   type: dict
   contains:
     account:
