@@ -233,7 +233,7 @@ findings:
       text: "service: AWSCloudHSMClient should be Running, is Stopped. Run the module cloudhsm.codesign.win_cloudhsm_client."
 host:
   description: The account that read this, and the host's PowerShell and OEM code page.
-  returned: success
+  returned: where O(gather) names a part
   type: dict
   contains:
     account:

@@ -97,12 +97,12 @@ class GatedHost:
             if attempt.verdict is Verdict.ACCEPTED:
                 return
             results = self._host.run(tried.steps, tried.secrets).results if tried.steps else ()
-            judged = self._judged(attempt, tried, results)
+            judged = self._tried(attempt, tried, results)
             if judged.verdict is not Verdict.ACCEPTED:
                 raise judged.broken or not_tried(self._login)
 
-    def _judged(self, attempt: Attempt, tried: Trial, results: Sequence[Result]) -> Judged:
-        """What the try showed. BrokenLink where the login was refused."""
+    def _tried(self, attempt: Attempt, tried: Trial, results: Sequence[Result]) -> Judged:
+        """What the try of a login came to. BrokenLink where it was refused."""
         judged = judge(tried, results)
         attempt.verdict = judged.verdict
         if judged.verdict is Verdict.REFUSED and judged.broken is not None:
@@ -128,7 +128,7 @@ class GatedHost:
             if tried.steps and self._undecided is None:
                 answer = self._host.run([*tried.steps, *steps], {**(secrets or {}), **(tried.secrets or {})})
                 count = len(tried.steps)
-                judged = self._judged(attempt, tried, answer.results[:count])
+                judged = self._tried(attempt, tried, answer.results[:count])
                 if judged.verdict is Verdict.ACCEPTED:
                     return Answer(answer.results[count:], answer.host)
             self._undecided = judged
