@@ -428,7 +428,11 @@ def _compare_idle_service(want: Wanted, seen: Seen) -> list[Finding]:
         return []
     sentence = f"the daemon of Client SDK 3 ({SDK3.service}) runs beside Client SDK 5, which does not need it"
     advice = "Set idle_service of cloudhsm.codesign.win_cloudhsm_client (codesign_client_idle_service) to disabled, or remove Client SDK 3."
-    return [Finding("service", SDK3.service, "Stopped", service.status, advice, sentence=sentence, severity="notice")]
+    return [
+        Finding(
+            "service", SDK3.service, "Stopped", service.status, advice, sentence=sentence, severity="notice"
+        )
+    ]
 
 
 def unfound(seen: Seen) -> tuple[Component, ...]:
