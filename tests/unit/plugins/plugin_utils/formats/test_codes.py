@@ -20,7 +20,7 @@ def test_each_code_says_what_it_means_and_what_to_do(code: hresult.Code) -> None
     for column in columns:
         assert column.link in LINKS
         assert column.meaning == column.meaning.rstrip(".")
-        assert "timestamp" not in column.meaning + column.advice
+        assert "time stamp" not in column.meaning + column.advice
         assert column.advice.endswith(".") or not column.advice
     assert code.certutil is None or code.certutil.advice
 
