@@ -27,7 +27,7 @@ COLLECTIONS = (ROOT / "build" / "collections",)
 HOST = "win-sdk5-a"
 FILES = 8
 STAMP_SECONDS = 0.5
-"""What a time stamp takes while signing side by side is measured: about what a public authority takes."""
+"""What a timestamp takes while signing side by side is measured: about what a public authority takes."""
 
 
 class BenchError(Exception):
@@ -174,7 +174,7 @@ class Bench:
             Comparison(
                 f"find {FILES} files signed already", "win_command", again_by_hand, "win_signtool", again
             ),
-            Comparison(f"sign {FILES} files, {STAMP_SECONDS} s a time stamp", "jobs=1", one, "jobs=4", four),
+            Comparison(f"sign {FILES} files, {STAMP_SECONDS} s a timestamp", "jobs=1", one, "jobs=4", four),
         ]
 
 

@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab host in the situation in which the genuine SignTool was recorded: its certificates, keys, files and
-time stamp server.
+timestamp server.
 
 Names and expiry dates of the certificates are those of the recordings; thumbprints are new ones, so
 ``recorded`` turns a text of the lab into the words of the recordings.
@@ -182,7 +182,7 @@ class World:
         issued = _certificates(key, second)
         pki = Pki(issued["root"], issued["issuing"], issued["root"], issued["stamping"])
         tsa = Tsa.start(folder, pki)
-        # The chain of the recorded time stamps has an intermediate certificate, which the authority sends
+        # The chain of the recorded timestamps has an intermediate certificate, which the authority sends
         # along.
         (tsa.folder / "tsa-chain.pem").write_text(
             issued["stamping"].pem + issued["issuing"].pem, encoding="ascii"
@@ -466,7 +466,7 @@ class _Presigner:
         return (folder / "out").read_bytes()
 
 
-# The time stamp server
+# The timestamp server
 # -----------------------------------------------------------------------------------------------------
 
 
@@ -549,7 +549,7 @@ class _StampHandler(BaseHTTPRequestHandler):
         elif self.path in ("/404", "/500"):
             self._answer(int(self.path[1:]), "text/plain", b"no")
         else:
-            self._answer(200, "text/plain", b"this is no time stamp")
+            self._answer(200, "text/plain", b"this is no timestamp")
 
     def _answer(self, status: int, kind: str, data: bytes) -> None:
         self.send_response(status)

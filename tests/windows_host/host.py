@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host as tests use it: its stores filled, its keys and time stamp authorities at hand, a folder for each
+"""The host as tests use it: its stores filled, its keys and timestamp authorities at hand, a folder for each
 scene, and playbooks run on it.
 """
 

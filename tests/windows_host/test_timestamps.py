@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_signtool with real RFC 3161 time stamps on the host: an authority that it trusts, one that it does not,
+"""win_signtool with real RFC 3161 timestamps on the host: an authority that it trusts, one that it does not,
 none that answers.
 """
 

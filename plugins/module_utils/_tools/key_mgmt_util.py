@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Type
 
 from .._findings import BrokenLink, Link, LoginRefusedError, ServiceStoppedError, UnexplainedError, quoted
-from .transcript import without_escapes, without_prefixes
 
 WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\key_mgmt_util.exe"
 LINUX_PROGRAM = "/opt/cloudhsm/bin/key_mgmt_util"
@@ -186,17 +185,6 @@ _RANGE = re.compile(
 )
 _HANDLES_HEADING = re.compile(r"\s*Handles\s+of\s+matching\s+keys:")
 _LIST = re.compile(r"\s*(?P<list>\d+(?:\s*,\s*\d+)*)(?P<comma>\s*,)?(?P<rest>[^\n]*)")
-_SESSION_COMMANDS = (
-    "Initialize",
-    "OpenSession",
-    "GetPartitionInfo",
-    "LoginHSM",
-    "LogoutHSM",
-    "CloseSession",
-    "Shutdown",
-)
-_ABOUT_A_LIST = re.compile(r"keys\s+present|matching\s+keys|keys\s+matched|findKey\b")
-_PAIR = re.compile(r"public\s+key\s+handle:\s+(\d+)\s+private\s+key\s+handle:\s+(\d+)(?=\s)")
 _ERROR_TEXT = re.compile(
     r"^[ \t:]*\n?(?:[ \t]*\n)?[ \t]*:?[ \t]*(?P<text>(?:HSM (?:Error|Return):|LIQUIDSECURITY:|[A-Z])[^\n]*)"
 )
@@ -211,56 +199,6 @@ def parse(text: str) -> Tuple[CommandAnswer, ...]:
     for section in _PROMPT.split(text):
         answers.extend(_read_section(section))
     return tuple(answers)
-
-
-def parse_find_key(text: str) -> CommandAnswer:
-    """The one answer of findKey in ``text``, complete and consistent, or one with an error code. BrokenLink
-    for anything else.
-    """
-    found = [answer for answer in parse(text) if answer.command == "FindKey" or answer.total is not None]
-    if len(found) != 1:
-        raise _unreadable(f"{len(found)} answers of findKey where one was expected", text)
-    return checked_find(found[0])
-
-
-def facts(text: str) -> Dict[str, Any]:
-    """All that a text says, as plain data: of its one findKey, else of its last command that is about keys,
-    else of its last one.
-
-    BrokenLink where it says nothing sure.
-    """
-    lines = (
-        without_escapes(text)
-        .replace("\ufeff", "")
-        .replace("\x00", "")
-        .replace("\u00a0", " ")
-        .replace("\r\n", "\n")
-        .split("\n")
-    )
-    text = "\n".join(without_prefixes(lines))
-    answers = [answer for answer in parse(text) if answer.code is not None or answer.total is not None]
-    # findSingleKey and a deleteKey that finds no key give the same return line, without a list.
-    found = [
-        answer
-        for answer in answers
-        if answer.total is not None or (answer.command == "FindKey" and _ABOUT_A_LIST.search(answer.text))
-    ]
-    if len(found) > 1 or not answers:
-        raise _unreadable(f"{len(found)} answers of findKey and {len(answers)} in all", text)
-    about_keys = [
-        answer for answer in answers if not answer.command.startswith(_SESSION_COMMANDS) or answer.code
-    ]
-    answer = checked_find(found[0]) if found else (about_keys or answers)[-1]
-    data: Dict[str, Any] = {"code": f"{answer.code:#04x}", "nodes": len(answer.nodes)}
-    if answer.handles is not None:
-        data.update({"total": answer.total, "handles": list(answer.handles)})
-    pairs = _PAIR.findall(answer.text)
-    if answer.code == SUCCESS and len(pairs) == 1:
-        data.update({"public_handle": int(pairs[0][0]), "private_handle": int(pairs[0][1])})
-    if answer.code == SUCCESS and _OWNER.search(answer.text):
-        info = parse_key_info(answer)
-        data.update({"owner": info.owner, **({"shared": list(info.shared)} if info.shared else {})})
-    return data
 
 
 def checked_find(answer: CommandAnswer) -> CommandAnswer:

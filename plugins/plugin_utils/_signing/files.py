@@ -29,7 +29,20 @@ PATH_LIMIT = 259
 VERIFY_TIMEOUT = 120
 
 _FULL = re.compile(r"(?:[A-Za-z]:\\|\\\\[^\\?.][^\\]*\\[^\\]+\\)")
-_FORBIDDEN = re.compile(r'[<>"|\x00-\x1f]')
+_FORBIDDEN = re.compile(r'[<>"|]')
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_ESCAPES = {
+    "\n": "n",
+    "\t": "t",
+    "\r": "r",
+    "\a": "a",
+    "\b": "b",
+    "\v": "v",
+    "\f": "f",
+    "\0": "0",
+    "\x1b": "e",
+}
+"""The letter behind a backslash that YAML reads so in double quotes."""
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\ufeff]")
 
 
@@ -74,6 +87,15 @@ def locate(text: str) -> Location:
     shown = quoted(text)
     if not text.strip():
         raise BrokenLink("argument", "A file's path is empty.", "Take it off the list files.")
+    if control := _CONTROL.search(path):
+        name = "a line break" if control.group(0) in "\r\n" else "a control character"
+        letter = _ESCAPES.get(control.group(0), "")
+        reason = f" (YAML makes one of \\{letter} in double quotes)" if letter else ""
+        raise BrokenLink(
+            "argument",
+            f"The path {shown} holds {name}{reason}.",
+            r"Write the path in single quotes, for example 'C:\new\notes.exe'.",
+        )
     if path != path.strip() or (path.endswith(".") and not path.endswith(("\\.", "\\.."))):
         raise BrokenLink(
             "argument",

@@ -77,16 +77,3 @@ def lines(jobs: Sequence[Job], wanted: Wanted, now: datetime, host: str, account
         for number, job in enumerate(jobs)
         if job.status == GOOD and job.decision.action in (SIGN, APPEND) and job.now
     }
-
-
-def read_lines(content: bytes) -> list[dict[str, Any]]:
-    """All whole lines of a ledger; a line that a crash cut off is left out."""
-    entries = []
-    for text in content.split(b"\n"):
-        try:
-            entry = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            entries.append(entry)
-    return entries

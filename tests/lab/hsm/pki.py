@@ -27,7 +27,7 @@ YEAR = 365 * DAY
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate; with its private key where the lab holds one (CAs and the time stamp authority)."""
+    """A certificate; with its private key where the lab holds one (CAs and the timestamp authority)."""
 
     certificate: x509.Certificate
     key: PrivateKey | None = None
@@ -72,7 +72,7 @@ def name(common_name: str, organization: str = "Lab", country: str = "DE") -> x5
 
 @dataclass
 class Pki:
-    """Root and intermediate CA, the time stamp authority's own root and certificate, and everything issued so
+    """Root and intermediate CA, the timestamp authority's own root and certificate, and everything issued so
     far.
     """
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An RFC 3161 time stamp authority over HTTP on loopback, whose answers ``openssl ts`` makes.
+"""An RFC 3161 timestamp authority over HTTP on loopback, whose answers ``openssl ts`` makes.
 
 Only the HTTP part is the lab's own; the token, its policy, serial number and signature are OpenSSL's. Faults
 that real authorities show can be switched on, for the next few requests or until they are switched off.
@@ -27,7 +27,7 @@ POLICY = "1.3.6.1.4.1.99999.1.1"
 DIGESTS = ("sha256", "sha384", "sha512")
 FAULTS = ("down", "slow", "garbage", "http_500", "http_404", "reject")
 """down: the connection is reset. slow: the answer comes late. garbage: HTTP 200 with something that is no
-time stamp. reject: a well-formed answer whose status says that the request was refused.
+timestamp. reject: a well-formed answer whose status says that the request was refused.
 """
 REFUSAL = bytes.fromhex("300a30080201020303000001")
 """An RFC 3161 answer in DER: status 2 (rejection), failure unacceptedPolicy, no token"""
@@ -180,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The requests are kept in ``Tsa.requests``; the terminal stays quiet."""
 
     def do_GET(self) -> None:
-        self._answer(405, "text/plain", b"time stamp requests are sent by POST\n")
+        self._answer(405, "text/plain", b"timestamp requests are sent by POST\n")
 
     def do_POST(self) -> None:
         tsa = self.server.tsa
@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
         elif status != 200:
-            self._answer(status, "text/plain", b"no time stamp\n")
+            self._answer(status, "text/plain", b"no timestamp\n")
         elif fault == "garbage":
             self._answer(200, "text/html", b"<html><body>Welcome</body></html>")
         elif fault == "reject":

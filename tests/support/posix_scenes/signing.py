@@ -30,7 +30,7 @@ def prepared(machine: Machine) -> str:
 
 
 def files_are_signed_with_the_login_and_without_a_trace_of_it(machine: Machine) -> Playing:
-    """The first time stamp authority does not answer."""
+    """The first timestamp authority does not answer."""
     thumbprint = prepared(machine)
     names = ("a.exe", "two words & more (1) 100%.exe", "Prüfung 签名.exe")
     for name in (*names, "c.dll"):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The time stamp authority: answers that OpenSSL verifies, and faults that can be switched on and off."""
+"""The timestamp authority: answers that OpenSSL verifies, and faults that can be switched on and off."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The signatures of a file, read from its PKCS#7: digest, signer, description, time stamp, and those nested
+"""The signatures of a file, read from its PKCS#7: digest, signer, description, timestamp, and those nested
 in the first.
 
-Every signature and every time stamp is checked cryptographically here; whether its signer is trusted is
+Every signature and every timestamp is checked cryptographically here; whether its signer is trusted is
 ``chains``' matter.
 """
 
@@ -39,7 +39,7 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 
 @dataclass(frozen=True)
 class Stamp:
-    """A time stamp. ``kind``: RFC3161 or Authenticode (the older form). ``intact``: it is of this signature
+    """A timestamp. ``kind``: RFC3161 or Authenticode (the older form). ``intact``: it is of this signature
     and unchanged.
     """
 

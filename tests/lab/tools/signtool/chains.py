@@ -150,7 +150,7 @@ class Trust:
 
 
 def stamp_status(chain: Chain, moment: datetime.datetime) -> int:
-    """CERT_TRUST_STATUS.dwErrorStatus (wincrypt.h) of the chain of a time stamp that was made at ``moment``."""
+    """CERT_TRUST_STATUS.dwErrorStatus (wincrypt.h) of the chain of a timestamp that was made at ``moment``."""
     status = 0
     if not chain.complete:
         status |= CERT_TRUST_IS_PARTIAL_CHAIN

@@ -187,7 +187,7 @@ class _Signer:
         return (counts[0] if counts else 0), (codes[0] if codes else NTE_INTERNAL_ERROR)
 
     def sign(self, named: Named) -> bool:
-        """Signs one file. True when it is signed now but has no time stamp, as older versions left it."""
+        """Signs one file. True when it is signed now but has no timestamp, as older versions left it."""
         files = self.process.host.files
         try:
             files.read(named.path)
@@ -271,7 +271,7 @@ class _Signer:
 
 
 def stamp(path: Path, digest: str, url: str, legacy: str, index: int = 0, ending: str = "") -> bytes:
-    """The content with a time stamp at the signature ``index``. Raises FileFailed."""
+    """The content with a timestamp at the signature ``index``. Raises FileFailed."""
     where = ["-index", str(index)] if index else []
     server = ["-ts", url] if url else ["-t", legacy]
     try:

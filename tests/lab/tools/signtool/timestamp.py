@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``signtool timestamp``: a time stamp for a signature that is there already."""
+"""``signtool timestamp``: a timestamp for a signature that is there already."""
 
 from __future__ import annotations
 

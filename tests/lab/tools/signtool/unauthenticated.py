@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A signature's PKCS#7 with parts left out that its own signature does not cover: time stamps, nested
+"""A signature's PKCS#7 with parts left out that its own signature does not cover: timestamps, nested
 signatures, CA certificates.
 """
 
@@ -15,7 +15,7 @@ from . import fileformat
 
 
 def without_any(path: Path, kind: str) -> bytes:
-    """Without all unauthenticated attributes: time stamps and nested signatures."""
+    """Without all unauthenticated attributes: timestamps and nested signatures."""
     info = _load(path, kind)
     signer = info["content"]["signer_infos"][0]
     fields = {

@@ -269,7 +269,7 @@ class _Verifier:
         self._requirements(signature.signer, chain)
 
     def _moment(self, signature: Signature) -> datetime.datetime:
-        """The time at which the certificates have to be valid: that of a time stamp that can be trusted, else
+        """The time at which the certificates have to be valid: that of a timestamp that can be trusted, else
         now.
         """
         stamp = signature.stamp
