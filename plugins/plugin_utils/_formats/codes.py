@@ -1054,6 +1054,11 @@ _TABLE = (
     ),
 )
 
+BUSY = frozenset((0x80070015, 0x800700AA, 0x800706BA, 0x80090020, 0x8009002D, 0x80090030, 0x80090035))
+"""What a device or its service answers that is busy or not ready for the moment, among other causes: not ready,
+busy, no answer by RPC, the provider failed inside (two codes), device not ready, device not found (winerror.h).
+"""
+
 CODES: Mapping[int, Code] = {code.value: code for code in _TABLE}
 """All codes, by their unsigned value. SignTool's 0x80096010 is the only one that judges the file: all others of
 a verification judge the certificates or the stamp (winerror.h).

@@ -32,6 +32,7 @@ from . import jobs as signing_jobs
 from . import result as signing_result
 from . import rounds as signing_rounds
 from . import tool as signing_tool
+from .pace import Pace
 
 SIGNING = (signature.SIGN, signature.APPEND)
 ATTEMPTS = 20
@@ -119,6 +120,7 @@ class Course:
         self._ledger = self.params.get("ledger_path") or ""
         self._locations = signing_files.locate_all(self.params["files"])
         self._waited = 0.0
+        self._judged = False
         self._ended = ending.Ended()
         self._settled: dict[str, signing_jobs.Job] = {}
 
@@ -304,13 +306,15 @@ class Course:
         )
         secrets = crypto_user(self.params).secrets
         taken = False
+        pace = Pace()
         try:
             while signing_jobs.open_jobs(jobs):
-                yield Pause(signing_jobs.pause(settings, jobs))
+                yield Pause(signing_jobs.pause(settings, jobs, pace))
                 single = self._single
-                planned = signing_jobs.next_round(settings, jobs, self._ledger, single)
+                planned = signing_jobs.next_round(settings, jobs, self._ledger, single, pace)
                 entries = signing_jobs.journal_entries(settings.wanted, jobs, {}, "", kept)
                 step = claim.step(entries, planned.steps, work=self._run)
+                self._judged = False
                 judge = self._judgement(settings, jobs, planned)
                 answer: Answer = yield Ask((step,), secrets, judge)
                 result = answer.results[0]
@@ -323,9 +327,11 @@ class Course:
                     break
                 taken = True
                 claim.was_taken(step)
+                before = jobs
                 jobs, warnings = signing_rounds.read_round(
-                    settings, jobs, planned, result.results, self._ledger
+                    settings, jobs, planned, result.results, self._ledger, proven=not self._judged
                 )
+                jobs, pace = signing_rounds.paced(settings, before, jobs, planned, pace)
                 for text in dict.fromkeys(warnings):
                     yield Warn(f"SignTool warns: {text}")
                 self._single = False
@@ -344,8 +350,9 @@ class Course:
             (result,) = results
             if not isinstance(result, JournaledResult) or not result.taken:
                 return Verdict.UNKNOWN
+            self._judged = True
             after, _warnings = signing_rounds.read_round(
-                settings, jobs, planned, result.results, self._ledger
+                settings, jobs, planned, result.results, self._ledger, proven=False
             )
             return signing_rounds.judged(after)
 

@@ -438,8 +438,49 @@ def test_second_authority_is_asked_when_the_first_is_dead(host: SignToolHost, sl
     result = run(host, files=[APP, TOOL], timestamp_urls=[URL, SECOND_URL])
     assert not result.get("failed")
     assert all(one["stamped"] for one in signatures(host))
-    assert len(host.calls) == 4
+    # Look, first try, the signature without a stamp, the stamp, end.
+    assert len(host.calls) == 5
     assert sum(sleeps) == 0
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(20, 100), (60, 110)])
+def test_an_authority_that_limits_requests_stamps_all_and_the_key_is_used_twice_at_the_most(
+    host: SignToolHost, sleeps: list[float], seconds: int, requests: int
+) -> None:
+    names = [rf"C:\many\f{number:02}.exe" for number in range(40)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.limit, host.seconds = (10, seconds), lambda: sum(sleeps)
+    result = run(host, files=names, timestamp_urls=[URL])
+    assert not result.get("failed"), result["msg"]
+    assert all(one["stamped"] for name in names for one in signatures(host, name))
+    uses = [arguments for _program, arguments in host.runs() if arguments.startswith("sign ")]
+    assert sum(arguments.count(".exe") for arguments in uses) == 40 + 30
+    assert host.stamp_requests < requests
+    assert no_copies(host)
+
+
+def test_an_authority_that_stops_answering_is_named_with_a_limit_as_one_cause(
+    host: SignToolHost, sleeps: list[float]
+) -> None:
+    names = [rf"C:\many\f{number:02}.exe" for number in range(20)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.limit = (5, 1)
+    result = run(host, files=names, timestamp_urls=[URL])
+    assert (result["link"], result["failed_files"]) == ("timestamp", 15)
+    assert URL in result["msg"]
+    assert "limits requests may be the cause, too" in result["msg"]
+    assert [seconds for seconds in sleeps if seconds] == [5, 10, 20, 40, 80, 160]
+
+
+def test_a_busy_device_gets_one_more_try(host: SignToolHost, sleeps: list[float]) -> None:
+    host.busy = 1
+    result = run(host, files=[APP, TOOL], jobs=1)
+    assert not result.get("failed"), result["msg"]
+    assert sum(sleeps) == 2
+    host.files[APP] = b"MZ other"
+    host.busy = 2
+    result = run(host, files=[APP])
+    assert (result["link"], result["files"][0]["error"]["code"]) == ("key", "0x8009002d")
 
 
 def test_all_authorities_dead_leaves_the_file_as_it_was(host: SignToolHost, sleeps: list[float]) -> None:

@@ -64,6 +64,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
     tool as signing_tool,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.pace import Pace, Tally
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signature import (
     Decision,
     SeenFile,
@@ -408,19 +409,66 @@ def test_long_lists_keep_within_a_command_line() -> None:
     assert sorted(number for batch in told.batches for number in batch.members) == list(range(9000))
 
 
-def test_pause_grows_only_when_all_authorities_failed() -> None:
+def test_pause_comes_only_when_all_authorities_failed() -> None:
     (job,) = make_jobs([(SeenFile(r"C:\a.exe", "unsigned"), Decision("sign"))])
     two = settings(timestamp_urls=("http://a/", "http://b/"), delay=5)
-    assert [signing_jobs.pause(two, [replace(job, tries=tries)]) for tries in range(7)] == [
-        0,
-        0,
-        5,
-        0,
-        10,
-        0,
-        20,
+    stamp = {"pending": Decision("timestamp"), "fresh": False, "apart": True}
+    found = [
+        signing_jobs.pause(two, [replace(job, tries=tries, **stamp)], Pace(level=2)) for tries in range(5)
     ]
-    assert signing_jobs.pause(settings(), [job]) == 0
+    assert found == [0, 0, 10, 0, 10]
+    # Files that are signed to be stamped later ask nobody.
+    assert signing_jobs.pause(two, [replace(job, tries=2, apart=True)], Pace(level=2)) == 0
+    assert signing_jobs.pause(settings(), [job], Pace()) == 0
+    assert signing_jobs.pause(settings(), [replace(job, repeats=1)], Pace()) == signing_jobs.BUSY_PAUSE
+
+
+A, B = "http://a/", "http://b/"
+
+
+@pytest.mark.parametrize(
+    ("before", "got", "all_asked", "after"),
+    [
+        (Pace(), {}, False, Pace()),
+        (Pace(), {A: Tally(5, 0)}, False, Pace(stamped=True)),
+        # A limit: so many at a time as were stamped, after a wait.
+        (Pace(), {A: Tally(10, 30)}, True, Pace({A: 10}, 0, 1, True)),
+        # Another authority is asked at once.
+        (Pace(), {A: Tally(0, 30)}, False, Pace({A: 15}, 1, 0)),
+        (Pace({A: 10}, 0, 1, True), {A: Tally(0, 10)}, True, Pace({A: 5}, 1, 2, True)),
+        (Pace({A: 1}, 1, 2, True), {A: Tally(0, 1)}, True, Pace({A: 1}, 2, 3, True)),
+        # As long as there is progress, the wait does not grow; it falls when all is well.
+        (Pace({A: 4}, 2, 3, True), {A: Tally(3, 1)}, True, Pace({A: 3}, 0, 3, True)),
+        (Pace({A: 4}, 0, 3, True), {A: Tally(4, 0)}, False, Pace({A: 6}, 0, 2, True)),
+        (Pace({A: 4}, 0, 1), {A: Tally(0, 4), B: Tally(9, 0)}, False, Pace({A: 2}, 0, 1, True)),
+        (Pace({A: 1}, 9, 6), {A: Tally(0, 1)}, True, Pace({A: 1}, 10, 6)),
+    ],
+)
+def test_pace_of_timestamps(before: Pace, got: dict[str, Tally], all_asked: bool, after: Pace) -> None:
+    assert before.after(got, all_asked, attempts=3) == after
+
+
+def test_when_nothing_more_is_expected_of_the_authorities() -> None:
+    assert [Pace(idle=idle).is_over(3, 2, True) for idle in (5, 6)] == [False, True]
+    assert [Pace(idle=idle, stamped=True).is_over(3, 1, True) for idle in (5, 6)] == [False, True]
+    assert Pace(idle=3, stamped=True).is_over(3, 1, False)
+    assert [Pace(level=level).wait(5) for level in range(4)] == [0, 5, 10, 20]
+
+
+def test_an_authority_is_asked_for_so_many_at_a_time_and_who_tried_least_comes_first() -> None:
+    stamp = {"pending": Decision("timestamp"), "fresh": False, "apart": True}
+    made = make_jobs([(SeenFile(rf"C:\{n}.exe", "unsigned"), Decision("sign")) for n in range(5)])
+    jobs = [replace(job, tries=tries, **stamp) for job, tries in zip(made, (2, 1, 2, 1, 1), strict=True)]
+    one = settings(timestamp_urls=(A,), jobs=1)
+    assert signing_jobs.next_round(one, jobs, pace=Pace({A: 4})).checked == (0, 1, 3, 4)
+    planned = signing_jobs.next_round(one, jobs, pace=Pace({A: 2}))
+    (batch,) = planned.batches
+    assert (planned.checked, batch.run.arguments[0], batch.run.key_use) == ((1, 3), "timestamp", False)
+    # Who has to be signed for it is signed first, without an address.
+    jobs[2] = replace(made[2], tries=1, apart=True)
+    planned = signing_jobs.next_round(one, jobs, pace=Pace({A: 2}))
+    (batch,) = planned.batches
+    assert (planned.checked, batch.run.arguments[0], "/tr" in batch.run.arguments) == ((2,), "sign", False)
 
 
 def test_end_moves_and_writes() -> None:
@@ -656,7 +704,9 @@ def one_round(
         TogetherResult((verified or unsigned_run(),) * files),
     ]
     results += [digests or DigestResult(True, 5, "aa")] * files
-    return signing_rounds.read_round(settings(jobs=1, **options), jobs, told, results)[0]
+    one = settings(jobs=1, **options)
+    after, _warnings = signing_rounds.read_round(one, jobs, told, results)
+    return signing_rounds.paced(one, jobs, after, told, Pace())[0]
 
 
 def failed_run(error: str, out: str = "") -> RunResult:
@@ -715,17 +765,28 @@ def test_a_file_that_is_not_there_is_still_one() -> None:
     assert "the file is missing" in job.problem.msg or "is gone" in job.problem.msg
 
 
-@pytest.mark.parametrize("code", ["0x80096005", "0x80072ee2", "0x80190191", "0x8009310b"])
+UNKNOWN_TO_SIGN = ("0x80091008", "0x80092004")
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["0x80096005", "0x80072ee2", "0x80072f8f", "0x80190191", "0x8009310b", *UNKNOWN_TO_SIGN],
+)
 def test_an_answer_of_an_authority_that_ends_the_run_counts_as_a_try(code: str) -> None:
     internal = failed_run(
         "An unexpected internal error has occurred.",
         f'Error information: "Error: SignerSign() failed." (-1/{code})',
     )
     jobs = one_round(3, internal, timestamp_urls=("http://a/", "http://b/"), attempts=2)
-    assert [(job.status, job.tries) for job in jobs] == [("open", 1), ("open", 0), ("open", 0)]
+    # Those behind would meet the same answer: all of them turn to the next authority.
+    assert [(job.status, job.tries, job.signs_apart) for job in jobs] == [("open", 1, True)] * 3
     (last,) = one_round(1, internal, timestamp_urls=("http://a/",), attempts=1)
     assert last.problem is not None
     assert (last.status, last.problem.link, last.problem.code) == ("failed", "timestamp", int(code, 16))
+    # Where no authority is asked, it is the key's.
+    (other,) = one_round(1, internal)
+    assert other.problem is not None
+    assert (other.status, other.problem.link) == ("failed", "signtool" if code in UNKNOWN_TO_SIGN else "key")
 
 
 def test_a_certificate_that_ends_after_the_year_3000_is_said_to_be_dropped() -> None:
