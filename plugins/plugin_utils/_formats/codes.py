@@ -317,6 +317,13 @@ _TABLE = (
             "a 32-bit process cannot load the 64-bit provider (or the other way round)",
             "Use the x64 SignTool of the Windows SDK.",
         ),
+        signtool=Reason(
+            "bad_certificate_table",
+            "file",
+            FILE,
+            "the program's certificate table does not fit the file: it points beyond its end, or something was written behind it",
+            "Get the file as it was built; a tool that cut it or added to it has left the entry for a signature behind.",
+        ),
     ),
     Code(
         0x800702E4,

@@ -83,7 +83,7 @@ class Look:
 
     settings: signing_jobs.Settings
     version: str
-    account: str
+    host: ledger.Host
     files: list[tuple[signature.SeenFile, signature.Decision]]
     patterns: dict[str, signature.Problem]
     journals: list[journal.Seen]
@@ -221,8 +221,8 @@ class Course:
         jobs = [self._ended.checked(job, journals) for job in jobs]
         scratch = f"C:\\Windows\\Temp\\codesign-{random.token_hex(16)}"
         key = open_key.wanted(params, seen_certificate.get(thumbprint), scratch)
-        account = answer.host.account
-        return Look(settings, seen_tool.version, account, files, patterns, journals, jobs, check, key)
+        host = ledger.Host(self.name, answer.host.account, answer.host.utc_offset)
+        return Look(settings, seen_tool.version, host, files, patterns, journals, jobs, check, key)
 
     def _named(self, locations: Sequence[signing_files.Location], program: str) -> signing_files.Wanted:
         return signing_files.Wanted(locations, program, self.params["jobs"])
@@ -362,7 +362,7 @@ class Course:
         self, look: Look, claim: journal.Claim, jobs: list[signing_jobs.Job], kept: Sequence[journal.Left]
     ) -> Turns[list[signing_jobs.Job]]:
         wanted, now = look.settings.wanted, datetime.now(timezone.utc)
-        lines = ledger.lines(jobs, wanted, now, self.name, look.account) if self._ledger else {}
+        lines = ledger.lines(jobs, wanted, now, look.host) if self._ledger else {}
         entries = signing_jobs.journal_entries(wanted, jobs, lines, self._ledger, kept)
         # What an earlier run has left, and could not be ended, stays with its journal.
         step = claim.step(entries, signing_jobs.finish(jobs, lines, self._ledger), clear=not kept, last=True)

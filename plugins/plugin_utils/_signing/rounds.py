@@ -40,6 +40,9 @@ from .jobs import (
 from .pace import Pace, Tally
 from .signature import APPEND, LEAVE, REFUSE, SIGN, TIMESTAMP, Decision, Problem
 
+PACKAGES = (".msix", ".appx", ".msixbundle", ".appxbundle")
+"""Files whose manifest names the publisher, which has to be the certificate's subject."""
+
 
 def judged(jobs: Sequence[Job]) -> Verdict:
     """What a round that used a key says of the login, where no tool could prove it: any failure that is not of
@@ -433,6 +436,11 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
             "Check the crypto user's credentials, the provider, the key container and the way to the HSM: "
             "win_codesign_info and win_cert_repairstore (test_key) tell which it is."
         )
+    if reason.key == "bad_format" and job.before.path.lower().endswith(PACKAGES):
+        meaning = (
+            "the package cannot be signed: its Publisher is not the certificate's subject, or it is damaged"
+        )
+        advice = "Compare Publisher in the package's manifest (AppxManifest.xml) with the certificate's subject, letter by letter."
     if reason is reasons.UNKNOWN:
         meaning = f"SignTool says: {complaint.text or 'nothing'} (exit code {run.exit_code})"
     code = (

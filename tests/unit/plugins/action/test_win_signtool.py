@@ -459,6 +459,63 @@ def test_an_authority_that_limits_requests_stamps_all_and_the_key_is_used_twice_
     assert no_copies(host)
 
 
+def test_the_ledger_names_the_host_that_the_task_is_delegated_to(host: SignToolHost) -> None:
+    given = {"files": [APP], "thumbprint": OWN, "ledger_path": r"C:\logs\l.jsonl"}
+    assert not run_action(ActionModule, given, host, delegate_to="win7").get("failed")
+    assert json.loads(host.files[r"C:\logs\l.jsonl"])["host"] == "win7"
+
+
+def test_no_login_is_sent_where_ansible_keeps_its_files(
+    host: SignToolHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = {"crypto_user": "codesigner", "crypto_password": SECRET}
+    monkeypatch.setattr("ansible.constants.DEFAULT_KEEP_REMOTE_FILES", True)
+    result = run(host, **login)
+    assert (result["link"], "ANSIBLE_KEEP_REMOTE_FILES" in result["msg"]) == ("argument", True)
+    assert not any(host.secrets)
+    assert not run(host).get("failed")
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_a_login_that_module_logging_has_seen_is_told(host: SignToolHost, logged: bool) -> None:
+    host.module_logging = logged
+    result = run(host, crypto_user="codesigner", crypto_password=SECRET)
+    assert any("event 4103" in text for text in result.get("warnings", [])) is logged
+    # Nothing was sent: nothing was seen.
+    assert not any("event 4103" in text for text in run(host).get("warnings", []))
+
+
+@pytest.mark.parametrize(
+    ("failure_", "words"),
+    [
+        (
+            {
+                "error": [
+                    {
+                        "fully_qualified_error_id": "ScriptContainedMaliciousContent",
+                        "exception": {"message": "At line:1\n+ a\n~\nblocked"},
+                    }
+                ]
+            },
+            "virus protection of this host (AMSI) blocked",
+        ),
+        (
+            {
+                "msg": "MODULE FAILURE",
+                "module_stderr": "This script contains malicious content and has been blocked by your antivirus software.",
+            },
+            "virus protection of this host (AMSI) blocked",
+        ),
+        ({"msg": "MODULE FAILURE", "module_stdout": "", "rc": 1}, "ended on this host without an answer"),
+    ],
+)
+def test_a_virus_protection_is_told_in_one_sentence(host: SignToolHost, failure_: Raw, words: str) -> None:
+    host.module_failure = {"failed": True, **failure_}
+    result = run(host)
+    assert (result["link"], words in result["msg"]) == ("host", True), result["msg"]
+    assert "\n" not in result["msg"]
+
+
 def test_an_authority_that_stops_answering_is_named_with_a_limit_as_one_cause(
     host: SignToolHost, sleeps: list[float]
 ) -> None:
@@ -934,7 +991,7 @@ def test_ledger_gets_one_line_a_signature_and_none_for_nothing(host: SignToolHos
     assert [entry["file"] for entry in entries] == [APP, TOOL]
     assert entries[0]["account"] == "WINHOST\\Administrator"
     assert entries[0]["certificate"] == OWN
-    assert entries[0]["timestamp"] == {"time": "2026-11-24T06:20:41", "authority": "Example Time Stamping"}
+    assert entries[0]["timestamp"] == {"time": "2026-11-24T06:20:41Z", "authority": "Example Time Stamping"}
     assert entries[0]["sha256_before"] != entries[0]["sha256_after"]
     after = host.files[LEDGER]
     run(host, files=[APP, TOOL], ledger_path=LEDGER, timestamp_urls=[URL])

@@ -69,6 +69,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signatu
     Decision,
     SeenFile,
     Wanted,
+    decide,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import Entries
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import (
@@ -198,6 +199,9 @@ def test_every_spelling_of_a_path_becomes_the_plain_one(text: str, path: str) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("C:\new\notes.exe", "'C:\\new\\notes.exe' holds a line break: in double quotes YAML"),
+        ("C:\build\app.exe\t", "'C:\\x08uild\\x07pp.exe\\t' holds a backspace"),
+        ("C:\\d\\\x1bxe.exe", "holds a control character"),
         ("build\\größe.exe", "'build\\größe.exe' is no full path"),
         ("C:\\d.\\a.exe", "A folder in the path 'C:\\d.\\a.exe' ends with"),
         ("C:\\d\\x\u200e.exe", "'C:\\d\\x\\u200e.exe' holds an invisible"),
@@ -652,7 +656,8 @@ def test_ledger_lines_are_whole_and_read_back() -> None:
         SeenFile(r"C:\größe.exe", "unsigned", 5, "aa"),
         SeenFile(r"C:\größe.exe", "signed", 9, "bb"),
     )
-    text = ledger.line(NOW, "win01", "WIN01\\signer", Wanted("signed", OWN), before, after)
+    where = ledger.Host("win01", "WIN01\\signer", 120)
+    text = ledger.line(NOW, where, Wanted("signed", OWN), before, after)
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
     assert text.isascii()
@@ -663,6 +668,62 @@ def test_ledger_lines_are_whole_and_read_back() -> None:
         r"C:\größe.exe",
         "bb",
     )
+
+
+@pytest.mark.parametrize(
+    ("offset", "time"),
+    [(0, "2026-11-24T06:20:41Z"), (330, "2026-11-24T00:50:41Z"), (-480, "2026-11-24T14:20:41Z")],
+)
+def test_the_time_of_a_stamp_in_the_ledger_is_in_utc(offset: int, time: str) -> None:
+    local = datetime(2026, 11, 24, 6, 20, 41)  # noqa: DTZ001
+    one = Signature(
+        index=0, algorithm="sha256", chain=(ChainCertificate(OWN),), timestamped=True, timestamp_time=local
+    )
+    after = SeenFile(r"C:\a.exe", "signed", 9, "bb", (one,), True)
+    text = ledger.line(NOW, ledger.Host("h", "a", offset), Wanted("signed", OWN), after, after)
+    assert json.loads(text)["timestamp"]["time"] == time
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (r"\\server\share\a.exe", "such a logon cannot use shares"),
+        (r"X:\build\a.exe", "If X: is a mapped drive"),
+        (r"C:\build\a.exe", ""),
+    ],
+)
+def test_shares_and_mapped_drives_are_explained(path: str, words: str) -> None:
+    found = decide(Wanted("signed", OWN), SeenFile(path, "missing")).problem
+    assert found is not None
+    assert ("network" in found.msg) is bool(words)
+    assert words in found.msg
+    location = signing_files.locate(path.replace("a.exe", "*.exe"))
+    _seen, problems = signing_files.read(signing_files.Wanted([location]), [EachResult(False)])
+    assert words in problems[location.path].msg
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words"),
+    [
+        (r"C:\a.msix", "0x8007000b", "its Publisher is not the certificate's subject"),
+        (r"C:\a.exe", "0x8007000b", "the file is damaged"),
+        (r"C:\a.exe", "0x800700c1", "certificate table"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_by_its_kind(path: str, code: str, words: str) -> None:
+    jobs = make_jobs([(SeenFile(path, "unsigned"), Decision("sign"))])
+    told = signing_jobs.next_round(settings(), jobs)
+    text = f'Error information: "Error: SignerSign() failed." (-1/{code})\r\n'
+    run = RunResult(1, text.encode() + counted(1), INTERNAL)
+    results = [
+        Placed(),
+        TogetherResult((run,)),
+        TogetherResult((unsigned_run(),)),
+        DigestResult(True, 5, "a"),
+    ]
+    (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
+    assert job.problem is not None
+    assert (job.problem.link, words in job.problem.msg) == ("file", True), job.problem.msg
 
 
 def test_ledger_needs_its_folder() -> None:
