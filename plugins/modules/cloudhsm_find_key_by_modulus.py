@@ -231,7 +231,7 @@ output:
   sample: "Daemon socket connection error"
 login_tries:
   description: How often this run of ansible-playbook has tried the login that was refused. It is not tried again in that run.
-  returned: when a login was refused
+  returned: failure, where a login was refused
   type: int
   sample: 1
 """

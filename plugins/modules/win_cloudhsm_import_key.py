@@ -234,7 +234,7 @@ unreachable:
     - 10.0.1.17
 login_tries:
   description: How often this run of ansible-playbook has tried the login that was refused. It is not tried again in that run.
-  returned: when a login was refused
+  returned: failure, where a login was refused
   type: int
   sample: 1
 """

@@ -246,7 +246,7 @@ FAILURES: list[tuple[str, tuple[str, ...], dict[str, Any], str, str]] = [
         SDK5,
         {"faults": ["hang:cloudhsm_cli"], "arguments": {"timeout": 1}},
         "cluster",
-        "did not end within 1 seconds",
+        "within 1 seconds",
     ),
     (
         "certutil hangs",
@@ -392,7 +392,7 @@ def test_each_broken_link_is_told_apart(
         assert (outcome.failed, outcome.changed, outcome.link) == (True, False, link), outcome.msg
         assert words in outcome.msg or OTHER_TASK in outcome.msg
         # A failure that the tool's words leave open costs one more call: the diagnosis.
-        assert outcome.calls <= 4
+        assert outcome.calls <= 5
         assert "wrong-horse-8" not in str(outcome.result)
     assert any(words in broken[hosts].of(name, host).msg for host in BROKEN_HOSTS[hosts])
 

@@ -61,8 +61,11 @@ def not_found(path: str) -> Raw:
 
 
 def _takes_secret(step: Raw) -> bool:
-    return any(
-        one.get("secret_environment") or one.get("secret_stdin") for one in (step, *step.get("runs", ()))
+    inside = (*step.get("runs", ()), *step.get("steps", ()))
+    return bool(
+        step.get("secret_environment")
+        or step.get("secret_stdin")
+        or any(_takes_secret(one) for one in inside)
     )
 
 

@@ -453,7 +453,12 @@ function Test-Guard($Step, $Result) {
     $Result.exit_code -eq 0 -and -not $Result.timed_out -and [System.Text.RegularExpressions.Regex]::IsMatch($printed, $Step.guard)
 }
 
-function Test-TakesSecret($Step) { [bool](@(@($Step) + @($Step.runs)) | Where-Object { $_.secret_environment -or $_.secret_stdin }) }
+function Test-TakesSecret($Step) {
+    if (-not $Step) { return $false }
+    if ($Step.secret_environment -or $Step.secret_stdin) { return $true }
+    foreach ($inside in @($Step.runs) + @($Step.steps)) { if (Test-TakesSecret $inside) { return $true } }
+    $false
+}
 
 # A guard is left out where one before it could be started; what takes a secret, where no guard of those that stand before it was passed.
 $guard = @{ asked = $false; started = $false; passed = $false }

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from ...module_utils._findings import BrokenLink
+from ...module_utils._findings import BrokenLink, UnreachableError
 from ...module_utils._results import Result, RunResult, TogetherResult, VersionResult
 from ...module_utils._steps import Answer, Journaled, Run, Step, Together, Version
 from .._host.windows import Host
 from .gate import GATE, Attempt, Gate, GateTimeoutError, Verdict
-from .proof import LONGEST_TRY, Login, Trial, judge, programs, refused_before, trial, with_advice
+from .proof import LONGEST_TRY, Judged, Login, Trial, judge, programs, refused_before, trial, with_advice
 
 Judgement = Callable[[Sequence[Result]], Verdict]
 """What the results of steps that use a key say of the login that they had."""
@@ -29,6 +29,8 @@ class GatedHost:
         self._gate = gate or GATE
         self._keys = self._gate.keys(login.user.name, login.user.password, login.cluster)
         self._has_tool = bool(login.user)
+        self._undecided: Judged | None = None
+        """What an earlier call of this task came to: it is not tried again."""
 
     @property
     def calls(self) -> int:
@@ -94,22 +96,46 @@ class GatedHost:
             if attempt.verdict is Verdict.ACCEPTED:
                 return self._host.run(steps, secrets)
             tried = trial(self._login) if self._has_tool else Trial()
-            if tried.steps:
+            judged = self._undecided or Judged()
+            if tried.steps and self._undecided is None:
                 answer = self._host.run([*tried.steps, *steps], {**(secrets or {}), **(tried.secrets or {})})
                 count = len(tried.steps)
-                verdict, broken = judge(tried, answer.results[:count])
-                if verdict is Verdict.REFUSED and broken is not None:
-                    attempt.verdict = verdict
-                    raise with_advice(broken, self._login, attempt.tries)
-                if broken is not None:
-                    raise broken
-                if verdict is Verdict.ACCEPTED:
-                    attempt.verdict = verdict
+                judged = judge(tried, answer.results[:count])
+                attempt.verdict = judged.verdict
+                if judged.verdict is Verdict.REFUSED and judged.broken is not None:
+                    raise with_advice(judged.broken, self._login, attempt.tries)
+                if judged.verdict is Verdict.ACCEPTED:
                     return Answer(answer.results[count:], answer.host)
-            # No tool is there that names a refusal: the first use of the key has to do.
-            answer = self._host.run(steps, secrets)
-            attempt.verdict = (judgement or _by_exit_codes(steps))(answer.results)
-            return answer
+            self._undecided = judged
+            # No tool could say anything, and nothing that takes the login was done: its first use has to do.
+            return self._first_use(steps, secrets, judgement or _by_exit_codes(steps), attempt, judged)
+
+    def _first_use(
+        self,
+        steps: Sequence[Step],
+        secrets: Mapping[str, str] | None,
+        judgement: Judgement,
+        attempt: Attempt,
+        tried: Judged,
+    ) -> Answer:
+        """An HSM that the tools do not reach refuses nothing: then the steps say by themselves what is wrong, and
+        nothing follows for the login.
+        """
+        unreachable = isinstance(tried.broken, UnreachableError)
+        if tried.broken is not None and (tried.timed_out or (not unreachable and _uses(steps) > 1)):
+            raise tried.broken
+        answer = self._host.run(steps, secrets)
+        verdict = judgement(answer.results)
+        if verdict is Verdict.ACCEPTED or not unreachable:
+            attempt.verdict = verdict
+        return answer
+
+
+def _uses(steps: Sequence[Step]) -> int:
+    """How many processes get the login."""
+    inside = [one for step in steps if isinstance(step, Journaled) for one in step.steps]
+    runs = [run for step in (*steps, *inside) if isinstance(step, Together) for run in step.runs]
+    return sum(isinstance(step, Run) and _uses_login(step) for step in (*steps, *inside, *runs))
 
 
 def _uses_login(step: Step) -> bool:

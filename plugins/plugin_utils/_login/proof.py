@@ -65,6 +65,17 @@ class Trial:
     user: str = ""
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What is known of the login now. ``broken`` is what kept it from being accepted; None where no tool is there.
+    ``timed_out``: the tool was ended, so that the login may have been tried.
+    """
+
+    verdict: Verdict = Verdict.UNKNOWN
+    broken: BrokenLink | None = None
+    timed_out: bool = False
+
+
 def trial(login: Login) -> Trial:
     """Who is locked (nobody logs in for that), then a login by the first tool that is there; nothing where no
     tool can be asked.
@@ -112,8 +123,8 @@ def programs(login: Login) -> list[str]:
     return [tool.program(look) for tool, look in trial(login).tools]
 
 
-def judge(tried: Trial, results: Sequence[Result]) -> tuple[Verdict, BrokenLink | None]:
-    """What is known of the login now, and what broke: UNKNOWN with nothing broken where no tool is there."""
+def judge(tried: Trial, results: Sequence[Result]) -> Judged:
+    """What the try showed."""
     users = [
         result
         for step, result in zip(tried.steps, results, strict=True)
@@ -121,7 +132,7 @@ def judge(tried: Trial, results: Sequence[Result]) -> tuple[Verdict, BrokenLink 
     ]
     guards = [result for step, result in zip(tried.steps, results, strict=True) if _is_guard(step)]
     if any(cli_backend.is_locked(result, tried.user) for result in users):
-        return Verdict.REFUSED, cloudhsm_cli.locked(tried.user)
+        return Judged(Verdict.REFUSED, cloudhsm_cli.locked(tried.user))
     services = [
         result for step, result in zip(tried.steps, results, strict=True) if isinstance(step, Service)
     ]
@@ -132,9 +143,10 @@ def judge(tried: Trial, results: Sequence[Result]) -> tuple[Verdict, BrokenLink 
         if isinstance(broken, ServiceStoppedError) and services:
             broken = kmu_backend.behind_the_daemon(broken, services[0])
         if broken is None:
-            return Verdict.ACCEPTED, None
-        return (Verdict.UNKNOWN if isinstance(broken, _NOT_TRIED) else Verdict.REFUSED), broken
-    return Verdict.UNKNOWN, None
+            return Judged(Verdict.ACCEPTED)
+        verdict = Verdict.UNKNOWN if isinstance(broken, _NOT_TRIED) else Verdict.REFUSED
+        return Judged(verdict, type(broken)(broken.link, broken.problem, broken.advice), result.timed_out)
+    return Judged()
 
 
 def _is_guard(step: Step) -> bool:
@@ -152,7 +164,7 @@ def with_advice(broken: BrokenLink, login: Login, tries: int) -> BrokenLink:
         broken.link,
         broken.problem,
         f"{broken.advice} {advice}".strip(),
-        **{**broken.details, "login_tries": tries},
+        login_tries=tries,
     )
 
 

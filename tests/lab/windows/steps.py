@@ -75,6 +75,15 @@ def io_failure(error: LabOSError) -> StepFailed:
     )
 
 
+def _takes_secret(step: Mapping[str, Any]) -> bool:
+    inside = (*(step.get("runs") or ()), *(step.get("steps") or ()))
+    return bool(
+        step.get("secret_environment")
+        or step.get("secret_stdin")
+        or any(_takes_secret(one) for one in inside)
+    )
+
+
 class Guard:
     """Whether the steps of a call may have secrets: of its guards, the first one that could be started says."""
 
@@ -86,11 +95,7 @@ class Guard:
         if step.get("guard"):
             self._asked = True
             return self._started
-        takes = any(
-            one.get("secret_environment") or one.get("secret_stdin")
-            for one in (step, *(step.get("runs") or ()))
-        )
-        return self._asked and not self._passed and takes
+        return self._asked and not self._passed and _takes_secret(step)
 
     def ran(self, step: Mapping[str, Any], result: Answer) -> None:
         if step.get("guard"):

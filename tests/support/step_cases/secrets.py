@@ -184,12 +184,13 @@ def stopped(*guards: object) -> Play:
         with_pin(),
         python("cat", secret_stdin="pin"),
         steps.Together((python("cat", stdin="x"), with_pin())),
+        steps.Journaled((), (steps.Together((with_pin(),)),)),
         python("cat", stdin="only after", only_if_previous_ok=True),
         python("cat", stdin="well"),
         secrets={"pin": PIN},
     )
-    *seen, one, two, together, chained, plain = results
-    assert all(isinstance(result, steps.Skipped) for result in (one, two, together, chained))
+    *seen, one, two, together, journaled, chained, plain = results
+    assert all(isinstance(result, steps.Skipped) for result in (one, two, together, journaled, chained))
     assert plain.stdout == "well"
     assert len(seen) == len(guards)
 
