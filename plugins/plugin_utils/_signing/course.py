@@ -181,12 +181,12 @@ class Course:
         claimed: Question[Sequence[str], list[journal.Seen]] = Question(journal, folders)
         files_asked = Question(signing_files, self._named(self._locations, tool.wanted.places[0]))
         questions = (tool, certificate, written, claimed, files_asked)
-        login = self._prover.questions() if self._prover and params["state"] == "signed" else []
+        prover = self._prover if params["state"] == "signed" else None
+        login = prover.questions() if prover else []
         asked = steps_of(questions)
         answer: Answer = yield Ask((*asked, *login))
-        self._single = bool(
-            login and self._prover and self._prover.needs_single_use(answer.results[len(asked) :])
-        )
+        # A host's own login has no questions, and is to be proven all the same.
+        self._single = bool(prover and prover.needs_single_use(answer.results[len(asked) :]))
         found = Answers(answer.results, questions)
         seen_tool = found.seen(tool)
         signing_tool.check(tool.wanted, seen_tool)

@@ -31,6 +31,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
     StoredCertificate,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate import Gate
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 from support.fake_host import Raw, failure, ran, run_action
 from support.store_blobs import write_blob
@@ -457,6 +458,18 @@ def test_an_authority_that_limits_requests_stamps_all_and_the_key_is_used_twice_
     assert sum(arguments.count(".exe") for arguments in uses) == 40 + 30
     assert host.stamp_requests < requests
     assert no_copies(host)
+
+
+def test_a_hosts_own_login_that_is_not_proven_is_used_by_one_process_first(
+    host: SignToolHost, first_login: Gate
+) -> None:
+    host.busy = 1
+    names = [rf"C:\many\f{number}.exe" for number in range(6)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    refused = run(host, files=names, jobs=4)
+    # Where the failure may be a refused login, a busy device gets no second try either.
+    assert (refused["failed_files"], refused["not_tried"]) == (1, 5)
+    assert len([one for one in host.runs() if one[1].startswith("sign ")]) == 1
 
 
 def test_the_ledger_names_the_host_that_the_task_is_delegated_to(host: SignToolHost) -> None:
