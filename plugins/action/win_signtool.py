@@ -18,7 +18,8 @@ class ActionModule(CodesignAction):
     ARGUMENTS = arguments.ARGUMENTS
 
     def execute(self) -> dict[str, Any]:
-        name = str(self.task_vars.get("inventory_hostname", ""))
+        # The host that the work is done on, as the ledger is its own.
+        name = str(self._task.delegate_to or self.task_vars.get("inventory_hostname", ""))
         return self._follow(Course(self.params, self.check_mode, name, self.host).turns())
 
     def _follow(self, turns: Turns[dict[str, Any]]) -> dict[str, Any]:

@@ -694,11 +694,16 @@ class Journaled(Step):
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What the host tells once a call. ``oem_code_page`` is 0 where it did not say."""
+    """What the host tells once a call. ``oem_code_page`` is 0 where it did not say; ``utc_offset``: minutes by which
+    its local time is ahead of UTC now; ``module_logging``: its PowerShell writes into the event log what cmdlets are
+    given.
+    """
 
     account: str = ""
     powershell: str = ""
     oem_code_page: int = 0
+    utc_offset: int = 0
+    module_logging: bool = False
 
     @property
     def encoding(self) -> str:
@@ -755,7 +760,11 @@ def read_answer(steps: Sequence[Step], text: str) -> Answer:
     if not isinstance(data, dict):
         raise StepError("the host's answer is not the script's")
     host = HostFacts(
-        str(data.get("account") or ""), str(data.get("powershell") or ""), int(data.get("oem_code_page") or 0)
+        str(data.get("account") or ""),
+        str(data.get("powershell") or ""),
+        int(data.get("oem_code_page") or 0),
+        int(data.get("utc_offset") or 0),
+        bool(data.get("module_logging")),
     )
     raw = _list(data, "results")
     if len(raw) != len(steps):

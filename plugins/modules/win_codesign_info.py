@@ -245,10 +245,20 @@ host:
     oem_code_page:
       description: The code page that the host's tools write.
       type: int
+    utc_offset:
+      description: Minutes by which the host's local time is ahead of UTC now.
+      type: int
+    module_logging:
+      description:
+        - Whether PowerShell's module logging is on by policy. Event 4103 then holds what cmdlets are given, also what
+          M(ansible.windows.win_powershell) gives ConvertTo-SecureString, the crypto user's password among it.
+      type: bool
   sample:
     account: WINHOST\Administrator
     powershell: 5.1.20348.2849
     oem_code_page: 437
+    utc_offset: 60
+    module_logging: false
 client:
   description: The client, as M(cloudhsm.codesign.win_cloudhsm_client) returns it.
   returned: with O(gather) V(client)

@@ -91,12 +91,16 @@ options:
     default: sha256
   timestamp_attempts:
     description:
-      - How often each authority is asked for a file before the file is given up.
+      - How often each authority is asked before files without a timestamp are given up.
+      - SignTool says the same of an authority that limits requests and of one that is down, and leaves the file
+        unsigned. After a first failure a file is therefore signed without a timestamp and stamped by itself, so that
+        the key is not used for each try; fewer files at a time, as long as rounds bring timestamps. An authority
+        that has stamped before gets twice as many rounds without any.
     type: int
     default: 3
   timestamp_delay:
     description:
-      - Seconds to wait when all authorities have failed once, doubled each time.
+      - Seconds to wait when all authorities have failed once, doubled after each round without any timestamp.
     type: int
     default: 5
   description:

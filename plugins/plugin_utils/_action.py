@@ -29,6 +29,12 @@ SHORTEST_SECRET = 4
 """Characters that a secret must have: a shorter one stands in too many texts to be masked there."""
 
 
+LOGGED = (
+    "PowerShell's module logging is on at this host (policy EnableModuleLogging): event 4103 holds the password that was sent, as "
+    "win_powershell gives it to ConvertTo-SecureString. Turn protected event logging on there, or module logging off; see docs/secrets.md."
+)
+
+
 def _register_nothing(value: str) -> None:
     """ansible-core before 2.22 masks nothing of an action by itself: ``masked`` does it for our results."""
 
@@ -140,6 +146,8 @@ class CodesignAction(ActionBase):
             result.update(
                 {"changed": False, **broken.details, "failed": True, "msg": str(broken), "link": broken.link}
             )
+        if self.host.is_logged:
+            self.warn(LOGGED)
         if self._warnings:
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
         if not self.diff_mode:

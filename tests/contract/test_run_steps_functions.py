@@ -195,6 +195,9 @@ def test_answer_names_the_powershell_and_the_account(
     assert f"PowerShell {answer['powershell']}" == powershell_version
     assert answer["account"].rpartition("\\")[2].casefold() == getpass.getuser().casefold()
     assert answer["account"].rpartition("\\")[0]
+    # The server's own time zone, Asia/Kathmandu.
+    assert answer["utc_offset"] == 345
+    assert answer["module_logging"] is False
 
 
 REPLACE = r"""

@@ -440,11 +440,11 @@ def test_a_key_that_fails_in_the_middle_leaves_signed_failed_and_not_tried_and_t
         "changed",
         "failed",
         "failed",
-        "failed",
+        "not_tried",
         "not_tried",
         "not_tried",
     ]
-    assert (broken["signed"], broken["failed_files"], broken["not_tried"], broken["link"]) == (2, 3, 2, "key")
+    assert (broken["signed"], broken["failed_files"], broken["not_tried"], broken["link"]) == (2, 2, 3, "key")
     assert broken["msg"].startswith("5 of 7 files are not as wanted: ")
     assert "0x8009002d" in broken["msg"]
     assert (
@@ -464,6 +464,7 @@ def test_a_key_that_fails_in_the_middle_leaves_signed_failed_and_not_tried_and_t
 def test_files_behind_one_failure_of_the_key_are_signed_in_the_same_run(signing: Signing) -> None:
     paths = [signing.put(rf"key2\file{number}.exe", signing.files["setup64.exe"]) for number in range(4)]
     signing.fleet.lab.fault(HOST, "ksp_error:1", 1)
+    signing.fleet.lab.fault(HOST, "ksp_error:0", 1)
     result = signing.result(files=paths, jobs=1)
     assert [one["outcome"] for one in result["files"]] == ["changed", "failed", "changed", "changed"]
     assert signing.survived(paths[1])
@@ -483,7 +484,8 @@ def test_codes_of_the_provider_are_told_apart(signing: Signing) -> None:
         "0x80070002": ("key", "says that the file is not there, but it is"),
     }
     for code in codes:
-        signing.fleet.lab.fault(HOST, f"ksp_error:0:{code}", 1)
+        # A device that is not ready is asked twice.
+        signing.fleet.lab.fault(HOST, f"ksp_error:0:{code}", 2 if code == "0x80090030" else 1)
     run = signing.run(*(signing.task(code, [path]) for code in codes))
     for code, (link, words) in codes.items():
         assert run.of(code).result["link"] == link, run.of(code).msg
@@ -541,6 +543,27 @@ def test_an_authority_that_fails_once_is_asked_again(signing: Signing, fault: st
     assert signing.opinion(path).stamped == (True,)
 
 
+def test_an_authority_that_limits_requests_stamps_all_files(signing: Signing) -> None:
+    paths = [signing.put(rf"limit\{number:02}.exe", signing.files["setup64.exe"]) for number in range(12)]
+    signing.fleet.lab.fault("", "tsa_limit:4/3")
+    before = _requests(signing)
+    mark = signing.fleet.lab.last()
+    result = signing.result(files=paths, timestamp_delay=1)
+    assert not result.get("failed"), result
+    assert _requests(signing) - before < 40
+    assert all(signing.opinion(path).stamped == (True,) for path in paths)
+    signed = [one for one in signing.processes(mark) if one["argv"][0] == "sign"]
+    assert sum(word.endswith(".exe") for one in signed for word in one["argv"]) == 12 + 8
+    assert signing.leftovers() == []
+
+
+def test_a_busy_device_gets_one_more_try(signing: Signing) -> None:
+    path = signing.put(r"busy\a.exe", signing.files["setup64.exe"])
+    signing.fleet.lab.fault(HOST, "ksp_error:0:0x8009002d", 1)
+    assert not signing.result(files=[path]).get("failed")
+    assert signing.opinion(path).stamped == (True,)
+
+
 def test_a_slow_authority_is_waited_for(signing: Signing) -> None:
     path = signing.put(r"slow\a.exe", signing.files["setup64.exe"])
     signing.fleet.lab.fault("", "tsa_slow:1", 1)
@@ -559,7 +582,8 @@ def test_when_no_authority_answers_the_files_stay_as_they_were(signing: Signing,
     )
     assert (result["link"], result["failed_files"]) == ("timestamp", 2)
     assert "gave a valid answer in 4 tries. The file was left as it was." in result["msg"]
-    assert _requests(signing) - before == 2 * 2
+    # The second time it is asked for one file only.
+    assert _requests(signing) - before == 2 + 1
     assert signing.survived(new)
     assert signing.survived(old)
     assert signing.leftovers() == []

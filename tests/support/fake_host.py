@@ -105,6 +105,8 @@ class FakeHost:
     overrides: dict[str, Tool] = field(default_factory=dict)
     account: str = "WINHOST\\Administrator"
     oem_code_page: int = 437
+    utc_offset: int = 0
+    module_logging: bool = False
     calls: list[list[Raw]] = field(default_factory=list)
     secrets: list[Mapping[str, str]] = field(default_factory=list)
     module_failure: Raw | None = None
@@ -144,6 +146,8 @@ class FakeHost:
                 "powershell": "5.1.20348.1",
                 "account": self.account,
                 "oem_code_page": self.oem_code_page,
+                "utc_offset": self.utc_offset,
+                "module_logging": self.module_logging,
             }
         )
 
@@ -472,6 +476,7 @@ def run_action(
     *,
     check_mode: bool = False,
     diff: bool = True,
+    delegate_to: str | None = None,
 ) -> Raw:
     """Runs an action as Ansible does and gives its result. In check mode it is an error if a step that writes
     is sent.
@@ -479,7 +484,7 @@ def run_action(
     task = Task()
     task.action = "cloudhsm.codesign." + action.__module__.rsplit(".", 1)[-1]
     task.args = dict(arguments)
-    task.check_mode, task.diff = check_mode, diff
+    task.check_mode, task.diff, task.delegate_to = check_mode, diff, delegate_to
     connection = MagicMock()
     connection._shell.tmpdir = None
     connection._shell._IS_WINDOWS = True

@@ -17,6 +17,7 @@ from ...module_utils._arguments.base import (
 from ...module_utils._crypto_user import crypto_user
 from ...module_utils._findings import BrokenLink
 from .._signing import certificate as signing_certificate
+from .._signing import files as signing_files
 from .._signing import signature
 from .._signing.jobs import Settings
 from .._tools import signtool
@@ -98,6 +99,9 @@ def check(params: Mapping[str, Any]) -> None:
             f"append: true and foreign: {params['foreign']} say two things of a file that somebody else signed.",
             "Leave append out, or give foreign: append.",
         )
+    for name in ("signtool_path", "ledger_path", "additional_certificates"):
+        for path in [params.get(name) or ""] if name != "additional_certificates" else params[name]:
+            signing_files.refuse_control(f"{name}:", path)
     for thumbprint in params["former"]:
         signing_certificate.plain_thumbprint(thumbprint, "former")
     for name in ("description", "url"):

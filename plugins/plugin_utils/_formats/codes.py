@@ -317,6 +317,13 @@ _TABLE = (
             "a 32-bit process cannot load the 64-bit provider (or the other way round)",
             "Use the x64 SignTool of the Windows SDK.",
         ),
+        signtool=Reason(
+            "bad_certificate_table",
+            "file",
+            FILE,
+            "the program's certificate table does not fit the file: it points beyond its end, or something was written behind it",
+            "Get the file as it was built; a tool that cut it or added to it has left the entry for a signature behind.",
+        ),
     ),
     Code(
         0x800702E4,
@@ -1053,6 +1060,11 @@ _TABLE = (
         certutil=Meaning("key", "the token does not find its object", "Check the provider and the key."),
     ),
 )
+
+BUSY = frozenset((0x80070015, 0x800700AA, 0x800706BA, 0x80090020, 0x8009002D, 0x80090030, 0x80090035))
+"""What a device or its service answers that is busy or not ready for the moment, among other causes: not ready,
+busy, no answer by RPC, the provider failed inside (two codes), device not ready, device not found (winerror.h).
+"""
 
 CODES: Mapping[int, Code] = {code.value: code for code in _TABLE}
 """All codes, by their unsigned value. SignTool's 0x80096010 is the only one that judges the file: all others of

@@ -12,6 +12,7 @@ import json
 import pkgutil
 from typing import Any, Iterator, Mapping, Sequence
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._findings import BrokenLink
@@ -40,6 +41,15 @@ WITHOUT_WINDOWS = (
 """What .NET and PowerShell answer elsewhere when they are asked for the registry and for services."""
 
 
+BLOCKED_BY_AMSI = (
+    "ScriptContainedMaliciousContent",
+    "contains malicious content and has been blocked by your antivirus",
+)
+"""How PowerShell says that the host's virus protection refused a script: the error's name, and its English
+sentence, which an answer without error records holds.
+"""
+
+
 def step_script() -> str:
     """The text of run_steps.ps1 as it lies in the collection."""
     content = pkgutil.get_data(__package__, "run_steps.ps1")
@@ -55,17 +65,26 @@ class Host:
         self._action = action
         self._task_vars = task_vars
         self.calls = 0
+        self.is_logged = False
+        """Whether secrets went to a host whose PowerShell writes them into its event log."""
 
     def run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None) -> Answer:
         """Does ``steps`` in their order and gives one typed result a step.
 
         ``secrets``: name -> value; a step refers to a secret by its name. They travel as a sensitive
-        parameter only. Raises BrokenLink("host") when the script could not be run there, and
+        parameter only. Raises BrokenLink("host") when the script could not be run there, BrokenLink("argument") where
+        secrets would stay in files that Ansible keeps there, and
         AnsibleConnectionFailure when the host could not be reached. A tool that fails is no exception: its
         result says so.
         """
         if self._action._task.check_mode and any(changes_host(step) for step in steps):
             raise AssertionError("a step that changes the host was about to be sent in check mode")
+        if secrets and constants.DEFAULT_KEEP_REMOTE_FILES:
+            raise BrokenLink(
+                "argument",
+                "ANSIBLE_KEEP_REMOTE_FILES is set: the files that Ansible would leave on the host hold the crypto user's password, so no login is sent.",
+                "Unset it (keep_remote_files in ansible.cfg), or leave crypto_user and crypto_password out.",
+            )
         arguments: dict[str, Any] = {"script": step_script(), "parameters": {"Steps": to_json(steps)}}
         if secrets:
             arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]
@@ -82,6 +101,7 @@ class Host:
                 "Run the task again with -vvv.",
             ) from error
         self._need_windows(answer)
+        self.is_logged |= bool(secrets) and answer.host.module_logging
         for placed in _placed(answer.results):
             if placed.kept:
                 why = f" ({placed.why.rstrip('. ')})" if placed.why else ""
@@ -135,6 +155,19 @@ class Host:
                 "host",
                 "This host enforces an application control policy (WDAC), under which the collection's step script may not run unsigned.",
                 "Sign plugins/plugin_utils/_host/run_steps.ps1 with a publisher that the policy trusts.",
+            )
+        everything = json.dumps(dict(raw), default=str)
+        if any(text in everything for text in BLOCKED_BY_AMSI):
+            return BrokenLink(
+                "host",
+                "The virus protection of this host (AMSI) blocked the collection's step script as malicious content.",
+                "Let whoever runs it allow plugins/plugin_utils/_host/run_steps.ps1; Windows' event log of the virus protection names the rule.",
+            )
+        if "module_stdout" in raw and not str(raw["module_stdout"] or "").strip():
+            return BrokenLink(
+                "host",
+                "PowerShell ended on this host without an answer, as it does where a virus protection (EDR) stops it.",
+                "Look at the virus protection's own log at this time; else check that win_powershell works there (ansible.windows.win_ping, then -vvv).",
             )
         texts = [str((error.get("exception") or {}).get("message", "")) for error in errors]
         text = next((text for text in reversed(texts) if text), str(raw.get("msg") or "no reason was given"))

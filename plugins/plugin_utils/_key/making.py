@@ -222,11 +222,11 @@ def check_back(results: Sequence[Result], steps: Sequence[Step], cause: BrokenLi
             )
 
 
-def worthless(seen: Seen, made: Chosen, moved: Sequence[str]) -> list[str]:
+def worthless(seen: Seen, chosen: Chosen, moved: Sequence[str]) -> list[str]:
     """Those that are not needed once the new container is there: what held nothing, and what a container that
     is proven to hold the key took the place of.
     """
-    return [name for name in moved if name in seen.blank or made.proof == "public_key"]
+    return [name for name in moved if name in seen.blank or chosen.proof == "public_key"]
 
 
 def drop_steps(names: Sequence[str]) -> list[Step]:

@@ -47,6 +47,10 @@ class GatedHost:
     def calls(self) -> int:
         return self._host.calls
 
+    @property
+    def is_logged(self) -> bool:
+        return self._host.is_logged
+
     @contextmanager
     def _passing(self) -> Iterator[Attempt]:
         patience = 2 * LONGEST_TRY + self._login.timeout

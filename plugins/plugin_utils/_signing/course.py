@@ -32,6 +32,7 @@ from . import jobs as signing_jobs
 from . import result as signing_result
 from . import rounds as signing_rounds
 from . import tool as signing_tool
+from .pace import Pace
 
 SIGNING = (signature.SIGN, signature.APPEND)
 ATTEMPTS = 20
@@ -82,7 +83,7 @@ class Look:
 
     settings: signing_jobs.Settings
     version: str
-    account: str
+    host: ledger.Host
     files: list[tuple[signature.SeenFile, signature.Decision]]
     patterns: dict[str, signature.Problem]
     journals: list[journal.Seen]
@@ -119,6 +120,7 @@ class Course:
         self._ledger = self.params.get("ledger_path") or ""
         self._locations = signing_files.locate_all(self.params["files"])
         self._waited = 0.0
+        self._judged = False
         self._ended = ending.Ended()
         self._settled: dict[str, signing_jobs.Job] = {}
 
@@ -179,12 +181,12 @@ class Course:
         claimed: Question[Sequence[str], list[journal.Seen]] = Question(journal, folders)
         files_asked = Question(signing_files, self._named(self._locations, tool.wanted.places[0]))
         questions = (tool, certificate, written, claimed, files_asked)
-        login = self._prover.questions() if self._prover and params["state"] == "signed" else []
+        prover = self._prover if params["state"] == "signed" else None
+        login = prover.questions() if prover else []
         asked = steps_of(questions)
         answer: Answer = yield Ask((*asked, *login))
-        self._single = bool(
-            login and self._prover and self._prover.needs_single_use(answer.results[len(asked) :])
-        )
+        # A host's own login has no questions, and is to be proven all the same.
+        self._single = bool(prover and prover.needs_single_use(answer.results[len(asked) :]))
         found = Answers(answer.results, questions)
         seen_tool = found.seen(tool)
         signing_tool.check(tool.wanted, seen_tool)
@@ -219,8 +221,8 @@ class Course:
         jobs = [self._ended.checked(job, journals) for job in jobs]
         scratch = f"C:\\Windows\\Temp\\codesign-{random.token_hex(16)}"
         key = open_key.wanted(params, seen_certificate.get(thumbprint), scratch)
-        account = answer.host.account
-        return Look(settings, seen_tool.version, account, files, patterns, journals, jobs, check, key)
+        host = ledger.Host(self.name, answer.host.account, answer.host.utc_offset)
+        return Look(settings, seen_tool.version, host, files, patterns, journals, jobs, check, key)
 
     def _named(self, locations: Sequence[signing_files.Location], program: str) -> signing_files.Wanted:
         return signing_files.Wanted(locations, program, self.params["jobs"])
@@ -304,13 +306,15 @@ class Course:
         )
         secrets = crypto_user(self.params).secrets
         taken = False
+        pace = Pace()
         try:
             while signing_jobs.open_jobs(jobs):
-                yield Pause(signing_jobs.pause(settings, jobs))
+                yield Pause(signing_jobs.pause(settings, jobs, pace))
                 single = self._single
-                planned = signing_jobs.next_round(settings, jobs, self._ledger, single)
+                planned = signing_jobs.next_round(settings, jobs, self._ledger, single, pace)
                 entries = signing_jobs.journal_entries(settings.wanted, jobs, {}, "", kept)
                 step = claim.step(entries, planned.steps, work=self._run)
+                self._judged = False
                 judge = self._judgement(settings, jobs, planned)
                 answer: Answer = yield Ask((step,), secrets, judge)
                 result = answer.results[0]
@@ -323,9 +327,11 @@ class Course:
                     break
                 taken = True
                 claim.was_taken(step)
+                before = jobs
                 jobs, warnings = signing_rounds.read_round(
-                    settings, jobs, planned, result.results, self._ledger
+                    settings, jobs, planned, result.results, self._ledger, proven=not self._judged
                 )
+                jobs, pace = signing_rounds.paced(settings, before, jobs, planned, pace)
                 for text in dict.fromkeys(warnings):
                     yield Warn(f"SignTool warns: {text}")
                 self._single = False
@@ -344,8 +350,9 @@ class Course:
             (result,) = results
             if not isinstance(result, JournaledResult) or not result.taken:
                 return Verdict.UNKNOWN
+            self._judged = True
             after, _warnings = signing_rounds.read_round(
-                settings, jobs, planned, result.results, self._ledger
+                settings, jobs, planned, result.results, self._ledger, proven=False
             )
             return signing_rounds.judged(after)
 
@@ -355,7 +362,7 @@ class Course:
         self, look: Look, claim: journal.Claim, jobs: list[signing_jobs.Job], kept: Sequence[journal.Left]
     ) -> Turns[list[signing_jobs.Job]]:
         wanted, now = look.settings.wanted, datetime.now(timezone.utc)
-        lines = ledger.lines(jobs, wanted, now, self.name, look.account) if self._ledger else {}
+        lines = ledger.lines(jobs, wanted, now, look.host) if self._ledger else {}
         entries = signing_jobs.journal_entries(wanted, jobs, lines, self._ledger, kept)
         # What an earlier run has left, and could not be ended, stays with its journal.
         step = claim.step(entries, signing_jobs.finish(jobs, lines, self._ledger), clear=not kept, last=True)

@@ -22,27 +22,16 @@ from ...module_utils._results import (
 )
 from ...module_utils._steps import Digest, Each, Run, Step, Together
 from .._tools.signtool import verify_argv, verify_each_arguments
-from .signature import Problem, SeenFile, read_file
+from .signature import Problem, SeenFile, logon_hint, read_file
 
 PATH_LIMIT = 259
 """Characters of a path that Windows' classic functions take (MAX_PATH without the closing zero)."""
 VERIFY_TIMEOUT = 120
 
 _FULL = re.compile(r"(?:[A-Za-z]:\\|\\\\[^\\?.][^\\]*\\[^\\]+\\)")
-_FORBIDDEN = re.compile(r'[<>"|]')
-_CONTROL = re.compile(r"[\x00-\x1f]")
-_ESCAPES = {
-    "\n": "n",
-    "\t": "t",
-    "\r": "r",
-    "\a": "a",
-    "\b": "b",
-    "\v": "v",
-    "\f": "f",
-    "\0": "0",
-    "\x1b": "e",
-}
-"""The letter behind a backslash that YAML reads so in double quotes."""
+_FORBIDDEN = re.compile(r'[<>"|\x00-\x1f]')
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_NAMES = {"\n": "a line break", "\t": "a tab", "\r": "a line break", "\b": "a backspace"}
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\ufeff]")
 
 
@@ -79,6 +68,20 @@ def plain(path: str) -> str:
     return root.group(0) + "\\".join(parts) + end
 
 
+def refuse_control(what: str, text: str) -> None:
+    """BrokenLink where a path holds a control character, which nobody types: YAML makes one of a backslash and
+    a letter.
+    """
+    found = _CONTROL.search(text)
+    if found:
+        name = _CONTROL_NAMES.get(found.group(0), "a control character")
+        raise BrokenLink(
+            "argument",
+            f"{what} {quoted(text)} holds {name}: in double quotes YAML reads a backslash and a letter (\\n, \\t, \\b) as one character.",
+            "Write the path in single quotes, or without quotes.",
+        )
+
+
 def locate(text: str) -> Location:
     """What a user wrote for a file: all spellings of one path become one. BrokenLink names what is wrong with
     it.
@@ -87,15 +90,7 @@ def locate(text: str) -> Location:
     shown = quoted(text)
     if not text.strip():
         raise BrokenLink("argument", "A file's path is empty.", "Take it off the list files.")
-    if control := _CONTROL.search(path):
-        name = "a line break" if control.group(0) in "\r\n" else "a control character"
-        letter = _ESCAPES.get(control.group(0), "")
-        reason = f" (YAML makes one of \\{letter} in double quotes)" if letter else ""
-        raise BrokenLink(
-            "argument",
-            f"The path {shown} holds {name}{reason}.",
-            r"Write the path in single quotes, for example 'C:\new\notes.exe'.",
-        )
+    refuse_control("The path", text)
     if path != path.strip() or (path.endswith(".") and not path.endswith(("\\.", "\\.."))):
         raise BrokenLink(
             "argument",
@@ -261,9 +256,10 @@ def check_tool(seen: Sequence[SeenFile], program: str) -> None:
 def _read_pattern(location: Location, result: Result) -> Problem | list[SeenFile]:
     if not isinstance(result, EachResult):
         reason = result.message if isinstance(result, Failure) else "no result"
-        return Problem("file", f"The folder {location.folder} cannot be read: {reason}.")
+        hint = logon_hint(location.folder)
+        return Problem("file", f"The folder {location.folder} cannot be read: {reason.rstrip('.')}.{hint}")
     if not result.exists:
-        return Problem("file", f"The folder {location.folder} does not exist.")
+        return Problem("file", f"The folder {location.folder} does not exist.{logon_hint(location.folder)}")
     # Windows' own patterns find more than they say (*.exe also finds x.exe_old).
     files = [file for file in result.files if fits(location.name, file.name)]
     if not files:

@@ -27,8 +27,10 @@ from ...module_utils._steps import (
     quote,
 )
 from .._tools import signtool
+from .._tools.signtool.output import Complaint
 from . import journal, signature
 from .files import PATH_LIMIT, VERIFY_TIMEOUT
+from .pace import Pace, longest
 from .signature import APPEND, LEAVE, REFUSE, REMOVE, SIGN, TIMESTAMP, Decision, Problem, SeenFile
 
 Status = Literal["open", "good", "done", "failed", "not_tried"]
@@ -81,7 +83,7 @@ class Job:
     ``decision``: what the file needs; ``pending``: what its working copy needs next, where that is less (a
     timestamp after a signature that got none). ``work``: the folder of this run's copies, ``number`` and
     ``generation`` name the copy in it. ``now``: the copy as last verified. ``fresh``: the next round begins
-    with a new copy.
+    with a new copy. ``tries``: timestamps that failed, the last of them with ``refusal``.
     """
 
     before: SeenFile
@@ -100,10 +102,22 @@ class Job:
     fresh: bool = True
     stale: bool = False
     """The file was another one already when it was to be copied: it has to be looked at again."""
+    apart: bool = False
+    """A timestamp failed: the copy is signed without one, and stamped by itself, so that the key is not used for
+    each try.
+    """
+    refusal: Complaint | None = None
+    repeats: int = 0
+    """How often a key that failed as a busy device does was tried again."""
 
     @property
     def next(self) -> Decision:
         return self.decision if self.fresh or self.pending is None else self.pending
+
+    @property
+    def signs_apart(self) -> bool:
+        """Whether it is signed next, without a timestamp that comes later."""
+        return self.apart and self.next.action in (SIGN, APPEND)
 
     @property
     def folder(self) -> str:
@@ -225,12 +239,16 @@ def signing(jobs: Sequence[Job], numbers: Sequence[int]) -> list[int]:
     return [number for number in numbers if jobs[number].next.action in (SIGN, APPEND)]
 
 
-def next_round(settings: Settings, jobs: Sequence[Job], ledger: str = "", single: bool = False) -> Round:
-    """The steps for all open jobs; with ``single`` the key is used for the first file only. Where files get a
-    signature, the ledger is opened for writing directly before: what cannot be written down is not made.
+def next_round(
+    settings: Settings, jobs: Sequence[Job], ledger: str = "", single: bool = False, pace: Pace | None = None
+) -> Round:
+    """The steps for all open jobs, as far as ``pace`` lets them ask for timestamps; with ``single`` the key is
+    used for the first file only. Where files get a signature, the ledger is opened for writing directly before:
+    what cannot be written down is not made.
     """
     numbers = open_jobs(jobs)
     later = signing(jobs, numbers)[1:] if single else []
+    later += _held_back(settings, jobs, numbers, pace or Pace())
     numbers = [number for number in numbers if number not in later]
     steps: list[Step] = []
     copies: dict[int, int] = {}
@@ -269,6 +287,33 @@ def url_of(settings: Settings, job: Job) -> str:
     )
 
 
+def asks(settings: Settings, job: Job) -> str:
+    """The authority that the job asks next; "" where it asks none."""
+    stamps = job.next.action in (SIGN, APPEND, TIMESTAMP) and not job.signs_apart
+    return url_of(settings, job) if stamps else ""
+
+
+def _held_back(settings: Settings, jobs: Sequence[Job], numbers: Sequence[int], pace: Pace) -> list[int]:
+    """The jobs that do not ask for their timestamps in this round: those whose stamps failed, while others are
+    signed to be stamped with them, and what is too much for an authority at a time. Who has tried least comes
+    first.
+    """
+    asking = sorted(
+        (number for number in numbers if asks(settings, jobs[number])),
+        key=lambda number: (jobs[number].tries, number),
+    )
+    if any(jobs[number].signs_apart for number in numbers):
+        return [number for number in asking if jobs[number].tries]
+    held: list[int] = []
+    counts: dict[str, int] = {}
+    for number in asking:
+        url = asks(settings, jobs[number])
+        counts[url] = counts.get(url, 0) + 1
+        if counts[url] > pace.most.get(url, counts[url]):
+            held.append(number)
+    return held
+
+
 def _batches(settings: Settings, jobs: Sequence[Job], numbers: Sequence[int]) -> list[Batch]:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for number in numbers:
@@ -279,7 +324,7 @@ def _batches(settings: Settings, jobs: Sequence[Job], numbers: Sequence[int]) ->
             job.folder.lower(),
             job.next.action,
             job.next.index,
-            url_of(settings, job),
+            asks(settings, job),
             number if alone else -1,
         )
         groups.setdefault(key, []).append(number)
@@ -315,7 +360,7 @@ def _parts(settings: Settings, jobs: Sequence[Job], members: Sequence[int], size
 def _run(settings: Settings, jobs: Sequence[Job], members: Sequence[int]) -> Run:
     first = jobs[members[0]]
     names = [jobs[number].copy for number in members]
-    action, url = first.next.action, url_of(settings, first)
+    action, url = first.next.action, asks(settings, first)
     environment: Mapping[str, str] = {}
     secret_environment: Mapping[str, str] = {}
     if action == REMOVE:
@@ -343,17 +388,21 @@ def _run(settings: Settings, jobs: Sequence[Job], members: Sequence[int]) -> Run
 # -------------------------------------------------------------------------------------------------------------
 
 
-def pause(settings: Settings, jobs: Sequence[Job]) -> int:
-    """Seconds to wait before the next round: none while another authority can be asked, then longer and
-    longer.
+BUSY_PAUSE = 2
+"""Seconds before a busy device is asked once more."""
+
+
+def pause(settings: Settings, jobs: Sequence[Job], pace: Pace) -> int:
+    """Seconds to wait before the next round: none while another authority can be asked or files are signed to
+    be stamped later, else as the pace says.
     """
+    waiting = [jobs[number] for number in open_jobs(jobs)]
+    busy = BUSY_PAUSE if any(job.repeats and job.fresh for job in waiting) else 0
     urls = len(settings.timestamp_urls)
-    rounds = [
-        job.tries // urls
-        for job in (jobs[number] for number in open_jobs(jobs))
-        if urls and job.tries and job.tries % urls == 0
-    ]
-    return settings.delay * 2 ** (max(rounds) - 1) if rounds else 0
+    again = any(job.tries and job.tries % urls == 0 for job in waiting) if urls else False
+    if not again or any(job.signs_apart for job in waiting):
+        return busy
+    return max(busy, pace.wait(settings.delay))
 
 
 def achieved(settings: Settings, job: Job, now: SeenFile) -> Decision:
@@ -378,7 +427,7 @@ def term(settings: Settings) -> int:
     """Seconds without a sign of life after which somebody else may take a folder: the longest time limit or
     pause, and a minute.
     """
-    pauses = settings.delay * 2 ** (settings.attempts - 1) if settings.timestamp_urls else 0
+    pauses = Pace(level=longest(settings.attempts)).wait(settings.delay) if settings.timestamp_urls else 0
     return max(settings.timeout, VERIFY_TIMEOUT, pauses) + 60
 
 

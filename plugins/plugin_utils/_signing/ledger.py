@@ -9,7 +9,8 @@ stays one bad line: the next one begins on a line of its own, and no earlier lin
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any, Sequence
 
 from ...module_utils._findings import BrokenLink
@@ -18,6 +19,8 @@ from ...module_utils._steps import ListFolder, Step
 from .files import locate
 from .jobs import GOOD, Job
 from .signature import APPEND, SIGN, SeenFile, Wanted, signature_facts
+
+UTC = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def observe(path: str) -> list[Step]:
@@ -52,28 +55,47 @@ def check(path: str, seen: Result | None) -> None:
         )
 
 
-def line(now: datetime, host: str, account: str, wanted: Wanted, before: SeenFile, after: SeenFile) -> bytes:
+@dataclass(frozen=True)
+class Host:
+    """Who signs, and where: the host's name in the inventory, the account, and by how many minutes the host's time
+    is ahead of UTC.
+    """
+
+    name: str
+    account: str
+    utc_offset: int = 0
+
+
+def _in_utc(timestamp: Any, offset: int) -> Any:
+    """The facts of a timestamp that was made just now, with its time in UTC. SignTool writes the host's."""
+    if not timestamp or not timestamp["time"]:
+        return timestamp
+    time = datetime.fromisoformat(timestamp["time"]) - timedelta(minutes=offset)
+    return {**timestamp, "time": time.strftime(UTC)}
+
+
+def line(now: datetime, host: Host, wanted: Wanted, before: SeenFile, after: SeenFile) -> bytes:
     """The line of one signature. Keys keep their order; everything outside ASCII is escaped."""
     facts = signature_facts(wanted, after)
     entry: dict[str, Any] = {
-        "time": now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "host": host,
-        "account": account,
+        "time": now.astimezone(timezone.utc).strftime(UTC),
+        "host": host.name,
+        "account": host.account,
         "file": before.path,
         "sha256_before": before.sha256,
         "sha256_after": after.sha256,
         "certificate": facts["signer"],
         "digest": facts["digest"],
-        "timestamp": facts["timestamp"],
+        "timestamp": _in_utc(facts["timestamp"], host.utc_offset),
         "signatures": facts["signatures"],
     }
     return (json.dumps(entry) + "\n").encode("ascii")
 
 
-def lines(jobs: Sequence[Job], wanted: Wanted, now: datetime, host: str, account: str) -> dict[int, bytes]:
+def lines(jobs: Sequence[Job], wanted: Wanted, now: datetime, host: Host) -> dict[int, bytes]:
     """The lines of the signatures that are made, by the job's position."""
     return {
-        number: line(now, host, account, wanted, job.before, job.now)
+        number: line(now, host, wanted, job.before, job.now)
         for number, job in enumerate(jobs)
         if job.status == GOOD and job.decision.action in (SIGN, APPEND) and job.now
     }

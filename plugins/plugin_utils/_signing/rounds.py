@@ -14,6 +14,7 @@ from typing import Sequence
 
 from ...module_utils._results import Failure, Placed, Result, RunResult, TogetherResult
 from .._client import provider_log
+from .._formats import codes as hresult
 from .._login.gate import Verdict
 from .._tools.signtool import reasons
 from .._tools.signtool.output import Complaint, RunFacts, read_run
@@ -33,10 +34,14 @@ from .jobs import (
     Round,
     Settings,
     achieved,
+    asks,
     changed_meanwhile,
-    url_of,
 )
+from .pace import Pace, Tally
 from .signature import APPEND, LEAVE, REFUSE, SIGN, TIMESTAMP, Decision, Problem
+
+PACKAGES = (".msix", ".appx", ".msixbundle", ".appxbundle")
+"""Files whose manifest names the publisher, which has to be the certificate's subject."""
 
 
 def judged(jobs: Sequence[Job]) -> Verdict:
@@ -45,14 +50,24 @@ def judged(jobs: Sequence[Job]) -> Verdict:
     """
     if any(job.problem is not None and job.problem.open for job in jobs):
         return Verdict.REFUSED
-    signed = any(job.status == GOOD and job.decision.action in (SIGN, APPEND) for job in jobs)
+    signed = any(
+        job.decision.action in (SIGN, APPEND) and (job.status == GOOD or (job.apart and not job.fresh))
+        for job in jobs
+    )
     return Verdict.ACCEPTED if signed else Verdict.UNKNOWN
 
 
 def read_round(
-    settings: Settings, jobs: Sequence[Job], sent: Round, results: Sequence[Result], ledger: str = ""
+    settings: Settings,
+    jobs: Sequence[Job],
+    sent: Round,
+    results: Sequence[Result],
+    ledger: str = "",
+    proven: bool = True,
 ) -> tuple[list[Job], list[str]]:
-    """The jobs after a round, and SignTool's warnings."""
+    """The jobs after a round, and SignTool's warnings. ``proven``: the login is known to be good, so that a key
+    that failed may be tried again.
+    """
     after = list(jobs)
     probed = results[sent.probe] if sent.probe is not None else None
     if isinstance(probed, Failure):
@@ -100,7 +115,7 @@ def read_round(
     for position, batch in enumerate(sent.batches):
         run = runs.results[position] if isinstance(runs, TogetherResult) else Failure("SignTool was not run")
         unfinished = [number for number in batch.members if number in left and after[number].status != GOOD]
-        _judge(settings, after, batch, run, unfinished, left, warnings)
+        _judge(settings, after, batch, run, unfinished, left, warnings, proven)
     for number in sent.checked:
         job = after[number]
         if number in left and jobs[number].next.action == LOOK and job.status == OPEN:
@@ -109,6 +124,34 @@ def read_round(
             # The copy that is there is not worked on any more: the next one has a name of its own.
             after[number] = replace(job, generation=job.generation + 1)
     return after, warnings
+
+
+def paced(
+    settings: Settings, before: Sequence[Job], after: Sequence[Job], planned: Round, pace: Pace
+) -> tuple[list[Job], Pace]:
+    """The jobs after a round, of which those that wait for a timestamp are given up where no more is to be
+    expected, and the pace of the next round.
+    """
+    tallies: dict[str, Tally] = {}
+    all_asked = False
+    for number in planned.checked:
+        then, now = before[number], after[number]
+        url = asks(settings, then)
+        failed = bool(url) and now.tries > then.tries
+        made = bool(url) and not failed and (now.status == GOOD or now.next.index != then.next.index)
+        if failed or made:
+            tally = tallies.get(url, Tally())
+            tallies[url] = Tally(tally.made + made, tally.failed + failed)
+        all_asked |= failed and now.tries % len(settings.timestamp_urls) == 0
+    pace = pace.after(tallies, all_asked, settings.attempts)
+    waiting = [job for job in after if job.status == OPEN and job.tries]
+    limited = any(job.refusal is not None for job in waiting)
+    if not pace.is_over(settings.attempts, len(settings.timestamp_urls), limited):
+        return list(after), pace
+    return [
+        replace(job, status=FAILED, problem=_no_stamp(settings, job)) if job in waiting else job
+        for job in after
+    ], pace
 
 
 def _looked_again(job: Job, decision: Decision) -> Job:
@@ -148,6 +191,7 @@ def _judge(
     unfinished: list[int],
     left: dict[int, Decision],
     warnings: list[str],
+    proven: bool,
 ) -> None:
     """Gives each unfinished job of a batch its place: next round, failed or not tried."""
     if isinstance(run, Failure):
@@ -164,9 +208,20 @@ def _judge(
         warnings += facts.warning_texts
     except Unreadable as error:
         unread = str(error)
+    signed = [
+        number for number in unfinished if jobs[number].signs_apart and left[number].action == TIMESTAMP
+    ]
+    for number in signed:
+        jobs[number] = replace(jobs[number], pending=left[number], fresh=False)
+    unfinished = [number for number in unfinished if number not in signed]
     if not unfinished:
         return
-    complaints = [_truly(settings, one, facts, jobs, unfinished) for one in facts.complaints] if facts else []
+    stamping = bool(asks(settings, jobs[unfinished[0]]))
+    complaints = (
+        [_truly(settings, one, facts, jobs, unfinished, stamping) for one in facts.complaints]
+        if facts
+        else []
+    )
     if len(unfinished) < len(batch.members):
         # A copy that could not be made is one of the files that SignTool did not find.
         complaints = [one for one in complaints if one.reason.key != "file_not_found"]
@@ -179,27 +234,44 @@ def _judge(
             )
         return
     if ended_early:
-        _after_early_end(settings, jobs, batch, run, unfinished, complaints, left)
+        _after_early_end(settings, jobs, batch, run, unfinished, complaints, left, proven)
         return
     kinds = {one.reason.key for one in complaints}
     stamps_only = bool(complaints) and all(one.reason.scope == reasons.TIMESTAMP for one in complaints)
     if len(batch.members) > 1 and not stamps_only and (len(kinds) != 1 or len(complaints) != len(unfinished)):
         for number in unfinished:
-            jobs[number] = replace(jobs[number], alone=True, fresh=True)
+            jobs[number] = _alone(jobs[number], left[number], complaints)
         return
     for number in unfinished:
         jobs[number] = _one(settings, jobs[number], left[number], complaints, run, unread)
 
 
 def _truly(
-    settings: Settings, complaint: Complaint, facts: RunFacts, jobs: Sequence[Job], unfinished: Sequence[int]
+    settings: Settings,
+    complaint: Complaint,
+    facts: RunFacts,
+    jobs: Sequence[Job],
+    unfinished: Sequence[int],
+    stamping: bool,
 ) -> Complaint:
-    """The complaint with its reason, where SignTool's sentence names another one than there is."""
+    """The complaint with its reason, where SignTool's sentence names another one than there is. ``stamping``:
+    whether the run asked for timestamps.
+    """
     if (
         complaint.reason.key in ("no_certificate", *(reason.key for reason in reasons.FILTERS.values()))
         and settings.sign.thumbprint in facts.endless
     ):
         return replace(complaint, reason=reasons.ENDLESS_CERTIFICATE)
+    if (
+        stamping
+        and complaint.reason.scope != reasons.TIMESTAMP
+        and complaint.code is not None
+        and reasons.is_bad_answer(complaint.code)
+    ):
+        return replace(complaint, reason=reasons.TIMESTAMP_REFUSED)
+    if not stamping and complaint.reason.scope == reasons.TIMESTAMP:
+        # Nobody was asked for a timestamp.
+        return replace(complaint, reason=reasons.NOT_OF_A_STAMP)
     if complaint.reason.key == "file_not_found" and facts.errors is None:
         # It ended its run there. A file that it does not find is counted, and it goes on with the next one.
         there = [
@@ -218,21 +290,32 @@ def _after_early_end(
     unfinished: list[int],
     complaints: list[Complaint],
     left: dict[int, Decision],
+    proven: bool,
 ) -> None:
     """SignTool ended at one file: the first unfinished one, unless others had failed before it."""
     last = complaints[-1:] if not run.timed_out else []
     earlier = complaints[:-1] if not run.timed_out else complaints
     if earlier and len(batch.members) > 1:
         for number in unfinished:
-            jobs[number] = replace(jobs[number], alone=True, fresh=True)
+            jobs[number] = _alone(jobs[number], left[number], complaints)
         return
     first, rest = unfinished[0], unfinished[1:]
+    progress = len(unfinished) < len(batch.members)
     if last and last[0].reason.scope == reasons.TIMESTAMP:
-        # The authority's answer ended the run: the next authority is asked for this file, and those behind
-        # had no try yet.
+        # The authority's answer ended the run. Those behind had no try yet, but where no file got a stamp they
+        # would meet the same answer.
         jobs[first] = _one(settings, jobs[first], left[first], last, run, "")
         for number in rest:
-            jobs[number] = replace(jobs[number], fresh=True)
+            if progress:
+                jobs[number] = _again(jobs[number], left[number])
+            else:
+                jobs[number] = _one(settings, jobs[number], left[number], last, run, "")
+        return
+    if proven and last and last[0].code in hresult.BUSY and not jobs[first].repeats:
+        # Where nothing was signed at all, the one more try is that of all of them.
+        for number in unfinished:
+            repeats = jobs[number].repeats if progress and number != first else 1
+            jobs[number] = _again(replace(jobs[number], repeats=repeats), left[number])
         return
     if run.timed_out:
         problem = Problem(
@@ -246,7 +329,6 @@ def _after_early_end(
         msg = f"SignTool ended with exit code {run.exit_code} at {jobs[first].before.path} and gave no reason that is known."
         problem = Problem("signtool", msg, None, _output(run))
     jobs[first] = replace(jobs[first], status=FAILED, problem=problem)
-    progress = len(unfinished) < len(batch.members)
     for number in rest:
         waits = 0 if progress else jobs[number].waits + 1
         if waits >= WAITS:
@@ -254,7 +336,7 @@ def _after_early_end(
             behind = replace(problem, msg=msg)
             jobs[number] = replace(jobs[number], status=NOT_TRIED, problem=behind)
         else:
-            jobs[number] = replace(jobs[number], waits=waits, fresh=True)
+            jobs[number] = _again(replace(jobs[number], waits=waits), left[number])
 
 
 def _one(
@@ -268,12 +350,7 @@ def _one(
     # A stamp that was made and does not stand the verification is a try like one that was not made.
     bad_stamp = decision.action == TIMESTAMP and not complaints and run.exit_code == 0
     if stamp is not None or bad_stamp or (decision.action == TIMESTAMP and job.next.action != TIMESTAMP):
-        tries = job.tries + 1
-        if tries >= settings.attempts * max(1, len(settings.timestamp_urls)):
-            return replace(job, status=FAILED, tries=tries, problem=_no_stamp(settings, job, tries, stamp))
-        if decision.action == TIMESTAMP:
-            return replace(job, pending=decision, tries=tries, fresh=False)
-        return replace(job, tries=tries, fresh=True)
+        return _again(replace(job, tries=job.tries + 1, refusal=stamp, apart=True), decision)
     if complaints:
         return replace(job, status=FAILED, problem=_problem(settings, job, complaints[0], run))
     if decision.action == REFUSE and decision.problem:
@@ -283,9 +360,28 @@ def _one(
     return replace(job, status=FAILED, problem=Problem("signtool", msg, None, _output(run)))
 
 
-def _no_stamp(settings: Settings, job: Job, tries: int, stamp: Complaint | None) -> Problem:
-    asked = ", ".join(settings.timestamp_urls)
-    left = "The file was left as it was. Check the addresses and that the host may reach them."
+def _again(job: Job, decision: Decision) -> Job:
+    """The job for another round. Where its copy is signed already, only the timestamp is left to do."""
+    if decision.action == TIMESTAMP:
+        return replace(job, pending=decision, fresh=False)
+    return replace(job, pending=None, fresh=True)
+
+
+def _alone(job: Job, decision: Decision, complaints: Sequence[Complaint]) -> Job:
+    """The job in a run of its own, as a run of several did not say whose reason is whose."""
+    stamp = next((one for one in complaints if one.reason.scope == reasons.TIMESTAMP), None)
+    if stamp is not None:
+        job = replace(job, tries=job.tries + 1, refusal=stamp, apart=True)
+    return _again(replace(job, alone=True), decision)
+
+
+def _no_stamp(settings: Settings, job: Job) -> Problem:
+    """Why a file is given up that got no timestamp."""
+    asked, tries, stamp = ", ".join(settings.timestamp_urls), job.tries, job.refusal
+    left = (
+        "The file was left as it was. Check the addresses and that the host may reach them. An authority that limits "
+        "requests may be the cause, too: sign fewer files at a time, or give another one in timestamp_urls."
+    )
     doubt = signature.untrusted(job.now) if job.now is not None else None
     if stamp is None and doubt is not None and doubt.link == "timestamp":
         msg = f"{job.before.path} got no timestamp that stands the verification, in {tries} tries ({asked}): {doubt.msg}"
@@ -340,8 +436,11 @@ def _problem(settings: Settings, job: Job, complaint: Complaint, run: RunResult)
             "Check the crypto user's credentials, the provider, the key container and the way to the HSM: "
             "win_codesign_info and win_cert_repairstore (test_key) tell which it is."
         )
-    if reason.scope == reasons.TIMESTAMP and url_of(settings, job):
-        meaning += f" ({url_of(settings, job)})"
+    if reason.key == "bad_format" and job.before.path.lower().endswith(PACKAGES):
+        meaning = (
+            "the package cannot be signed: its Publisher is not the certificate's subject, or it is damaged"
+        )
+        advice = "Compare Publisher in the package's manifest (AppxManifest.xml) with the certificate's subject, letter by letter."
     if reason is reasons.UNKNOWN:
         meaning = f"SignTool says: {complaint.text or 'nothing'} (exit code {run.exit_code})"
     code = (

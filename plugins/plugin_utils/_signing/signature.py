@@ -246,6 +246,19 @@ def is_sharing_violation(failure: Failure) -> bool:
     return failure.code & 0xFFFF in SHARING_VIOLATIONS and (failure.code & 0xFFFFFFFF) >> 16 in (0, 0x8007)
 
 
+def logon_hint(path: str) -> str:
+    """What a user should know of a path that is not on the host's own system drive; "" for others."""
+    if path.startswith("\\\\"):
+        what = "Ansible's logon is one over the network, and such a logon cannot use shares"
+    elif path[:1].upper() == "C":
+        return ""
+    else:
+        what = (
+            f"If {path[:2].upper()} is a mapped drive: Ansible's logon is one over the network, and has none"
+        )
+    return f" {what}. Copy the files to a drive of the host, or run the task with become and a password."
+
+
 # Deciding
 # -------------------------------------------------------------------------------------------------------------
 
@@ -272,7 +285,7 @@ def decide(wanted: Wanted, seen: SeenFile) -> Decision:
 
 def _unusable(wanted: Wanted, seen: SeenFile) -> Problem | None:
     if seen.kind == "missing":
-        return Problem("file", f"{seen.path} does not exist (or is a folder).")
+        return Problem("file", f"{seen.path} does not exist (or is a folder).{logon_hint(seen.path)}")
     if seen.kind == "empty":
         return Problem("file", f"{seen.path} is empty: there is nothing to sign in it.")
     if seen.kind == "in_use":
@@ -283,7 +296,10 @@ def _unusable(wanted: Wanted, seen: SeenFile) -> Problem | None:
             seen.complaints[0].reason.link if seen.complaints else "signtool" if seen.tool_failed else "file"
         )
         return Problem(
-            link, f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.", code, seen.output
+            link,
+            f"The signatures of {seen.path} cannot be read: {seen.note.rstrip('.')}.{logon_hint(seen.path)}",
+            code,
+            seen.output,
         )
     if seen.kind == "not_signable" and wanted.state != "unsigned":
         return Problem(

@@ -32,7 +32,7 @@ ADMINISTRATOR = "Administrator"
 STRANGER = "somebody else"
 """Who owns the signing keys while the fault ``key_foreign`` is there"""
 FLEET_FAULTS = (
-    *("tsa_down", "tsa_slow", "tsa_garbage", "tsa_http_500", "tsa_http_404", "tsa_reject"),
+    *("tsa_down", "tsa_slow", "tsa_garbage", "tsa_http_500", "tsa_http_404", "tsa_reject", "tsa_limit"),
     *("user_locked", "hsm_down", "key_unavailable", "key_foreign", "key_twice"),
 )
 
@@ -240,7 +240,10 @@ class Fleet:
     def set_fault(self, text: str, count: int | None = None) -> None:
         """A fault of the timestamp authority, the crypto user or the HSMs."""
         name, _unused, argument = text.partition(":")
-        if name.startswith("tsa_"):
+        if name == "tsa_limit":
+            requests, _slash, seconds = argument.partition("/")
+            self.tsa.set_limit(int(requests), float(seconds))
+        elif name.startswith("tsa_"):
             if name == "tsa_slow" and argument:
                 self.tsa.delay = float(argument)
             self.tsa.set_fault(name.removeprefix("tsa_"), count)
@@ -263,6 +266,7 @@ class Fleet:
 
     def clear_faults(self) -> None:
         self.tsa.set_fault("")
+        self.tsa.set_limit(0, 0)
         self.cluster.users[self.description.crypto_user].wrong = 0
         self.cluster.down.clear()
         self._own(STRANGER, self.description.crypto_user)

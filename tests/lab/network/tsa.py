@@ -75,6 +75,8 @@ class Tsa:
         self.delay = 5.0
         """Seconds that the fault "slow" takes"""
         self._openssl = openssl
+        self._limit: tuple[int, float] | None = None
+        self._let_through: list[float] = []
         self._fault = ""
         self._times: int | None = None
         self._lock = threading.Lock()
@@ -120,6 +122,27 @@ class Tsa:
             raise ValueError(f"the authority knows no fault {name!r}, only {', '.join(FAULTS)}")
         with self._lock:
             self._fault, self._times = name, times
+
+    def set_limit(self, requests: int, seconds: float) -> None:
+        """Answers 429 to what comes beyond so many requests in so many seconds; what is refused so does not
+        count. 0 requests: no limit.
+        """
+        with self._lock:
+            self._limit = (requests, seconds) if requests else None
+            self._let_through = []
+
+    def is_too_much(self) -> bool:
+        """Whether the request that is being answered is beyond the limit."""
+        with self._lock:
+            if self._limit is None:
+                return False
+            requests, seconds = self._limit
+            now = time.monotonic()
+            self._let_through = [moment for moment in self._let_through if now - moment < seconds]
+            if len(self._let_through) >= requests:
+                return True
+            self._let_through.append(now)
+            return False
 
     def take_fault(self) -> str:
         """The fault of the request that is being answered."""
@@ -187,6 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault, digest = tsa.take_fault(), _digest_of(query)
         status = 0 if fault == "down" else {"http_500": 500, "http_404": 404}.get(fault, 200)
+        if status == 200 and tsa.is_too_much():
+            status = 429
         if status == 200 and (
             not digest or self.headers.get("Content-Type", "").split(";")[0].strip().lower() != QUERY_TYPE
         ):

@@ -160,12 +160,18 @@ class StepRunner:
         self._guard = Guard()
         results = self._all(steps)
         code_page = self._host.registry.get(r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage", "OEMCP")
+        logging = self._host.registry.get(
+            r"HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell\ModuleLogging", "EnableModuleLogging"
+        )
         return json.dumps(
             {
                 "results": results,
                 "powershell": self._host.powershell,
                 "account": self._host.accounts.full_name(self._account),
                 "oem_code_page": code_page.data if code_page else None,
+                # The lab's SignTool writes UTC.
+                "utc_offset": 0,
+                "module_logging": bool(logging and logging.data == 1),
             }
         )
 

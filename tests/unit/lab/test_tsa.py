@@ -160,6 +160,21 @@ def test_slow_takes_its_time(tsa: Tsa, tmp_path: Path) -> None:
     assert time.monotonic() - start >= 0.4
 
 
+def test_requests_beyond_a_limit_get_429_until_its_time_is_over(tsa: Tsa, tmp_path: Path) -> None:
+    tsa.set_limit(2, 0.5)
+    body = query(tmp_path).read_bytes()
+    assert post(tsa, body)
+    assert post(tsa, body)
+    for _again in range(2):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(tsa, body)
+        assert caught.value.code == 429
+    time.sleep(0.5)
+    assert post(tsa, body)
+    tsa.set_limit(0, 0)
+    assert all(post(tsa, body) for _more in range(3))
+
+
 def test_an_unknown_fault_is_refused(tsa: Tsa) -> None:
     with pytest.raises(ValueError, match="knows no fault"):
         tsa.set_fault("sleepy")

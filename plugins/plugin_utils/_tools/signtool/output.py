@@ -193,11 +193,17 @@ def _complaints(run: tuple[Token, ...], of_signing: bool) -> tuple[Complaint, ..
     ]
     found: list[Complaint] = []
     side_notes: list[Complaint] = []
+    internal = [token for token in run if token.kind == "error" and _INTERNAL.search(token.flat)]
     for token in run:
         if token.kind != "error":
             continue
         text = token.flat
-        complaint = _complaint(text, informed, run, of_signing)
+        own = informed
+        if len(internal) == len(informed) and token in internal:
+            # Each has its code, in the same order on the other stream.
+            position = next(place for place, one in enumerate(internal) if one is token)
+            own = informed[position : position + 1]
+        complaint = _complaint(text, own, run, of_signing)
         (side_notes if _CONTEXT.match(text) or _SIDE_NOTE.match(text) else found).append(complaint)
     if not found and informed:
         code, stamping = informed[0]

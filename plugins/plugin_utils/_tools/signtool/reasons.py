@@ -22,13 +22,16 @@ __all__ = [
     "FILTERS",
     "KEY",
     "KEY_NOT_OPENED",
+    "NOT_OF_A_STAMP",
     "RUN",
     "STAMP_AGAIN",
     "STAMP_OF_THE_HOST",
     "TIMESTAMP",
+    "TIMESTAMP_REFUSED",
     "UNKNOWN",
     "VERIFY_CODES",
     "Reason",
+    "is_bad_answer",
     "leaves_open",
     "of_code",
     "of_sentence",
@@ -71,6 +74,21 @@ _TIMESTAMP_FAILED = Reason(
     "the timestamp authority could not be reached or gave no valid answer",
     "Check the address and that the host may reach it; give a second address in timestamp_urls.",
 )
+TIMESTAMP_REFUSED = Reason(
+    "timestamp_failed",
+    "timestamp",
+    TIMESTAMP,
+    "the timestamp authority's answer cannot be read",
+    "Try again, or use another timestamp authority.",
+)
+NOT_OF_A_STAMP = Reason(
+    "key_failed",
+    "key",
+    KEY,
+    "the signature failed, and no timestamp was asked for",
+    "Check client, credentials and cluster (win_codesign_info).",
+)
+"""A code of the network or of a bad answer, from a run that asks no authority."""
 KEY_NOT_OPENED = Reason(
     "key_not_opened",
     "key",
@@ -427,6 +445,13 @@ def of_code(code: int, stamping: bool = False) -> Reason | None:
             "Check client, credentials and cluster (win_codesign_info).",
         )
     return None
+
+
+def is_bad_answer(code: int) -> bool:
+    """Whether a run that asks for timestamps means the authority's answer: a message (0x80091...) or ASN.1
+    (0x80093...) that cannot be read, or one without the certificate that signed it.
+    """
+    return code >> 12 in (0x80091, 0x80093) or code == 0x80092004
 
 
 _SEVERAL_CAUSES = (

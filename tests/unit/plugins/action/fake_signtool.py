@@ -14,6 +14,7 @@ import base64
 import fnmatch
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +60,13 @@ class SignToolHost(FakeHost):
     version: str = "10.0.26100.9457"
     program: str = PROGRAM
     dead_authorities: dict[str, int] = field(default_factory=dict)
+    limit: tuple[int, int] = (0, 0)
+    """So many stamps in so many seconds (0: as many as are asked for)."""
+    seconds: Callable[[], float] = lambda: 0.0
+    let_through: list[float] = field(default_factory=list)
+    stamp_requests: int = 0
+    busy: int = 0
+    """How often the key fails as a busy device does."""
     key_fails_at: set[bytes] = field(default_factory=set)
     untrusted: set[str] = field(default_factory=set)
     locked: set[str] = field(default_factory=set)
@@ -217,11 +225,12 @@ class SignToolHost(FakeHost):
                     errors + 1,
                 )
                 continue
-            if body in self.key_fails_at:
+            if body in self.key_fails_at or self.busy:
+                self.busy = max(0, self.busy - 1)
                 out += 'Error information: "Error: SignerSign() failed." (-2146893779/0x8009002d)\r\r\n'
                 return 1, out, err + "SignTool Error: An unexpected internal error has occurred.\r\r\n", False
             url = options.get("/tr", "")
-            alive = not self._dead(url)
+            alive = not url or not self._dead(url)
             if url and not alive:
                 err += "SignTool Error: The specified timestamp server either could not be reached or\r\nreturned an invalid response.\r\n"
                 errors += 1
@@ -240,6 +249,14 @@ class SignToolHost(FakeHost):
         return (1 if errors else 2 if warnings else 0), out, err, False
 
     def _dead(self, url: str) -> bool:
+        self.stamp_requests += 1
+        most, seconds = self.limit
+        if most:
+            now = self.seconds()
+            self.let_through = [moment for moment in self.let_through if now - moment < seconds]
+            if len(self.let_through) >= most:
+                return True
+            self.let_through.append(now)
         left = self.dead_authorities.get(url, 0)
         self.dead_authorities[url] = left - 1
         return left > 0

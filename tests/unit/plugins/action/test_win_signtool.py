@@ -31,6 +31,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
     StoredCertificate,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate import Gate
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 from support.fake_host import Raw, failure, ran, run_action
 from support.store_blobs import write_blob
@@ -440,8 +441,118 @@ def test_second_authority_is_asked_when_the_first_is_dead(host: SignToolHost, sl
     result = run(host, files=[APP, TOOL], timestamp_urls=[URL, SECOND_URL])
     assert not result.get("failed")
     assert all(one["stamped"] for one in signatures(host))
-    assert len(host.calls) == 4
+    # Look, first try, the signature without a stamp, the stamp, end.
+    assert len(host.calls) == 5
     assert sum(sleeps) == 0
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(20, 100), (60, 110)])
+def test_an_authority_that_limits_requests_stamps_all_and_the_key_is_used_twice_at_the_most(
+    host: SignToolHost, sleeps: list[float], seconds: int, requests: int
+) -> None:
+    names = [rf"C:\many\f{number:02}.exe" for number in range(40)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.limit, host.seconds = (10, seconds), lambda: sum(sleeps)
+    result = run(host, files=names, timestamp_urls=[URL])
+    assert not result.get("failed"), result["msg"]
+    assert all(one["stamped"] for name in names for one in signatures(host, name))
+    uses = [arguments for _program, arguments in host.runs() if arguments.startswith("sign ")]
+    assert sum(arguments.count(".exe") for arguments in uses) == 40 + 30
+    assert host.stamp_requests < requests
+    assert no_copies(host)
+
+
+def test_a_hosts_own_login_that_is_not_proven_is_used_by_one_process_first(
+    host: SignToolHost, first_login: Gate
+) -> None:
+    host.busy = 1
+    names = [rf"C:\many\f{number}.exe" for number in range(6)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    refused = run(host, files=names, jobs=4)
+    # Where the failure may be a refused login, a busy device gets no second try either.
+    assert (refused["failed_files"], refused["not_tried"]) == (1, 5)
+    assert len([one for one in host.runs() if one[1].startswith("sign ")]) == 1
+
+
+def test_the_ledger_names_the_host_that_the_task_is_delegated_to(host: SignToolHost) -> None:
+    given = {"files": [APP], "thumbprint": OWN, "ledger_path": r"C:\logs\l.jsonl"}
+    assert not run_action(ActionModule, given, host, delegate_to="win7").get("failed")
+    assert json.loads(host.files[r"C:\logs\l.jsonl"])["host"] == "win7"
+
+
+def test_no_login_is_sent_where_ansible_keeps_its_files(
+    host: SignToolHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = {"crypto_user": "codesigner", "crypto_password": SECRET}
+    monkeypatch.setattr("ansible.constants.DEFAULT_KEEP_REMOTE_FILES", True)
+    result = run(host, **login)
+    assert (result["link"], "ANSIBLE_KEEP_REMOTE_FILES" in result["msg"]) == ("argument", True)
+    assert not any(host.secrets)
+    assert not run(host).get("failed")
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_a_login_that_module_logging_has_seen_is_told(host: SignToolHost, logged: bool) -> None:
+    host.module_logging = logged
+    result = run(host, crypto_user="codesigner", crypto_password=SECRET)
+    assert any("event 4103" in text for text in result.get("warnings", [])) is logged
+    # Nothing was sent: nothing was seen.
+    assert not any("event 4103" in text for text in run(host).get("warnings", []))
+
+
+@pytest.mark.parametrize(
+    ("failure_", "words"),
+    [
+        (
+            {
+                "error": [
+                    {
+                        "fully_qualified_error_id": "ScriptContainedMaliciousContent",
+                        "exception": {"message": "At line:1\n+ a\n~\nblocked"},
+                    }
+                ]
+            },
+            "virus protection of this host (AMSI) blocked",
+        ),
+        (
+            {
+                "msg": "MODULE FAILURE",
+                "module_stderr": "This script contains malicious content and has been blocked by your antivirus software.",
+            },
+            "virus protection of this host (AMSI) blocked",
+        ),
+        ({"msg": "MODULE FAILURE", "module_stdout": "", "rc": 1}, "ended on this host without an answer"),
+    ],
+)
+def test_a_virus_protection_is_told_in_one_sentence(host: SignToolHost, failure_: Raw, words: str) -> None:
+    host.module_failure = {"failed": True, **failure_}
+    result = run(host)
+    assert (result["link"], words in result["msg"]) == ("host", True), result["msg"]
+    assert "\n" not in result["msg"]
+
+
+def test_an_authority_that_stops_answering_is_named_with_a_limit_as_one_cause(
+    host: SignToolHost, sleeps: list[float]
+) -> None:
+    names = [rf"C:\many\f{number:02}.exe" for number in range(20)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.limit = (5, 1)
+    result = run(host, files=names, timestamp_urls=[URL])
+    assert (result["link"], result["failed_files"]) == ("timestamp", 15)
+    assert URL in result["msg"]
+    assert "limits requests may be the cause, too" in result["msg"]
+    assert [seconds for seconds in sleeps if seconds] == [5, 10, 20, 40, 80, 160]
+
+
+def test_a_busy_device_gets_one_more_try(host: SignToolHost, sleeps: list[float]) -> None:
+    host.busy = 1
+    result = run(host, files=[APP, TOOL], jobs=1)
+    assert not result.get("failed"), result["msg"]
+    assert sum(sleeps) == 2
+    host.files[APP] = b"MZ other"
+    host.busy = 2
+    result = run(host, files=[APP])
+    assert (result["link"], result["files"][0]["error"]["code"]) == ("key", "0x8009002d")
 
 
 def test_all_authorities_dead_leaves_the_file_as_it_was(host: SignToolHost, sleeps: list[float]) -> None:
@@ -895,7 +1006,7 @@ def test_ledger_gets_one_line_a_signature_and_none_for_nothing(host: SignToolHos
     assert [entry["file"] for entry in entries] == [APP, TOOL]
     assert entries[0]["account"] == "WINHOST\\Administrator"
     assert entries[0]["certificate"] == OWN
-    assert entries[0]["timestamp"] == {"time": "2026-11-24T06:20:41", "authority": "Example Time Stamping"}
+    assert entries[0]["timestamp"] == {"time": "2026-11-24T06:20:41Z", "authority": "Example Time Stamping"}
     assert entries[0]["sha256_before"] != entries[0]["sha256_after"]
     after = host.files[LEDGER]
     run(host, files=[APP, TOOL], ledger_path=LEDGER, timestamp_urls=[URL])

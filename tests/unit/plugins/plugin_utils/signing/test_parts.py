@@ -65,10 +65,12 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import (
     tool as signing_tool,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.pace import Pace, Tally
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.signature import (
     Decision,
     SeenFile,
     Wanted,
+    decide,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._store.entry import Entries
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import (
@@ -199,6 +201,9 @@ def test_every_spelling_of_a_path_becomes_the_plain_one(text: str, path: str) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("C:\new\notes.exe", "'C:\\new\\notes.exe' holds a line break: in double quotes YAML"),
+        ("C:\build\app.exe\t", "'C:\\x08uild\\x07pp.exe\\t' holds a backspace"),
+        ("C:\\d\\\x1bxe.exe", "holds a control character"),
         ("build\\größe.exe", "'build\\größe.exe' is not an absolute path"),
         ("C:\\d.\\a.exe", "A folder in the path 'C:\\d.\\a.exe' ends with"),
         ("C:\\d\\x\u200e.exe", "'C:\\d\\x\\u200e.exe' holds an invisible"),
@@ -417,19 +422,66 @@ def test_long_lists_keep_within_a_command_line() -> None:
     assert sorted(number for batch in told.batches for number in batch.members) == list(range(9000))
 
 
-def test_pause_grows_only_when_all_authorities_failed() -> None:
+def test_pause_comes_only_when_all_authorities_failed() -> None:
     (job,) = make_jobs([(SeenFile(r"C:\a.exe", "unsigned"), Decision("sign"))])
     two = settings(timestamp_urls=("http://a/", "http://b/"), delay=5)
-    assert [signing_jobs.pause(two, [replace(job, tries=tries)]) for tries in range(7)] == [
-        0,
-        0,
-        5,
-        0,
-        10,
-        0,
-        20,
+    stamp = {"pending": Decision("timestamp"), "fresh": False, "apart": True}
+    found = [
+        signing_jobs.pause(two, [replace(job, tries=tries, **stamp)], Pace(level=2)) for tries in range(5)
     ]
-    assert signing_jobs.pause(settings(), [job]) == 0
+    assert found == [0, 0, 10, 0, 10]
+    # Files that are signed to be stamped later ask nobody.
+    assert signing_jobs.pause(two, [replace(job, tries=2, apart=True)], Pace(level=2)) == 0
+    assert signing_jobs.pause(settings(), [job], Pace()) == 0
+    assert signing_jobs.pause(settings(), [replace(job, repeats=1)], Pace()) == signing_jobs.BUSY_PAUSE
+
+
+A, B = "http://a/", "http://b/"
+
+
+@pytest.mark.parametrize(
+    ("before", "got", "all_asked", "after"),
+    [
+        (Pace(), {}, False, Pace()),
+        (Pace(), {A: Tally(5, 0)}, False, Pace(stamped=True)),
+        # A limit: so many at a time as were stamped, after a wait.
+        (Pace(), {A: Tally(10, 30)}, True, Pace({A: 10}, 0, 1, True)),
+        # Another authority is asked at once.
+        (Pace(), {A: Tally(0, 30)}, False, Pace({A: 15}, 1, 0)),
+        (Pace({A: 10}, 0, 1, True), {A: Tally(0, 10)}, True, Pace({A: 5}, 1, 2, True)),
+        (Pace({A: 1}, 1, 2, True), {A: Tally(0, 1)}, True, Pace({A: 1}, 2, 3, True)),
+        # As long as there is progress, the wait does not grow; it falls when all is well.
+        (Pace({A: 4}, 2, 3, True), {A: Tally(3, 1)}, True, Pace({A: 3}, 0, 3, True)),
+        (Pace({A: 4}, 0, 3, True), {A: Tally(4, 0)}, False, Pace({A: 6}, 0, 2, True)),
+        (Pace({A: 4}, 0, 1), {A: Tally(0, 4), B: Tally(9, 0)}, False, Pace({A: 2}, 0, 1, True)),
+        (Pace({A: 1}, 9, 6), {A: Tally(0, 1)}, True, Pace({A: 1}, 10, 6)),
+    ],
+)
+def test_pace_of_timestamps(before: Pace, got: dict[str, Tally], all_asked: bool, after: Pace) -> None:
+    assert before.after(got, all_asked, attempts=3) == after
+
+
+def test_when_nothing_more_is_expected_of_the_authorities() -> None:
+    assert [Pace(idle=idle).is_over(3, 2, True) for idle in (5, 6)] == [False, True]
+    assert [Pace(idle=idle, stamped=True).is_over(3, 1, True) for idle in (5, 6)] == [False, True]
+    assert Pace(idle=3, stamped=True).is_over(3, 1, False)
+    assert [Pace(level=level).wait(5) for level in range(4)] == [0, 5, 10, 20]
+
+
+def test_an_authority_is_asked_for_so_many_at_a_time_and_who_tried_least_comes_first() -> None:
+    stamp = {"pending": Decision("timestamp"), "fresh": False, "apart": True}
+    made = make_jobs([(SeenFile(rf"C:\{n}.exe", "unsigned"), Decision("sign")) for n in range(5)])
+    jobs = [replace(job, tries=tries, **stamp) for job, tries in zip(made, (2, 1, 2, 1, 1), strict=True)]
+    one = settings(timestamp_urls=(A,), jobs=1)
+    assert signing_jobs.next_round(one, jobs, pace=Pace({A: 4})).checked == (0, 1, 3, 4)
+    planned = signing_jobs.next_round(one, jobs, pace=Pace({A: 2}))
+    (batch,) = planned.batches
+    assert (planned.checked, batch.run.arguments[0], batch.run.key_use) == ((1, 3), "timestamp", False)
+    # Who has to be signed for it is signed first, without an address.
+    jobs[2] = replace(made[2], tries=1, apart=True)
+    planned = signing_jobs.next_round(one, jobs, pace=Pace({A: 2}))
+    (batch,) = planned.batches
+    assert (planned.checked, batch.run.arguments[0], "/tr" in batch.run.arguments) == ((2,), "sign", False)
 
 
 def test_end_moves_and_writes() -> None:
@@ -613,7 +665,8 @@ def test_a_ledger_line_is_one_line_of_ascii_that_any_reader_of_json_takes() -> N
         SeenFile(r"C:\größe.exe", "unsigned", 5, "aa"),
         SeenFile(r"C:\größe.exe", "signed", 9, "bb"),
     )
-    text = ledger.line(NOW, "win01", "WIN01\\signer", Wanted("signed", OWN), before, after)
+    where = ledger.Host("win01", "WIN01\\signer", 120)
+    text = ledger.line(NOW, where, Wanted("signed", OWN), before, after)
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
     assert text.isascii()
@@ -624,6 +677,62 @@ def test_a_ledger_line_is_one_line_of_ascii_that_any_reader_of_json_takes() -> N
         r"C:\größe.exe",
         "bb",
     )
+
+
+@pytest.mark.parametrize(
+    ("offset", "time"),
+    [(0, "2026-11-24T06:20:41Z"), (330, "2026-11-24T00:50:41Z"), (-480, "2026-11-24T14:20:41Z")],
+)
+def test_the_time_of_a_stamp_in_the_ledger_is_in_utc(offset: int, time: str) -> None:
+    local = datetime(2026, 11, 24, 6, 20, 41)  # noqa: DTZ001
+    one = Signature(
+        index=0, algorithm="sha256", chain=(ChainCertificate(OWN),), timestamped=True, timestamp_time=local
+    )
+    after = SeenFile(r"C:\a.exe", "signed", 9, "bb", (one,), True)
+    text = ledger.line(NOW, ledger.Host("h", "a", offset), Wanted("signed", OWN), after, after)
+    assert json.loads(text)["timestamp"]["time"] == time
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (r"\\server\share\a.exe", "such a logon cannot use shares"),
+        (r"X:\build\a.exe", "If X: is a mapped drive"),
+        (r"C:\build\a.exe", ""),
+    ],
+)
+def test_shares_and_mapped_drives_are_explained(path: str, words: str) -> None:
+    found = decide(Wanted("signed", OWN), SeenFile(path, "missing")).problem
+    assert found is not None
+    assert ("network" in found.msg) is bool(words)
+    assert words in found.msg
+    location = signing_files.locate(path.replace("a.exe", "*.exe"))
+    _seen, problems = signing_files.read(signing_files.Wanted([location]), [EachResult(False)])
+    assert words in problems[location.path].msg
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words"),
+    [
+        (r"C:\a.msix", "0x8007000b", "its Publisher is not the certificate's subject"),
+        (r"C:\a.exe", "0x8007000b", "the file is damaged"),
+        (r"C:\a.exe", "0x800700c1", "certificate table"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_by_its_kind(path: str, code: str, words: str) -> None:
+    jobs = make_jobs([(SeenFile(path, "unsigned"), Decision("sign"))])
+    told = signing_jobs.next_round(settings(), jobs)
+    text = f'Error information: "Error: SignerSign() failed." (-1/{code})\r\n'
+    run = RunResult(1, text.encode() + counted(1), INTERNAL)
+    results = [
+        Placed(),
+        TogetherResult((run,)),
+        TogetherResult((unsigned_run(),)),
+        DigestResult(True, 5, "a"),
+    ]
+    (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
+    assert job.problem is not None
+    assert (job.problem.link, words in job.problem.msg) == ("file", True), job.problem.msg
 
 
 def test_ledger_needs_its_folder() -> None:
@@ -665,7 +774,9 @@ def one_round(
         TogetherResult((verified or unsigned_run(),) * files),
     ]
     results += [digests or DigestResult(True, 5, "aa")] * files
-    return signing_rounds.read_round(settings(jobs=1, **options), jobs, told, results)[0]
+    one = settings(jobs=1, **options)
+    after, _warnings = signing_rounds.read_round(one, jobs, told, results)
+    return signing_rounds.paced(one, jobs, after, told, Pace())[0]
 
 
 def failed_run(error: str, out: str = "") -> RunResult:
@@ -724,17 +835,28 @@ def test_a_file_that_is_not_there_is_still_one() -> None:
     assert "the file is missing" in job.problem.msg or "is gone" in job.problem.msg
 
 
-@pytest.mark.parametrize("code", ["0x80096005", "0x80072ee2", "0x80190191", "0x8009310b"])
+UNKNOWN_TO_SIGN = ("0x80091008", "0x80092004")
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["0x80096005", "0x80072ee2", "0x80072f8f", "0x80190191", "0x8009310b", *UNKNOWN_TO_SIGN],
+)
 def test_an_answer_of_an_authority_that_ends_the_run_counts_as_a_try(code: str) -> None:
     internal = failed_run(
         "An unexpected internal error has occurred.",
         f'Error information: "Error: SignerSign() failed." (-1/{code})',
     )
     jobs = one_round(3, internal, timestamp_urls=("http://a/", "http://b/"), attempts=2)
-    assert [(job.status, job.tries) for job in jobs] == [("open", 1), ("open", 0), ("open", 0)]
+    # Those behind would meet the same answer: all of them turn to the next authority.
+    assert [(job.status, job.tries, job.signs_apart) for job in jobs] == [("open", 1, True)] * 3
     (last,) = one_round(1, internal, timestamp_urls=("http://a/",), attempts=1)
     assert last.problem is not None
     assert (last.status, last.problem.link, last.problem.code) == ("failed", "timestamp", int(code, 16))
+    # Where no authority is asked, it is the key's.
+    (other,) = one_round(1, internal)
+    assert other.problem is not None
+    assert (other.status, other.problem.link) == ("failed", "signtool" if code in UNKNOWN_TO_SIGN else "key")
 
 
 def bad_stamp() -> RunResult:
