@@ -211,11 +211,11 @@ def test_every_spelling_of_a_path_becomes_the_plain_one(text: str, path: str) ->
         (r"\\?\C:\a.exe", "is not an absolute path"),
         (
             "C:\new\notes.exe",
-            r"'C:\new\notes.exe' holds a line break (YAML makes one of \n in double quotes)",
+            r"'C:\new\notes.exe' holds a line break",
         ),
-        ("C:\build\tool.exe", r"a control character (YAML makes one of \b in double quotes)"),
+        ("C:\build\tool.exe", "holds a backspace"),
         ("C:\\a.exe\r", "holds a line break"),
-        ("C:\\d\\x\x01.exe", "holds a control character. Write the path in single quotes"),
+        ("C:\\d\\x\x01.exe", "holds a control character"),
     ],
 )
 def test_a_refused_path_is_shown_as_it_was_written(text: str, words: str) -> None:
@@ -873,7 +873,7 @@ def bad_stamp() -> RunResult:
     ("run", "tries", "status", "link"),
     [
         (RunResult(0, b"Successfully timestamped: f1.exe\r\n"), 0, "open", None),
-        (RunResult(0, b"Successfully timestamped: f1.exe\r\n"), 1, "failed", "timestamp"),
+        (RunResult(0, b"Successfully timestamped: f1.exe\r\n"), 1, "open", None),
         (RunResult(1, b"", b""), 0, "failed", "signtool"),
         (failed_run("Access is denied."), 0, "failed", "file"),
     ],
