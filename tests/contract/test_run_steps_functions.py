@@ -164,7 +164,8 @@ def test_name_beside_a_file_is_never_the_file_s_own(tmp_path: Path, evaluate: Ev
 
 
 STREAM = r"""
-$text = ($functions | Where-Object { $_.Name -eq 'Add-FileBytes' }).Extent.Text.Replace('[System.IO.FileStream]::new(', 'New-Stream @(').Replace('[System.IO.FileStream] $stream', '$stream')
+$text = ($functions | Where-Object { $_.Name -eq 'Add-FileBytes' }).Extent.Text.Replace('[System.IO.FileStream]::new(', 'New-Stream @(')
+$text = $text.Replace('[System.IO.FileStream] $stream', '$stream')
 . ([scriptblock]::Create($text))
 $calls = New-Object System.Collections.ArrayList
 function New-Stream($Arguments) {

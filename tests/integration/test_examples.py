@@ -131,6 +131,10 @@ def test_every_made_up_value_is_in_an_example(fleet: Bench) -> None:
         ), name
 
 
+NOT_SHOWN = ("components.needs", "client.components.needs", "idle_service", "client.idle_service")
+"""What a host returns whose package is too old, or which has both client SDKs: test_packages.py shows it."""
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_each_example_ends_as_its_name_says(shown: Shown, example: Example) -> None:
     done = shown.run.of(example.name)
@@ -142,6 +146,7 @@ def test_each_example_ends_as_its_name_says(shown: Shown, example: Example) -> N
 @pytest.mark.parametrize("module", MODULES)
 def test_what_an_example_returns_is_documented_with_type_and_sample(shown: Shown, module: str) -> None:
     found = differences(documentation(module, "RETURN"), shown.results(module))
+    found = [one for one in found if one.split(" ")[0] not in NOT_SHOWN]
     assert not found, "\n".join(found)
 
 

@@ -127,7 +127,7 @@ def broken(signing: Signing) -> dict[str, tuple[Scene, int]]:
     return scenes
 
 
-def _files(outcome: Outcome) -> Sequence[dict[str, Any]]:
+def _errors(outcome: Outcome) -> Sequence[dict[str, Any]]:
     """None where a login was refused before any file was touched."""
     return outcome.result.get("files", []) if outcome.link != "credential" else []
 
@@ -142,7 +142,7 @@ def test_each_cause_has_its_sentence_for_all_files(
     outcome = broken[host][0].of(name, host)
     assert (outcome.failed, outcome.changed, outcome.link) == (True, False, link), outcome.msg
     assert words in outcome.msg
-    for one in _files(outcome):
+    for one in _errors(outcome):
         assert (one["error"]["link"], words in one["error"]["msg"]) == (link, True), one["error"]["msg"]
         assert one["error"]["msg"].startswith(one["path"])
     # The look, SignTool, the cleaning up with a look at the client, and one call that asks.
@@ -154,7 +154,7 @@ def test_nine_causes_have_nine_sentences(broken: dict[str, tuple[Scene, int]]) -
     names = {name for cases in CAUSES.values() for name, *_rest in cases}
     assert len(names) == 9
     sentences = {
-        next((one["error"]["msg"] for one in _files(outcome)), outcome.msg)
+        next((one["error"]["msg"] for one in _errors(outcome)), outcome.msg)
         for host, cases in CAUSES.items()
         for name, *_rest in cases
         for outcome in [broken[host][0].of(name, host)]

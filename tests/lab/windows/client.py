@@ -168,10 +168,10 @@ def connect(host: Host, component: str, cluster_id: str = "") -> tuple[Cluster, 
         raise ClientError(
             UNREACHABLE, f"no HSM of {', '.join(wanted.addresses) or 'none'} answers on port 2223"
         )
-    # Client SDK 3 does not know the newer type at all; SDK 5 has to be told the right one.
-    if cluster.hsm_type != wanted.hsm_type:
+    # Client SDK 3 does not know the newer type at all; SDK 5 works whatever type its configuration names.
+    if component == "client" and cluster.hsm_type != "hsm1":
         raise ClientError(
-            WRONG_TYPE, f"the cluster is of type {cluster.hsm_type}, the configuration says {wanted.hsm_type}"
+            WRONG_TYPE, f"the cluster is of type {cluster.hsm_type}, which Client SDK 3 does not know"
         )
     if not _trusts(host, wanted.ca_file, cluster):
         raise ClientError(
