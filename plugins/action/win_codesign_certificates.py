@@ -35,7 +35,7 @@ class ActionModule(CodesignAction):
             "changed": bool(added),
             "certificates": [
                 {**item.as_dict(name), "present": True, "added": item.label in labels}
-                for (name, _), item in zip(want, after, strict=True)
+                for (name, _placed), item in zip(want, after, strict=True)
             ],
             "diff": {
                 "before": _lines(found_before),

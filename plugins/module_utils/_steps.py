@@ -579,8 +579,11 @@ class AddCertificate(Step):
 
 @dataclass(frozen=True)
 class Service(Step):
+    """``optional``: a host that knows no services may answer so; nothing else depends on it."""
+
     op: ClassVar[str] = "service"
     name: str
+    optional: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"name": self.name}

@@ -130,10 +130,6 @@ options:
       - never
       - login
     default: never
-  cluster_id:
-    description:
-      - The ID of the cluster to log in to, needed where the host's configuration knows several. For O(prove).
-    type: str
   timeout:
     description:
       - Seconds that one tool may run.

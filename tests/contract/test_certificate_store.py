@@ -25,6 +25,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats import 
     store_blob as certificate_store,
 )
 from lab.windows import certstore
+from support import store_blobs
 from support.wine_signtool import Store, drive_path
 
 pytestmark = pytest.mark.wine
@@ -204,9 +205,7 @@ def collection_blob(entry: Entry, der: bytes) -> bytes:
             entry.container, entry.provider, entry.provider_type, entry.flags, entry.key_spec
         )
     name = None if entry.friendly_name == "-" else entry.friendly_name
-    return certificate_store.write_blob(
-        certificate_store.StoredCertificate(der=der, key=key, friendly_name=name)
-    )
+    return store_blobs.write_blob(certificate_store.StoredCertificate(der=der, key=key, friendly_name=name))
 
 
 @pytest.mark.parametrize("write", [lab_blob, collection_blob], ids=["lab", "collection"])

@@ -231,7 +231,8 @@ def _questions(want: Wanted) -> list[tuple[str, Step]]:
             folders = (want.configuration_folder,) if want.configuration_folder else configure.FOLDERS
             asked += [(f"{part.name} file", ReadFile(f"{folder}\\{part.file}")) for folder in folders]
         asked += [(_providers(sdk), step) for step in sdk.provider_steps(want.timeout)]
-    asked += [(_service(sdk), Service(sdk.service)) for sdk in SDKS if sdk.service]
+    used = meant(want.client_sdk)
+    asked += [(_service(sdk), Service(sdk.service, optional=sdk not in used)) for sdk in SDKS if sdk.service]
     if want.check_connection:
         asked += [("connect", Connect(address, PORT)) for address in want.hsm_addresses]
     return asked
@@ -259,7 +260,8 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
     services = {
         sdk: found(result, ServiceResult, "service", f"The service {sdk.service}")
         for sdk in SDKS
-        for _step, result in answers.get(_service(sdk), [])
+        for step, result in answers.get(_service(sdk), [])
+        if not (isinstance(step, Service) and step.optional and isinstance(result, Failure))
     }
     idle = [service for sdk, service in services.items() if sdk is not installed and service.exists]
     content = found(answers["customer_ca"][0][1], FileContent, "client", configure.CUSTOMER_CA)

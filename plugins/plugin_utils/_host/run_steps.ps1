@@ -438,7 +438,9 @@ function Get-WebBytes($Step) {
     $client = New-Object System.Net.WebClient
     try {
         $download = $client.DownloadDataTaskAsync([uri][string]$Step.source)
-        if (-not $download.Wait([int]$Step.timeout * 1000)) { throw (New-Object System.TimeoutException("$($Step.source) did not come within $($Step.timeout) seconds")) }
+        if (-not $download.Wait([int]$Step.timeout * 1000)) {
+            throw (New-Object System.TimeoutException("$($Step.source) did not come within $($Step.timeout) seconds"))
+        }
         , $download.Result
     }
     finally { $client.Dispose() }
@@ -492,7 +494,8 @@ function Get-ProgramTrust($Step) {
 # Adds a certificate to a store that is there, unless it is in it: a second Add may cut the entry off from its key. Archived ones count too.
 function Add-StoreCertificate($Step) {
     $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new([byte[]][System.Convert]::FromBase64String([string]$Step.base64))
-    $store = [System.Security.Cryptography.X509Certificates.X509Store]::new([string]$Step.store, [System.Security.Cryptography.X509Certificates.StoreLocation]$Step.location)
+    $location = [System.Security.Cryptography.X509Certificates.StoreLocation]$Step.location
+    $store = [System.Security.Cryptography.X509Certificates.X509Store]::new([string]$Step.store, $location)
     try {
         $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, OpenExistingOnly, IncludeArchived')
         $existed = [bool]$store.Certificates.Find('FindByThumbprint', $certificate.Thumbprint, $false).Count

@@ -19,6 +19,7 @@ from ...module_utils._findings import BrokenLink
 from ...module_utils._results import Failure, JournaledResult, Placed, Result, StepError
 from ...module_utils._steps import (
     Answer,
+    Service,
     Step,
     changes_host,
     read_answer,
@@ -100,7 +101,7 @@ class Host:
                 f"The host's answer to the step script cannot be read: {error}.",
                 "Run the task again with -vvv.",
             ) from error
-        self._need_windows(answer)
+        self._need_windows(steps, answer)
         self.is_logged |= bool(secrets) and answer.host.module_logging
         for placed in _placed(answer.results):
             if placed.kept:
@@ -133,12 +134,15 @@ class Host:
             task.no_log = before
 
     @staticmethod
-    def _need_windows(answer: Answer) -> None:
+    def _need_windows(steps: Sequence[Step], answer: Answer) -> None:
         """BrokenLink when something of Windows was asked for where there is none: a missing registry is no
         empty one.
         """
         if answer.host.oem_code_page == 0 and any(
-            isinstance(result, Failure) and result.kind in WITHOUT_WINDOWS for result in answer.results
+            isinstance(result, Failure)
+            and result.kind in WITHOUT_WINDOWS
+            and not (isinstance(step, Service) and step.optional)
+            for step, result in zip(steps, answer.results, strict=True)
         ):
             raise BrokenLink(
                 "host",

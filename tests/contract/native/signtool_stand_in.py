@@ -67,6 +67,23 @@ def sign(options: dict[str, str], names: list[str]) -> tuple[int, str, str]:
     return (1 if errors else 0), out, err
 
 
+def timestamp(options: dict[str, str], names: list[str]) -> tuple[int, str, str]:
+    out, err, good, errors = "", "", 0, 0
+    for name in names:
+        if "dead" in options["/tr"]:
+            err += (
+                UNREACHABLE + f"SignTool Error: An error occurred while attempting to timestamp: {name}\r\r\n"
+            )
+            errors += 1
+            continue
+        body, signatures = split(path_of(name).read_bytes())
+        stamped = [{**one, "stamped": True} for one in signatures]
+        path_of(name).write_bytes(body + b"".join(MARK + json.dumps(one).encode() for one in stamped))
+        out, good = out + f"Successfully timestamped: {name}\r\r\n", good + 1
+    out += f"\r\nNumber of files successfully timestamped: {good}\r\r\nNumber of errors: {errors}\r\r\n"
+    return (1 if errors else 0), out, err
+
+
 def verify(names: list[str]) -> tuple[int, str, str]:
     (name,) = names
     body, signatures = split(path_of(name).read_bytes())
@@ -133,6 +150,7 @@ def main(words: list[str]) -> int:
         options[option] = rest.pop(0) if option in WITH_VALUE and command != "remove" else ""
     code, out, err = {
         "sign": lambda: sign(options, rest),
+        "timestamp": lambda: timestamp(options, rest),
         "verify": lambda: verify(rest),
         "remove": lambda: remove(rest),
     }[command]()

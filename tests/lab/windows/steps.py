@@ -523,7 +523,7 @@ class StepRunner:
         try:
             now = self._sha256(target)
             if wanted and (there := self._sha256(backup)) != wanted:
-                failure = self._replace(backup, target, path)
+                failure = self._replace(path=backup, target=target, backup=path)
                 if not failure:
                     return {"changed": True, "sha256": there}
         except LabOSError as error:

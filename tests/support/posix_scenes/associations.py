@@ -50,7 +50,7 @@ def certificate_is_tied_by_search_and_by_property_file(machine: Machine) -> Play
     )
     assert machine.stored(other) == before
     assert machine.left() == []
-    assert all(one["logins"] == {"CLOUDHSM_PIN": LOGIN} for one in machine.runs())
+    assert all(one["logins"] == {"CLOUDHSM_PIN": LOGIN, "n3fips_password": LOGIN} for one in machine.runs())
     for one in (done, again):
         assert FRAGMENT not in json.dumps(one.result)
         assert FRAGMENT not in one.screen
@@ -93,7 +93,7 @@ def key_signs_and_the_signature_is_checked_with_the_certificate(machine: Machine
     ):
         assert not one.changed
         assert (one.result["key"], one.result["key_code"]) == (key, code)
-        assert [run["logins"] for run in one.runs] == [{"CLOUDHSM_PIN": LOGIN}]
+        assert [run["logins"] for run in one.runs] == [{"CLOUDHSM_PIN": LOGIN, "n3fips_password": LOGIN}]
         assert FRAGMENT not in json.dumps(one.result)
     assert done.result["key_problem"] is None
     assert "does not fit the certificate" in other.result["key_problem"]

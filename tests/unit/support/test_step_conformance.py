@@ -375,6 +375,8 @@ def test_as_run_steps_does(name: str, one: Case, tmp_path: Path, monkeypatch: py
     runs = ALL[name]
     place = Place(tmp_path / "files" / one.name, "", one.name)
     place.folder.mkdir(parents=True)
+    # Where a path of Windows is taken for a name, its file lies here.
+    monkeypatch.chdir(tmp_path)
     transport, place = runs.make(place, tmp_path, monkeypatch)
     if one.name not in runs.excluded:
         drive(one, place, transport)

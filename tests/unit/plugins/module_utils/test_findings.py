@@ -22,7 +22,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import im
 def test_no_other_link_is_taken() -> None:
     assert findings.LINKS[0] == "host"
     with pytest.raises(ValueError, match="unknown link 'hsm'"):
-        findings.BrokenLink("hsm", "It is broken.")  # type: ignore[arg-type]
+        raise findings.BrokenLink("hsm", "It is broken.")  # type: ignore[arg-type]
 
 
 def cli(text: str) -> Callable[[], object]:

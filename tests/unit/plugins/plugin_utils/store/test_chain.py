@@ -201,7 +201,7 @@ def test_what_is_refused_names_identity_and_certificate(
     assert "'release'" in text
     name = named if isinstance(named, str) else f"{named.thumbprint} ({named.common_name})"
     assert text.startswith("The certificate ")
-    assert name in text.split(" of 'release'")[0]
+    assert name in text.split(" of 'release'", maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("store", ["Root", "authroot"])

@@ -92,7 +92,7 @@ def test_a_line_that_was_cut_off_says_nothing_of_the_key(exit_code: int) -> None
 
 
 def test_an_ecdsa_signature_in_der_is_no_other_keys() -> None:
-    private, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    private, other = (ec.generate_private_key(ec.SECP256R1()) for _number in range(2))
     certificate = ec_certificate(private)
     by_der = [one.sign(DATA, ec.ECDSA(hashes.SHA256())) for one in (private, other)]
     tests = [key_test.judge(shown("signed", signature=one), certificate, DATA, True) for one in by_der]
