@@ -241,7 +241,7 @@ class Fleet:
         """A fault of the timestamp authority, the crypto user or the HSMs."""
         name, _unused, argument = text.partition(":")
         if name == "tsa_limit":
-            requests, _slash, seconds = argument.partition("/")
+            requests, _slash, seconds = (argument or "10/20").partition("/")
             self.tsa.set_limit(int(requests), float(seconds))
         elif name.startswith("tsa_"):
             if name == "tsa_slow" and argument:
