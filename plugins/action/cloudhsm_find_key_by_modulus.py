@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._arguments.base import CREDENTIALS
 from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     ARGUMENTS,
     CONTENT,
@@ -19,7 +20,8 @@ from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
     read,
     wanted_from_certificate,
 )
-from ..module_utils._findings import ServiceStoppedError
+from ..module_utils._crypto_user import crypto_user
+from ..module_utils._findings import BrokenLink, ServiceStoppedError
 from ..module_utils._key import backends
 from ..module_utils._key import pair as key_pair
 from ..module_utils._key.backends import key_mgmt_util
@@ -30,6 +32,8 @@ from ..module_utils._tools import configure
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._aspect import Question
 from ..plugin_utils._aspect import look as look_at
+from ..plugin_utils._host.windows import refuse_kept_files
+from ..plugin_utils._login.host import gated_module
 from ..plugin_utils._store import entry as store_entry
 
 
@@ -40,7 +44,19 @@ class ActionModule(CodesignAction):
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
             return super().run(tmp, task_vars)
         result: dict[str, Any] = dict(ActionBase.run(self, tmp, task_vars))
-        result.update(self._execute_module(task_vars=task_vars))
+        self.task_vars = task_vars or {}
+        # The module checks its arguments itself.
+        self.params = {name: self._task.args.get(name) for name in (*CREDENTIALS, "cluster_id")}
+        user = crypto_user(self.params)
+        try:
+            if user.password:
+                refuse_kept_files()
+            result.update(
+                gated_module(self._login(), lambda: dict(self._execute_module(task_vars=task_vars)))
+            )
+        except BrokenLink as broken:
+            failed = {"changed": False, "failed": True, "msg": str(broken), "link": broken.link}
+            result.update({**failed, **broken.details})
         return result
 
     def execute(self) -> dict[str, Any]:

@@ -60,6 +60,7 @@ EXAMPLES = r"""
     uses:
       - inspect
   register: variables
+  # What is missing is shown, and hinders nothing here.
   failed_when: false
 
 - name: Know that a login is there

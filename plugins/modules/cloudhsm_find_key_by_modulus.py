@@ -253,6 +253,7 @@ from ..module_utils._arguments.cloudhsm_find_key_by_modulus import (
 )
 from ..module_utils._findings import BrokenLink
 from ..module_utils._key.backends import find
+from ..module_utils._key.lookup import LOGIN, login_of
 from ..module_utils._key.pair import WantedKey, wanted_from_modulus
 from ..module_utils._local import LocalHost
 
@@ -302,10 +303,11 @@ def main() -> None:
     try:
         result = look_up(module)
     except BrokenLink as broken:
-        module.fail_json(**{**broken.details, "msg": str(broken), "link": broken.link})
+        outcome = {"msg": str(broken), "link": broken.link, LOGIN: login_of(broken)}
+        module.fail_json(**{**broken.details, **outcome})
     except OSError as error:
         module.fail_json(msg=f"The search failed: {error}", exception=traceback.format_exc())
-    module.exit_json(**result)
+    module.exit_json(**{**result, LOGIN: "accepted"})
 
 
 if __name__ == "__main__":

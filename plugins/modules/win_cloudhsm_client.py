@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - cloudhsm.codesign.attributes
   - cloudhsm.codesign.attributes.windows
   - cloudhsm.codesign.client_sdk
+  - cloudhsm.codesign.client_state
 attributes:
   check_mode:
     support: full
@@ -71,32 +72,6 @@ options:
         warns of single ones.
     type: bool
     default: true
-  cluster_id:
-    description:
-      - The cluster that is meant, where the configuration of Client SDK 5 holds several. Unless given it is the one that shares an address with
-        O(hsm_addresses).
-    type: str
-  minimum_version:
-    description:
-      - The oldest version of the client that will do, for example V(5.18.0). Any unless given. A program whose version is none of its client SDK's is
-        not compared.
-    type: str
-  configuration_folder:
-    description:
-      - The folder on the host that the client's configuration files lie in. No public source names it for Client SDK 5, so unless given they are looked
-        for in the vendor's folders below C(C:\ProgramData) and C(C:\Program Files).
-      - Where they are found nowhere, a client that reaches the cluster (C(cloudhsm-cli user list), which needs no login) is taken as configured, with a
-        word about it.
-    type: str
-  idle_service:
-    description:
-      - What to do about the daemon of Client SDK 3 on a host that works with Client SDK 5, which does not need it. V(disabled) stops it and keeps it from
-        starting.
-    type: str
-    choices:
-      - leave
-      - disabled
-    default: leave
   provider:
     description:
       - The name that certificates are tied by, which has to be registered as it stands. Client SDK 5 registers its provider under two names; unless

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from .._crypto_user import NOBODY, CryptoUser
-from .._findings import BrokenLink, LoginRefusedError, NoLoginError, NotInstalledError
+from .._findings import (
+    BrokenLink,
+    LoginRefusedError,
+    NoLoginError,
+    NotInstalledError,
+    NotVisibleError,
+    UnexplainedError,
+)
 from .._results import Failure, Result, RunResult, expect
 from .pair import PublicKeyMode
 
@@ -59,6 +66,19 @@ def checked_run(result: Result, what: str) -> RunResult:
 def reason(outcome: object) -> str:
     """Why a step has no result of its own, as half a sentence."""
     return outcome.message.strip().rstrip(".") if isinstance(outcome, Failure) else "a step before it failed"
+
+
+LOGIN = "login"
+"""The key of the module's result that says what came of its login; the action takes it out."""
+
+
+def login_of(broken: BrokenLink) -> str:
+    """What a failed look-up says of its login: refused, accepted or unknown. A failure that nobody explains may
+    be a refusal.
+    """
+    if isinstance(broken, (LoginRefusedError, UnexplainedError)):
+        return "refused"
+    return "accepted" if isinstance(broken, NotVisibleError) else "unknown"
 
 
 def problem(read: Callable[[], object]) -> Optional[BrokenLink]:

@@ -150,6 +150,13 @@ def _chain(key: str, meaning: str) -> Reason:
 STAMP_AGAIN = "Stamp the file again, with another timestamp authority (win_signtool with timestamp_urls)."
 _ANOTHER_CHAIN = "Look at the certificates of the chain; sign with a certificate that this host accepts."
 _FILE_NOT_FOUND = Reason("file_not_found", "file", FILE, "the file is missing", "Check the path.")
+_REVOCATION_UNKNOWN = Reason(
+    "revocation_unknown",
+    "certificate",
+    FILE,
+    "the revocation check failed",
+    "Let the host reach the issuer's revocation list.",
+)
 
 _TABLE = (
     Code(
@@ -726,13 +733,7 @@ _TABLE = (
         0x80092012,
         "CRYPT_E_NO_REVOCATION_CHECK",
         "microsoft",
-        signtool=Reason(
-            "revocation_unknown",
-            "certificate",
-            FILE,
-            "the revocation check failed",
-            "Let the host reach the issuer's revocation list.",
-        ),
+        signtool=_REVOCATION_UNKNOWN,
     ),
     Code(
         0x80092013,
@@ -983,13 +984,7 @@ _TABLE = (
         0x800B010E,
         "CERT_E_REVOCATION_FAILURE",
         "microsoft",
-        signtool=Reason(
-            "revocation_unknown",
-            "certificate",
-            FILE,
-            "the revocation check failed",
-            "Let the host reach the issuer's revocation list.",
-        ),
+        signtool=_REVOCATION_UNKNOWN,
     ),
     Code(
         0x800B010F,

@@ -59,6 +59,16 @@ def step_script() -> str:
     return content.decode("ascii")
 
 
+def refuse_kept_files() -> None:
+    """BrokenLink where Ansible would leave the files that hold a module's arguments."""
+    if constants.DEFAULT_KEEP_REMOTE_FILES:
+        raise BrokenLink(
+            "argument",
+            "ANSIBLE_KEEP_REMOTE_FILES is set: the files that Ansible would leave on the host hold the crypto user's password, so no login is sent.",
+            "Unset it (keep_remote_files in ansible.cfg), or leave crypto_user and crypto_password out.",
+        )
+
+
 class Host:
     """The host of one task. ``calls`` counts the remote calls made."""
 
@@ -80,12 +90,8 @@ class Host:
         """
         if self._action._task.check_mode and any(changes_host(step) for step in steps):
             raise AssertionError("a step that changes the host was about to be sent in check mode")
-        if secrets and constants.DEFAULT_KEEP_REMOTE_FILES:
-            raise BrokenLink(
-                "argument",
-                "ANSIBLE_KEEP_REMOTE_FILES is set: the files that Ansible would leave on the host hold the crypto user's password, so no login is sent.",
-                "Unset it (keep_remote_files in ansible.cfg), or leave crypto_user and crypto_password out.",
-            )
+        if secrets:
+            refuse_kept_files()
         arguments: dict[str, Any] = {"script": step_script(), "parameters": {"Steps": to_json(steps)}}
         if secrets:
             arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]

@@ -75,6 +75,7 @@ def prove_steps(wanted: Wanted, only_if_previous_ok: bool = False) -> list[Step]
             certutil.key_argv(wanted.provider),
             secret_environment=wanted.user.provider_environment,
             timeout=wanted.timeout,
+            key_use=True,
             only_if_previous_ok=only_if_previous_ok,
         )
     ]

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ...module_utils._findings import BrokenLink, UnreachableError
+from ...module_utils._key.lookup import LOGIN
 from ...module_utils._results import Result, RunResult, TogetherResult, VersionResult
 from ...module_utils._steps import Answer, Journaled, Run, Step, Together, Version
+from .._client import provider_log
 from .._host.windows import Host
 from .gate import GATE, Attempt, Gate, GateTimeoutError, Verdict
 from .proof import (
@@ -27,6 +30,38 @@ from .proof import (
 
 Judgement = Callable[[Sequence[Result]], Verdict]
 """What the results of steps that use a key say of the login that they had."""
+
+
+@contextmanager
+def passing(gate: Gate, login: Login) -> Iterator[Attempt]:
+    """What the run knows of the login, after waiting for who tries it. BrokenLink where it was refused."""
+    patience = 2 * LONGEST_TRY + login.timeout
+    keys = gate.keys(login.user.name, login.user.password, login.cluster)
+    try:
+        with gate.passing(keys, patience) as attempt:
+            if attempt.verdict is Verdict.REFUSED:
+                raise refused_before(login, attempt.tries)
+            yield attempt
+    except GateTimeoutError:
+        raise BrokenLink(
+            "credential",
+            f"Another task of this run has been trying the login for {patience} seconds.",
+            "Look at that task; then run the play again.",
+        ) from None
+
+
+def gated_module(
+    login: Login, call: Callable[[], dict[str, Any]], gate: Gate | None = None
+) -> dict[str, Any]:
+    """The result of a module that logs in by itself on its host. What it says of its login is taken out."""
+    with passing(gate or GATE, login) as attempt:
+        result = call()
+        verdict = Verdict[str(result.pop(LOGIN, "unknown")).upper()]
+        if verdict is not Verdict.UNKNOWN:
+            attempt.verdict = verdict
+        if verdict is Verdict.REFUSED:
+            result["login_tries"] = attempt.tries
+        return result
 
 
 class GatedHost:
@@ -50,21 +85,6 @@ class GatedHost:
     @property
     def is_logged(self) -> bool:
         return self._host.is_logged
-
-    @contextmanager
-    def _passing(self) -> Iterator[Attempt]:
-        patience = 2 * LONGEST_TRY + self._login.timeout
-        try:
-            with self._gate.passing(self._keys, patience) as attempt:
-                if attempt.verdict is Verdict.REFUSED:
-                    raise refused_before(self._login, attempt.tries)
-                yield attempt
-        except GateTimeoutError:
-            raise BrokenLink(
-                "credential",
-                f"Another task of this run has been trying the login for {patience} seconds.",
-                "Look at that task; then run the play again.",
-            ) from None
 
     def is_proven(self) -> bool:
         """Whether a login of this run was accepted. BrokenLink where it was refused."""
@@ -97,7 +117,7 @@ class GatedHost:
         BrokenLink where it is refused, or where no tool of this host can try it.
         """
         tried = trial(self._login)
-        with self._passing() as attempt:
+        with passing(self._gate, self._login) as attempt:
             if attempt.verdict is Verdict.ACCEPTED:
                 return
             results = self._host.run(tried.steps, tried.secrets).results if tried.steps else ()
@@ -124,7 +144,7 @@ class GatedHost:
         """
         if not any(_uses_login(step) for step in steps):
             return self._host.run(steps, secrets)
-        with self._passing() as attempt:
+        with passing(self._gate, self._login) as attempt:
             if attempt.verdict is Verdict.ACCEPTED:
                 return self._host.run(steps, secrets)
             tried = trial(self._login) if self._has_tool else Trial()
@@ -183,7 +203,12 @@ def _by_exit_codes(steps: Sequence[Step]) -> Judgement:
                 uses += [one for run, one in zip(step.runs, result.results, strict=True) if _uses_login(run)]
             elif _uses_login(step):
                 uses.append(result)
-        ran = [use for use in uses if isinstance(use, RunResult)]
+        # Where the provider says that it found no login, or nobody to log in to, none was tried.
+        ran = [
+            use
+            for use in uses
+            if isinstance(use, RunResult) and (use.ok or not provider_log.explanation(use))
+        ]
         if not ran:
             return Verdict.UNKNOWN
         return Verdict.ACCEPTED if all(use.ok for use in ran) else Verdict.REFUSED

@@ -183,8 +183,9 @@ def not_tried(login: Login) -> BrokenLink:
 
 def refused_before(login: Login, tries: int) -> BrokenLink:
     """For a task that comes after the refusal: it does not log in."""
-    if login.user:
-        problem = f"The login of the crypto user {login.user.name} was refused in another task of this run."
+    if login.user.password:
+        of_user = f" of the crypto user {login.user.name}" if login.user else ""
+        problem = f"The login{of_user} was refused in another task of this run."
         advice = "Correct crypto_user and crypto_password."
     else:
         problem = "The login that a host has of its own was of no use to another task of this run."

@@ -171,19 +171,22 @@ def _by_file(wanted: Wanted, seen: Seen, access: Access, content: bytes) -> list
     return [
         Scratch(access.scratch),
         WriteFile(path, content, only_if_previous_ok=True),
-        _certutil(arguments, access, only_if_previous_ok=True),
+        _certutil(arguments, access, key_use=wanted.present, only_if_previous_ok=True),
         RemoveFile(path),
         RemoveScratch(access.scratch),
     ]
 
 
-def _certutil(arguments: tuple[str, ...], access: Access, only_if_previous_ok: bool = False) -> Run:
+def _certutil(
+    arguments: tuple[str, ...], access: Access, *, key_use: bool = True, only_if_previous_ok: bool = False
+) -> Run:
     return Run(
         certutil.PROGRAM,
         arguments,
         secret_environment=access.variables,
         timeout=access.timeout,
         changes=True,
+        key_use=key_use,
         only_if_previous_ok=only_if_previous_ok,
     )
 

@@ -1,8 +1,8 @@
 # Signs bytes with the private key of a certificate in a store, in a process of its own: a provider may hang, or end its process.
 # It travels as an argument of powershell.exe (see key_signature.py): ASCII, no double quotes, no backslashes, remarks in lines of their own.
-# Result: one line of stage, HRESULT, message and signature. Works on Windows PowerShell 5.1 (.NET Framework 4.6.2) and PowerShell 7.
+# Result: one line of stage, HRESULT, message and signature; exit code 0 for a signature and 1 for none. Works on Windows PowerShell 5.1 (.NET Framework 4.6.2) and PowerShell 7.
 param([string] $StoreName, [string] $Location, [string] $Thumbprint, [string] $Data)
-if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { 'codesign-key-signature stage=language code= message= signature='; return }
+if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') { 'codesign-key-signature stage=language code= message= signature='; exit 1 }
 $ErrorActionPreference = 'Stop'
 $stage, $code, $message, $signature = 'store', '', '', ''
 try {
@@ -47,3 +47,4 @@ catch {
 # Not the pipeline: it breaks long lines. The empty line ends what a provider may have written.
 [System.Console]::Out.WriteLine()
 [System.Console]::Out.WriteLine(('codesign-key-signature stage={0} code={1} message={2} signature={3}' -f $stage, $code, $message, $signature))
+if ($stage -ne 'signed') { exit 1 }

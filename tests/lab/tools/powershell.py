@@ -64,7 +64,7 @@ def main(process: Process) -> int:
     request = parse(process.argv)
     if process.fault("constrained_language") is not None:
         process.out("codesign-key-signature stage=language code= message= signature=\r\n")
-        return 0
+        return 1
     stage, code, message, signature = "signed", "", "", b""
     try:
         signature = sign(process, request)
@@ -75,7 +75,7 @@ def main(process: Process) -> int:
     process.out(
         f"\r\ncodesign-key-signature stage={stage} code={code} message={texts[0]} signature={texts[1]}\r\n"
     )
-    return 0
+    return 0 if stage == "signed" else 1
 
 
 def parse(argv: list[str]) -> Request:

@@ -149,20 +149,58 @@ def test_a_stopped_daemon_is_no_closed_port(status: str, link: str, words: str) 
     assert words in result["msg"]
 
 
-def test_on_other_hosts_the_module_runs() -> None:
+def on_linux(answer: Raw, **arguments: Any) -> tuple[Raw, list[Any]]:
+    """The action's result on a host that is not Windows, and what it asked of Ansible."""
     task = Task()
     task.action = "cloudhsm.codesign.cloudhsm_find_key_by_modulus"
-    task.args = {"modulus": SIGNING.modulus}
-    connection = MagicMock()
+    task.args = {"modulus": SIGNING.modulus, **arguments}
+    connection, templar = MagicMock(), MagicMock()
     connection._shell.tmpdir = None
     connection._shell._IS_WINDOWS = False
-    made = ActionModule(task, connection, MagicMock(), MagicMock(), MagicMock(), None)
+    templar.template.side_effect = lambda value: value
+    made = ActionModule(task, connection, MagicMock(), MagicMock(), templar, None)
     asked: list[Any] = []
 
     def execute(**keywords: Any) -> Raw:
         asked.append(keywords)
-        return {"changed": False, "key": {"backend": "pkcs11"}}
+        return dict(answer)
 
     made._execute_module = execute
-    assert made.run(task_vars={"a": 1})["key"] == {"backend": "pkcs11"}
+    return made.run(task_vars={"a": 1}), asked
+
+
+GOOD = {"changed": False, "key": {"backend": "pkcs11"}, "login": "accepted"}
+REFUSED = {"changed": False, "failed": True, "msg": "refused", "link": "credential", "login": "refused"}
+OUT_OF_REACH = {"changed": False, "failed": True, "msg": "no answer", "link": "cluster", "login": "unknown"}
+CREDENTIALS = {"crypto_user": "cu1", "crypto_password": "correct-horse-7"}
+
+
+def test_on_other_hosts_the_module_runs() -> None:
+    result, asked = on_linux(GOOD)
+    assert result["key"] == {"backend": "pkcs11"}
+    assert "login" not in result
     assert asked == [{"task_vars": {"a": 1}}]
+
+
+@pytest.mark.parametrize(
+    ("first", "runs"),
+    [(GOOD, True), (OUT_OF_REACH, True), ({"failed": True, "msg": "died"}, True), (REFUSED, False)],
+)
+def test_no_other_host_tries_what_one_was_refused(first: Raw, runs: bool, first_login: object) -> None:
+    result, _asked = on_linux(first, **CREDENTIALS)
+    assert result.get("login_tries") == (None if runs else 1)
+    second, asked = on_linux(GOOD, **CREDENTIALS)
+    assert bool(asked) is runs
+    assert second.get("link") == (None if runs else "credential")
+    assert "correct-horse-7" not in str(second)
+    other, asked = on_linux(GOOD, **{**CREDENTIALS, "crypto_password": "another-horse-8"})
+    assert (len(asked), other.get("failed")) == (1, None)
+
+
+def test_no_login_goes_into_files_that_ansible_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible import constants
+
+    monkeypatch.setattr(constants, "DEFAULT_KEEP_REMOTE_FILES", True)
+    result, asked = on_linux(GOOD, **CREDENTIALS)
+    assert (result["failed"], result["link"], asked) == (True, "argument", [])
+    assert on_linux(GOOD)[1], "without a login there is nothing to keep"

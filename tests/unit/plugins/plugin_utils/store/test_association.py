@@ -321,6 +321,7 @@ def test_the_search(sdk: str) -> None:
             secret_environment=variables,
             timeout=30,
             changes=True,
+            key_use=True,
         )
     ]
 
@@ -365,9 +366,11 @@ def test_the_search_and_then_the_friendly_name() -> None:
 
 
 def test_an_association_is_taken_away_and_nothing_else() -> None:
-    _scratch, write, _run, _remove, _clear = association_plan.plan(
+    _scratch, write, run, _remove, _clear = association_plan.plan(
         Wanted(present=False, friendly_name="New"), SEEN, ACCESS
     )
+    assert isinstance(run, Run)
+    assert not run.key_use
     assert isinstance(write, WriteFile)
     assert write.content == certutil.removal_file()
 
