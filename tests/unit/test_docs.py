@@ -18,6 +18,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils import _variables
 from support.playbook import ROOT, environment
 from tests.unit.plugins import documentation
 
@@ -30,8 +31,8 @@ ROLES = {
     for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml"))
 }
 PLAYBOOKS = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
-# They say where a playbook of the collection works, and no role reads them.
-OF_PLAYBOOKS = {"codesign_hosts", "codesign_drift_fail", "codesign_prove", "codesign_host_login"}
+# No role reads them.
+OF_PLAYBOOKS = {"codesign_hosts", *_variables.OF_PLAYBOOKS}
 
 
 @dataclass(frozen=True)
