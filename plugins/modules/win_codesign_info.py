@@ -94,6 +94,12 @@ options:
     description:
       - The oldest version of SignTool that will do. Any unless given.
     type: str
+  expiry_days:
+    description:
+      - How many days before its end a certificate of O(identities), or of its chain, is pointed out by a notice. V(0) points out none.
+      - What has ended is an error where it signs.
+    type: int
+    default: 30
   prove:
     description:
       - V(login) logs in to the HSMs with the tool of O(client_sdk), before anything is read. The task fails where that is refused, or where no tool

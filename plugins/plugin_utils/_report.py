@@ -47,7 +47,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         client.wanted(params),
         stored_login.Wanted(sdk, bool(params["stored_credentials"])),
         placed.wanted(named),
-        identities.wanted(named, *store, sdk),
+        identities.wanted(named, *store, sdk, int(params["expiry_days"])),
         tool.Wanted(str(params["signtool_path"] or ""), str(params["signtool_minimum_version"] or "")),
     )
 
@@ -84,6 +84,19 @@ TABLE = (
 """Everything that win_codesign_info and the drift report know, by the names that the option gather takes."""
 
 
+def compare_host(host: HostFacts) -> list[Finding]:
+    """What is to be known of the host whatever it is to do."""
+    if not host.module_logging:
+        return []
+    sentence = (
+        "PowerShell's module logging is on (policy EnableModuleLogging): where a task sends a password to this host, "
+        "event 4103 holds it"
+    )
+    advice = "Turn on protected event logging as well, or let the account sign with a login of its own; see docs/secrets.md."
+    what = "PowerShell's module logging"
+    return [Finding("host", what, "off", "on", advice, sentence=sentence, severity="notice")]
+
+
 @dataclass(frozen=True)
 class Report:
     """What was found in one look, by part; what was not asked for is not there."""
@@ -108,6 +121,7 @@ class Report:
             if row.part in self.seen
             for finding in row.aspect.compare(row.wanted(self.want), self.seen[row.part], context)
         ]
+        found += compare_host(self.host)
         return sorted(dict.fromkeys(found), key=lambda finding: LINKS.index(finding.link))
 
     @property

@@ -28,6 +28,7 @@ ARGUMENTS = Arguments(
         **PROVIDER,
         **STORE,
         "identities": {"type": "list", "elements": "dict", "default": [], "options": suboptions()},
+        "expiry_days": {"type": "int", "default": 30},
         "signtool_path": {"type": "str"},
         "signtool_minimum_version": {"type": "str"},
         "prove": {"type": "str", "choices": ["never", "login"], "default": "never"},

@@ -25,18 +25,27 @@ READERS = "Run the module cloudhsm.codesign.win_cloudhsm_import_key with readers
 
 @dataclass(frozen=True)
 class Wanted:
-    """The identities, all of one store, and the one look at the containers that serves them."""
+    """The identities, all of one store, and the one look at the containers that serves them. ``expiry_days``: how
+    long before its end a certificate is pointed out.
+    """
 
     identities: tuple[Identity, ...] = ()
     containers: container.Wanted = field(default_factory=container.Wanted)
+    expiry_days: int = 0
 
 
-def wanted(identities: tuple[Identity, ...], store_name: str, store_location: str, client_sdk: str) -> Wanted:
+def wanted(
+    identities: tuple[Identity, ...],
+    store_name: str,
+    store_location: str,
+    client_sdk: str,
+    expiry_days: int = 0,
+) -> Wanted:
     readers = tuple(dict.fromkeys(reader for one in identities for reader in one.readers))
     look = container.Wanted(
         store_name=store_name, store_location=store_location, client_sdk=client_sdk, readers=readers
     )
-    return Wanted(identities, look)
+    return Wanted(identities, look, expiry_days)
 
 
 def observe(wanted: Wanted) -> list[Step]:
@@ -54,6 +63,7 @@ def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
     findings = []
     for one in wanted.identities:
         findings += placed.compare_use(one, context.now)
+        findings += placed.compare_expiry(one, context.now, wanted.expiry_days)
         findings += _compare_tied(wanted, one, seen)
     for one in wanted.identities:
         findings += _compare_readers(one, readers_of(wanted, one, seen))

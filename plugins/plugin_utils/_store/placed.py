@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Sequence
 
-from ...module_utils._certificate import check_for_signing
+from ...module_utils._certificate import Certificate, check_for_signing
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import Failure, Result
 from ...module_utils._steps import AddCertificate, Step
@@ -191,3 +191,27 @@ def compare_use(identity: Identity, now: datetime) -> list[Finding]:
             sentence=f"{what} cannot sign: {problem[:1].lower()}{problem[1:]}",
         )
     ]
+
+
+def compare_expiry(identity: Identity, now: datetime, days: int) -> list[Finding]:
+    """A notice for each certificate of the chain that ends within ``days`` from ``now``. One that signs and has
+    ended is an error of ``compare_use``. 0 days: none.
+    """
+    return [
+        _expires(f"{what} '{identity.name}'", certificate, now)
+        for what, certificate in (
+            ("the certificate of", identity.signing.certificate),
+            *((f"{link.certificate.label} in the chain of", link.certificate) for link in identity.chain),
+        )
+        if days and certificate.not_after - now < timedelta(days=days)
+        if certificate is not identity.signing.certificate or certificate.not_after > now
+    ]
+
+
+def _expires(what: str, certificate: Certificate, now: datetime) -> Finding:
+    left, day = (certificate.not_after - now).days, f"{certificate.not_after:%Y-%m-%d}"
+    ends = f"ended on {day}" if certificate.not_after <= now else f"ends on {day} ({left} days left)"
+    advice = "Get its successor in time: a signature with a timestamp stays valid, and nothing new can be signed after that day."
+    return Finding(
+        "certificate", what, "valid for longer", ends, advice, sentence=f"{what} {ends}", severity="notice"
+    )

@@ -31,7 +31,8 @@ from tests.unit.plugins import documentation
 from tests.unit.plugins.certificates import blob, make
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIBCustomerCA00\n-----END CERTIFICATE-----\n"
-ROOT, SIGNER = make("Test Root", is_ca=True, number=99), make("Signer", "Test Root", days=3650)
+ROOT = make("Test Root", is_ca=True, number=99, days=3650)
+SIGNER = make("Signer", "Test Root", days=3650)
 MY = f"HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\My\\Certificates\\{SIGNER.thumbprint}|Blob"
 ROOTS = f"HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\Root\\Certificates\\{ROOT.thumbprint}|Blob"
 CONTAINER = "tq-3daacd89"
@@ -204,6 +205,34 @@ def test_one_damage_is_one_finding(
         assert seen.startswith(expected_seen)
     assert (result["converged"], len(host.calls)) == (False, 1)
     assert all(finding["repair"] for finding in result["findings"])
+
+
+@pytest.mark.parametrize(
+    ("logged", "days", "notices"),
+    [
+        (False, 30, []),
+        (True, 30, ["PowerShell's module logging"]),
+        (
+            False,
+            20000,
+            [
+                "the certificate of 'release'",
+                f"the certificate {ROOT.thumbprint} (Test Root) in the chain of 'release'",
+            ],
+        ),
+        (False, 0, []),
+    ],
+    ids=["none", "module logging", "expiry ahead", "not asked for"],
+)
+def test_a_notice_leaves_a_host_converged(
+    host: FakeHost, logged: bool, days: int, notices: list[str]
+) -> None:
+    host.module_logging = logged
+    result = run_action(ActionModule, {**WANTED, "expiry_days": days}, host)
+    assert [finding["what"] for finding in result["findings"]] == notices
+    assert {finding["severity"] for finding in result["findings"]} <= {"notice"}
+    assert all(finding["repair"] and not finding["role"] for finding in result["findings"])
+    assert (result["converged"], len(host.calls)) == (True, 1)
 
 
 OLD = make("Old", "Test Root", days=30)

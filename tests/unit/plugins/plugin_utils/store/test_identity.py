@@ -212,3 +212,33 @@ def test_a_certificate_that_cannot_sign_is_a_finding(certificate: Any, says: str
     )
     assert bool(findings) == bool(says)
     assert all(says in finding.seen and finding.expected == "fit for code signing" for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "root", "days", "says"),
+    [
+        (400, 400, 30, []),
+        (340, 400, 30, ["the certificate of 'x' ends on 2026-12-07 (12 days left)"]),
+        (340, 400, 12, []),
+        (340, 400, 0, []),
+        (300, 400, 30, []),
+        (400, 340, 30, ["(Test Root) in the chain of 'x' ends on 2026-12-07 (12 days left)"]),
+        (400, 300, 30, ["(Test Root) in the chain of 'x' ended on 2026-10-28"]),
+        (340, 340, 30, ["the certificate of 'x' ends on", "(Test Root) in the chain of 'x' ends on"]),
+    ],
+    ids=["long", "leaf", "not yet", "not asked for", "expired is an error", "root", "expired root", "both"],
+)
+def test_an_end_that_is_near_is_a_notice(leaf: int, root: int, days: int, says: list[str]) -> None:
+    top = make("Test Root", is_ca=True, number=99, days=root)
+    wanted = identities(
+        {
+            "name": "x",
+            "certificate": make("Signer", "Test Root", days=leaf).pem,
+            "chain": [{"certificate": top.pem}],
+        }
+    )
+    findings = placed_certificates.compare_expiry(wanted[0], NOW, days)
+    assert len(findings) == len(says)
+    for finding, part in zip(findings, says, strict=True):
+        assert part in finding.text
+        assert (finding.severity, finding.link, finding.role) == ("notice", "certificate", "")
