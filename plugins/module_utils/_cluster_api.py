@@ -53,6 +53,7 @@ def cluster_info(cluster: Mapping[str, Any]) -> Dict[str, Any]:
     instance_type = str(cluster.get("HsmType") or "")
     hsm_type = instance_type.partition(".")[0]
     hsms = [_hsm(item) for item in cluster.get("Hsms") or []]
+    active = [hsm for hsm in hsms if hsm["state"] == "ACTIVE"]
     given = cluster.get("Certificates") or {}
     return {
         "cluster_id": str(cluster.get("ClusterId") or ""),
@@ -61,8 +62,10 @@ def cluster_info(cluster: Mapping[str, Any]) -> Dict[str, Any]:
         "hsm_type": hsm_type,
         "instance_type": instance_type,
         "mode": str(cluster.get("Mode") or ""),
+        "network_type": str(cluster.get("NetworkType") or ""),
         "client_sdks": client_sdks(hsm_type),
-        "addresses": [hsm["address"] for hsm in hsms if hsm["state"] == "ACTIVE" and hsm["address"]],
+        "addresses": [hsm["address"] for hsm in active if hsm["address"]],
+        "addresses_ipv6": [hsm["address_ipv6"] for hsm in active if hsm["address_ipv6"]],
         "hsms": hsms,
         "security_group": str(cluster.get("SecurityGroup") or ""),
         "vpc_id": str(cluster.get("VpcId") or ""),
@@ -78,6 +81,7 @@ def _hsm(hsm: Mapping[str, Any]) -> Dict[str, str]:
         "hsm_id": "HsmId",
         "state": "State",
         "address": "EniIp",
+        "address_ipv6": "EniIpV6",
         "eni_id": "EniId",
         "availability_zone": "AvailabilityZone",
         "subnet_id": "SubnetId",
@@ -132,13 +136,16 @@ def issued_by(cluster_certificate: str, customer_ca: str) -> Tuple[Optional[bool
     return True, ""
 
 
-def api_error(code: str, message: str) -> BrokenLink:
-    """An error answer of the API, by its code."""
+def api_error(code: str, message: str, role: str = "") -> BrokenLink:
+    """An error answer of the API, by its code. ``role``: the role that was to be assumed, where STS gave it."""
     answer = f"AWS answered {code}: {message.rstrip('.')}."
+    if role and code not in (*BAD_CREDENTIALS, *THROTTLED):
+        advice = "Allow sts:AssumeRole on that role, and let its trust policy name who asks (docs/aws.md)."
+        return BrokenLink("credential", f"The role {role} cannot be assumed. {answer}", advice, code=code)
     if code in ACCESS_DENIED:
         problem, advice = (
             "These AWS credentials may not describe CloudHSM clusters.",
-            "Allow the action cloudhsm:DescribeClusters.",
+            "Allow the action cloudhsm:DescribeClusters (docs/aws.md has the policy).",
         )
         return BrokenLink("cluster", f"{problem} {answer}", advice, code=code)
     if code in BAD_CREDENTIALS:

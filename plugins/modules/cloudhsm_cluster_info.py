@@ -38,20 +38,63 @@ options:
     description:
       - The AWS region. Without it C(AWS_REGION) counts, then C(AWS_DEFAULT_REGION), then the profile's.
     type: str
+    aliases:
+      - aws_region
   profile:
     description:
       - A profile of the AWS configuration. Without it boto3 finds credentials in its usual order (environment, files, instance role).
+      - Excludes O(access_key), O(secret_key) and O(session_token).
+    type: str
+    aliases:
+      - aws_profile
+  access_key:
+    description:
+      - The id of an access key. Goes with O(secret_key).
+    type: str
+    aliases:
+      - aws_access_key_id
+      - aws_access_key
+  secret_key:
+    description:
+      - The secret of the access key. Keep it in a vault; a profile or an instance role needs none.
+    type: str
+    aliases:
+      - aws_secret_access_key
+      - aws_secret_key
+  session_token:
+    description:
+      - The session token of temporary credentials.
+    type: str
+    aliases:
+      - aws_session_token
+  assume_role_arn:
+    description:
+      - The ARN of a role to assume before the API is asked, for a cluster of another account for example. Who asks needs C(sts:AssumeRole) on it.
     type: str
   endpoint_url:
     description:
-      - Another address of the API, for example of a VPC endpoint.
+      - Another address of the CloudHSM API, for example of a VPC endpoint. The role of O(assume_role_arn) is asked for at the usual one.
     type: str
+    aliases:
+      - aws_endpoint_url
+  validate_certs:
+    description:
+      - Whether the certificate of the API's endpoint is verified.
+    type: bool
+    default: true
+  aws_ca_bundle:
+    description:
+      - A file with the authorities that the endpoint's certificate is verified by, where a proxy has one of its own. Without it
+        C(AWS_CA_BUNDLE) counts, then Python's own. Nothing is verified where O(validate_certs=false).
+    type: path
   customer_ca:
     description:
       - The issuing certificate (C(customerCA.crt)) as PEM text. The API does not have it, so it can only be checked.
     type: str
 notes:
-  - Needs the permission C(cloudhsm:DescribeClusters).
+  - Needs the permission C(cloudhsm:DescribeClusters), and C(sts:AssumeRole) for O(assume_role_arn). The page C(docs/aws.md) of the collection has the
+    policies.
+  - The options for AWS have the names that the modules of the collection amazon.aws have for them.
 seealso:
   - module: cloudhsm.codesign.win_cloudhsm_client
 """
@@ -74,6 +117,15 @@ EXAMPLES = r"""
   run_once: true
   register: checked
   failed_when: checked.failed | default(false) or not checked.clusters[0].customer_ca_issued
+
+- name: Ask as a role of another account, behind a proxy that has its own authority
+  cloudhsm.codesign.cloudhsm_cluster_info:
+    cluster_id: cluster-igklspoyj5v
+    assume_role_arn: arn:aws:iam::123456789012:role/describe-clusters
+    aws_ca_bundle: /etc/ssl/certs/ca-certificates.crt
+    region: eu-central-1
+  delegate_to: localhost
+  run_once: true
 
 - name: List all clusters of the account in this region
   cloudhsm.codesign.cloudhsm_cluster_info:
@@ -112,6 +164,10 @@ clusters:
       description: FIPS or NON_FIPS.
       type: str
       sample: FIPS
+    network_type:
+      description: Whether the HSMs have addresses of IPv4 only (V(IPV4)) or of IPv6 too (V(DUALSTACK)). Empty where AWS does not say.
+      type: str
+      sample: IPV4
     client_sdks:
       description: The client SDKs that work with this type.
       type: list
@@ -119,12 +175,17 @@ clusters:
       sample:
         - '5'
     addresses:
-      description: The IP addresses of the HSMs that are active.
+      description: The IPv4 addresses of the HSMs that are active.
       type: list
       elements: str
       sample:
         - 10.0.1.17
         - 10.0.2.23
+    addresses_ipv6:
+      description: The IPv6 addresses of the HSMs that are active; none for a cluster that is not of the type V(DUALSTACK).
+      type: list
+      elements: str
+      sample: []
     hsms:
       description: All HSMs.
       type: list
@@ -139,9 +200,13 @@ clusters:
           type: str
           sample: ACTIVE
         address:
-          description: The IP address of its network interface.
+          description: The IPv4 address of its network interface.
           type: str
           sample: 10.0.1.17
+        address_ipv6:
+          description: The IPv6 address of its network interface.
+          type: str
+          sample: ''
         eni_id:
           description: Its network interface.
           type: str
@@ -227,7 +292,7 @@ code:
 
 import os
 import traceback
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Tuple
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -270,12 +335,42 @@ def connect(params: Mapping[str, Any]) -> Any:
     """The API's client. Adaptive retries: a fleet's tasks may come all at once."""
     # boto3 itself reads AWS_DEFAULT_REGION only; the AWS CLI and amazon.aws take AWS_REGION first.
     region = params["region"] or os.environ.get("AWS_REGION") or None
-    session = boto3.session.Session(profile_name=params["profile"], region_name=region)
-    return session.client(
-        "cloudhsmv2",
-        endpoint_url=params["endpoint_url"],
-        config=botocore.config.Config(retries={"mode": "adaptive", "max_attempts": 8}),
+    session = boto3.session.Session(
+        profile_name=params["profile"],
+        region_name=region,
+        aws_access_key_id=params["access_key"],
+        aws_secret_access_key=params["secret_key"],
+        aws_session_token=params["session_token"],
     )
+    # None leaves it to boto3: AWS_CA_BUNDLE, then its own.
+    verify = (params["aws_ca_bundle"] or None) if params["validate_certs"] else False
+    config = botocore.config.Config(retries={"mode": "adaptive", "max_attempts": 8})
+    if params["assume_role_arn"]:
+        session = assumed(session, str(params["assume_role_arn"]), verify, config)
+    return session.client("cloudhsmv2", endpoint_url=params["endpoint_url"], verify=verify, config=config)
+
+
+def assumed(session: Any, role: str, verify: Any, config: Any) -> Any:
+    """A session with the credentials of a role. Raises BrokenLink where AWS does not give them."""
+    try:
+        answer = session.client("sts", verify=verify, config=config).assume_role(
+            RoleArn=role, RoleSessionName="cloudhsm.codesign"
+        )
+    except botocore.exceptions.ClientError as error:
+        raise cluster_api.api_error(*code_and_message(error), role=role) from error
+    given = answer["Credentials"]
+    return boto3.session.Session(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+        region_name=session.region_name,
+    )
+
+
+def code_and_message(error: Any) -> Tuple[str, str]:
+    """What an error answer of AWS says."""
+    answer = error.response["Error"]
+    return str(answer.get("Code", "")), str(answer.get("Message", ""))
 
 
 def execute(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
@@ -284,15 +379,15 @@ def execute(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
     try:
         found = clusters_of(connect(params), cluster_id, params["tags"] or {})
     except botocore.exceptions.ClientError as error:
-        raise cluster_api.api_error(
-            str(error.response["Error"].get("Code", "")), str(error.response["Error"].get("Message", ""))
-        ) from error
+        raise cluster_api.api_error(*code_and_message(error)) from error
     except (
         botocore.exceptions.NoCredentialsError,
         botocore.exceptions.PartialCredentialsError,
         botocore.exceptions.ProfileNotFound,
     ) as error:
-        advice = "Set AWS_PROFILE or the option profile, or use an instance role."
+        advice = (
+            "Set AWS_PROFILE or the option profile, give access_key and secret_key, or use an instance role."
+        )
         raise BrokenLink(
             "credential",
             f"There are no usable AWS credentials on this host: {str(error).rstrip('.')}.",
@@ -302,9 +397,17 @@ def execute(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
         raise BrokenLink(
             "argument", "No AWS region is set.", "Give the option region, or set AWS_REGION."
         ) from error
+    except (botocore.exceptions.ParamValidationError, ValueError) as error:
+        problem = f"AWS cannot be asked so: {str(error).strip().rstrip('.')}."
+        raise BrokenLink(
+            "argument", problem, "Check cluster_id, endpoint_url, region and assume_role_arn."
+        ) from error
     except botocore.exceptions.BotoCoreError as error:
         problem = f"The CloudHSM API cannot be reached: {str(error).rstrip('.')}."
         raise BrokenLink("cluster", problem, "Check the region, the endpoint and the proxy.") from error
+    except OSError as error:
+        problem = f"The file of aws_ca_bundle or of the AWS configuration cannot be used: {error}."
+        raise BrokenLink("argument", problem, "Check aws_ca_bundle and AWS_CA_BUNDLE.") from error
     clusters = [cluster_api.cluster_info(cluster) for cluster in found]
     if params["customer_ca"]:
         for cluster in clusters:

@@ -49,10 +49,14 @@ def test_arguments_are_documented_and_documented_options_exist(module: str) -> N
         assert comparable(option) == comparable(documented[name]), name
 
 
+SECRETS = ("secret_key", "session_token", "tls_key")
+"""What is secret beside passwords."""
+
+
 @pytest.mark.parametrize("module", documentation.MODULES)
 def test_passwords_are_secret_and_nothing_else_is(module: str) -> None:
     assert set(arguments(module).secret_names()) == {
-        name for name in arguments(module).argument_spec if "password" in name
+        name for name in arguments(module).argument_spec if "password" in name or name in SECRETS
     }
 
 

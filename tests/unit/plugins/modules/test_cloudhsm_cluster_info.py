@@ -25,15 +25,16 @@ from moto import mock_aws
 from moto.cloudhsmv2.models import cloudhsmv2_backends
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import _cluster_api as cluster_api
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._arguments.cloudhsm_cluster_info import (
+    ARGUMENTS,
+)
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.modules import cloudhsm_cluster_info
 from tests.unit.plugins import documentation
 from tests.unit.plugins.certificates import unreadable
 
 REGION = "eu-central-1"
-NOTHING: dict[str, Any] = dict.fromkeys(
-    ("cluster_id", "tags", "region", "profile", "endpoint_url", "customer_ca")
-)
+NOTHING: dict[str, Any] = {**dict.fromkeys(ARGUMENTS.argument_spec), "validate_certs": True}
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +93,7 @@ def cluster(keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]) -> str:
             "HsmId": "hsm-1",
             "State": "ACTIVE",
             "EniIp": "10.0.1.17",
+            "EniIpV6": "2001:db8::17",
             "EniId": "eni-1",
             "AvailabilityZone": "eu-central-1a",
             "SubnetId": "subnet-1",
@@ -102,6 +104,7 @@ def cluster(keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]) -> str:
             "HsmId": "hsm-2",
             "State": "CREATE_IN_PROGRESS",
             "EniIp": "10.0.2.23",
+            "EniIpV6": "2001:db8::23",
             "AvailabilityZone": "eu-central-1b",
         }
     )
@@ -129,7 +132,9 @@ def test_a_cluster(cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
         "hsm_type": "hsm2m",
         "instance_type": "hsm2m.medium",
         "client_sdks": ["5"],
+        "network_type": "IPV4",
         "addresses": ["10.0.1.17"],
+        "addresses_ipv6": ["2001:db8::17"],
         "availability_zones": ["eu-central-1a", "eu-central-1b"],
         "tags": {"purpose": "code-signing"},
     }
@@ -138,6 +143,7 @@ def test_a_cluster(cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
         "hsm_id": "hsm-1",
         "state": "ACTIVE",
         "address": "10.0.1.17",
+        "address_ipv6": "2001:db8::17",
         "eni_id": "eni-1",
         "availability_zone": "eu-central-1a",
         "subnet_id": "subnet-1",
@@ -252,6 +258,101 @@ def test_api_errors(monkeypatch: pytest.MonkeyPatch, code: str, link: str, says:
     with stubber, pytest.raises(BrokenLink, match=says) as raised:
         cloudhsm_cluster_info.execute(NOTHING)
     assert (raised.value.link, raised.value.details) == (link, {"code": code})
+
+
+def session_of(client: Any) -> tuple[str, str, str | None]:
+    """The credentials that a client signs with."""
+    found = client._request_signer._credentials.get_frozen_credentials()
+    return found.access_key, found.secret_key, found.token
+
+
+@pytest.mark.parametrize(
+    ("given", "verify"),
+    [
+        ({}, True),
+        ({"validate_certs": False}, False),
+        ({"aws_ca_bundle": "/bundle.pem"}, "/bundle.pem"),
+        ({"aws_ca_bundle": "/bundle.pem", "validate_certs": False}, False),
+    ],
+)
+def test_how_the_endpoint_is_verified(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], verify: bool | str
+) -> None:
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    client = cloudhsm_cluster_info.connect({**NOTHING, "region": REGION, **given})
+    assert client._endpoint.http_session._verify == verify
+
+
+def test_keys_by_the_names_of_amazon_aws(cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = cloudhsm_cluster_info.connect(
+        {**NOTHING, "region": REGION, "access_key": "AKIA", "secret_key": "secret", "session_token": "token"}
+    )
+    assert session_of(client) == ("AKIA", "secret", "token")
+    names = {"aws_access_key_id": "testing", "aws_secret_access_key": "hidden-value", "aws_region": REGION}
+    result = run(capsys, cluster_id=cluster, **names)
+    assert result["clusters"][0]["cluster_id"] == cluster
+    assert "hidden-value" not in str(result)
+    for arguments, says in (
+        ({"profile": "x", "access_key": "a", "secret_key": "b"}, "mutually exclusive: profile|access_key"),
+        ({"access_key": "a"}, "required together: access_key, secret_key"),
+    ):
+        assert says in run(capsys, **arguments)["msg"]
+
+
+def test_a_role_is_assumed(cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
+    role = "arn:aws:iam::123456789012:role/describe-clusters"
+    result = run(capsys, cluster_id=cluster, region=REGION, assume_role_arn=role)
+    assert result["clusters"][0]["cluster_id"] == cluster
+    own = session_of(cloudhsm_cluster_info.connect({**NOTHING, "region": REGION}))
+    assumed = session_of(
+        cloudhsm_cluster_info.connect({**NOTHING, "region": REGION, "assume_role_arn": role})
+    )
+    assert assumed[0] != own[0]
+    assert assumed[2]
+
+
+def test_a_role_that_cannot_be_assumed() -> None:
+    class Session:
+        def client(self, service: str, **_options: Any) -> Any:
+            client = boto3.client(service, region_name=REGION)
+            stubber = Stubber(client)
+            stubber.add_client_error("assume_role", "AccessDenied", "told.")
+            stubber.activate()
+            return client
+
+    with pytest.raises(
+        BrokenLink,
+        match=r"role arn:aws:iam::1:role/x cannot be assumed\. AWS answered AccessDenied: told\. Allow",
+    ) as raised:
+        cloudhsm_cluster_info.assumed(Session(), "arn:aws:iam::1:role/x", True, None)
+    assert raised.value.link == "credential"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"endpoint_url": "no address"}, "AWS cannot be asked so: Invalid endpoint: no address"),
+        ({"region": "no region"}, "AWS cannot be asked so: Provided region_name 'no region'"),
+        ({"assume_role_arn": "short"}, "AWS cannot be asked so"),
+    ],
+)
+def test_arguments_that_aws_cannot_be_asked_with(
+    capsys: pytest.CaptureFixture[str], arguments: dict[str, Any], says: str
+) -> None:
+    result = run(capsys, **{"region": REGION, **arguments})
+    assert (result["link"], says in result["msg"]) == ("argument", True), result["msg"]
+
+
+def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def get_paginator(self, operation: str) -> Any:
+            raise OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /x.pem")
+
+    monkeypatch.setattr(cloudhsm_cluster_info, "connect", lambda params: Broken())
+    with pytest.raises(BrokenLink, match=r"invalid path: /x\.pem\. Check aws_ca_bundle") as raised:
+        cloudhsm_cluster_info.execute(NOTHING)
+    assert raised.value.link == "argument"
 
 
 def test_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
