@@ -96,6 +96,7 @@ options:
         unsigned. After a first failure a file is therefore signed without a timestamp and stamped by itself, so that
         the key is not used for each try; fewer files at a time, as long as rounds bring timestamps. An authority
         that has stamped before gets twice as many rounds without any.
+      - A SignTool that does not end within O(timeout) while it asks an authority counts as a try, too.
     type: int
     default: 3
   timestamp_delay:
@@ -351,7 +352,9 @@ files:
       type: str
       sample: sign
     outcome:
-      description: V(changed), V(unchanged), V(left) (not as wanted, and left on purpose), V(failed) or V(not_tried).
+      description: >-
+        V(changed), V(unchanged), V(left) (not as wanted, and left on purpose), V(failed), V(changed_meanwhile) (something else changed the
+        file while it was worked on, and it was left as it is now) or V(not_tried).
       type: str
       sample: changed
     changed:
@@ -384,7 +387,7 @@ signed:
   type: int
   sample: 1
 failed_files:
-  description: How many files failed.
+  description: How many files failed, those that something else changed meanwhile included.
   returned: when the files were looked at
   type: int
   sample: 0

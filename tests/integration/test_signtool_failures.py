@@ -659,9 +659,36 @@ def test_a_connection_that_breaks_leaves_no_copy(signing: Signing) -> None:
     assert signing.leftovers() == []
 
 
+def test_an_authority_that_never_answers_is_followed_by_the_next(signing: Signing) -> None:
+    """The signature is made apart from the stamp then, and stays where the stamp is asked for elsewhere."""
+    path = signing.put(r"hang\stamp.exe", signing.files["setup64.exe"])
+    lab = signing.fleet.lab
+    lab.fault(HOST, "hang:signtool sign", 1)
+    lab.fault(HOST, "hang:signtool timestamp", 1)
+    mark = lab.last()
+    result = signing.result(files=[path], timeout=2, timestamp_urls=[signing.url] * 3, timestamp_attempts=1)
+    assert not result.get("failed"), result
+    words = [one["argv"][0] for one in signing.processes(mark) if one["argv"][0] != "verify"]
+    assert words == ["sign", "sign", "timestamp", "timestamp"]
+    assert (len(signing.opinion(path).signers), signing.opinion(path).stamped) == (1, (True,))
+    assert signing.leftovers() == []
+
+
+def test_why_a_tool_hangs_is_asked_once(signing: Signing) -> None:
+    path = signing.put(r"hang\hsm.exe", signing.files["setup64.exe"])
+    lab = signing.fleet.lab
+    lab.fault(HOST, "hang:signtool sign")
+    lab.fault(HOST, "hsm_unreachable")
+    result = signing.result(files=[path], timeout=2)
+    assert result["link"] == "cluster", result["msg"]
+    assert "cannot reach the HSM on TCP port 2223" in result["msg"]
+    assert signing.survived(path)
+    assert signing.leftovers() == []
+
+
 def test_a_tool_that_hangs_is_ended_and_named(signing: Signing) -> None:
     path = signing.put(r"hang\a.exe", signing.files["setup64.exe"])
-    signing.fleet.lab.fault(HOST, "hang:signtool sign", 1)
+    signing.fleet.lab.fault(HOST, "hang:signtool sign")
     result = signing.result(files=[path], timeout=2)
     assert result["link"] == "signtool"
     assert "did not end within 2 seconds" in result["msg"]

@@ -169,7 +169,7 @@ def changed_meanwhile(path: str, now: str) -> Problem:
     """What is said of a file that is not the one that was looked at; ``now`` "" where it is gone."""
     how = "something else wrote it" if now else "something else took it away"
     msg = f"{path} was changed meanwhile: {how} while it was worked on. It was left as it is now."
-    return Problem("file", f"{msg} Let what builds it end first, then run the task again.")
+    return Problem("file", f"{msg} Let what builds it end first, then run the task again.", meanwhile=True)
 
 
 def journal_entries(

@@ -55,6 +55,8 @@ def explained(jobs: Sequence[Job], found: BrokenLink) -> list[Job]:
 def _explained(job: Job, problem: Problem, found: BrokenLink) -> Problem:
     before = f"{job.before.path} was not tried" if job.status == NOT_TRIED else job.before.path
     code = "" if problem.code is None else f" (SignTool: 0x{problem.code:08x})"
+    if problem.hung:
+        code = " (SignTool did not end in time)"
     sentence = found.problem.rstrip(".")
     return replace(
         problem, link=found.link, msg=f"{before}: {sentence}{code}. {found.advice}".strip(), open=False

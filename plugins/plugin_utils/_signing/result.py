@@ -25,7 +25,8 @@ from .signature import (
     untrusted_note,
 )
 
-Outcome = Literal["unchanged", "changed", "left", "failed", "not_tried"]
+Outcome = Literal["unchanged", "changed", "left", "failed", "changed_meanwhile", "not_tried"]
+"""``changed_meanwhile``: something else changed the file while it was worked on, and it was left as it is now."""
 
 SHOWN = 5
 """How many failed files the message names; all of them stand in ``files``."""
@@ -88,7 +89,14 @@ def _entry(
     if job is not None and job.status == DONE and job.now is not None:
         after, outcome, changed, problem = job.now, "changed", True, job.problem
     elif job is not None and job.problem is not None:
-        outcome, problem = ("not_tried" if job.status == NOT_TRIED else "failed"), job.problem
+        problem = job.problem
+        outcome = (
+            "not_tried"
+            if job.status == NOT_TRIED
+            else "changed_meanwhile"
+            if job.problem.meanwhile
+            else "failed"
+        )
     if check_mode and decision.changes and problem is None:
         outcome, changed = "changed", True
     entry: dict[str, Any] = {

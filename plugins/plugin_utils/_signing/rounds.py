@@ -48,7 +48,8 @@ def judged(jobs: Sequence[Job]) -> Verdict:
     """What a round that used a key says of the login, where no tool could prove it: any failure that is not of
     the file or of the timestamp may be a refusal.
     """
-    if any(job.problem is not None and job.problem.open for job in jobs):
+    problems = [job.problem for job in jobs if job.problem is not None]
+    if any(problem.open and not problem.hung for problem in problems):
         return Verdict.REFUSED
     signed = any(
         job.decision.action in (SIGN, APPEND) and (job.status == GOOD or (job.apart and not job.fresh))
@@ -145,7 +146,7 @@ def paced(
         all_asked |= failed and now.tries % len(settings.timestamp_urls) == 0
     pace = pace.after(tallies, all_asked, settings.attempts)
     waiting = [job for job in after if job.status == OPEN and job.tries]
-    limited = any(job.refusal is not None for job in waiting)
+    limited = any(job.refusal is not None and job.refusal.reason is not reasons.NO_END for job in waiting)
     if not pace.is_over(settings.attempts, len(settings.timestamp_urls), limited):
         return list(after), pace
     return [
@@ -294,6 +295,11 @@ def _after_early_end(
 ) -> None:
     """SignTool ended at one file: the first unfinished one, unless others had failed before it."""
     last = complaints[-1:] if not run.timed_out else []
+    if run.timed_out and asks(settings, jobs[unfinished[0]]):
+        # Who hangs in a run that signs, too, shows itself when the two are done one after the other. Where a
+        # login may be refused, the key is not used once more for that.
+        if proven or left[unfinished[0]].action == TIMESTAMP:
+            last = [Complaint(reasons.NO_END, "")]
     earlier = complaints[:-1] if not run.timed_out else complaints
     if earlier and len(batch.members) > 1:
         for number in unfinished:
@@ -318,11 +324,7 @@ def _after_early_end(
             jobs[number] = _again(replace(jobs[number], repeats=repeats), left[number])
         return
     if run.timed_out:
-        problem = Problem(
-            "signtool",
-            f"SignTool did not end within {settings.timeout} seconds at {jobs[first].before.path} and was stopped. "
-            "Check the HSM and the timestamp authority, or raise timeout.",
-        )
+        problem = _hung(settings, jobs[first])
     elif last:
         problem = _problem(settings, jobs[first], last[0], run)
     else:
@@ -337,6 +339,18 @@ def _after_early_end(
             jobs[number] = replace(jobs[number], status=NOT_TRIED, problem=behind)
         else:
             jobs[number] = _again(replace(jobs[number], waits=waits), left[number])
+
+
+def _hung(settings: Settings, job: Job) -> Problem:
+    """SignTool did not end at the file, and says no reason. Where it used the key, that is to be asked about."""
+    uses_key = job.next.action in (SIGN, APPEND)
+    links = [
+        *(["the HSM"] if uses_key else []),
+        *(["the timestamp authority"] if asks(settings, job) else []),
+    ]
+    advice = f"Check {' and '.join(links)}, or raise timeout." if links else "Raise timeout."
+    msg = f"SignTool did not end within {settings.timeout} seconds at {job.before.path} and was stopped. {advice}"
+    return Problem("signtool", msg, open=uses_key, hung=True)
 
 
 def _one(
@@ -378,6 +392,10 @@ def _alone(job: Job, decision: Decision, complaints: Sequence[Complaint]) -> Job
 def _no_stamp(settings: Settings, job: Job) -> Problem:
     """Why a file is given up that got no timestamp."""
     asked, tries, stamp = ", ".join(settings.timestamp_urls), job.tries, job.refusal
+    hung = stamp is not None and stamp.reason is reasons.NO_END
+    if hung and job.fresh:
+        # It was not signed apart yet: whether the authority hangs or the key is not known.
+        return _hung(settings, replace(job, apart=False))
     left = (
         "The file was left as it was. Check the addresses and that the host may reach them. An authority that limits "
         "requests may be the cause, too: sign fewer files at a time, or give another one in timestamp_urls."
@@ -386,7 +404,12 @@ def _no_stamp(settings: Settings, job: Job) -> Problem:
     if stamp is None and doubt is not None and doubt.link == "timestamp":
         msg = f"{job.before.path} got no timestamp that stands the verification, in {tries} tries ({asked}): {doubt.msg}"
         return Problem("timestamp", f"{msg} The file was left as it was.", doubt.code, doubt.output)
-    msg = f"{job.before.path} got no timestamp: none of the authorities ({asked}) gave a valid answer in {tries} tries. {left}"
+    ended = (
+        f" The last one was not there within {settings.timeout} seconds, and SignTool was stopped."
+        if hung
+        else ""
+    )
+    msg = f"{job.before.path} got no timestamp: none of the authorities ({asked}) gave a valid answer in {tries} tries.{ended} {left}"
     return Problem("timestamp", msg, stamp.code if stamp else None, stamp.text if stamp else "")
 
 

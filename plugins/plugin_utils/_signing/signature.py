@@ -55,6 +55,10 @@ class Problem:
     output: str = ""
     open: bool = False
     """Whether SignTool's reason fits several causes on the way to the key."""
+    hung: bool = False
+    """Whether SignTool gave no reason, as it did not end: that says nothing of the login."""
+    meanwhile: bool = False
+    """Whether something else changed the file while it was worked on."""
 
     def as_dict(self) -> dict[str, str | None]:
         code = None if self.code is None else hresult.as_text(self.code)

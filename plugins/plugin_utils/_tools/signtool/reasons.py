@@ -23,6 +23,7 @@ __all__ = [
     "KEY",
     "KEY_NOT_OPENED",
     "NOT_OF_A_STAMP",
+    "NO_END",
     "RUN",
     "STAMP_AGAIN",
     "STAMP_OF_THE_HOST",
@@ -81,6 +82,14 @@ TIMESTAMP_REFUSED = Reason(
     "the timestamp authority's answer cannot be read",
     "Try again, or use another timestamp authority.",
 )
+NO_END = Reason(
+    "no_end",
+    "timestamp",
+    TIMESTAMP,
+    "SignTool did not end in time and was stopped",
+    "Check the timestamp authority and the HSM, or raise timeout.",
+)
+"""A run that asks an authority and hangs: it waits for the authority, or for the key."""
 NOT_OF_A_STAMP = Reason(
     "key_failed",
     "key",

@@ -73,6 +73,8 @@ class SignToolHost(FakeHost):
     stamp_failure_leaves_signed: bool = False
     selection_error: str = ""
     hangs_at: set[bytes] = field(default_factory=set)
+    hanging_authorities: dict[str, int] = field(default_factory=dict)
+    """URL -> how many requests it takes and never answers."""
     environments: list[dict[str, str]] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
     """Files (lower case) that another process holds open for writing: they can be read, nothing else."""
@@ -230,6 +232,8 @@ class SignToolHost(FakeHost):
                 out += 'Error information: "Error: SignerSign() failed." (-2146893779/0x8009002d)\r\r\n'
                 return 1, out, err + "SignTool Error: An unexpected internal error has occurred.\r\r\n", False
             url = options.get("/tr", "")
+            if self._hangs(url):
+                return 1, out, err, True
             alive = not url or not self._dead(url)
             if url and not alive:
                 err += "SignTool Error: The specified timestamp server either could not be reached or\r\nreturned an invalid response.\r\n"
@@ -247,6 +251,11 @@ class SignToolHost(FakeHost):
             err += "SignTool Warning: Note that VBS enclave support is changing\r\n"
         out += f"\r\nNumber of files successfully Signed: {good}\r\r\nNumber of warnings: {warnings}\r\r\nNumber of errors: {errors}\r\r\n"
         return (1 if errors else 2 if warnings else 0), out, err, False
+
+    def _hangs(self, url: str) -> bool:
+        left = self.hanging_authorities.get(url, 0)
+        self.hanging_authorities[url] = left - 1
+        return left > 0
 
     def _dead(self, url: str) -> bool:
         self.stamp_requests += 1
@@ -273,6 +282,8 @@ class SignToolHost(FakeHost):
             )
         for name in names:
             body, signatures = split(self._file(f"{folder}\\{name}") or b"")
+            if self._hangs(options["/tr"]):
+                return 1, out, err, True
             if self._dead(options["/tr"]):
                 err += "SignTool Error: The specified timestamp server either could not be reached or\r\nreturned an invalid response.\r\n"
                 err, errors = (

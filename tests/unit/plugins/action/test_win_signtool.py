@@ -641,6 +641,108 @@ def test_tool_that_hangs_is_stopped_and_says_where(host: SignToolHost) -> None:
     assert result["link"] == "signtool"
 
 
+def words(host: SignToolHost) -> list[str]:
+    """What SignTool was run for, without the verifications."""
+    return [one for _program, line in host.runs() if (one := line.split(" ")[0]) in ("sign", "timestamp")]
+
+
+@pytest.mark.parametrize(
+    ("hangs", "urls", "stamps"),
+    [
+        # Signed apart, then stamped by the next authority, or by the only one once more.
+        ({URL: 1}, [URL, SECOND_URL], 1),
+        ({URL: 1}, [URL], 1),
+        ({URL: 2}, [URL], 2),
+        ({URL: 9, SECOND_URL: 1}, [URL, SECOND_URL, "http://tsa3.example.com/ts"], 2),
+    ],
+)
+def test_an_authority_that_never_answers_is_one_that_failed(
+    host: SignToolHost, hangs: dict[str, int], urls: list[str], stamps: int
+) -> None:
+    host.hanging_authorities = dict(hangs)
+    result = run(host, timestamp_urls=urls, timeout=7)
+    assert not result.get("failed"), result
+    assert words(host) == ["sign", "sign", *["timestamp"] * stamps]
+    (one,) = signatures(host)
+    assert one["stamped"]
+    assert no_copies(host)
+
+
+@pytest.mark.parametrize("state", ["signed", "timestamped"])
+def test_authorities_that_never_answer_are_named_and_no_file_waits_alone(
+    host: SignToolHost, state: str
+) -> None:
+    names = [rf"C:\many\f{number}.exe" for number in range(6)]
+    bodies = {name: b"MZ " + name.encode() for name in names}
+    host.files.update(
+        {name: signed(body, OWN) if state == "timestamped" else body for name, body in bodies.items()}
+    )
+    before = dict(host.files)
+    host.hanging_authorities = {URL: 99}
+    result = run(
+        host, files=names, state=state, jobs=1, timestamp_urls=[URL], timestamp_attempts=2, timeout=7
+    )
+    assert (result["link"], result["failed_files"]) == ("timestamp", 6)
+    assert f"none of the authorities ({URL}) gave a valid answer in 2 tries" in result["msg"]
+    assert "not there within 7 seconds" in result["msg"]
+    assert 99 - host.hanging_authorities[URL] <= 3
+    assert host.files == before
+
+
+def test_files_that_are_stamped_before_one_hangs_stay_stamped(host: SignToolHost) -> None:
+    names = [rf"C:\many\f{number}.exe" for number in range(5)]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    asked: list[str] = []
+    hangs = host._hangs
+
+    def third(url: str) -> bool:
+        asked.append(url)
+        return hangs(url) or len(asked) == 3
+
+    host._hangs = third  # type: ignore[method-assign]
+    result = run(host, files=names, jobs=1, timestamp_urls=[URL], timeout=7)
+    assert not result.get("failed"), result
+    assert all(split(host.files[name])[1][0]["stamped"] for name in names)
+    # The key was used twice for the one file at which it hung.
+    assert words(host).count("sign") == 3
+
+
+def test_a_run_that_hangs_is_asked_about_with_one_login(host: SignToolHost) -> None:
+    """The HSM that cannot be reached is the usual cause."""
+    host.hangs_at = {b"MZ app", b"MZ tool"}
+    tried = refusing(host)
+    result = run(host, files=[APP, TOOL], jobs=1, timeout=7, **LOGIN)
+    assert (result["link"], len(tried)) == ("credential", 1)
+    for one in result["files"]:
+        assert "refused the crypto user or the password" in one["error"]["msg"]
+    del host.files[CONTAINER]
+    host.hanging_authorities = {URL: 9}
+    for options in ({}, {"timestamp_urls": [URL]}, {"timestamp_urls": [URL], "timestamp_attempts": 1}):
+        tried.clear()
+        result = run(host, files=[APP], timeout=7, **LOGIN, **options)
+        assert (result["link"], tried) == ("container", [])
+        assert "signing-key" in result["msg"]
+        assert "(SignTool did not end in time)" in result["msg"]
+
+
+def test_a_run_that_hangs_and_has_no_reason_keeps_its_sentence(host: SignToolHost) -> None:
+    host.hangs_at = {b"MZ app"}
+    result = run(host, timeout=7)
+    assert (result["link"], "did not end within 7 seconds" in result["msg"]) == ("signtool", True)
+    assert "Check the HSM, or raise timeout." in result["msg"]
+    host.files[APP] = signed(b"MZ app", OWN)
+    host.overrides["together"] = lambda step: _hanging_removal(host, step)
+    result = run(host, state="unsigned", timeout=7)
+    assert "was stopped. Raise timeout." in result["msg"]
+    assert len(host.calls[-1]) == 1, "nobody is asked about a key that was not used"
+
+
+def _hanging_removal(host: SignToolHost, step: Raw) -> Raw:
+    if step["runs"] and step["runs"][0]["arguments"].startswith("remove"):
+        return {"results": [ran(None, timed_out=True)], "failed": True}
+    return host._together(step)
+
+
 @pytest.mark.parametrize(
     ("sentence", "link", "words"),
     [

@@ -422,13 +422,31 @@ def test_a_file_that_is_written_meanwhile_stays(before: str) -> None:
     result = run(host)
     host.before_step = lambda step: None
     outcomes = {entry["path"]: (entry["outcome"], entry["error"]) for entry in result["files"]}
-    assert outcomes[path][0] == "failed"
+    assert outcomes[path][0] == "changed_meanwhile"
+    assert (result["failed_files"], result["link"]) == (1, "file")
     assert "was changed meanwhile: something else wrote it" in outcomes[path][1]["msg"]
     assert [outcomes[other][0] for other in FILES if other != path] == ["changed", "changed"]
     assert host.files[path] == b"MZ a, built anew"
     assert not any(path in line for line in host.files[LEDGER].decode().splitlines())
     assert run(host)["signed"] == 1
     judged(host, {**FILES, path: b"MZ a, built anew"})
+
+
+def test_a_file_that_is_written_again_and_again_stays() -> None:
+    """It is looked at anew once; then somebody has to let it be."""
+    host = new_host()
+    path = r"C:\build\a.exe"
+
+    def write(step: Raw) -> None:
+        if step["op"] == "copy":
+            host.files[path] = b"MZ a, built anew" + bytes([48 + len(host.calls)])
+
+    host.before_step = write
+    result = run(host)
+    outcomes = {entry["path"]: entry["outcome"] for entry in result["files"]}
+    assert outcomes == {path: "changed_meanwhile", r"C:\build\b.dll": "changed", r"D:\other\c.exe": "changed"}
+    assert split(host.files[path])[1] == []
+    assert not [name for name in host.files if ".codesign" in name]
 
 
 def test_a_file_that_is_taken_away_meanwhile_stays_away() -> None:
@@ -441,6 +459,9 @@ def test_a_file_that_is_taken_away_meanwhile_stays_away() -> None:
     host.before_step = take
     result = run(host)
     assert "something else took it away" in result["msg"]
+    outcomes = {entry["path"]: entry["outcome"] for entry in result["files"]}
+    assert outcomes.pop(r"C:\build\a.exe") == "changed_meanwhile"
+    assert set(outcomes.values()) == {"changed"}
     host.before_step = lambda step: None
     assert r"C:\build\a.exe" not in host.files
     assert not [name for name in host.files if ".codesign" in name]
