@@ -64,7 +64,8 @@ class ActionModule(ActionBase):
             except (AttributeError, TypeError):
                 # What no release of ansible-core promises may be gone: then each role finds out by itself.
                 return
-            yield str(name), found
+            # Without it here, where a variable takes another host's value it could not be worked out.
+            yield str(name), {**found, "hostvars": task_vars["hostvars"]}
 
     def _check(self, variables: dict[str, Any], uses: list[str]) -> _variables.Report:
         templar = Templar(loader=self._loader, variables=variables)

@@ -16,7 +16,7 @@ import yaml
 from cryptography import x509
 
 from lab.hsm.softhsm import module_path
-from support.cloudhsm_api import make_cluster
+from support.aws_api import make_cluster
 from support.documentation import COLLECTION, PLUGINS, documentation
 from support.playbook import PlaybookRun, run_playbook
 from support.signable import Vendor, installer, programs, tampered, thumbprint

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.cloudhsm_api import cloudhsm_api, forget_clusters
+from support.aws_api import aws_api, forget_clusters
 from support.documentation import COLLECTION, PLUGINS, documentation
 from support.playbook import PlaybookRun, TaskResult
 from support.returned import differences
@@ -96,7 +96,7 @@ def shown(fleet: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
         for host, task in extra
     ]
     try:
-        with cloudhsm_api() as environment:
+        with aws_api() as environment:
             yield Shown(
                 examples.run(
                     fleet,

@@ -1,9 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CloudHSM API on a loopback port: moto's answers, over HTTP, to whoever is told its address."""
+"""The AWS APIs that the collection's users call, on a loopback port: moto's answers, over HTTP, to whoever is told
+the address.
+"""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,20 +16,33 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from moto.cloudhsmv2.models import cloudhsmv2_backends
 from moto.cloudhsmv2.responses import CloudHSMV2Response
 from moto.core.request import Request
+from moto.core.responses import BaseResponse
+from moto.ec2.responses import EC2Response
+from moto.secretsmanager.responses import SecretsManagerResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
+_SERVICES: dict[str, type[BaseResponse]] = {
+    "cloudhsm": CloudHSMV2Response,
+    "ec2": EC2Response,
+    "secretsmanager": SecretsManagerResponse,
+}
+"""By the name that a request is signed for."""
 
 
 class _Api:
-    """moto's dispatcher as a WSGI application; moto's own server does the same for all services and wants
+    """moto's dispatchers as a WSGI application; moto's own server does the same for all services and wants
     Flask for it.
     """
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        status, headers, body = CloudHSMV2Response.dispatch(request, request.url, request.headers)
+        scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", request.headers.get("Authorization", ""))
+        service = _SERVICES.get(scope.group(1)) if scope else None
+        if service is None:
+            return Response("no such service here", 501)(environ, start)
+        status, headers, body = service.dispatch(request, request.url, request.headers)
         return Response(body, status, headers)(environ, start)
 
 
@@ -36,14 +52,14 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def cloudhsm_api() -> Iterator[dict[str, str]]:
-    """Runs the API; gives the environment in which boto3 finds it."""
+def aws_api() -> Iterator[dict[str, str]]:
+    """Runs the APIs; gives the environment in which boto3 finds them."""
     server = make_server("127.0.0.1", 0, _Api(), threaded=True, request_handler=_Silent)
-    thread = threading.Thread(target=server.serve_forever, name="cloudhsm api", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, name="aws api", daemon=True)
     thread.start()
     try:
         yield {
-            "AWS_ENDPOINT_URL_CLOUDHSM_V2": f"http://127.0.0.1:{server.server_port}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_REGION": REGION,
