@@ -1,50 +1,90 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""win_codesign_certificates: the certificates of the signing identities are in their stores."""
+"""win_codesign_certificates: the certificates of the signing identities are in their stores, or no longer."""
 
 from __future__ import annotations
 
 from typing import Any, Sequence
 
+from ..module_utils._findings import BrokenLink
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_codesign_certificates import ARGUMENTS
-from ..plugin_utils._aspect import Question, Repairable, look
-from ..plugin_utils._store import placed
-from ..plugin_utils._store.identity import identities
+from ..plugin_utils._aspect import Observable, Question, Repairable, look
+from ..plugin_utils._store import placed, record, removal
+from ..plugin_utils._store.identity import Identity, identities
 
 CERTIFICATES: Repairable[placed.Wanted, Sequence[placed.Seen]] = placed
+RECORD: Observable[Sequence[str], record.Record] = record
+REMOVAL: Observable[removal.Wanted, removal.Seen] = removal
 
 
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
     def execute(self) -> dict[str, Any]:
-        want = placed.wanted(identities(self.params))
+        found = identities(self.params)
+        if self.params["state"] == "absent":
+            return self._absent(removal.wanted(found, self.params))
+        if self.params["certificates"] or self.params["recorded"]:
+            raise BrokenLink(
+                "argument",
+                "certificates and recorded say what is to be removed, and state is present.",
+                "Set state to absent, or leave them out.",
+            )
+        return self._present(found)
+
+    def _present(self, found: Sequence[Identity]) -> dict[str, Any]:
+        want = placed.wanted(found)
         asked = Question(CERTIFICATES, want)
-        before = look(self.host, asked).seen(asked)
+        whose = Question(RECORD, tuple(sorted({item.store_location for _name, item in want})))
+        looked = look(self.host, asked, whose)
+        before, ours = looked.seen(asked), looked.seen(whose)
         placed.check(before)
         added, after = placed.missing(before), before
         steps = CERTIFICATES.plan(want, before)
         if steps and not self.check_mode:
-            found = look(self.host, asked, first=steps)
-            after = found.seen(asked)
-            placed.judge(before, after, found.done)
+            done = look(self.host, asked, first=steps)
+            after = done.seen(asked)
+            placed.judge(before, after, done.done)
         labels = [item.label for item in added]
         found_before = [item.label for item in before if item not in added]
         return {
             "changed": bool(added),
             "certificates": [
-                {**item.as_dict(name), "present": True, "added": item.label in labels}
+                {
+                    **item.as_dict(name),
+                    "present": True,
+                    "added": item.label in labels,
+                    "ours": item.label in labels or ours.names(item.entry),
+                }
                 for (name, _placed), item in zip(want, after, strict=True)
             ],
-            "diff": {
-                "before": _lines(found_before),
-                "after": _lines([item.label for item in before]),
-                "before_header": "certificate stores",
-                "after_header": "certificate stores",
-            },
+            "diff": _diff(found_before, [item.label for item in before]),
+        }
+
+    def _absent(self, want: removal.Wanted) -> dict[str, Any]:
+        asked = Question(REMOVAL, want)
+        before = look(self.host, asked).seen(asked)
+        removal.check(want, before)
+        want = removal.with_recorded(want, before)
+        steps, after = removal.plan(want, before), removal.predicted(want, before)
+        if steps and not self.check_mode:
+            asked = Question(REMOVAL, want)
+            done = look(self.host, asked, first=steps)
+            after = done.seen(asked)
+            removal.judge(want, before, after, done.done)
+        return {
+            "changed": bool(steps),
+            "certificates": removal.report(want, before, after),
+            "left": removal.left(want, before),
+            "diff": _diff(*removal.lines(want, before)),
         }
 
 
-def _lines(labels: Sequence[str]) -> str:
-    return "".join(f"{label}\n" for label in labels)
+def _diff(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
+    return {
+        "before": "".join(f"{label}\n" for label in before),
+        "after": "".join(f"{label}\n" for label in after),
+        "before_header": "certificate stores",
+        "after_header": "certificate stores",
+    }

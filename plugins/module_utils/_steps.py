@@ -561,20 +561,55 @@ class Program(Step):
 
 @dataclass(frozen=True)
 class AddCertificate(Step):
-    """Puts a certificate (DER) into a store that is there, without a file. One that is in it is left alone."""
+    """Puts a certificate (DER) into a store that is there, without a file. One that is in it is left alone.
+
+    ``record``: a registry key. A certificate that was added gets a sub-key "<thumbprint> <store>" there, whose
+    value ``RECORDED`` says when (UTC); where that cannot be made, the certificate is not added.
+    """
 
     op: ClassVar[str] = "add_certificate"
     writes: ClassVar[bool] = True
     store: str
     location: str
     content: bytes
+    record: str = ""
 
     def fields(self) -> Dict[str, Any]:
         content = base64.b64encode(self.content).decode("ascii")
-        return {"store": self.store, "location": self.location, "base64": content}
+        data: Dict[str, Any] = {"store": self.store, "location": self.location, "base64": content}
+        if self.record:
+            data["record"] = self.record
+        return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
         return AddResult(bool(raw.get("existed")))
+
+
+RECORDED = "Added"
+"""The value of a certificate's sub-key in a record."""
+
+
+@dataclass(frozen=True)
+class RemoveCertificate(Step):
+    """Takes a certificate out of a store, and out of the ``record`` of AddCertificate. One that is not there is no
+    failure. Its private key is not touched.
+    """
+
+    op: ClassVar[str] = "remove_certificate"
+    writes: ClassVar[bool] = True
+    store: str
+    location: str
+    thumbprint: str
+    record: str = ""
+
+    def fields(self) -> Dict[str, Any]:
+        data = {"store": self.store, "location": self.location, "thumbprint": self.thumbprint}
+        if self.record:
+            data["record"] = self.record
+        return data
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return RemoveResult(bool(raw.get("existed")))
 
 
 @dataclass(frozen=True)

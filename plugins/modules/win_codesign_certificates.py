@@ -7,11 +7,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: win_codesign_certificates
-short_description: Puts signing certificates and their chains into the certificate stores of a Windows host
+short_description: Puts signing certificates and their chains into the certificate stores of a Windows host, or takes them out
 version_added: 1.0.0
 description:
   - Reads all stores in one remote call, adds the certificates that are missing in a second one, and reads the stores again in it.
   - A certificate that is there is left alone, with its key and its friendly name. No file is written on the host.
+  - A certificate that was added is named in a record in the host's registry (C(HKLM\SOFTWARE\cloudhsm.codesign\Certificates), where only
+    administrators write; that of an account's own store lies below C(HKCU)). So it is known later which ones are ours; one that was there before is not.
   - Before the host is asked, the certificates are checked. The signing certificate must be fit for code signing and no CA, each certificate of the
     chain must have signed another one, and only a self-signed certificate may go into V(Root).
 author:
@@ -21,6 +23,41 @@ extends_documentation_fragment:
   - cloudhsm.codesign.attributes.windows
   - cloudhsm.codesign.store
   - cloudhsm.codesign.identities
+options:
+  state:
+    description:
+      - V(present) adds what is missing.
+      - V(absent) takes certificates out of their stores again, those of O(identities) that the record names. A certificate that others placed is
+        left, and named in RV(left). Keys and key containers stay; see M(cloudhsm.codesign.win_cloudhsm_import_key).
+      - Whether another identity needs a certificate of a chain is not known here. The former certificate of an identity alone is removed by
+        O(certificates).
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+  certificates:
+    description:
+      - With O(state=absent), certificates of O(store_location) that are removed whoever put them there.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      thumbprint:
+        description:
+          - Its SHA-1 thumbprint.
+        type: str
+        required: true
+      store_name:
+        description:
+          - The store.
+        type: str
+        required: true
+  recorded:
+    description:
+      - With O(state=absent), remove all that the record names, also what belongs to no identity any more. For a host that leaves.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -55,11 +92,23 @@ EXAMPLES = r"""
           - certificate: "{{ lookup('ansible.builtin.file', 'root.pem') }}"
           - certificate: "{{ lookup('ansible.builtin.file', 'release.pem') }}"
             store: TrustedPublisher
+
+- name: Take the certificate out that was in use before the renewal
+  cloudhsm.codesign.win_codesign_certificates:
+    state: absent
+    certificates:
+      - thumbprint: 5AAEF93E7E972B1187363D880CFA3F71507C2E24
+        store_name: My
+
+- name: Take all certificates out that this collection has put there
+  cloudhsm.codesign.win_codesign_certificates:
+    state: absent
+    recorded: true
 """
 
 RETURN = r"""
 certificates:
-  description: The wanted certificates, those of the chains included, each once a store.
+  description: The certificates in question, those of the chains included, each once a store.
   returned: success
   type: list
   elements: dict
@@ -74,7 +123,7 @@ certificates:
       description: Its SHA-1 thumbprint.
       type: str
     not_after:
-      description: When it ends.
+      description: When it ends. With O(state=present).
       type: str
     store_name:
       description: The store that it belongs into.
@@ -86,13 +135,19 @@ certificates:
       description: Whether it is there now, or would be in check mode.
       type: bool
     added:
-      description: Whether it was added, or would be in check mode.
+      description: Whether it was added, or would be in check mode. With O(state=present).
+      type: bool
+    removed:
+      description: Whether it was removed, or would be in check mode. With O(state=absent).
+      type: bool
+    ours:
+      description: Whether the record says that this collection put it there.
       type: bool
     archived:
-      description: Whether it has the property Archived, which is a failure.
+      description: Whether it has the property Archived, which is a failure. With O(state=present).
       type: bool
     pem:
-      description: The certificate.
+      description: The certificate. With O(state=present).
       type: str
   sample:
     - identity: release
@@ -103,16 +158,25 @@ certificates:
       store_location: LocalMachine
       present: true
       added: true
+      ours: true
       archived: false
       pem: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
+left:
+  description: The certificates that are left because the record does not name them, as sentences.
+  returned: success, with O(state=absent)
+  type: list
+  elements: str
+  sample:
+    - Example Root (0F1E2D3C4B5A69788796A5B4C3D2E1F001122334) in LocalMachine\Root was not put there by this collection, as far as the host's record
+      says, and is left.
 link:
   description: Which link of the chain is broken, V(certificate), V(host) or V(argument).
   returned: failure
   type: str
   sample: certificate
 code:
-  description: The code that Windows gave when the certificate was added.
-  returned: failure, where a certificate could not be added
+  description: The code that Windows gave when the certificate was added or removed.
+  returned: failure, where a certificate could not be added or removed
   type: str
   sample: '0x80070005'
 """

@@ -24,6 +24,7 @@ from unittest.mock import MagicMock
 from ansible.playbook.task import Task
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
+    RECORDED,
     Answer,
     Step,
     read_answer,
@@ -449,13 +450,35 @@ class FakeHost:
             existed = self._file(f"{USER_MY_FOLDER}\\{thumbprint}") is not None
             if not existed:
                 self._put(f"{USER_MY_FOLDER}\\{thumbprint}", content)
+                self._remember(step, thumbprint)
             return {"existed": existed}
         name = f"{certificates_key(step['store'], step['location'])}\\{thumbprint}|{VALUE}"
         existed = name in self.registry
         if not existed:
             raw = {"exists": True, "kind": "Binary", "base64": base64.b64encode(content).decode()}
             self.registry[name] = raw
+            self._remember(step, thumbprint)
         return {"existed": existed}
+
+    def _remember(self, step: Raw, thumbprint: str) -> None:
+        if step.get("record"):
+            name = f"{step['record']}\\{thumbprint} {step['store']}|{RECORDED}"
+            self.registry[name] = {"exists": True, "kind": "String", "value": "2026-11-24T09:40:00Z"}
+
+    def _remove_certificate(self, step: Raw) -> Raw:
+        if step["store"].lower() not in STORES:
+            return failure(
+                "The system cannot find the file specified.",
+                -2147024894,
+                "System.Security.Cryptography.CryptographicException",
+            )
+        thumbprint = step["thumbprint"]
+        if step.get("record"):
+            self.registry.pop(f"{step['record']}\\{thumbprint} {step['store']}|{RECORDED}", None)
+        if lies_in_folder(step["store"], step["location"]):
+            return self._remove({"path": f"{USER_MY_FOLDER}\\{thumbprint}"})
+        name = f"{certificates_key(step['store'], step['location'])}\\{thumbprint}|{VALUE}"
+        return {"existed": self.registry.pop(name, None) is not None}
 
     def _service(self, step: Raw) -> Raw:
         service = self.services.get(step["name"])

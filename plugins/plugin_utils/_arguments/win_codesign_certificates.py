@@ -4,12 +4,21 @@
 
 from __future__ import annotations
 
-from ...module_utils._arguments.base import STORE, Arguments
+from ...module_utils._arguments.base import STORE, Arguments, Options
 from .identity import suboptions
+
+CERTIFICATE: Options = {
+    "thumbprint": {"type": "str", "required": True},
+    "store_name": {"type": "str", "required": True},
+}
+"""A certificate that goes whoever put it there: it has to be named in full."""
 
 ARGUMENTS = Arguments(
     {
         **STORE,
         "identities": {"type": "list", "elements": "dict", "default": [], "options": suboptions()},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "certificates": {"type": "list", "elements": "dict", "default": [], "options": CERTIFICATE},
+        "recorded": {"type": "bool", "default": False},
     }
 )

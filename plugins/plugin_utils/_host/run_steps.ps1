@@ -168,11 +168,16 @@ function Invoke-Each($Step) {
     @{ exists = $found.exists; files = $files; failed = $outcome.failed } + (Get-LongPath $Step.path)
 }
 
-function Open-RegistryKey([string] $FullPath) {
+function Open-RegistryHive([string] $FullPath) {
     $hive, $path = $FullPath -split '\\', 2
     $base = @{ HKLM = 'LocalMachine'; HKCU = 'CurrentUser'; HKU = 'Users' }[$hive]
     if (-not $base) { throw "unknown registry hive '$hive'" }
-    [Microsoft.Win32.RegistryKey]::OpenBaseKey($base, 'Registry64').OpenSubKey($path)
+    @{ key = [Microsoft.Win32.RegistryKey]::OpenBaseKey($base, 'Registry64'); path = $path }
+}
+
+function Open-RegistryKey([string] $FullPath) {
+    $hive = Open-RegistryHive $FullPath
+    $hive.key.OpenSubKey($hive.path)
 }
 
 function Read-RegistryValue($Step) {
@@ -491,18 +496,47 @@ function Get-ProgramTrust($Step) {
     }
 }
 
-# Adds a certificate to a store that is there, unless it is in it: a second Add may cut the entry off from its key. Archived ones count too.
-function Add-StoreCertificate($Step) {
-    $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new([byte[]][System.Convert]::FromBase64String([string]$Step.base64))
+function Open-CertificateStore($Step) {
     $location = [System.Security.Cryptography.X509Certificates.StoreLocation]$Step.location
     $store = [System.Security.Cryptography.X509Certificates.X509Store]::new([string]$Step.store, $location)
+    $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, OpenExistingOnly, IncludeArchived')
+    $store
+}
+
+# Adds a certificate to a store that is there, unless it is in it: a second Add may cut the entry off from its key. Archived ones count too.
+# With "record", a registry key, what was added gets a sub-key there; where that cannot be made, nothing is added.
+function Add-StoreCertificate($Step) {
+    $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new([byte[]][System.Convert]::FromBase64String([string]$Step.base64))
+    [System.Security.Cryptography.X509Certificates.X509Store] $store = Open-CertificateStore $Step
     try {
-        $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags] 'ReadWrite, OpenExistingOnly, IncludeArchived')
         $existed = [bool]$store.Certificates.Find('FindByThumbprint', $certificate.Thumbprint, $false).Count
-        if (-not $existed) { $store.Add($certificate) }
+        if (-not $existed) {
+            if ($Step.record) {
+                $hive = Open-RegistryHive $Step.record
+                [Microsoft.Win32.RegistryKey] $record = $hive.key.CreateSubKey("$($hive.path)\$($certificate.Thumbprint) $($Step.store)")
+            }
+            $store.Add($certificate)
+            # The value comes last: a sub-key without it says nothing.
+            if ($Step.record) { $record.SetValue('Added', [System.DateTime]::UtcNow.ToString('o')) }
+        }
         @{ existed = $existed }
     }
     finally { $store.Close() }
+}
+
+# Takes a certificate out of a store, and what "record" says of it. Its key is not touched.
+function Remove-StoreCertificate($Step) {
+    [System.Security.Cryptography.X509Certificates.X509Store] $store = Open-CertificateStore $Step
+    try {
+        $there = $store.Certificates.Find('FindByThumbprint', [string]$Step.thumbprint, $false)
+        foreach ($certificate in $there) { $store.Remove($certificate) }
+    }
+    finally { $store.Close() }
+    if ($Step.record) {
+        $hive = Open-RegistryHive $Step.record
+        $hive.key.DeleteSubKey("$($hive.path)\$($Step.thumbprint) $($Step.store)", $false)
+    }
+    @{ existed = [bool]$there.Count }
 }
 
 function Get-ServiceState($Step) {
@@ -694,6 +728,7 @@ function Invoke-Steps($List) {
                 'unpack' { Expand-Package $step }
                 'program' { Get-ProgramTrust $step }
                 'add_certificate' { Add-StoreCertificate $step }
+                'remove_certificate' { Remove-StoreCertificate $step }
                 'service' { Get-ServiceState $step }
                 'connect' { Test-TcpConnection $step }
                 'journal' { Read-Journal $step }

@@ -16,6 +16,7 @@ from .._aspect import ANYWHERE, Answers, Context, Question, steps_of
 from .._formats import codes as hresult
 from .._formats.store_blob import StoreBlobError, StoredCertificate, read_blob
 from . import entry as store_entry
+from . import record
 from .identity import Identity, Placed
 
 ROLE = "certificates"
@@ -40,6 +41,12 @@ class Seen:
             return read_blob(self.blob) if self.blob else None
         except StoreBlobError:
             return None
+
+    @property
+    def entry(self) -> record.Entry:
+        """How the record calls it."""
+        where = self.wanted
+        return record.Entry(where.certificate.thumbprint, where.store_name, where.store_location)
 
     @property
     def label(self) -> str:
@@ -123,9 +130,14 @@ def compare_one(seen: Seen) -> list[Finding]:
 
 
 def plan(_wanted: Wanted, seen: Sequence[Seen]) -> list[Step]:
-    """Puts what is missing into its store."""
+    """Puts what is missing into its store, and into the host's record of what was put there."""
     return [
-        AddCertificate(item.wanted.store_name, item.wanted.store_location, item.wanted.certificate.der)
+        AddCertificate(
+            item.wanted.store_name,
+            item.wanted.store_location,
+            item.wanted.certificate.der,
+            record.key(item.wanted.store_location),
+        )
         for item in missing(seen)
     ]
 

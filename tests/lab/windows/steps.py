@@ -17,6 +17,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
@@ -146,6 +147,7 @@ class StepRunner:
             "version": self._version,
             "access": self._access,
             "add_certificate": self._add_certificate,
+            "remove_certificate": self._remove_certificate,
             "unpack": self._unpack,
             "program": self._program,
             "service": self._service,
@@ -715,20 +717,42 @@ class StepRunner:
 
     def _add_certificate(self, step: Mapping[str, Any]) -> Answer:
         name, location = str(step["store"]), str(step["location"])
-        der, stores = base64.b64decode(str(step["base64"])), CertificateStores(self._host)
+        der = base64.b64decode(str(step["base64"]))
         if not der.startswith(b"\x30"):
             raise StepFailed("Cannot find the requested object.", _CRYPTOGRAPHIC, _NO_CERTIFICATE)
+        stores = self._open_store(name, location)
+        thumbprint = hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
+        existed = any(
+            stores.get(thumbprint, place, location, self._account) for place in _places(name, location)
+        )
+        if not existed:
+            stores.add(der, name, location, self._account)
+            if step.get("record"):
+                key = f"{_hive(str(step['record']))}\\{thumbprint} {name}"
+                self._registry.set(key, "Added", "String", self._now())
+        return {"existed": existed}
+
+    def _remove_certificate(self, step: Mapping[str, Any]) -> Answer:
+        name, location, thumbprint = str(step["store"]), str(step["location"]), str(step["thumbprint"])
+        stores, existed = self._open_store(name, location), False
+        for place in _places(name, location):
+            existed = stores.remove(thumbprint, place, location, self._account) or existed
+        if step.get("record"):
+            self._registry.delete(f"{_hive(str(step['record']))}\\{thumbprint} {name}")
+        return {"existed": existed}
+
+    def _open_store(self, name: str, location: str) -> CertificateStores:
+        stores = CertificateStores(self._host)
         if not stores.exists(name, location, self._account):
             raise self._not_opened(errors.FILE_NOT_FOUND)
         user = self._host.accounts.user(self._account)
         if location == MACHINE and user is not None and not user.administrator:
             raise self._not_opened(errors.ACCESS_DENIED)
-        thumbprint = hashlib.sha1(der, usedforsecurity=False).hexdigest()
-        places = (name, "AuthRoot") if location == MACHINE and name.lower() == "root" else (name,)
-        existed = any(stores.get(thumbprint, place, location, self._account) for place in places)
-        if not existed:
-            stores.add(der, name, location, self._account)
-        return {"existed": existed}
+        return stores
+
+    @staticmethod
+    def _now() -> str:
+        return datetime.now(timezone.utc).isoformat()
 
     def _not_opened(self, code: int) -> StepFailed:
         return StepFailed(self._host.error_text(code), _CRYPTOGRAPHIC, hresult(code))
@@ -774,6 +798,11 @@ def _socket_error(error: OSError) -> int:
     if isinstance(error, socket.gaierror):
         return 11001
     return 10061 if isinstance(error, ConnectionRefusedError) else 10065
+
+
+def _places(store: str, location: str) -> tuple[str, ...]:
+    """What Windows shows as one store."""
+    return (store, "AuthRoot") if location == MACHINE and store.lower() == "root" else (store,)
 
 
 def _hive(path: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -117,6 +118,7 @@ CERTIFICATE = base64.b64decode(
     "A0gAMEUCIQCezNqwWEDLuvQ+x8ia1U7KVURcnXyfXFdoUBJgr6PtbAIgT2O4Og83t2Jt3y8f7YAPw4pTiTJ4RtUHJxJOzRseL80="
 )
 """A certificate of a key that nobody has"""
+THUMBPRINT = hashlib.sha1(CERTIFICATE).hexdigest().upper()
 
 
 @contextlib.contextmanager
@@ -146,14 +148,69 @@ def certificate_is_added_once(place: Place) -> Play:
     assert second == steps.AddResult(True)
 
 
+RECORD = r"HKCU\Software\cloudhsm.codesign\step cases"
+
+
+@case()
+def certificate_is_taken_out(place: Place) -> Play:
+    with a_store_of_the_user(place) as store:
+        _added, removed, again = yield ask(
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE),
+            steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
+            steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
+        )
+    assert removed == steps.RemoveResult(True)
+    assert again == steps.RemoveResult(False)
+
+
+@case()
+def certificate_that_was_added_is_in_the_record(place: Place) -> Play:
+    """Where the record cannot be written, nothing is added."""
+    with a_store_of_the_user(place) as store:
+        _before, added, again, recorded, removed, gone = yield ask(
+            steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE, RECORD),
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE, RECORD),
+            steps.ReadRegistryChildren(RECORD, steps.RECORDED),
+            steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT, RECORD),
+            steps.ReadRegistryChildren(RECORD, steps.RECORDED),
+        )
+    if not place.windows:
+        assert [one.kind for one in (added, again, removed)] == [NOT_HERE] * 3
+        return
+    assert (added, again, removed) == (
+        steps.AddResult(False),
+        steps.AddResult(True),
+        steps.RemoveResult(True),
+    )
+    assert list(recorded.children) == [f"{THUMBPRINT} {store}"]
+    assert str(recorded.children[f"{THUMBPRINT} {store}"].value).startswith("20")
+    assert gone.children == {}
+
+
+@case()
+def certificate_that_was_there_is_in_no_record(place: Place) -> Play:
+    with a_store_of_the_user(place) as store:
+        _added, existed, recorded, removed = yield ask(
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE),
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE, RECORD),
+            steps.ReadRegistryChildren(RECORD, steps.RECORDED),
+            steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
+        )
+    assert (existed, removed) == (steps.AddResult(True), steps.RemoveResult(True))
+    if place.windows:
+        assert recorded.children == {}
+
+
 @case()
 def certificate_comes_into_no_store_that_is_not_there(place: Place) -> Play:
     with a_store_of_the_user(place) as store:
-        unknown, damaged = yield ask(
+        unknown, damaged, nowhere = yield ask(
             steps.AddCertificate("no such store 7f3a", "CurrentUser", CERTIFICATE),
             steps.AddCertificate(store, "CurrentUser", b"no certificate"),
+            steps.RemoveCertificate("no such store 7f3a", "CurrentUser", THUMBPRINT),
         )
-    for one in (unknown, damaged):
+    for one in (unknown, damaged, nowhere):
         assert isinstance(one, steps.Failure)
     assert unknown.kind.startswith("System.Security.Cryptography.")
 

@@ -276,8 +276,11 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "package_comes_from_an_address",
         "program_and_who_may_change_it",
     ),
-    "a key look-up adds no certificates": (
+    "a key look-up adds and removes no certificates": (
         "certificate_is_added_once",
+        "certificate_is_taken_out",
+        "certificate_that_was_added_is_in_the_record",
+        "certificate_that_was_there_is_in_no_record",
         "certificate_comes_into_no_store_that_is_not_there",
     ),
     "a key look-up runs one program after the other": (

@@ -48,6 +48,28 @@ def added(result: Raw) -> list[tuple[str, str]]:
     return [(item["store_name"], item["thumbprint"]) for item in result["certificates"] if item["added"]]
 
 
+RECORD = r"HKLM\SOFTWARE\cloudhsm.codesign\Certificates"
+
+
+def line(store: str, certificate: Certificate) -> str:
+    """The name of a certificate's line in the record."""
+    return rf"{RECORD}\{certificate.thumbprint} {store}|Added"
+
+
+def removed(result: Raw) -> list[tuple[str, str]]:
+    return [(item["store_name"], item["thumbprint"]) for item in result["certificates"] if item["removed"]]
+
+
+def with_them(*ours: str, there: tuple[str, ...] = ("Root", "CA", "My")) -> FakeHost:
+    """A host with certificates in its stores, some of which its record names."""
+    host = FakeHost()
+    for store in there:
+        host.registry[place(store, PLACES[store])] = stored(blob(PLACES[store], "a container"))
+    for store in ours:
+        host.registry[line(store, PLACES[store])] = {"exists": True, "kind": "String", "value": "2026"}
+    return host
+
+
 EACH = [(store, certificate.thumbprint) for store, certificate in PLACES.items()]
 
 
@@ -63,7 +85,11 @@ def test_what_is_missing_is_added_in_one_call(there: tuple[str, ...]) -> None:
     assert result["changed"] == (len(there) < 3)
     assert len(host.calls) == (2 if result["changed"] else 1)
     assert all(item["present"] for item in result["certificates"])
-    assert set(host.registry) == {place(store, certificate) for store, certificate in PLACES.items()}
+    assert set(host.registry) == {
+        *(place(store, certificate) for store, certificate in PLACES.items()),
+        *(line(store, certificate) for store, certificate in PLACES.items() if store not in there),
+    }, "what was there before is in no record"
+    assert [item["ours"] for item in result["certificates"]] == [store not in there for store in PLACES]
     assert {name: host.registry[name] for name in before} == before, "what was there is left"
     assert predicted == result
     assert not host.files
@@ -93,7 +119,13 @@ def test_a_certificate_of_the_user_with_a_chain_of_the_machine() -> None:
     result = execute(host, store_location="CurrentUser")
     assert added(result) == EACH
     assert [name.rpartition("\\")[2] for name in host.files] == [SIGNER.thumbprint]
-    assert set(host.registry) == {place("Root", ROOT), place("CA", MIDDLE)}
+    assert set(host.registry) == {
+        place("Root", ROOT),
+        place("CA", MIDDLE),
+        line("Root", ROOT),
+        line("CA", MIDDLE),
+        line("My", SIGNER).replace("HKLM", "HKCU"),
+    }
     assert not execute(host, store_location="CurrentUser")["changed"]
 
 
@@ -183,6 +215,131 @@ def test_a_store_that_cannot_be_read_is_not_written_to() -> None:
 def test_what_is_no_chain_is_refused_before_the_host_is_asked(identity: Raw, says: str) -> None:
     host = FakeHost()
     result = execute(host, identities=[identity])
+    assert result["failed"]
+    assert says in result["msg"]
+    assert host.calls == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "there", "arguments", "goes", "named_as_left"),
+    [
+        (("Root", "CA", "My"), ("Root", "CA", "My"), {}, ("Root", "CA", "My"), ()),
+        (("My",), ("Root", "CA", "My"), {}, ("My",), ("Test Root", "Test Intermediate")),
+        ((), ("Root", "CA", "My"), {}, (), ("Test Root", "Test Intermediate", "Signer")),
+        ((), (), {}, (), ()),
+        # A line of the record whose certificate somebody took out by hand is out of date.
+        (("My",), ("Root",), {}, ("My",), ("Test Root",)),
+        (("CA", "My"), ("Root", "CA", "My"), {"identities": [], "recorded": True}, ("CA", "My"), ()),
+        (("CA",), ("Root", "CA"), {"recorded": True}, ("CA",), ("Test Root",)),
+        (
+            (),
+            ("Root", "CA", "My"),
+            {
+                "identities": [],
+                "certificates": [{"thumbprint": SIGNER.thumbprint.lower(), "store_name": "My"}],
+            },
+            ("My",),
+            (),
+        ),
+        (
+            ("CA",),
+            ("Root", "CA", "My"),
+            {"certificates": [{"thumbprint": SIGNER.thumbprint, "store_name": "my"}]},
+            ("CA", "My"),
+            ("Test Root",),
+        ),
+        (
+            (),
+            (),
+            {"identities": [], "certificates": [{"thumbprint": SIGNER.thumbprint, "store_name": "My"}]},
+            (),
+            (),
+        ),
+    ],
+)
+def test_only_what_is_ours_or_named_in_full_is_taken_out(
+    ours: tuple[str, ...],
+    there: tuple[str, ...],
+    arguments: dict[str, Any],
+    goes: tuple[str, ...],
+    named_as_left: tuple[str, ...],
+) -> None:
+    host = with_them(*ours, there=there)
+    before = dict(host.registry)
+    predicted = execute(FakeHost(registry=dict(before)), check_mode=True, state="absent", **arguments)
+    result = execute(host, state="absent", **arguments)
+    assert sorted(removed(result)) == sorted((store, PLACES[store].thumbprint) for store in goes)
+    assert result["changed"] == bool(goes)
+    assert predicted == result
+    assert [text.partition(" (")[0] for text in result["left"]] == list(named_as_left)
+    assert all("is left" in text for text in result["left"])
+    gone = {place(store, PLACES[store]) for store in goes} | {line(store, PLACES[store]) for store in goes}
+    assert set(host.registry) == set(before) - gone
+    assert len(host.calls) == (2 if goes else 1)
+    again = execute(host, state="absent", **arguments)
+    assert (again["changed"], removed(again)) == (False, [])
+
+
+def test_the_diff_names_what_goes() -> None:
+    diff = execute(with_them("My"), state="absent")["diff"]
+    assert [text.partition(" (")[0] for text in diff["before"].splitlines()] == [
+        "Test Root",
+        "Test Intermediate",
+        "Signer",
+    ]
+    assert [text.partition(" (")[0] for text in diff["after"].splitlines()] == [
+        "Test Root",
+        "Test Intermediate",
+    ]
+
+
+DENIED = failure(
+    "Requested registry access is not allowed.", -2146233078, "System.Security.SecurityException"
+)
+
+
+@pytest.mark.parametrize(
+    ("override", "answer", "says"),
+    [
+        (
+            "remove_certificate",
+            cryptographic("Access is denied.\r\n", -2147024891),
+            "could not be removed: Access is denied. Stores of the machine take an administrator",
+        ),
+        ("remove_certificate", {"existed": True}, "is there still: something else than the store itself"),
+        ("registry_children", DENIED, "is not known: its record cannot be read"),
+        ("registry", DENIED, "is not known, because the store cannot be read"),
+    ],
+)
+def test_what_could_not_be_removed_is_one_sentence(override: str, answer: Raw, says: str) -> None:
+    host = with_them("My", there=("My",))
+    host.overrides[override] = lambda _step: answer
+    result = execute(host, state="absent")
+    assert result["failed"]
+    assert result["link"] == "certificate"
+    assert says in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"recorded": True}, "say what is to be removed"),
+        ({"certificates": [{"thumbprint": "AB" * 20, "store_name": "My"}]}, "say what is to be removed"),
+        ({"state": "absent", "certificates": [{"thumbprint": "AB", "store_name": "My"}]}, "thumbprint"),
+        ({"state": "absent", "certificates": [{"thumbprint": "AB" * 20, "store_name": "M\\y"}]}, "store"),
+        (
+            {
+                "state": "absent",
+                "store_location": "CurrentUser",
+                "certificates": [{"thumbprint": "AB" * 20, "store_name": "Root"}],
+            },
+            "Windows asks in a window",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_the_host_is_asked(arguments: Raw, says: str) -> None:
+    host = FakeHost()
+    result = execute(host, **arguments)
     assert result["failed"]
     assert says in result["msg"]
     assert host.calls == []

@@ -156,6 +156,26 @@ def test_quote(arguments: list[str], line: str) -> None:
             steps.AddCertificate("My", "CurrentUser", b"\x30x"),
             {"op": "add_certificate", "store": "My", "location": "CurrentUser", "base64": "MHg="},
         ),
+        (
+            steps.AddCertificate("My", "CurrentUser", b"\x30x", "HKCU\\r"),
+            {
+                "op": "add_certificate",
+                "store": "My",
+                "location": "CurrentUser",
+                "base64": "MHg=",
+                "record": "HKCU\\r",
+            },
+        ),
+        (
+            steps.RemoveCertificate("My", "CurrentUser", "AB", "HKCU\\r"),
+            {
+                "op": "remove_certificate",
+                "store": "My",
+                "location": "CurrentUser",
+                "thumbprint": "AB",
+                "record": "HKCU\\r",
+            },
+        ),
         (steps.Digest("a"), {"op": "digest", "path": "a"}),
         (steps.Version("a"), {"op": "version", "path": "a"}),
         (steps.ReadAccess("a", ("u",)), {"op": "access", "path": "a", "pattern": "*", "accounts": ["u"]}),
@@ -295,6 +315,7 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
         (steps.Scratch("f"), {}, results.Done()),
         (steps.RemoveScratch("f"), {"existed": True}, results.RemoveResult(True)),
         (steps.AddCertificate("My", "CurrentUser", b""), {"existed": True}, results.AddResult(True)),
+        (steps.RemoveCertificate("My", "CurrentUser", "AB"), {"existed": True}, results.RemoveResult(True)),
         (steps.Digest("f"), {"exists": True, "size": 1, "sha256": "aa"}, results.DigestResult(True, 1, "aa")),
         (
             steps.Version("f"),

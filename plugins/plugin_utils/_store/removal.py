@@ -1,0 +1,224 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking certificates out of stores again: those that the host's record says are ours, and those that the user names
+in full.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Mapping, Sequence
+
+from ...module_utils._findings import BrokenLink
+from ...module_utils._results import Failure, Result
+from ...module_utils._steps import RemoveCertificate, Step
+from .._aspect import Answers, Question, steps_of
+from .._formats import codes as hresult
+from .._formats.store_blob import check_store_name
+from . import entry as store_entry
+from . import record
+from .identity import Identity
+from .record import Entry, Record
+
+
+@dataclass(frozen=True)
+class Target:
+    """A certificate that may go. ``named``: in full by the user, so that it goes whoever put it there."""
+
+    entry: Entry
+    identity: str = ""
+    subject: str = ""
+    named: bool = False
+
+    @property
+    def label(self) -> str:
+        return (
+            f"{self.subject} ({self.entry.thumbprint}) in {self.entry.where}"
+            if self.subject
+            else self.entry.label
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``recorded``: all that the record names goes, beside the targets. ``locations``: whose records are asked."""
+
+    targets: tuple[Target, ...] = ()
+    recorded: bool = False
+    locations: tuple[str, ...] = ("LocalMachine",)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """``there``: the targets of ``Wanted`` that are in their stores; ``problems``: why that is not known of some."""
+
+    record: Record = field(default_factory=Record)
+    there: frozenset[tuple[str, str, str]] = frozenset()
+    problems: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+
+
+def wanted(identities: Sequence[Identity], params: Mapping[str, Any]) -> Wanted:
+    """What a module's arguments ask for. BrokenLink for a certificate that is not named in full."""
+    location = str(params["store_location"])
+    found: dict[tuple[str, str, str], Target] = {}
+    for item in params["certificates"]:
+        store = str(item["store_name"])
+        problem = check_store_name(store)
+        if problem:
+            raise BrokenLink("argument", problem)
+        if location == "CurrentUser" and store.lower() == "root":
+            raise BrokenLink(
+                "argument",
+                "Windows asks in a window before it takes a certificate out of the store Root of an account, and nobody would see it.",
+                "Remove it there by hand.",
+            )
+        entry = Entry(store_entry.thumbprint(str(item["thumbprint"])), store, location)
+        found[entry.key] = Target(entry, named=True)
+    for identity in identities:
+        for placed in identity.certificates:
+            certificate = placed.certificate
+            entry = Entry(certificate.thumbprint, placed.store_name, placed.store_location)
+            named = entry.key in found and found[entry.key].named
+            name = certificate.common_name or certificate.subject
+            found[entry.key] = Target(entry, identity.name, name, named)
+    return Wanted(
+        tuple(found.values()), bool(params["recorded"]), tuple(dict.fromkeys(("LocalMachine", location)))
+    )
+
+
+def _questions(wanted: Wanted) -> list[Question[store_entry.Wanted, store_entry.Entries]]:
+    return [
+        Question(
+            store_entry,
+            store_entry.Wanted(target.entry.store_name, target.entry.store_location, target.entry.thumbprint),
+        )
+        for target in wanted.targets
+    ]
+
+
+def observe(wanted: Wanted) -> list[Step]:
+    return [*record.observe(wanted.locations), *steps_of(_questions(wanted))]
+
+
+def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
+    """What the steps of ``observe`` found."""
+    questions, first = _questions(wanted), len(wanted.locations)
+    answers = Answers(results[first:], questions)
+    there, problems = set(), {}
+    for target, question in zip(wanted.targets, questions, strict=True):
+        entries = answers.seen(question)
+        if target.entry.thumbprint in entries.blobs:
+            there.add(target.entry.key)
+        elif entries.problem:
+            problems[target.entry.key] = entries.problem
+    return Seen(record.read(wanted.locations, results[:first]), frozenset(there), problems)
+
+
+def with_recorded(wanted: Wanted, seen: Seen) -> Wanted:
+    """``wanted`` with what the record names, where all of that shall go."""
+    known = {target.entry.key for target in wanted.targets}
+    more = [Target(entry) for entry in seen.record.entries if entry.key not in known]
+    return replace(wanted, targets=(*wanted.targets, *more)) if wanted.recorded else wanted
+
+
+def check(wanted: Wanted, seen: Seen) -> None:
+    """BrokenLink where the record, or a store that matters, could not be read."""
+    seen.record.check()
+    for target in wanted.targets:
+        problem = seen.problems.get(target.entry.key)
+        if problem:
+            raise BrokenLink(
+                "certificate",
+                f"Whether {target.label} is there is not known, because the store cannot be read: {problem}.",
+                "Check the account's access to the store.",
+            )
+
+
+def is_ours(target: Target, seen: Seen) -> bool:
+    """Whether the record names it."""
+    return seen.record.names(target.entry)
+
+
+def going(wanted: Wanted, seen: Seen) -> list[Target]:
+    """The targets that are removed: what the record names (a line that is out of date too), and what the user names."""
+    return [
+        target
+        for target in wanted.targets
+        if is_ours(target, seen) or (target.named and target.entry.key in seen.there)
+    ]
+
+
+def left(wanted: Wanted, seen: Seen) -> list[str]:
+    """The certificates that stay where they are because others put them there, as sentences."""
+    gone = {target.entry.key for target in going(wanted, seen)}
+    return [
+        f"{target.label} was not put there by this collection, as far as the host's record says, and is left."
+        for target in wanted.targets
+        if target.entry.key in seen.there and target.entry.key not in gone
+    ]
+
+
+def plan(wanted: Wanted, seen: Seen) -> list[Step]:
+    """Takes out what goes, with its line in the record."""
+    return [
+        RemoveCertificate(
+            target.entry.store_name,
+            target.entry.store_location,
+            target.entry.thumbprint,
+            record.key(target.entry.store_location),
+        )
+        for target in going(wanted, seen)
+    ]
+
+
+def judge(wanted: Wanted, before: Seen, after: Seen, results: Sequence[Result]) -> None:
+    """BrokenLink where a certificate of the plan is there still. ``results``: those of the plan."""
+    for target, result in zip(going(wanted, before), results, strict=True):
+        if isinstance(result, Failure):
+            code = hresult.lookup(result.code)
+            denied = code is not None and code.symbol == "ERROR_ACCESS_DENIED"
+            raise BrokenLink(
+                "certificate",
+                f"{target.label} could not be removed: {result.message.strip().rstrip('.')}.",
+                "Stores of the machine take an administrator whose session is elevated." if denied else "",
+                code=hresult.as_text(result.code),
+            )
+        if target.entry.key in after.there:
+            raise BrokenLink(
+                "certificate",
+                f"{target.label} is there still: something else than the store itself holds it, group policy or the enterprise.",
+                "Remove it where it comes from.",
+            )
+
+
+def report(wanted: Wanted, before: Seen, after: Seen) -> list[dict[str, Any]]:
+    """The targets as the module's result has them. ``after``: what is there now, or would be in check mode."""
+    gone = {target.entry.key for target in going(wanted, before)}
+    return [
+        {
+            "identity": target.identity,
+            "subject": target.subject,
+            "thumbprint": target.entry.thumbprint,
+            "store_name": target.entry.store_name,
+            "store_location": target.entry.store_location,
+            "present": target.entry.key in after.there,
+            "removed": target.entry.key in gone,
+            "ours": is_ours(target, before),
+        }
+        for target in wanted.targets
+    ]
+
+
+def predicted(wanted: Wanted, before: Seen) -> Seen:
+    """What would be there after the plan."""
+    return replace(before, there=before.there - {target.entry.key for target in going(wanted, before)})
+
+
+def lines(wanted: Wanted, before: Seen) -> tuple[list[str], list[str]]:
+    """For the diff: the targets that are in their stores or in the record, before and after."""
+    gone = {target.entry.key for target in going(wanted, before)}
+    there = [target for target in wanted.targets if target.entry.key in before.there | gone]
+    return (
+        [target.label for target in there],
+        [target.label for target in there if target.entry.key not in gone],
+    )
