@@ -170,6 +170,41 @@ class Placed(Done):
 
 
 @dataclass(frozen=True)
+class FoundFolder:
+    """A folder in a folder. ``age``: seconds since something in it came or went, by the host's clock; ``sddl``: its
+    owner and access list.
+    """
+
+    name: str
+    age: int
+    sddl: Union[str, Failure]
+
+
+@dataclass(frozen=True)
+class FoldersResult:
+    """The folders of a folder; without ``exists`` there is no such folder. ``account``: the SID of who asked."""
+
+    exists: bool
+    folders: Tuple[FoundFolder, ...] = ()
+    account: str = ""
+
+
+@dataclass(frozen=True)
+class PutResult:
+    """A part of a file that was added; ``size``: what the file has now."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A part of a file, and the size of the whole."""
+
+    size: int
+    content: bytes
+
+
+@dataclass(frozen=True)
 class JournalResult:
     """A folder of ours. ``content``: its journal; ``age``: seconds since the last line, by the host's clock;
     ``held``: a call works in it now.
@@ -290,6 +325,9 @@ Result = Union[
     FolderResult,
     FileContent,
     FolderContents,
+    FoldersResult,
+    PutResult,
+    FilePart,
     Done,
     Placed,
     JournalResult,

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
@@ -24,14 +26,18 @@ from ._results import (
     EachResult,
     Failure,
     FileContent,
+    FilePart,
     FileRun,
     FolderContents,
     FolderFile,
     FolderResult,
+    FoldersResult,
+    FoundFolder,
     JournaledResult,
     JournalResult,
     Placed,
     ProgramResult,
+    PutResult,
     RegistryChildrenResult,
     RegistryResult,
     RemoveResult,
@@ -280,6 +286,28 @@ class ListFolder(Step):
 
 
 @dataclass(frozen=True)
+class ListFolders(Step):
+    """The folders in a folder, each with its age in seconds (since something in it came or went, by the host's own
+    clock), and its owner and access list.
+    """
+
+    op: ClassVar[str] = "folders"
+    path: str
+    pattern: str = "*"
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "pattern": self.pattern}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        found = (
+            FoundFolder(str(item["name"]), int(item["age"]), _read_text_or_failure(item, "sddl"))
+            for item in _list(raw, "folders")
+        )
+        account = str(raw.get("account") or "")
+        return FoldersResult(bool(raw.get("exists")), tuple(found), account)
+
+
+@dataclass(frozen=True)
 class ReadFile(Step):
     """A file's bytes; a file of more than ``limit`` bytes is a failure."""
 
@@ -363,6 +391,51 @@ class AppendFile(Step):
 
 
 @dataclass(frozen=True)
+class PutPart(Step):
+    """Adds bytes to a file (or makes it), which has to have ``offset`` bytes by then: a part of a file that is sent
+    in several calls. They travel packed. ``temporary`` as in WriteFile.
+    """
+
+    op: ClassVar[str] = "put_part"
+    writes: ClassVar[bool] = True
+    path: str
+    offset: int
+    packed: bytes
+    temporary: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        content = base64.b64encode(self.packed).decode("ascii")
+        return {"path": self.path, "offset": self.offset, "base64": content}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return PutResult(int(raw["size"]))
+
+
+@dataclass(frozen=True)
+class GetPart(Step):
+    """``length`` bytes of a file from ``offset`` on (fewer where it ends before), which travel packed."""
+
+    op: ClassVar[str] = "get_part"
+    path: str
+    offset: int
+    length: int
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "offset": self.offset, "length": self.length}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        try:
+            return FilePart(int(raw["size"]), gzip.decompress(_bytes(raw, "base64")))
+        except (OSError, EOFError, zlib.error) as error:
+            raise StepError(f"a part of a file is not packed as it should be ({error})") from error
+
+
+def pack(content: bytes) -> bytes:
+    """Bytes as they travel to a host and back (gzip)."""
+    return gzip.compress(content, 6, mtime=0)
+
+
+@dataclass(frozen=True)
 class CopyFile(Step):
     """Copies a file; a target that exists is a failure. The copy of a read-only file can be written. With
     ``if_sha256`` a copy of another content is removed again, and the result says ``changed``.
@@ -434,11 +507,13 @@ class RemoveFile(Step):
 class Scratch(Step):
     """Makes a folder that administrators, the system and the account that runs the steps may use, and nobody
     else, for the files of the steps that come after it. A failure where there is something of that name.
+    ``temporary`` as in WriteFile, where a later call removes it too.
     """
 
     op: ClassVar[str] = "scratch"
     writes: ClassVar[bool] = True
     path: str
+    temporary: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path}
@@ -454,6 +529,7 @@ class RemoveScratch(Step):
     op: ClassVar[str] = "remove_scratch"
     writes: ClassVar[bool] = True
     path: str
+    temporary: bool = False
 
     def fields(self) -> Dict[str, Any]:
         return {"path": self.path}
@@ -779,7 +855,7 @@ def changes_host(step: Step) -> bool:
         return step.changes
     if isinstance(step, Together):
         return any(run.changes for run in step.runs)
-    if isinstance(step, (WriteFile, RemoveFile)) and step.temporary:
+    if isinstance(step, (WriteFile, RemoveFile, PutPart, Scratch, RemoveScratch)) and step.temporary:
         return False
     return step.writes
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import fnmatch
+import gzip
 import hashlib
 import io
 import json
@@ -44,6 +45,8 @@ MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Was
 STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople")
 RUNTIME = "System.Management.Automation.RuntimeException"
 Tool = Callable[[Raw], Raw]
+ACCOUNT = "S-1-5-21-1-2-3-500"
+OWN = f"O:BAG:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;{ACCOUNT})"
 
 
 def ran(
@@ -115,6 +118,9 @@ class FakeHost:
     """The host's time in seconds: a test moves it."""
     written: dict[str, float] = field(default_factory=dict)
     """When a journal was written last, by its path."""
+    ages: dict[str, int] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    """Of folders, by their names: seconds, and SDDL."""
     holding: set[str] = field(default_factory=set)
     """Folders of ours (lower case) that a call of somebody else works in now."""
     before_step: Callable[[Raw], None] = lambda step: None
@@ -252,6 +258,31 @@ class FakeHost:
             for name, content in self._in_folder(step).items()
         ]
         return {"exists": bool(files), "files": files}
+
+    def _folders(self, step: Raw) -> Raw:
+        above = _key(step["path"]).rstrip("\\") + "\\"
+        inside = [name[len(above) :] for name in sorted(self.folders) if name.startswith(above)]
+        folders = [
+            {"name": name, "age": self.ages.get(name, 0), "sddl": self.owners.get(name, OWN)}
+            for name in inside
+            if "\\" not in name and fnmatch.fnmatch(name, step["pattern"].lower())
+        ]
+        return {"exists": True, "folders": folders, "account": ACCOUNT}
+
+    def _put_part(self, step: Raw) -> Raw:
+        there = self._file(step["path"]) or b""
+        if len(there) != step["offset"]:
+            text = f"{step['path']} has {len(there)} bytes where a part begins at {step['offset']}"
+            return failure(text, -2146233087, RUNTIME)
+        self._put(step["path"], there + gzip.decompress(base64.b64decode(step["base64"])))
+        return {"size": len(self._file(step["path"]) or b"")}
+
+    def _get_part(self, step: Raw) -> Raw:
+        content = self._file(step["path"])
+        if content is None:
+            return not_found(step["path"])
+        part = content[step["offset"] : step["offset"] + step["length"]]
+        return {"size": len(content), "base64": base64.b64encode(gzip.compress(part)).decode()}
 
     def _write(self, step: Raw) -> Raw:
         self._put(step["path"], base64.b64decode(step["base64"]))

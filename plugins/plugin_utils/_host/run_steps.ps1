@@ -209,6 +209,17 @@ function Get-FolderContent($Step) {
     @{ exists = $true; files = @($files) }
 }
 
+# The folders of a folder with their age by this host's clock, their owner and access list; and who asks.
+function Get-Folders($Step) {
+    if ((Get-PathKind $Step.path) -ne 'folder') { return @{ exists = $false; folders = @() } }
+    $folders = @(foreach ($folder in (New-Object System.IO.DirectoryInfo($Step.path)).GetDirectories($Step.pattern)) {
+        $found = @{ name = $folder.Name; age = [int64]([System.DateTime]::UtcNow.Subtract($folder.LastWriteTimeUtc)).TotalSeconds }
+        try { $found + @{ sddl = Get-FileSddl $folder.FullName } } catch { $found + (Get-Failure $_.Exception) }
+    })
+    $account = if ($onWindows) { [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value } else { '' }
+    @{ exists = $true; folders = $folders; account = $account }
+}
+
 function Get-FileBytes($Step) {
     if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
     $size = (New-Object System.IO.FileInfo($Step.path)).Length
@@ -345,6 +356,40 @@ function Add-FileBytes($Step) {
     }
     finally { $stream.Dispose() }
     @{}
+}
+
+# A part of a file that comes in several calls, packed: the file has to end where the part begins.
+function Add-FilePart($Step) {
+    $stream = [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::Write, [System.IO.FileShare]::None)
+    try {
+        if ($stream.Length -ne [int64]$Step.offset) { throw "$($Step.path) has $($stream.Length) bytes where a part begins at $($Step.offset)" }
+        [void]$stream.Seek(0, [System.IO.SeekOrigin]::End)
+        $packed = [System.IO.MemoryStream]::new([System.Convert]::FromBase64String([string]$Step.base64))
+        $unpacked = [System.IO.Compression.GZipStream]::new($packed, [System.IO.Compression.CompressionMode]::Decompress)
+        $unpacked.CopyTo($stream)
+        @{ size = $stream.Length }
+    }
+    finally { $stream.Dispose() }
+}
+
+function Get-FilePart($Step) {
+    [System.IO.Stream] $stream = Invoke-Patiently { [System.IO.File]::OpenRead($Step.path) }
+    try {
+        $there = [System.Math]::Max([int64]0, $stream.Length - [int64]$Step.offset)
+        $bytes, $filled = [byte[]]::new([int][System.Math]::Min($there, [int64]$Step.length)), 0
+        [void]$stream.Seek([int64]$Step.offset, [System.IO.SeekOrigin]::Begin)
+        while ($filled -lt $bytes.Length) {
+            $count = $stream.Read($bytes, $filled, $bytes.Length - $filled)
+            if (-not $count) { throw "$($Step.path) ends at $([int64]$Step.offset + $filled)" }
+            $filled += $count
+        }
+        $packed = [System.IO.MemoryStream]::new()
+        $packing = [System.IO.Compression.GZipStream]::new($packed, [System.IO.Compression.CompressionMode]::Compress)
+        $packing.Write($bytes, 0, $bytes.Length)
+        $packing.Dispose()
+        @{ size = $stream.Length; base64 = [System.Convert]::ToBase64String($packed.ToArray()) }
+    }
+    finally { $stream.Dispose() }
 }
 
 # A copy of a read-only file would be read-only: no program could work on it, and nobody could remove it. With if_sha256 a copy of another content
@@ -713,10 +758,13 @@ function Invoke-Steps($List) {
                 'registry' { Read-RegistryValue $step }
                 'registry_children' { Read-RegistryChildren $step }
                 'list' { Get-FolderContent $step }
+                'folders' { Get-Folders $step }
                 'read' { Get-FileBytes $step }
                 'read_folder' { Get-FolderBytes $step }
                 'write' { Set-FileBytes $step }
                 'append' { Add-FileBytes $step }
+                'put_part' { Add-FilePart $step }
+                'get_part' { Get-FilePart $step }
                 'copy' { Copy-OneFile $step }
                 'move' { Move-OneFile $step }
                 'remove' { Remove-OneFile $step }

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import binascii
 import fnmatch
+import gzip
 import hashlib
 import io
 import json
@@ -134,10 +135,13 @@ class StepRunner:
             "registry": self._value,
             "registry_children": self._children,
             "list": self._list,
+            "folders": self._folders,
             "read": self._read,
             "read_folder": self._read_folder,
             "write": self._write,
             "append": self._append,
+            "put_part": self._put_part,
+            "get_part": self._get_part,
             "copy": self._copy,
             "move": self._move,
             "remove": self._remove,
@@ -385,6 +389,34 @@ class StepRunner:
                     }
                 )
         return {"exists": True, "files": files}
+
+    def _folders(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        if not self._files.is_dir(path):
+            return {"exists": False, "folders": []}
+        folders = []
+        for name in self._files.folders(path):
+            if self._fits(name, str(step["pattern"])):
+                full = join(path, name)
+                age = int(time.time() - self._files.stat(full).modified.timestamp())
+                folders.append({"name": name, "age": age, "sddl": self._host.sddl(full)})
+        account = self._host.accounts.sid(self._account)
+        return {"exists": True, "folders": folders, "account": account}
+
+    def _put_part(self, step: Mapping[str, Any]) -> Answer:
+        path, offset = self._path(step), int(step["offset"])
+        there = self._files.read(path) if self._files.is_file(path) else b""
+        if len(there) != offset:
+            raise StepFailed(f"{step['path']} has {len(there)} bytes where a part begins at {offset}")
+        data = there + gzip.decompress(base64.b64decode(str(step["base64"])))
+        self._files.write(path, data, by="run_steps")
+        return {"size": len(data)}
+
+    def _get_part(self, step: Mapping[str, Any]) -> Answer:
+        data = self._files.read(self._path(step))
+        offset = int(step["offset"])
+        part = data[offset : offset + int(step["length"])]
+        return {"size": len(data), "base64": _base64(gzip.compress(part))}
 
     def _fits(self, name: str, pattern: str) -> bool:
         """Windows' patterns; .NET Framework also finds longer extensions for one of exactly three characters."""

@@ -577,3 +577,50 @@ def journal_that_a_call_holds(place: Place) -> Play:
     assert (seen.held, seen.content) == (True, b"somebody\n")
     assert (refused.taken, refused.held) == (False, True)
     assert (ours / "journal").read_bytes() == b"somebody\n"
+
+
+@case()
+def file_sent_and_fetched_in_parts(place: Place) -> Play:
+    path, data = str(place.folder / "a0001.exe"), bytes(range(256)) * 9
+    first, second, wrong, part, rest, beyond, missing = yield ask(
+        steps.PutPart(path, 0, steps.pack(data[:1000])),
+        steps.PutPart(path, 1000, steps.pack(data[1000:])),
+        steps.PutPart(path, 1000, steps.pack(b"again")),
+        steps.GetPart(path, 0, 1500),
+        steps.GetPart(path, 1500, 5000),
+        steps.GetPart(path, len(data), 10),
+        steps.GetPart(str(place.folder / "none.exe"), 0, 10),
+    )
+    assert (first.size, second.size) == (1000, len(data))
+    assert isinstance(wrong, steps.Failure)
+    assert "where a part begins at 1000" in wrong.message
+    assert (part.size, part.content + rest.content) == (len(data), data)
+    assert beyond.content == b""
+    assert isinstance(missing, steps.Failure)
+
+
+@case()
+def empty_file_sent_in_one_part(place: Place) -> Play:
+    path = str(place.folder / "empty.ps1")
+    sent, part = yield ask(steps.PutPart(path, 0, steps.pack(b"")), steps.GetPart(path, 0, 10))
+    assert (sent.size, part.size, part.content) == (0, 0, b"")
+
+
+@case()
+def folders_of_a_folder(place: Place) -> Play:
+    (place.folder / "no folder").write_bytes(b"x")
+    _one, _two, found, none, missing = yield ask(
+        steps.Scratch(str(place.folder / "cs-1")),
+        steps.Scratch(str(place.folder / "other")),
+        steps.ListFolders(str(place.folder), "cs-*"),
+        steps.ListFolders(str(place.folder), "no*"),
+        steps.ListFolders(str(place.folder / "gone")),
+    )
+    (folder,) = found.folders
+    assert (folder.name, found.exists) == ("cs-1", True)
+    assert 0 <= folder.age < 60
+    if place.windows:
+        assert folder.sddl.startswith("O:")
+        assert found.account.startswith("S-1-5-")
+    assert none.folders == ()
+    assert (missing.exists, missing.folders) == (False, ())

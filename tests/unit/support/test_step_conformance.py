@@ -228,6 +228,7 @@ EACH = (
     "newest_program_runs_for_each_file",
 )
 APPEND = ("append", "append_to_a_folder_is_refused", "append_lets_readers_in_and_writers_out")
+PARTS = ("file_sent_and_fetched_in_parts", "empty_file_sent_in_one_part", "folders_of_a_folder")
 
 GUARDS = (
     "guard_that_is_passed_lets_secrets_go_on",
@@ -265,6 +266,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "copy_only_of_the_file_that_was_looked_at",
         "append_once",
         *APPEND,
+        *PARTS,
     ),
     "a key look-up has a folder of its own": (
         "scratch_folder_is_for_nobody_else",
@@ -333,6 +335,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "failure_says_what_and_by_which_number",
         "refusal_says_by_which_number",
         "package_is_unpacked_where_it_is_the_one",
+        "folders_of_a_folder",
     ),
     "its files have no links, no times, no names in between": (
         *LINKS,

@@ -176,6 +176,9 @@ def test_quote(arguments: list[str], line: str) -> None:
                 "record": "HKCU\\r",
             },
         ),
+        (steps.ListFolders("a", "cs-*"), {"op": "folders", "path": "a", "pattern": "cs-*"}),
+        (steps.PutPart("a", 7, b"x"), {"op": "put_part", "path": "a", "offset": 7, "base64": "eA=="}),
+        (steps.GetPart("a", 7, 9), {"op": "get_part", "path": "a", "offset": 7, "length": 9}),
         (steps.Digest("a"), {"op": "digest", "path": "a"}),
         (steps.Version("a"), {"op": "version", "path": "a"}),
         (steps.ReadAccess("a", ("u",)), {"op": "access", "path": "a", "pattern": "*", "accounts": ["u"]}),
@@ -316,6 +319,22 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
         (steps.RemoveScratch("f"), {"existed": True}, results.RemoveResult(True)),
         (steps.AddCertificate("My", "CurrentUser", b""), {"existed": True}, results.AddResult(True)),
         (steps.RemoveCertificate("My", "CurrentUser", "AB"), {"existed": True}, results.RemoveResult(True)),
+        (
+            steps.ListFolders("f"),
+            {"exists": True, "folders": {"name": "cs-1", "age": 7, "sddl": "O:BA"}, "account": "S-1-5-18"},
+            results.FoldersResult(True, (results.FoundFolder("cs-1", 7, "O:BA"),), "S-1-5-18"),
+        ),
+        (
+            steps.ListFolders("f"),
+            {"exists": True, "folders": [{"name": "cs-1", "age": 7, "error": "denied", "error_code": 5}]},
+            results.FoldersResult(True, (results.FoundFolder("cs-1", 7, results.Failure("denied", "", 5)),)),
+        ),
+        (steps.PutPart("f", 0, b""), {"size": 3}, results.PutResult(3)),
+        (
+            steps.GetPart("f", 0, 3),
+            {"size": 9, "base64": base64.b64encode(steps.pack(b"abc")).decode()},
+            results.FilePart(9, b"abc"),
+        ),
         (steps.Digest("f"), {"exists": True, "size": 1, "sha256": "aa"}, results.DigestResult(True, 1, "aa")),
         (
             steps.Version("f"),
