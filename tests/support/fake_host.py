@@ -336,7 +336,11 @@ class FakeHost:
                 return {"taken": False, "folder": one["path"], "held": held, "failed": True}
         for one in step["folders"]:
             self._line(one["path"], one["base64"])
-        results = self._all(step["steps"])
+        self.holding.update(paths)
+        try:
+            results = self._all(step["steps"])
+        finally:
+            self.holding.difference_update(paths)
         answer: Raw = {"taken": True, "results": results, "cleared": False}
         stuck = [name for name in self.files if name.lower() in self.stuck()]
         inside = [

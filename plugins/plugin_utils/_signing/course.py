@@ -312,7 +312,9 @@ class Course:
                 yield Pause(signing_jobs.pause(settings, jobs, pace))
                 single = self._single
                 planned = signing_jobs.next_round(settings, jobs, self._ledger, single, pace)
-                entries = signing_jobs.journal_entries(settings.wanted, jobs, {}, "", kept)
+                # A copy that is as wanted before the last round may be put in place by the next run.
+                lines = self._lines(look, jobs)
+                entries = signing_jobs.journal_entries(settings.wanted, jobs, lines, self._ledger, kept)
                 step = claim.step(entries, planned.steps, work=self._run)
                 self._judged = False
                 judge = self._judgement(settings, jobs, planned)
@@ -361,9 +363,8 @@ class Course:
     def _finish(
         self, look: Look, claim: journal.Claim, jobs: list[signing_jobs.Job], kept: Sequence[journal.Left]
     ) -> Turns[list[signing_jobs.Job]]:
-        wanted, now = look.settings.wanted, datetime.now(timezone.utc)
-        lines = ledger.lines(jobs, wanted, now, look.host) if self._ledger else {}
-        entries = signing_jobs.journal_entries(wanted, jobs, lines, self._ledger, kept)
+        lines = self._lines(look, jobs)
+        entries = signing_jobs.journal_entries(look.settings.wanted, jobs, lines, self._ledger, kept)
         # What an earlier run has left, and could not be ended, stays with its journal.
         step = claim.step(entries, signing_jobs.finish(jobs, lines, self._ledger), clear=not kept, last=True)
         key = look.key
@@ -378,6 +379,11 @@ class Course:
             )
         jobs = signing_jobs.read_finish(jobs, lines, result.results, self._ledger)
         return (yield from self._explained(key, broken, seen, jobs))
+
+    def _lines(self, look: Look, jobs: Sequence[signing_jobs.Job]) -> dict[int, bytes]:
+        """The lines of the ledger for the copies that are as wanted."""
+        now = datetime.now(timezone.utc)
+        return ledger.lines(jobs, look.settings.wanted, now, look.host) if self._ledger else {}
 
     def _explained(
         self,

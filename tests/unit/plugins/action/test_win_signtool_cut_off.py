@@ -23,6 +23,7 @@ from test_win_signtool import CERTIFICATE, LEDGER, OTHER, OWN, put_certificate
 
 from ansible_collections.cloudhsm.codesign.plugins.action import win_signtool
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import read_answer, to_json
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.course import Ask, Course, Pause
@@ -550,18 +551,68 @@ class Node:
                 self.go_on()
         except StopIteration as ended:
             self.result = ended.value
+        except BrokenLink as broken:
+            self.result = {"failed": True, "msg": str(broken), **broken.details}
 
 
-@pytest.mark.parametrize("seed", range(50))
-def test_pairs_of_control_nodes_whose_calls_fall_between_each_other(seed: int) -> None:
+PAIRS = range(60)
+CHOICES = [PATTERNS, [r"C:\build\*"], [r"D:\other\c.exe"], [r"C:\build\b.dll", r"D:\other\*.exe"]]
+
+
+def pair(seed: int, kill: bool = False) -> tuple[SignToolHost, list[Node], str]:
+    """Two control nodes at once, and in which order they took turns: one's call comes between the other's, or while
+    the other's is at some step. ``kill``: one of them goes after some turns.
+    """
     chance = random.Random(seed)  # noqa: S311 - an order, no secret
     host = new_host()
-    choices = [PATTERNS, [r"C:\build\*"], [r"D:\other\c.exe"], [r"C:\build\b.dll", r"D:\other\*.exe"]]
-    nodes = [Node(host, PATTERNS), Node(host, chance.choice(choices))]
-    turns = 0
+    nodes = [Node(host, PATTERNS), Node(host, chance.choice(CHOICES))]
+    last = chance.randrange(1, 4) if kill else 0
+    order, steps, inside = "", 0, False
+
+    def turn(node: Node) -> None:
+        nonlocal order
+        order += f"{steps}:{nodes.index(node)} "
+        node.go_on()
+
+    def meanwhile(_step: Raw) -> None:
+        nonlocal steps, inside
+        steps += 1
+        others = [node for node in nodes if node is not working and node.result is None]
+        if others and not inside and chance.random() < 0.1:
+            inside = True
+            turn(others[0])
+            inside = False
+
+    host.before_step = meanwhile
     while waiting := [node for node in nodes if node.result is None]:
-        chance.choice(waiting).go_on()
-        turns += 1
-        assert turns < 200, "nobody gets anywhere"
+        working = chance.choice(waiting)
+        turn(working)
+        if order.count(" ") >= last > 0 and len(nodes) == 2:
+            nodes.remove(chance.choice(nodes))
+        assert order.count(" ") < 400, "nobody gets anywhere"
+    host.before_step = lambda step: None
+    return host, nodes, order
+
+
+@pytest.mark.parametrize("seed", PAIRS)
+def test_pairs_of_control_nodes_whose_calls_fall_between_each_other(seed: int) -> None:
+    host, nodes, _order = pair(seed)
     assert all(node.result is not None and not node.result["failed_files"] for node in nodes)
+    judged(host)
+
+
+def test_fifty_pairs_and_more_take_turns_in_fifty_orders() -> None:
+    assert len({pair(seed)[2] for seed in PAIRS}) >= 50
+
+
+@pytest.mark.parametrize("seed", PAIRS)
+def test_pairs_of_which_one_is_killed(seed: int) -> None:
+    """The other one ends what was left, or says who holds the folder; the next run finds nothing left."""
+    host, (node,), _order = pair(1000 + seed, kill=True)
+    assert node.result is not None
+    if node.result.get("failed"):
+        assert "(lock_timeout)" in node.result["msg"]
+    survivors(host)
+    host.clock += 661
+    assert not run(host).get("failed")
     judged(host)
