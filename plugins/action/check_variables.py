@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -12,8 +14,9 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 
-from ..plugin_utils import _variables
+from ..plugin_utils import _cluster, _variables
 from ..plugin_utils._arguments.check_variables import ARGUMENTS
+from ..plugin_utils._play_hosts import of_hosts
 
 
 class ActionModule(ActionBase):
@@ -23,13 +26,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = dict(super().run(tmp, task_vars))
-        uses = self.validate_argument_spec(**ARGUMENTS.as_keywords())[1]["uses"]
+        params = self.validate_argument_spec(**ARGUMENTS.as_keywords())[1]
         checked: dict[str, _variables.Report] = {}
-        for host, variables in self._hosts(dict(task_vars or {})):
-            checked[host] = self._check(variables, uses)
+        for host, variables in of_hosts(self._task, dict(task_vars or {})):
+            checked[host] = self._check(variables, params)
         errors = _by_host({host: report.errors for host, report in checked.items()})
         warnings = _by_host({host: report.warnings for host, report in checked.items()})
-        result.update(changed=False, problems=errors)
+        result.update(changed=False, problems=errors, hosts=len(checked))
         if warnings:
             result["warnings"] = warnings
         if errors:
@@ -41,33 +44,8 @@ class ActionModule(ActionBase):
             )
         return result
 
-    def _hosts(self, task_vars: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The hosts that this task speaks for, with their variables. Under a strategy that knows no run_once each
-        host has a task of its own.
-        """
-        own = str(task_vars.get("inventory_hostname", ""))
-        yield own, task_vars
-        play = self._task.play
-        if not self._task.run_once or getattr(play, "strategy", "") in ("free", "host_pinned"):
-            return
-        # hostvars itself knows no variables of plays and no defaults of roles.
-        manager: Any = getattr(task_vars.get("hostvars"), "_variable_manager", None)
-        inventory: Any = getattr(task_vars.get("hostvars"), "_inventory", None)
-        # Of a play in batches the first one speaks for all.
-        first = own in list(task_vars.get("ansible_play_hosts_all", ()))[:1]
-        for name in task_vars.get("ansible_play_hosts" if first else "ansible_play_batch", ()):
-            if name == own:
-                continue
-            try:
-                host = inventory.get_host(str(name))
-                found = manager.get_vars(play=play, host=host, task=self._task, include_hostvars=False)
-            except (AttributeError, TypeError):
-                # What no release of ansible-core promises may be gone: then each role finds out by itself.
-                return
-            # Without it here, where a variable takes another host's value it could not be worked out.
-            yield str(name), {**found, "hostvars": task_vars["hostvars"]}
-
-    def _check(self, variables: dict[str, Any], uses: list[str]) -> _variables.Report:
+    def _check(self, variables: dict[str, Any], params: Mapping[str, Any]) -> _variables.Report:
+        uses: list[str] = params["uses"]
         templar = Templar(loader=self._loader, variables=variables)
         values: dict[str, Any] = {}
         unread: list[str] = []
@@ -88,7 +66,28 @@ class ActionModule(ActionBase):
             lambda identity: self._lookup("identities", dict(identity), variables),
             [text.partition(" ")[0] for text in unread],
         )
+        values = {**_variables.defaults_of(uses), **values}
+        if params["dates"]:
+            days = int(values.get("codesign_expiry_days") or 0)
+            report.add(
+                _variables.ended(self._identities(values, variables), datetime.now(timezone.utc), days)
+            )
+        if params["clusters"] is not None and _variables.signs(values):
+            customer_ca = self._customer_ca(values, variables)
+            report.add(_cluster.compare(values, params["clusters"], customer_ca))
         return report
+
+    def _identities(self, values: Mapping[str, Any], variables: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The identities as their files are. What cannot be read has been named."""
+        for one in _variables.as_list(values.get("codesign_identities")):
+            with suppress(ValueError, TypeError):
+                yield self._lookup("identities", dict(one), variables)
+
+    def _customer_ca(self, values: Mapping[str, Any], variables: dict[str, Any]) -> str:
+        name = str(values.get("codesign_customer_ca") or "")
+        with suppress(ValueError):
+            return str(self._lookup("control_file", name, variables)) if name else ""
+        return ""
 
     def _lookup(self, name: str, term: Any, variables: dict[str, Any]) -> Any:
         """What a lookup of ours gives for one term. ValueError where it cannot."""

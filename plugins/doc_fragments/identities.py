@@ -25,11 +25,12 @@ options:
       certificate:
         description:
           - The signing certificate (PEM text or base64 of DER). It belongs into O(store_name) of O(store_location).
+          - Without one, the host only verifies by this identity; it has a O(identities[].chain) then, and nothing of a key.
         type: str
-        required: true
       chain:
         description:
           - The certificates above it, in any order. Each must have signed another one; a root that Windows has may be absent.
+          - Without a signing certificate the lowest may be one that may sign, with the store V(TrustedPublisher).
         type: list
         elements: dict
         default: []

@@ -16,7 +16,7 @@ description:
 options:
   _terms:
     description:
-      - Identities. Each is a dictionary with C(name), C(certificate) (a file) and optionally C(chain), a list of dictionaries with
+      - Identities. Each is a dictionary with C(name), C(certificate) (a file) and C(chain), one of them at least. The chain is a list of dictionaries with
         C(certificate) (a file) and optionally C(store), which is C(Root) for a self-signed certificate and C(CA) for another one unless given.
         All other keys are handed on as they are.
       - The signing certificate must be fit for code signing and no CA, each certificate of the chain must have signed another one, in any order,
@@ -56,7 +56,7 @@ _raw:
       type: str
       sample: release
     certificate:
-      description: The signing certificate as PEM text.
+      description: The signing certificate as PEM text. This and all that is said of it is not there for an identity without one.
       type: str
       sample: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
     thumbprint:
@@ -119,23 +119,29 @@ class LookupModule(LookupBase):
         return [self._identity(dict(identity), variables) for identity in identities]
 
     def _identity(self, identity: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
-        for key in ("name", "certificate"):
-            if not identity.get(key):
-                raise AnsibleLookupError(f"A signing identity lacks '{key}': {identity}.")
+        if not identity.get("name"):
+            raise AnsibleLookupError(f"A signing identity lacks 'name': {identity}.")
         try:
             certificate, chain = certificates_of(
                 identity["name"], identity, lambda file, what: self._read(file, what, variables)
             )
         except BrokenLink as broken:
             raise AnsibleLookupError(str(broken)) from broken
+        signing = (
+            {
+                "certificate": certificate.pem,
+                "thumbprint": certificate.thumbprint,
+                "serial_number": certificate.serial,
+                "subject": certificate.subject,
+                "not_after": certificate.not_after.isoformat(),
+                "modulus": certificate.modulus,
+            }
+            if certificate
+            else {}
+        )
         return {
             **identity,
-            "certificate": certificate.pem,
-            "thumbprint": certificate.thumbprint,
-            "serial_number": certificate.serial,
-            "subject": certificate.subject,
-            "not_after": certificate.not_after.isoformat(),
-            "modulus": certificate.modulus,
+            **signing,
             "chain": [
                 {"certificate": read.pem, "thumbprint": read.thumbprint, "store": store}
                 for read, store in chain

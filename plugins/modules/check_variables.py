@@ -38,6 +38,18 @@ options:
       - sign
       - signtool
       - login
+  clusters:
+    description:
+      - What M(cloudhsm.codesign.cloudhsm_cluster_info) has returned, to compare the variables with it. The cluster of a host is the one that
+        C(codesign_cluster_id) names, else the one that has an HSM at C(codesign_hsm_addresses).
+    type: list
+    elements: dict
+  dates:
+    description:
+      - Whether a signing certificate that has ended is wrong too, and one that ends within C(codesign_expiry_days) is a warning. The playbooks
+        that work on hosts leave that to each host's look.
+    type: bool
+    default: false
 attributes:
   platform:
     platforms:
@@ -63,6 +75,20 @@ EXAMPLES = r"""
   # What is missing is shown, and hinders nothing here.
   failed_when: false
 
+- name: Compare the variables with what AWS says of the clusters
+  cloudhsm.codesign.check_variables:
+    uses:
+      - client
+    clusters:
+      - cluster_id: cluster-igklspoyj5v
+        state: ACTIVE
+        hsm_type: hsm2m
+        client_sdks:
+          - '5'
+        addresses:
+          - 10.0.1.17
+          - 10.0.2.23
+
 - name: Know that a login is there
   cloudhsm.codesign.check_variables:
     uses:
@@ -76,6 +102,11 @@ problems:
   type: list
   elements: str
   sample: []
+hosts:
+  description: How many hosts' variables were looked at.
+  returned: always
+  type: int
+  sample: 12
 link:
   description: Which link of the chain is broken.
   returned: failure

@@ -31,7 +31,8 @@ options:
       - V(timestamped) adds a timestamp to the signatures that have none, to those of the certificate where one is named, else to all.
       - V(unsigned) takes all signatures off.
       - V(verified) changes nothing and fails for files that are not signed, whose signature is not valid or not trusted by the host, that
-        are signed by another certificate than the one named, or that lack a timestamp although O(timestamp_urls) is not empty.
+        are signed by another certificate than the one named (or one of O(former)), or that lack a timestamp although O(timestamp_urls) is not
+        empty. It needs neither the certificate in the store nor a login.
     type: str
     choices:
       - signed
@@ -143,6 +144,7 @@ options:
   former:
     description:
       - Thumbprints of certificates that are ours too, those that were renewed. Their signatures are replaced.
+      - With O(state=verified) a file may be signed by them as well; without a certificate that is named, by one of them.
     type: list
     elements: str
     default: []

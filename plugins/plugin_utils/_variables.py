@@ -13,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._certificate import pem_certificates
+from ._store import identity, placed
 
 COLLECTION = Path(__file__).resolve().parents[2]
 PREFIX = "codesign_"
@@ -32,6 +34,8 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_prove": {"type": "str", "choices": ["never", "login", "signature"]},
     "codesign_host_login": {"type": "bool"},
     "codesign_drift_fail": {"type": "bool"},
+    "codesign_ask_aws": {"type": "bool"},
+    "codesign_serial": {"type": "raw"},
 }
 """What the playbooks read beside the variables of roles."""
 
@@ -52,6 +56,11 @@ class Report:
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def add(self, other: Report) -> None:
+        """What another one found too."""
+        self.errors += other.errors
+        self.warnings += other.warnings
+
 
 def _load(path: Path) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -69,7 +78,7 @@ def specification(role: str) -> Mapping[str, Any]:
 @cache
 def known_names() -> frozenset[str]:
     """All codesign_ names that roles and playbooks of this collection speak of."""
-    files = [*COLLECTION.glob("roles/*/*/*.yml"), *COLLECTION.glob("playbooks/*.yml")]
+    files = [*COLLECTION.glob("roles/*/*/*.yml"), *COLLECTION.glob("playbooks/**/*.yml")]
     return frozenset(name for path in files for name in _NAME.findall(path.read_text(encoding="utf-8")))
 
 
@@ -79,6 +88,11 @@ def options_of(uses: Collection[str]) -> dict[str, Any]:
     of_login = specification("credentials") if LOGIN in uses else {}
     login = {name: option for name, option in of_login.items() if name.startswith(f"{PREFIX}crypto_")}
     return {**of_roles, **login, **OF_PLAYBOOKS}
+
+
+def defaults_of(uses: Collection[str]) -> dict[str, Any]:
+    """What the options have where nothing is set, as documented."""
+    return {name: option["default"] for name, option in options_of(uses).items() if "default" in option}
 
 
 def wanted_names(uses: Collection[str]) -> frozenset[str]:
@@ -129,7 +143,7 @@ def check(
     found += _addresses(typed) if "codesign_hsm_addresses" in options else []
     found += _customer_ca(typed, read_file) if "codesign_customer_ca" in options else []
     found += _identities(typed, read_identity) if "codesign_identities" in options else []
-    if found and "client" in uses and not _has(typed, "codesign_customer_ca"):
+    if found and "client" in uses and signs(typed) and not _has(typed, "codesign_customer_ca"):
         found.append(
             "codesign_customer_ca is not set either: it has to be, unless the cluster's customerCA.crt lies on the hosts already."
         )
@@ -184,7 +198,20 @@ def _is(value: Any) -> bool:
     return str(value).strip().lower() in ("true", "yes", "on", "1", "y", "t")
 
 
+def _named(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The identities that are worth a look: what is none has been named by its type."""
+    return [one for one in as_list(values.get("codesign_identities")) if isinstance(one, Mapping)]
+
+
+def signs(values: Mapping[str, Any]) -> bool:
+    """Whether the host signs: one whose identities have no certificate, only chains, verifies and no more."""
+    named = _named(values)
+    return not named or any(one.get("certificate") is not None for one in named)
+
+
 def _client(values: Mapping[str, Any]) -> list[str]:
+    if not signs(values):
+        return []
     return _need(values, "codesign_hsm_addresses", "the IP addresses of the cluster's HSMs")
 
 
@@ -206,7 +233,7 @@ def _signtool(values: Mapping[str, Any]) -> list[str]:
 
 def _wanted_login(values: Mapping[str, Any]) -> list[str]:
     what = "the crypto user (CU) that may use the key pair"
-    if _has(values, "codesign_crypto_user") or _has(values, "codesign_crypto_password"):
+    if not signs(values) or _has(values, "codesign_crypto_user") or _has(values, "codesign_crypto_password"):
         return []
     return [f"codesign_crypto_user and codesign_crypto_password are missing: {what}."]
 
@@ -241,17 +268,28 @@ def _credentials(values: Mapping[str, Any]) -> list[str]:
 
 
 def _sign(values: Mapping[str, Any]) -> list[str]:
+    state = str(values.get("codesign_sign_state") or "signed")
     found = _need(
-        values, "codesign_files", r"the files to sign, full paths on the host, for example ['C:\build\*.exe']"
+        values,
+        "codesign_files",
+        rf"the files to be {state}, full paths on the host, for example ['C:\build\*.exe']",
     )
-    found += _some_identity(values)
-    names = [
-        str(one.get("name")) for one in as_list(values.get("codesign_identities")) if isinstance(one, Mapping)
-    ]
+    if state == "timestamped" and values.get("codesign_sign_timestamp_urls") in ("", []):
+        found.append(
+            "codesign_sign_timestamp_urls is empty, and codesign_sign_state is timestamped: name a timestamp authority."
+        )
+    found += _some_identity(values) if state == "signed" else []
+    named = _named(values)
+    names = [str(one.get("name")) for one in named]
     wanted = str(values.get("codesign_sign_identity") or "")
     if wanted and names and wanted not in names:
         found.append(
             f"codesign_sign_identity is '{wanted}', and codesign_identities has no such name; there are: {', '.join(names)}."
+        )
+    chosen = next((one for one in named if not wanted or str(one.get("name")) == wanted), None)
+    if state == "signed" and chosen and chosen.get("certificate") is None and chosen.get("chain"):
+        found.append(
+            f"codesign_identities: '{chosen.get('name')}' has no certificate, so nothing can be signed as it: hosts verify by it only."
         )
     return found
 
@@ -297,15 +335,29 @@ def _customer_ca(values: Mapping[str, Any], read_file: ReadFile) -> list[str]:
 
 def _identities(values: Mapping[str, Any], read_identity: ReadIdentity) -> list[str]:
     found: list[str] = []
-    identities = [one for one in as_list(values.get("codesign_identities")) if isinstance(one, Mapping)]
+    identities = _named(values)
     names = [str(one.get("name")) for one in identities if one.get("name")]
     for name in sorted({name for name in names if names.count(name) > 1}):
         found.append(f"Two identities in codesign_identities have the name '{name}'.")
-    for identity in identities:
+    for one in identities:
         # What is not there at all has been named by its type.
-        if identity.get("name") and identity.get("certificate"):
+        if one.get("name"):
             try:
-                read_identity(identity)
+                read_identity(one)
             except ValueError as error:
                 found.append(f"codesign_identities: {error}")
     return found
+
+
+def ended(read: Iterable[Mapping[str, Any]], now: datetime, days: int) -> Report:
+    """The signing certificates that have ended, and what ends within ``days`` from ``now``, of identities as the
+    lookup reads them.
+    """
+    report = Report()
+    for one in read:
+        # Dates are the same in any store.
+        place = {"store_name": "My", "store_location": "LocalMachine", "identities": [one]}
+        for wanted in identity.identities(place):
+            report.errors += [found.text for found in placed.compare_use(wanted, now)]
+            report.warnings += [found.text for found in placed.compare_expiry(wanted, now, days)]
+    return report

@@ -122,6 +122,7 @@ EXAMPLES = (
     Example("Compare the host with what is wanted", "en5", changed=False),
     Example("Know that everything is there before anything is done", "en5", changed=False),
     Example("Know which variables differ from what a look needs, and go on", "en5", changed=False),
+    Example("Compare the variables with what AWS says of the clusters", "en5", changed=False),
     Example("Know that a login is there", "en5", changed=False),
     Example("Write the cluster's issuing certificate", "en5", changed=False),
     Example("Show the file that the cluster's certificate was issued by", "en5", changed=False),

@@ -33,6 +33,9 @@ ROLES = {
 PLAYBOOKS = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
 # No role reads them.
 OF_PLAYBOOKS = {"codesign_hosts", *_variables.OF_PLAYBOOKS}
+TAGS = set(
+    yaml.safe_load((ROOT / "playbooks" / "_hosts.yml").read_text(encoding="utf-8"))[0]["tasks"][0]["tags"]
+)
 
 
 @dataclass(frozen=True)
@@ -170,10 +173,10 @@ def test_group_variables_are_options_of_roles() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_variables_in_the_text_exist(page: Path) -> None:
     """In running text and commands as well. Names that a play registers itself are none of ours."""
-    registered = {"codesign_state"}
+    registered = {"codesign_state", "codesign_sign_result"}
     named = set(re.findall(r"\bcodesign_\w+", page.read_text(encoding="utf-8")))
     of_keys = {key for option in all_options().values() for key in option.get("options") or {}}
-    assert named <= set(all_options()) | of_keys | OF_PLAYBOOKS | registered
+    assert named <= set(all_options()) | of_keys | OF_PLAYBOOKS | registered | TAGS
 
 
 def test_commands_name_playbooks_and_targets_that_exist() -> None:

@@ -8,5 +8,9 @@ from ...module_utils._arguments.base import Arguments
 from .._variables import USES
 
 ARGUMENTS = Arguments(
-    {"uses": {"type": "list", "elements": "str", "choices": list(USES), "required": True}},
+    {
+        "uses": {"type": "list", "elements": "str", "choices": list(USES), "required": True},
+        "clusters": {"type": "list", "elements": "dict"},
+        "dates": {"type": "bool", "default": False},
+    },
 )

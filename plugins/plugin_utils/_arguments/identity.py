@@ -17,7 +17,7 @@ CHAIN: Options = {
 
 IDENTITY: Options = {
     "name": {"type": "str"},
-    "certificate": {"type": "str", "required": True},
+    "certificate": {"type": "str"},
     "chain": {"type": "list", "elements": "dict", "default": []},
     "provider": {"type": "str"},
     "container": {"type": "str"},

@@ -14,7 +14,7 @@ from ...module_utils._results import Result
 from ...module_utils._steps import Step
 from .._aspect import Context
 from .._store import association, placed
-from .._store.identity import Identity
+from .._store.identity import Identity, Placed
 from . import container
 from .container import Seen
 from .making import missing_readers
@@ -64,22 +64,22 @@ def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
     for one in wanted.identities:
         findings += placed.compare_use(one, context.now)
         findings += placed.compare_expiry(one, context.now, wanted.expiry_days)
-        findings += _compare_tied(wanted, one, seen)
+        findings += _compare_tied(wanted, one, one.signing, seen) if one.signing else []
     for one in wanted.identities:
         findings += _compare_readers(one, readers_of(wanted, one, seen))
     return findings
 
 
-def _compare_tied(wanted: Wanted, one: Identity, seen: Seen) -> list[Finding]:
-    entry = _entry(one, seen)
+def _compare_tied(wanted: Wanted, one: Identity, signing: Placed, seen: Seen) -> list[Finding]:
+    entry = _entry(signing, seen)
     if entry.stored is None:
         # Without its certificate nothing can be tied.
         return placed.compare_one(entry)
     stored = entry.stored
     wish = association.Wanted(
         thumbprint=one.thumbprint,
-        store_name=one.signing.store_name,
-        store_location=one.signing.store_location,
+        store_name=signing.store_name,
+        store_location=signing.store_location,
         provider=one.provider,
         container=one.container,
         provider_type=one.provider_type,
@@ -92,8 +92,8 @@ def _compare_tied(wanted: Wanted, one: Identity, seen: Seen) -> list[Finding]:
     return [replace(finding, role=ROLE) for finding in found]
 
 
-def _entry(one: Identity, seen: Seen) -> placed.Seen:
-    return placed.Seen(one.signing, seen.store.blobs.get(one.thumbprint), seen.store.problem)
+def _entry(signing: Placed, seen: Seen) -> placed.Seen:
+    return placed.Seen(signing, seen.store.blobs.get(signing.certificate.thumbprint), seen.store.problem)
 
 
 def _container(wanted: Wanted, one: Identity) -> container.Wanted:
@@ -136,12 +136,12 @@ def report(wanted: Wanted, seen: Seen) -> dict[str, Any]:
     """For win_codesign_info."""
     return {
         "containers": list(seen.containers),
-        "identities": [_as_dict(wanted, one, seen) for one in wanted.identities],
+        "identities": [_as_dict(wanted, one, one.signing, seen) for one in wanted.identities if one.signing],
     }
 
 
-def _as_dict(wanted: Wanted, one: Identity, seen: Seen) -> dict[str, Any]:
-    stored = _entry(one, seen).stored
+def _as_dict(wanted: Wanted, one: Identity, signing: Placed, seen: Seen) -> dict[str, Any]:
+    stored = _entry(signing, seen).stored
     return {
         "name": one.name,
         "thumbprint": one.thumbprint,

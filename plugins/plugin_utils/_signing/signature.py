@@ -380,12 +380,14 @@ def _for_verified(wanted: Wanted, seen: SeenFile) -> Decision:
         return Decision(REFUSE, problem=Problem("file", f"{seen.path} is not signed."))
     if not seen.valid:
         return Decision(REFUSE, problem=invalid(seen))
-    own = seen.by(wanted.thumbprint)
+    ours = [thumbprint for thumbprint in (wanted.thumbprint, *wanted.former) if thumbprint]
+    own = [one for thumbprint in ours or [""] for one in seen.by(thumbprint)]
     if not own:
         return Decision(
             REFUSE,
             problem=Problem(
-                "certificate", f"{seen.path} is signed, but not by {wanted.thumbprint} (by {_signers(seen)})."
+                "certificate",
+                f"{seen.path} is signed, but not by {' or '.join(ours)} (by {_signers(seen)}).",
             ),
         )
     if wanted.timestamped and not all(one.timestamped for one in own):

@@ -20,24 +20,41 @@ LEAF_STORES = ("trustedpublisher",)
 """Where the signing certificate may stand once more."""
 
 
-def arrange(identity: str, signing: Certificate, links: Links) -> list[tuple[Certificate, str]]:
-    """The certificates above ``signing``, the nearest first, each with its store. BrokenLink, which names the
-    identity and the certificate, for what is no chain or cannot sign.
+def arrange(identity: str, signing: Certificate | None, links: Links) -> list[tuple[Certificate, str]]:
+    """The certificates above ``signing``, the nearest first, each with its store. Without ``signing`` a chain for
+    hosts that only verify, to its lowest certificate. BrokenLink, which names the identity and the certificate,
+    for what is no chain or cannot sign.
     """
-    _check_leaf(identity, signing)
-    above = [certificate for certificate, _store in links if certificate.der != signing.der]
-    found, waiting = [signing], list(above)
+    lowest = signing or _lowest(identity, [certificate for certificate, _store in links])
+    leaf = None if signing is None and lowest.is_ca else lowest
+    if leaf:
+        _check_leaf(identity, leaf)
+    above = [certificate for certificate, _store in links if certificate.der != lowest.der]
+    found, waiting = [lowest], list(above)
     for certificate in found:
         issuers = [one for one in waiting if _issued(identity, certificate, one)]
         waiting = [one for one in waiting if one not in issuers]
         found.extend(dict.fromkeys(issuers))
     if waiting:
         _refuse_stranger(identity, waiting[0], found, above)
-    for certificate in found[1:]:
-        _check_issuer(identity, certificate)
-    placed = [(certificate, _store(identity, signing, certificate, store)) for certificate, store in links]
+    for certificate in found:
+        if certificate is not leaf:
+            _check_issuer(identity, certificate)
+    placed = [(certificate, _store(identity, leaf, certificate, store)) for certificate, store in links]
     order = {certificate.thumbprint: number for number, certificate in enumerate(found)}
     return sorted(dict.fromkeys(placed), key=lambda link: order[link[0].thumbprint])
+
+
+def _lowest(identity: str, certificates: Sequence[Certificate]) -> Certificate:
+    """The one that issued none of the others."""
+    if not certificates:
+        raise BrokenLink(
+            "argument",
+            f"The identity '{identity}' has neither a certificate nor a chain.",
+            "Give it a certificate to sign with, or the chain that hosts need to verify.",
+        )
+    ends = [one for one in certificates if not any(_issued(identity, other, one) for other in certificates)]
+    return (ends or certificates)[0]
 
 
 def _check_leaf(identity: str, signing: Certificate) -> None:
@@ -129,10 +146,10 @@ def _refuse_stranger(
     )
 
 
-def _store(identity: str, signing: Certificate, certificate: Certificate, store: str) -> str:
+def _store(identity: str, signing: Certificate | None, certificate: Certificate, store: str) -> str:
     """The store of a certificate of the chain, derived where none is given."""
     root = _is_self_signed(identity, certificate)
-    if certificate.der == signing.der:
+    if signing and certificate.der == signing.der:
         allowed = store.lower() in LEAF_STORES or (root and store.lower() in TRUST_STORES)
         if not allowed:
             where = f"be in the store {store}" if store else "stand in its own chain without a store"

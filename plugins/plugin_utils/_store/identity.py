@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A signing identity as a user describes it: a certificate, the certificates above it, and what its key
-container has to be.
+container has to be. One without a certificate is a chain for hosts that only verify.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Placed:
 
 @dataclass(frozen=True)
 class Identity:
-    """What is None or empty is not compared."""
+    """What is None or empty is not compared. ``signing`` is None where hosts only verify by it."""
 
     name: str
-    signing: Placed
+    signing: Placed | None
     chain: tuple[Placed, ...] = ()
     provider: str = ""
     container: str = ""
@@ -44,12 +44,12 @@ class Identity:
 
     @property
     def thumbprint(self) -> str:
-        return self.signing.certificate.thumbprint
+        return self.signing.certificate.thumbprint if self.signing else ""
 
     @property
     def certificates(self) -> tuple[Placed, ...]:
         """The whole chain, the root first."""
-        return (*reversed(self.chain), self.signing)
+        return (*reversed(self.chain), *((self.signing,) if self.signing else ()))
 
 
 def identities(params: Mapping[str, Any]) -> tuple[Identity, ...]:
@@ -69,10 +69,13 @@ def identities(params: Mapping[str, Any]) -> tuple[Identity, ...]:
 def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -> Identity:
     name = str(item.get("name") or f"identity {number}")
     certificate, links = certificates_of(name, item, _from_text)
-    chain.check_place(name, certificate, str(params["store_name"]))
+    if certificate:
+        chain.check_place(name, certificate, str(params["store_name"]))
     return Identity(
         name,
-        _placed(certificate, str(params["store_name"]), str(params["store_location"])),
+        _placed(certificate, str(params["store_name"]), str(params["store_location"]))
+        if certificate
+        else None,
         tuple(_placed(link, store, CHAIN_LOCATION) for link, store in links),
         str(item.get("provider") or params.get("provider") or ""),
         str(item.get("container") or ""),
@@ -84,13 +87,26 @@ def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -
     )
 
 
+OF_KEYS = ("provider", "container", "provider_type", "machine_keys", "key_spec", "friendly_name", "readers")
+"""What says something of a signing certificate or its key."""
+
+
 def certificates_of(
     name: str, item: Mapping[str, Any], read: Callable[[Any, str], Certificate]
-) -> tuple[Certificate, list[tuple[Certificate, str]]]:
-    """The signing certificate of an identity, and its chain with the store of each, the nearest first, both
-    checked. ``read`` takes what stands in a key certificate, and what messages call it.
+) -> tuple[Certificate | None, list[tuple[Certificate, str]]]:
+    """The signing certificate of an identity, None where it has none, and its chain with the store of each, the
+    nearest first, both checked. ``read`` takes what stands in a key certificate, and what messages call it.
     """
-    signing = read(item.get("certificate"), f"the certificate of '{name}'")
+    signing = None
+    if item.get("certificate") is not None:
+        signing = read(item["certificate"], f"the certificate of '{name}'")
+    given = [key for key in OF_KEYS if item.get(key) not in (None, "", [])]
+    if signing is None and given:
+        raise BrokenLink(
+            "argument",
+            f"The identity '{name}' has no certificate, and says something of its key: {', '.join(given)}.",
+            "Give its certificate, or, for hosts that only verify, nothing but the chain.",
+        )
     links = [
         (
             read(link.get("certificate"), f"certificate {place} in the chain of '{name}'"),

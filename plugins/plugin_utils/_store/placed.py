@@ -188,7 +188,7 @@ def report(wanted: Wanted, seen: Sequence[Seen]) -> dict[str, Any]:
 
 def compare_use(identity: Identity, now: datetime) -> list[Finding]:
     """A finding where the signing certificate itself cannot sign, whatever the host is like."""
-    problem = check_for_signing(identity.signing.certificate, now)
+    problem = check_for_signing(identity.signing.certificate, now) if identity.signing else None
     what = f"certificate of '{identity.name}'"
     if not problem:
         return []
@@ -209,14 +209,13 @@ def compare_expiry(identity: Identity, now: datetime, days: int) -> list[Finding
     """A notice for each certificate of the chain that ends within ``days`` from ``now``. One that signs and has
     ended is an error of ``compare_use``. 0 days: none.
     """
+    signing = identity.signing.certificate if identity.signing else None
+    named = [("the certificate of", signing)] if signing and signing.not_after > now else []
+    named += [(f"{link.certificate.label} in the chain of", link.certificate) for link in identity.chain]
     return [
         _expires(f"{what} '{identity.name}'", certificate, now)
-        for what, certificate in (
-            ("the certificate of", identity.signing.certificate),
-            *((f"{link.certificate.label} in the chain of", link.certificate) for link in identity.chain),
-        )
+        for what, certificate in named
         if days and certificate.not_after - now < timedelta(days=days)
-        if certificate is not identity.signing.certificate or certificate.not_after > now
     ]
 
 

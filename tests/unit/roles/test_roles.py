@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.cloudhsm.codesign.plugins.modules import win_signtool
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._arguments.identity import CHAIN, IDENTITY
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool import PLACES
 
@@ -24,6 +25,16 @@ def load(path: Path) -> dict[str, Any]:
 
 
 COMMON = load(ROLES / "common" / "defaults" / "main.yml")
+SHARED = {
+    "codesign_identities_read",
+    "codesign_identities_signing",
+    "codesign_predicted",
+    "codesign_signs",
+    "codesign_variables_checked",
+}
+"""What the role common works out, for all roles."""
+TAG = re.compile(r"\bcodesign_\w+(?=[^\n\[]*\]$)", re.MULTILINE)
+PLAYBOOKS = ROLES.parent / "playbooks"
 
 
 def options(role: str) -> dict[str, Any]:
@@ -67,21 +78,12 @@ def test_every_default_of_the_role_is_an_option(role: str) -> None:
 
 @pytest.mark.parametrize("role", NAMES)
 def test_tasks_read_documented_variables_only(role: str) -> None:
+    """What another role has registered is none of them."""
     text = texts(role)
     of_tasks = re.findall(r"(?:register|loop_var): (codesign_\w+)|^ {4,}(codesign_\w+): ", text, re.MULTILINE)
     registered = {name for pair in of_tasks for name in pair} | set(load(ROLES / role / "vars" / "main.yml"))
-    derived = {"codesign_identities_read", "codesign_variables_checked"} | set(
-        re.findall(r"codesign_(?:client_installed|certificates_seen|signtool_seen)", text)
-    )
-    used = {
-        name
-        for name in re.findall(r"\bcodesign_\w+", text)
-        if name in options_of_all() or name not in registered | derived
-    }
-    assert used - registered <= set(options(role)) | {
-        "codesign_identities_read",
-        "codesign_variables_checked",
-    }
+    used = set(re.findall(r"\bcodesign_\w+", text)) - set(TAG.findall(text))
+    assert used - registered <= set(options(role)) | SHARED
 
 
 def options_of_all() -> set[str]:
@@ -130,4 +132,60 @@ def test_an_identity_is_the_same_for_a_role_as_for_the_module(role: str) -> None
     assert theirs == ours
     assert chain_of_role == chain
     assert of_role["name"]["required"]
-    assert of_role["certificate"]["required"]
+
+
+# What runs
+# ------------------------------------------------------------------------------------------------------------
+
+
+def task_files() -> list[Path]:
+    return [*ROLES.glob("*/tasks/*.yml"), *PLAYBOOKS.rglob("*.yml")]
+
+
+def tasks_in(path: Path) -> Iterator[dict[str, Any]]:
+    """The tasks of a file, those of its plays too; one in a block has the block's tags."""
+
+    def walk(items: list[dict[str, Any]], tags: list[str]) -> Iterator[dict[str, Any]]:
+        for item in items:
+            own = [*tags, *([item["tags"]] if isinstance(item.get("tags"), str) else item.get("tags") or [])]
+            inner = [task for part in PARTS for task in item.get(part) or []]
+            if "import_playbook" in str(sorted(item)):
+                continue
+            yield from walk(inner, own) if inner else [{**item, "tags": own}]
+
+    yield from walk(yaml.safe_load(path.read_text(encoding="utf-8")), [])
+
+
+PARTS = ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always")
+FILES = pytest.mark.parametrize("path", task_files(), ids=lambda path: str(path.relative_to(ROLES.parent)))
+
+
+@FILES
+def test_every_stage_has_tags_of_its_own(path: Path) -> None:
+    for task in tasks_in(path):
+        assert "codesign" in task["tags"], task["name"]
+        assert [tag for tag in task["tags"] if tag.startswith("codesign_")], task["name"]
+
+
+@FILES
+def test_a_loop_has_a_variable_of_its_own(path: Path) -> None:
+    """Who runs a role in a loop has one already, and Ansible warns of a second one."""
+    for task in tasks_in(path):
+        if "loop" in task:
+            assert str(task.get("loop_control", {}).get("loop_var", "")).startswith("codesign_"), task["name"]
+
+
+def test_the_first_play_runs_with_every_tag() -> None:
+    (first,) = tasks_in(PLAYBOOKS / "_hosts.yml")
+    assert {tag for path in task_files() for task in tasks_in(path) for tag in task["tags"]} <= set(
+        first["tags"]
+    )
+
+
+def test_what_signing_leaves_is_documented() -> None:
+    readme = (ROLES / "sign" / "README.md").read_text(encoding="utf-8")
+    returned = yaml.safe_load(win_signtool.RETURN)
+    kept = set(returned) - {"link", "output", "login_tries"}
+    named = set(re.findall(r"`(\w+)`", readme.partition("## What it leaves")[2].partition("## Example")[0]))
+    assert kept <= named
+    assert set(returned["files"]["contains"]) - {"changed", "signatures"} <= named

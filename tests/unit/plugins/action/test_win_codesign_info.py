@@ -235,6 +235,23 @@ def test_a_notice_leaves_a_host_converged(
     assert (result["converged"], len(host.calls)) == (True, 1)
 
 
+@pytest.mark.parametrize(("days", "findings"), [(30, []), (20000, ["in the chain of 'release'"])])
+def test_a_host_that_only_verifies_needs_the_chain_alone(
+    host: FakeHost, days: int, findings: list[str]
+) -> None:
+    del host.registry[MY]
+    wanted = {
+        "gather": ["certificates", "identities"],
+        "identities": [{"name": "release", "chain": IDENTITY["chain"]}],
+        "expiry_days": days,
+    }
+    result = run_action(ActionModule, wanted, host)
+    assert [item["store_name"] for item in result["certificates"]] == ["Root"]
+    assert result["identities"] == []
+    assert result["converged"]
+    assert all(part in found["text"] for part, found in zip(findings, result["findings"], strict=True))
+
+
 OLD = make("Old", "Test Root", days=30)
 
 

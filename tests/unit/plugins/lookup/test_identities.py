@@ -71,7 +71,12 @@ def test_reads_certificate_and_chain(
 @pytest.mark.parametrize(
     ("identity", "sentence"),
     [
-        ({"name": "x"}, "lacks 'certificate'"),
+        ({"name": "x"}, "'x' has neither a certificate nor a chain"),
+        ({"name": "x", "certificate": ""}, "The certificate of 'x' names no file"),
+        (
+            {"name": "x", "readers": ["agent"]},
+            "'x' has no certificate, and says something of its key: readers",
+        ),
         ({"certificate": "x.cer"}, "lacks 'name'"),
         (
             {"name": "x", "certificate": "no-such-file.cer"},

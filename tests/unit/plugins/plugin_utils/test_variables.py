@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils import _variables
+from tests.unit.plugins.certificates import NOW, make
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 GOOD: dict[str, Any] = {
@@ -31,7 +32,9 @@ def read_file(name: str) -> str:
 
 
 def read_identity(identity: Mapping[str, Any]) -> None:
-    if identity["certificate"] != "release.cer":
+    if not identity.get("certificate") and not identity.get("chain"):
+        raise ValueError(f"The identity '{identity['name']}' has neither a certificate nor a chain.")
+    if identity.get("certificate", "release.cer") != "release.cer":
         raise ValueError(f"The file '{identity['certificate']}' was not found.")
 
 
@@ -68,7 +71,8 @@ def test_all_that_is_missing_is_named_at_once() -> None:
             {"codesign_crypto_password": None},
             "codesign_crypto_password is missing: codesign_crypto_user is set",
         ),
-        ({"codesign_identities": [{"name": "release"}]}, "certificate found in codesign_identities"),
+        ({"codesign_identities": [{"name": "release"}]}, "'release' has neither a certificate nor a chain"),
+        ({"codesign_identities": [{"certificate": "release.cer"}]}, "name found in codesign_identities"),
         (
             {"codesign_identities": [{"name": "x", "certificate": "gone.cer"}]},
             "codesign_identities: The file 'gone.cer'",
@@ -136,3 +140,45 @@ def test_a_name_that_nothing_reads_is_pointed_out(name: str, given: bool, error:
     assert len(report.errors + report.warnings) == len(texts) == 1
     assert texts[0].startswith(f"{name} is no variable of this collection")
     assert ("did you mean codesign_identities?" in texts[0]) == error
+
+
+ONLY_CHAIN = [{"name": "release", "chain": [{"certificate": "root.cer"}]}]
+
+
+def test_a_host_that_only_verifies_needs_no_client_and_no_login() -> None:
+    values = {"codesign_identities": ONLY_CHAIN, "codesign_signtool_accept_license": True}
+    uses = ["inspect", "client", "certificates", "signtool", "key_container", "credentials", "login"]
+    assert _variables.check(values, uses, read_file, read_identity) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "values", "says"),
+    [
+        ("signed", {}, ["'release' has no certificate, so nothing can be signed as it"]),
+        ("verified", {}, []),
+        ("unsigned", {}, []),
+        ("timestamped", {}, []),
+        ("timestamped", {"codesign_sign_timestamp_urls": []}, ["codesign_sign_timestamp_urls is empty"]),
+        ("verified", {"codesign_identities": []}, []),
+        ("verified", {"codesign_files": []}, ["codesign_files is missing: the files to be verified"]),
+        ("verified", {"codesign_sign_identity": "other"}, ["codesign_sign_identity is 'other'"]),
+        ("burned", {}, ["codesign_sign_state must be one of"]),
+    ],
+)
+def test_what_is_needed_depends_on_the_state(state: str, values: dict[str, Any], says: list[str]) -> None:
+    given = {"codesign_files": [r"C:\a.exe"], "codesign_identities": ONLY_CHAIN, **values}
+    found = _variables.check({**given, "codesign_sign_state": state}, ["sign"], read_file, read_identity)
+    assert len(found) == len(says), found
+    assert all(part in text for part, text in zip(says, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("days", "ahead", "errors", "warnings"),
+    [(400, 30, 0, 0), (340, 30, 0, 1), (300, 30, 1, 0), (340, 0, 0, 0)],
+    ids=["long", "soon", "ended", "not asked for"],
+)
+def test_dates_are_known_from_the_files(days: int, ahead: int, errors: int, warnings: int) -> None:
+    read = [{"name": "release", "certificate": make("Signer", days=days).pem}]
+    report = _variables.ended(read, NOW, ahead)
+    assert (len(report.errors), len(report.warnings)) == (errors, warnings)
+    assert all("'release'" in text for text in report.errors + report.warnings)

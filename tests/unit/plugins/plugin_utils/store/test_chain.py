@@ -204,6 +204,51 @@ def test_what_is_refused_names_identity_and_certificate(
     assert name in text.split(" of 'release'", maxsplit=1)[0]
 
 
+@pytest.mark.parametrize(
+    ("links", "expected"),
+    [
+        (((ROOT, ""),), [("Root", "Root")]),
+        (((MIDDLE, ""),), [("Middle", "CA")]),
+        (((ROOT, ""), (MIDDLE, "")), [("Middle", "CA"), ("Root", "Root")]),
+        (((MIDDLE, ""), (ROOT, "")), [("Middle", "CA"), ("Root", "Root")]),
+        (
+            ((ROOT, ""), (LEAF, "TrustedPublisher"), (MIDDLE, "")),
+            [("Leaf", "TrustedPublisher"), ("Middle", "CA"), ("Root", "Root")],
+        ),
+        (((SELF, "Root"), (SELF, "TrustedPublisher")), [("Self", "Root"), ("Self", "TrustedPublisher")]),
+    ],
+    ids=["root", "intermediate", "both", "in any order", "the publisher too", "self-signed"],
+)
+def test_a_chain_without_a_signing_certificate(
+    links: tuple[tuple[Certificate, str], ...], expected: list[tuple[str, str]]
+) -> None:
+    assert [(one.common_name, store) for one, store in chain.arrange("release", None, links)] == expected
+
+
+@pytest.mark.parametrize(
+    ("links", "link", "says"),
+    [
+        ((), "argument", "'release' has neither a certificate nor a chain"),
+        (((ROOT, ""), (STRANGER, "")), "certificate", "in the chain of 'release' belongs to no chain"),
+        (((MIDDLE, "Root"),), "certificate", "in the chain of 'release' is not self-signed"),
+        (((LEAF, ""), (MIDDLE, "")), "certificate", "is what 'release' signs with and cannot stand"),
+        (
+            ((LEAF, "CA"), (MIDDLE, "")),
+            "certificate",
+            "is what 'release' signs with and cannot be in the store CA",
+        ),
+        (((WEAK_ROOT, ""),), "certificate", "in the chain of 'release' has an RSA key of 1024 bits"),
+    ],
+    ids=["nothing", "stranger", "no root", "no store", "another store", "weak"],
+)
+def test_a_chain_alone_is_checked_too(
+    links: tuple[tuple[Certificate, str], ...], link: str, says: str
+) -> None:
+    with pytest.raises(BrokenLink) as raised:
+        chain.arrange("release", None, links)
+    assert (raised.value.link, says in str(raised.value)) == (link, True), str(raised.value)
+
+
 @pytest.mark.parametrize("store", ["Root", "authroot"])
 def test_a_signing_certificate_is_not_trusted_for_itself(store: str) -> None:
     chain.check_place("release", SELF, store)

@@ -96,7 +96,15 @@ def test_der_in_base64_and_an_identity_without_a_name() -> None:
 @pytest.mark.parametrize(
     ("items", "says"),
     [
-        ([{"name": "x"}], "The certificate of 'x' is missing. Give it in the key certificate"),
+        ([{"name": "x"}], "The identity 'x' has neither a certificate nor a chain."),
+        (
+            [{"name": "x", "certificate": ""}],
+            "The certificate of 'x' is missing. Give it in the key certificate",
+        ),
+        (
+            [{"name": "x", "container": "tq-1", "key_spec": 0}],
+            "The identity 'x' has no certificate, and says something of its key: container, key_spec.",
+        ),
         ([{"name": "x", "certificate": "release.cer"}], "The certificate of 'x'"),
         (
             [{"name": "x", "certificate": SIGNER.pem, "chain": [{"store": "CA"}]}],

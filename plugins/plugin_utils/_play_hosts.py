@@ -1,0 +1,34 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts that a task on the control node speaks for, with their variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def of_hosts(task: Any, task_vars: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The task's own host; with ``run_once`` all hosts of the play. Under a strategy that knows no run_once each
+    host has a task of its own.
+    """
+    own = str(task_vars.get("inventory_hostname", ""))
+    yield own, task_vars
+    if not task.run_once or getattr(task.play, "strategy", "") in ("free", "host_pinned"):
+        return
+    # hostvars itself knows no variables of plays and no defaults of roles.
+    manager: Any = getattr(task_vars.get("hostvars"), "_variable_manager", None)
+    inventory: Any = getattr(task_vars.get("hostvars"), "_inventory", None)
+    # Of a play in batches the first one speaks for all.
+    first = own in list(task_vars.get("ansible_play_hosts_all", ()))[:1]
+    for name in task_vars.get("ansible_play_hosts" if first else "ansible_play_batch", ()):
+        if name == own:
+            continue
+        try:
+            host = inventory.get_host(str(name))
+            found = manager.get_vars(play=task.play, host=host, task=task, include_hostvars=False)
+        except (AttributeError, TypeError):
+            # What no release of ansible-core promises may be gone: then each role finds out by itself.
+            return
+        # Without it here, where a variable takes another host's value it could not be worked out.
+        yield str(name), {**found, "hostvars": task_vars["hostvars"]}
