@@ -323,9 +323,9 @@ class Course:
                 if not isinstance(result, JournaledResult) or not result.taken:
                     if isinstance(result, JournaledResult) and not taken:
                         return None
-                    jobs = signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
                     if not taken:
-                        return jobs
+                        return (yield from self._given_up(list(folders.values()), jobs, result))
+                    jobs = signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
                     break
                 taken = True
                 claim.was_taken(step)
@@ -343,6 +343,8 @@ class Course:
             return (yield from self._finish(look, claim, jobs, kept))
         except Exception:
             yield from self._give_back(list(folders.values()))
+            for text in self._ended.texts:
+                yield Warn(text)
             raise
 
     def _judgement(
@@ -371,7 +373,7 @@ class Course:
         broken = open_key.failure(jobs) if key else None
         result, *seen = yield from _results([step, *(container.observe(key) if key and broken else [])])
         if not isinstance(result, JournaledResult) or not result.taken:
-            return signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
+            return (yield from self._given_up(list(claim.contents), jobs, result))
         if result.left:
             places = ", ".join(one.path for one in step.folders)
             yield Warn(
@@ -402,6 +404,16 @@ class Course:
         found = diagnosis.judge(context, answer.results, broken)
         return jobs if found is broken else open_key.explained(jobs, found)
 
+    def _given_up(
+        self, folders: Sequence[str], jobs: Sequence[signing_jobs.Job], result: Result
+    ) -> Turns[list[signing_jobs.Job]]:
+        """The jobs, where a step under the journals failed as a whole: how far it came shows when what this run has
+        claimed is given back.
+        """
+        yield from self._give_back(folders)
+        failed = signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
+        return signing_jobs.in_place(jobs, failed, self._ended.in_place)
+
     def _give_back(self, folders: Sequence[str]) -> Turns[None]:
         """Ends what this run has begun, after something broke it off."""
         try:
@@ -409,8 +421,6 @@ class Course:
             own = [one for one in seen if one.journal and one.journal.run == self._run and not one.held]
             if own:
                 yield from self._end(own)
-            for text in self._ended.texts:
-                yield Warn(text)
         except Exception as error:  # noqa: BLE001 (the first error is the one that counts)
             places = ", ".join(journal.folder_of(folder) for folder in folders)
             yield Warn(

@@ -44,12 +44,14 @@ def plan(seen: journal.Seen, files: Sequence[journal.Left], owner: journal.Journ
 @dataclass
 class Ended:
     """What was ended. ``placed``: the files whose finished copies are in place now, by path in lower case;
+    ``in_place``: those and the ones that were in place already;
     ``kept``: those for which it could not be done, each with its ``problem``; ``folders``: where something
     stays (in lower case), so that nothing is tried there again in this run; ``blocked``: folders that cannot be
     worked in, and why; ``texts``: what a user should know.
     """
 
     placed: dict[str, journal.Left] = field(default_factory=dict)
+    in_place: set[str] = field(default_factory=set)
     kept: list[journal.Left] = field(default_factory=list)
     folders: set[str] = field(default_factory=set)
     blocked: dict[str, str] = field(default_factory=dict)
@@ -76,6 +78,9 @@ class Ended:
                 outcome = journal.CHANGED
             if failed is not None:
                 kept.append(replace(one, problem=failed.message.rstrip(". ")))
+            done = failed is None and all(isinstance(found, Placed) for found in moves)
+            if outcome == journal.PLACED and done:
+                self.in_place.add(one.path.lower())
             if outcome == journal.PLACED and moves and all(isinstance(found, Placed) for found in moves):
                 self.placed[one.path.lower()] = one
                 placed.append(one.entry.name)

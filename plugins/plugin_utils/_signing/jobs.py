@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Mapping, Sequence
+from typing import Any, Collection, Final, Literal, Mapping, Sequence
 
 from ...module_utils._results import Failure, JournaledResult, Placed, Result
 from ...module_utils._steps import (
@@ -488,6 +488,18 @@ def all_failed(jobs: Sequence[Job], why: str) -> list[Job]:
         if job.status in (OPEN, GOOD)
         else job
         for job in jobs
+    ]
+
+
+def in_place(jobs: Sequence[Job], failed: Sequence[Job], paths: Collection[str]) -> list[Job]:
+    """``failed``, of which those that were good before (``jobs``) are done whose copies are in place (``paths``, in
+    lower case).
+    """
+    return [
+        replace(before, status=DONE)
+        if before.status == GOOD and before.before.path.lower() in paths
+        else after
+        for before, after in zip(jobs, failed, strict=True)
     ]
 
 

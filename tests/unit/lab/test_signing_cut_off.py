@@ -1,24 +1,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """win_signtool's action on a host of the lab, in process: the host's power goes before each change of a file, the
-control node before and after each call. Files lost 0, doubled 0, left behind after the next run 0.
+control node before and after each call, the connection likewise, and each change of a file fails. Files lost 0,
+doubled 0, left behind after the next run 0.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 from unittest.mock import MagicMock
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible.playbook.task import Task
 
 from ansible_collections.cloudhsm.codesign.plugins.action import win_signtool
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login import host as login_host
 from lab.tools.signtool import authenticode, fileformat
+from lab.windows.errors import ACCESS_DENIED, DISK_FULL, SHARING_VIOLATION, LabOSError
 from lab.windows.host import Host
 from lab.windows.steps import StepRunner
 from support.logins import ProvenGate
@@ -29,11 +34,17 @@ pytestmark = pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {
 
 FOLDER, LEDGER = r"C:\build", r"C:\logs\signed.jsonl"
 FILES = {rf"{FOLDER}\a.exe": b"A" * 8, rf"{FOLDER}\b.exe": b"B" * 8}
+GROWING = ("write", "makedirs", "copy")
+"""What a full disk does not let."""
 CHANGES = ("write", "makedirs", "remove", "remove_tree", "move", "replace", "copy", "set_read_only")
 
 
 class Killed(BaseException):
     """Nothing runs on."""
+
+
+class HostGone(BaseException):
+    """The host's call ends where it is."""
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +63,33 @@ def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class Door:
     """Stands for ``ActionBase._execute_module``: the steps go to the lab's run_steps. ``call`` and ``after``: where
-    the control node goes; ``change``: before which change of a file the host goes, and the control node with it.
+    the control node goes, or the connection with ``lost``; ``change``: before which change of a file the host goes,
+    and the control node with it, or with ``code`` which change fails. ``lasting``: not only once.
     """
 
-    def __init__(self, host: Host, *, call: int = 0, after: bool = False, change: int = 0) -> None:
+    def __init__(
+        self,
+        host: Host,
+        *,
+        call: int = 0,
+        after: bool = False,
+        change: int = 0,
+        lost: bool = False,
+        code: int = 0,
+        lasting: bool = False,
+    ) -> None:
         self.host, self.call, self.after, self.change = host, call, after, change
+        self.lost, self.code, self.lasting = lost, code, lasting
         self.calls = self.changes = 0
+        self.counting = threading.Lock()
 
     def __call__(
         self, module_name: str, module_args: Mapping[str, Any], task_vars: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         self.calls += 1
-        if self.calls == self.call and not self.after:
-            raise Killed
+        gone = self.calls == self.call or (self.lasting and self.calls > self.call > 0)
+        if gone and not (self.after and self.calls == self.call):
+            self._go()
         account = self.host.accounts.full_name("Administrator")
         given = module_args.get("sensitive_parameters") or [{"value": "{}"}]
         runner = StepRunner(
@@ -76,29 +101,67 @@ class Door:
         )
         with pytest.MonkeyPatch.context() as patch:
             for name in CHANGES:
-                patch.setattr(self.host.files, name, self._counted(getattr(self.host.files, name)))
-            answer = runner.answer(json.loads(module_args["parameters"]["Steps"]))
-        if self.calls == self.call:
-            raise Killed
+                patch.setattr(self.host.files, name, self._counted(name, getattr(self.host.files, name)))
+            try:
+                answer = runner.answer(json.loads(module_args["parameters"]["Steps"]))
+            except HostGone:
+                self._go()
+        if gone:
+            self._go()
         return {"changed": False, "result": answer}
 
-    def _counted(self, change: Any) -> Any:
-        inside: list[int] = []
+    def _go(self) -> NoReturn:
+        if self.lost:
+            raise AnsibleConnectionFailure("winrm connection error: ('Connection aborted.', None)")
+        raise Killed
+
+    def _counted(self, name: str, change: Any) -> Any:
+        # The tools of one step run side by side.
+        busy = threading.local()
 
         def one(*arguments: Any, **keywords: Any) -> Any:
-            self.changes += not inside
-            if self.change and self.changes >= self.change:
-                raise Killed
-            inside.append(1)
+            if not getattr(busy, "inside", False):
+                with self.counting:
+                    self.changes += 1
+                    now = self.changes
+                strikes = now == self.change or (self.lasting and now > self.change > 0)
+                if strikes and (self.code != DISK_FULL or name in GROWING):
+                    if self.code:
+                        raise LabOSError(self.code, str(arguments[0]))
+                    raise HostGone
+            outer, busy.inside = getattr(busy, "inside", False), True
             try:
                 return change(*arguments, **keywords)
             finally:
-                inside.pop()
+                busy.inside = outer
 
         return one
 
 
-def run(world: World, door: Door) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Scene:
+    """One kind of work. ``before`` and ``after``: who has signed each file; ``changes``: of files, in a run of
+    three calls in which nothing happens.
+    """
+
+    changes: int
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ("sign",)
+    stamped: bool = False
+    ledger: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+SCENES = {
+    "signed": Scene(25),
+    "appended": Scene(25, ("sign2",), ("sign2", "sign"), options={"foreign": "append"}),
+    "timestamped": Scene(22, ("sign",), stamped=True, ledger=False, options={"state": "timestamped"}),
+    "unsigned": Scene(22, ("sign",), (), ledger=False, options={"state": "unsigned"}),
+}
+CALLS = 3
+
+
+def run(world: World, door: Door, **options: Any) -> dict[str, Any]:
     task = Task()
     task.action = "cloudhsm.codesign.win_signtool"
     task.args = {
@@ -110,7 +173,10 @@ def run(world: World, door: Door) -> dict[str, Any]:
         "crypto_password": PASSWORD,
         "client_sdk": "5",
         "timeout": 60,
+        **options,
     }
+    if options.get("state") == "timestamped":
+        task.args["timestamp_urls"] = [f"{world.server.url}/ts"]
     connection = MagicMock()
     connection._shell.tmpdir = None
     connection._shell._IS_WINDOWS = True
@@ -120,14 +186,35 @@ def run(world: World, door: Door) -> dict[str, Any]:
     return result
 
 
-def prepare(world: World) -> None:
+def begun(world: World, door: Door, scene: Scene) -> dict[str, Any] | None:
+    """What the run said; None where it was killed or says that the connection is lost."""
+    try:
+        return run(world, door, **scene.options)
+    except (Killed, AnsibleConnectionFailure):
+        return None
+
+
+@pytest.fixture(scope="module")
+def contents(world: World) -> dict[tuple[str, ...], dict[str, bytes]]:
+    """The files as they are before a run, by who has signed them."""
+    files = {path: executable() + tail for path, tail in FILES.items()}
+    found = {(): files}
+    for name in ("sign", "sign2"):
+        lay_down(world, files)
+        result = run(world, Door(world.host), thumbprint=world.thumbprint(name))
+        assert result["signed"] == len(FILES), result
+        found[(name,)] = {path: world.host.files.read(path) for path in FILES}
+    return found
+
+
+def lay_down(world: World, contents: Mapping[str, bytes]) -> None:
     files = world.host.files
     for folder in (FOLDER, r"C:\logs"):
         if files.exists(folder):
             files.remove_tree(folder)
         files.makedirs(folder)
-    for path, tail in FILES.items():
-        files.write(path, executable() + tail, by="test")
+    for path, content in contents.items():
+        files.write(path, content, by="test")
 
 
 def journal_of_long_ago(world: World) -> None:
@@ -138,56 +225,120 @@ def journal_of_long_ago(world: World) -> None:
         os.utime(world.host.files.real_path(journal), (1_700_000_000, 1_700_000_000))
 
 
-def of_the_user(world: World, path: str) -> bytes:
-    """What a file is without its signature: its program and the tail that tells it from the others."""
-    content = world.host.files.read(path)
-    assert content.startswith(executable()[:64])
-    return FILES[path] if FILES[path] in content else b""
-
-
-def judge(world: World) -> None:
+def judge(world: World, scene: Scene) -> None:
     files = world.host.files
     assert files.list(FOLDER) == ["a.exe", "b.exe"]
     assert files.folders(FOLDER) == [], "nothing of ours is left"
-    lines = [json.loads(line) for line in files.read(LEDGER).splitlines()]
+    lines = [json.loads(line) for line in files.read(LEDGER).splitlines()] if scene.ledger else []
     for path, tail in FILES.items():
-        real = files.real_path(path)
-        assert of_the_user(world, path) == tail, f"{path} is another file"
-        assert len(authenticode.read(real, fileformat.kind(real))) == 1
-        assert len([line for line in lines if line["file"] == path]) == 1
+        content, real = files.read(path), files.real_path(path)
+        assert content.startswith(executable()[:64])
+        assert tail in content, f"{path} is another file"
+        found = authenticode.read(real, fileformat.kind(real))
+        assert [one.signer for one in found] == [world.issued[name].certificate for name in scene.after]
+        assert all(one.intact and (one.stamp is not None) is scene.stamped for one in found)
+        assert len([line for line in lines if line["file"] == path]) == scene.ledger
 
 
-def mended(world: World) -> None:
-    journal_of_long_ago(world)
-    result = run(world, Door(world.host))
+def survivors(world: World) -> None:
+    """The bytes of each file are in its place, or in the folder of ours."""
+    kept = [
+        path.read_bytes() for path in world.host.files.real_path(FOLDER).rglob("*") if path.suffix == ".exe"
+    ]
+    for path, tail in FILES.items():
+        assert any(tail in content for content in kept), f"{path} is lost"
+
+
+def mended(world: World, scene: Scene) -> None:
+    result = run(world, Door(world.host), **scene.options)
     assert not result.get("failed"), result["msg"]
-    judge(world)
+    judge(world, scene)
 
 
-def test_how_often_a_run_changes_something(world: World) -> None:
+@pytest.mark.parametrize("name", SCENES)
+def test_how_often_a_run_changes_something(world: World, contents: Any, name: str) -> None:
     """The numbers below reach to the end of a run."""
-    prepare(world)
+    scene = SCENES[name]
+    lay_down(world, contents[scene.before])
     door = Door(world.host)
-    assert run(world, door)["signed"] == 2
-    judge(world)
-    assert (door.calls, door.changes) == (3, ALL_CHANGES)
+    assert run(world, door, **scene.options)["changed"]
+    judge(world, scene)
+    assert (door.calls, door.changes) == (CALLS, scene.changes)
 
 
-ALL_CHANGES = 25
+KILLS = [
+    (name, how)
+    for name, scene in SCENES.items()
+    for how in (
+        *({"change": change} for change in range(1, scene.changes + 1)),
+        *({"call": call, "after": after} for call in range(1, CALLS + 1) for after in (False, True)),
+    )
+]
+LOST = [
+    (name, {**how, "lost": True, "lasting": lasting})
+    for name in SCENES
+    for how in (
+        *({"call": call, "after": after} for call in range(1, CALLS + 1) for after in (False, True)),
+        *({"change": change} for change in (4, 9, 14, 18, 20)),
+    )
+    for lasting in (False, True)
+]
+FAULTS = [
+    ("signed", {"change": change, "code": code, "lasting": lasting})
+    for change in range(1, SCENES["signed"].changes + 1)
+    for code, lasting in (
+        (ACCESS_DENIED, False),
+        (DISK_FULL, True),
+        *([(SHARING_VIOLATION, False)] if change % 3 == 0 else []),
+    )
+]
 
 
-@pytest.mark.parametrize("change", range(1, ALL_CHANGES + 1))
-def test_a_host_that_goes_before_a_change(world: World, change: int) -> None:
-    prepare(world)
-    with pytest.raises(Killed):
-        run(world, Door(world.host, change=change))
-    mended(world)
+def test_how_many_faults_there_are() -> None:
+    assert len(KILLS) >= 100
+    assert len(LOST) >= 80
+    assert len(FAULTS) >= 50
 
 
-@pytest.mark.parametrize("call", [1, 2, 3])
-@pytest.mark.parametrize("after", [False, True])
-def test_a_control_node_that_goes_between_calls(world: World, call: int, after: bool) -> None:
-    prepare(world)
-    with pytest.raises(Killed):
-        run(world, Door(world.host, call=call, after=after))
-    mended(world)
+@pytest.mark.parametrize(("name", "how"), KILLS, ids=str)
+def test_a_host_or_a_control_node_that_goes(
+    world: World, contents: Any, name: str, how: dict[str, Any]
+) -> None:
+    scene = SCENES[name]
+    lay_down(world, contents[scene.before])
+    assert begun(world, Door(world.host, **how), scene) is None
+    survivors(world)
+    journal_of_long_ago(world)
+    mended(world, scene)
+
+
+@pytest.mark.parametrize(("name", "how"), LOST, ids=str)
+def test_a_connection_that_breaks(world: World, contents: Any, name: str, how: dict[str, Any]) -> None:
+    """Before or after a call, or in the middle of its work: the control node lives, and tidies up where it can."""
+    scene = SCENES[name]
+    lay_down(world, contents[scene.before])
+    result = begun(world, Door(world.host, **how), scene)
+    assert result is None or result.get("unreachable") or result.get("failed"), result
+    survivors(world)
+    if how["lasting"]:
+        # Nobody could say that this run has ended.
+        journal_of_long_ago(world)
+    mended(world, scene)
+
+
+@pytest.mark.parametrize(("name", "how"), FAULTS, ids=str)
+def test_a_change_of_a_file_that_fails(world: World, contents: Any, name: str, how: dict[str, Any]) -> None:
+    """One sentence with its link where it is not done in spite of it, and the next run needs no patience, unless the
+    disk has no space for the word that this one has ended.
+    """
+    scene = SCENES[name]
+    lay_down(world, contents[scene.before])
+    result = begun(world, Door(world.host, **how), scene)
+    assert result is not None
+    if result.get("failed"):
+        assert result["link"] in ("file", "ledger"), result["msg"]
+        assert "Traceback" not in result["msg"]
+    survivors(world)
+    if how["lasting"]:
+        journal_of_long_ago(world)
+    mended(world, scene)

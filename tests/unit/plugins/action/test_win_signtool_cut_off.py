@@ -247,6 +247,38 @@ def test_a_missing_line_of_the_ledger_is_written_by_the_next_run() -> None:
     judged(host)
 
 
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("done", [False, True])
+def test_a_step_that_fails_as_a_whole_leaves_no_claim(nth: int, done: bool, slept: list[float]) -> None:
+    """The journal could be written, and then something failed: the folder for copies, or the word that all is done.
+    What is in place then is told as such.
+    """
+    host = new_host()
+    seen: list[Raw] = []
+
+    def journaled(step: Raw) -> Raw:
+        seen.append(step)
+        if len(seen) != nth:
+            return host._journaled(step)
+        if done:
+            host._journaled({**step, "clear": False, "closing": ""})
+        else:
+            for one in step["folders"]:
+                host._line(one["path"], one["base64"])
+        return failure("There is not enough space on the disk.", -2147024784, "System.IO.IOException")
+
+    host.overrides["journaled"] = journaled
+    result = run(host)
+    outcomes = {entry["outcome"] for entry in result["files"]}
+    # What was verified is put in place in any case, or was there already.
+    assert outcomes == ({"changed"} if nth == 2 else {"failed"})
+    assert result["changed"] is (nth == 2)
+    assert bool(result.get("failed")) is (nth == 1)
+    assert sum(slept) == 0
+    assert not run(host).get("failed")
+    judged(host)
+
+
 @pytest.mark.parametrize("state", ["verified", "signed"])
 def test_who_changes_nothing_mends_nothing(state: str) -> None:
     host = new_host()
