@@ -72,6 +72,14 @@ _RELEASE: Task = {
     },
 }
 
+_ANSWER: Task = {
+    "name": "Let the lab's CA answer the request",
+    "lab_door": {
+        "state": "{{ lab_state }}",
+        "ask": [["issue", {"csr": "requests/release.csr", "answer": "requests/answer.pem"}]],
+    },
+}
+
 # In this order: what one has made is there for the next.
 EXAMPLES = (
     Example("Find the cluster that is tagged for code signing", "en5", changed=False),
@@ -139,6 +147,11 @@ EXAMPLES = (
     Example(
         "One certificate with its chain, and a publisher whom Windows does not ask about", "zh5", changed=True
     ),
+    Example("Make a key in the HSM and a request for the CA", "de5", changed=True),
+    Example("Accept what the CA answered", "de5", changed=True, first=[_ANSWER]),
+    Example(
+        "See whether a larger key would be made for the next certificate of that subject", "de5", changed=True
+    ),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Install SignTool from Microsoft's server", "en5", changed=False),
     Example("Install it from the company's own server, where it is older than wanted", "en5", changed=False),
@@ -169,6 +182,7 @@ def made_up(bench: Bench) -> dict[Any, Any]:
         1835009: "{{ lab_pair.key.private.handle }}",
         1835010: "{{ lab_pair.key.public.handle }}",
         r"BUILD01\agent": r"NT AUTHORITY\NETWORK SERVICE",
+        "requests/": f"{_requests(bench)}/",
         "/etc/pki/signing.pem": str(_pki(bench) / "signing.pem"),
         "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so": module_path(),
     }
@@ -185,6 +199,7 @@ def variables(bench: Bench, host: str) -> dict[str, Any]:
         **secrets,
         "codesign_thumbprint": _thumbprint(bench),
         "codesign_serial_number": serial.zfill(len(serial) + len(serial) % 2),
+        "lab_state": str(bench.lab.state),
     }
 
 
@@ -285,7 +300,10 @@ def run(
         _play(
             bench,
             example.host,
-            [*_door(bench, example), *example.first, replaced(tasks[example.name], table)],
+            [
+                *_door(bench, example),
+                *(replaced(task, table) for task in (*example.first, tasks[example.name])),
+            ],
             environment,
         )
         for example in EXAMPLES
@@ -324,8 +342,17 @@ def restore(bench: Bench) -> None:
     """Nothing of the examples is left for which site.yml does not care."""
     for host, folder in FOLDERS:
         bench.lab.remove(host, folder)
+    shutil.rmtree(_requests(bench), ignore_errors=True)
+    for what in ("certificate", "container"):
+        bench.lab.damage("de5", what)
     # Only a certificate that is imported anew has no friendly name at all.
     assert bench.lab.damage("en5", "certificate") > 0
+
+
+def _requests(bench: Bench) -> Path:
+    folder = bench.lab.state / "requests"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _pki(bench: Bench) -> Path:

@@ -32,6 +32,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
     "cloudhsm_cluster_info": ("en5", {"cluster_id": "cluster-none", "region": "eu-central-1"}),
     "cloudhsm_find_key_by_modulus": ("en5", {"modulus": "C" * 512, **_LOGIN}),
     "win_cert_repairstore": ("zh5", {"thumbprint": "{{ codesign_thumbprint }}", **_LOGIN}),
+    "win_certificate_request": ("en5", {"subject": "Example Software", "csr": "requests/mistake.csr"}),
     "win_cloudhsm_client": ("en5", {"hsm_addresses": []}),
     "win_cloudhsm_import_key": (
         "fr3",

@@ -37,6 +37,7 @@ FORMATS = (
     r"[A-Z]:\\.+",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+]00:00",
+    r"-----BEGIN CERTIFICATE REQUEST-----\n[^-]+-----END CERTIFICATE REQUEST-----\n?",
     r"-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n?",
     r"",
 )

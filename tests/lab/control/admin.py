@@ -12,8 +12,12 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
+from ..windows import authority
 from ..windows.errors import LabOSError
 from ..windows.filesystem import normalize
 from ..windows.host import Host
@@ -47,6 +51,8 @@ class Admin:
             "remove": self._remove,
             "list": self._list,
             "registry": self._registry,
+            "issue": self._issue,
+            "authority": self._authority,
             "stop": self._stop,
         }
         owner = self
@@ -226,6 +232,28 @@ class Admin:
             "keys": registry.subkeys(str(question["path"])),
             "value": None if value is None else {"kind": value.kind, "data": data},
         }
+
+    def _issue(self, question: Question) -> Any:
+        """The lab's CA answers a request: files of the machine that the lab runs on, the answer with its chain."""
+        request = x509.load_pem_x509_csr(Path(str(question["csr"])).read_bytes())
+        if not request.is_signature_valid:
+            raise _Refused("the request is not signed with its own key")
+        issued = self._fleet.pki.answer(
+            request,
+            days=int(question.get("days", 365)),
+            code_signing=bool(question.get("code_signing", True)),
+        )
+        Path(str(question["answer"])).write_text(issued.pem + self._fleet.pki.chain_pem(), encoding="ascii")
+        return {"thumbprint": issued.thumbprint}
+
+    def _authority(self, question: Question) -> Any:
+        """Makes a host the lab's CA (AD CS), or takes the role off it (``remove``)."""
+        host = self._host(question)
+        if question.get("remove"):
+            authority.remove(host)
+        else:
+            authority.install(host, self._fleet.pki)
+        return {}
 
     def _stop(self, question: Question) -> Any:
         self.stopping.set()

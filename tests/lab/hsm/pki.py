@@ -127,6 +127,23 @@ class Pki:
         self.issued[file_name] = made
         return made
 
+    def answer(
+        self, request: x509.CertificateSigningRequest, *, days: int = 365, code_signing: bool = True
+    ) -> Issued:
+        """What the intermediate CA issues for a request: its subject and key, usages of the CA's own choice."""
+        assert self.intermediate.key is not None
+        key = request.public_key()
+        assert isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey))
+        now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        purpose = ExtendedKeyUsageOID.CODE_SIGNING if code_signing else ExtendedKeyUsageOID.SERVER_AUTH
+        start, end = min(now, now + days * DAY) - DAY, now + days * DAY
+        builder = _builder(request.subject, self.intermediate.certificate.subject, key, start, end)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_key_usage(digital_signature=True), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        builder = _identifiers(builder, key, self.intermediate.certificate)
+        return Issued(builder.sign(self.intermediate.key, hashes.SHA256()))
+
     def variants(self, signing_key: PublicKey, second_key: PublicKey, ec_key: PublicKey) -> dict[str, Issued]:
         """One certificate of each kind that the modules have to tell apart, by file name."""
         weak = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()  # noqa: S505 - weak on purpose

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import (
+    certreq,
     certutil,
     cloudhsm_cli,
     cmd,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..windows.process import Process
 
 TOOLS: "dict[str, Callable[[Process], int]]" = {
+    "certreq": certreq.main,
     "certutil": certutil.main,
     "cloudhsm_cli": cloudhsm_cli.main,
     "cmd": cmd.main,

@@ -35,6 +35,7 @@ MACHINE_STORES = (
     "TrustedPublisher",
     "Trust",
     "SmartCardRoot",
+    "REQUEST",
 )
 """Stores that exist on every Windows, spelt as in the registry."""
 

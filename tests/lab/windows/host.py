@@ -188,7 +188,7 @@ class Host:
             ("PROCESSOR_ARCHITECTURE", "AMD64"),
         ):
             registry.set(MACHINE_ENVIRONMENT, name, "ExpandString" if "%" in value else "String", value)
-        for program in ("certutil", "cmdkey", "icacls", "net", "sc", "msiexec", "cmd"):
+        for program in ("certreq", "certutil", "cmdkey", "icacls", "net", "sc", "msiexec", "cmd"):
             self.put_program(join(SYSTEM32, f"{program}.exe"), program, _WINDOWS_VERSION)
         self.put_program(
             join(SYSTEM32, r"WindowsPowerShell\v1.0\powershell.exe"), "powershell", _WINDOWS_VERSION

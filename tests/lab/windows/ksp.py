@@ -65,6 +65,8 @@ NTE_PERM = 0x80090010
 NTE_NOT_FOUND = 0x80090011
 NTE_INTERNAL_ERROR = 0x8009002D
 NTE_DEVICE_NOT_READY = 0x80090030
+NTE_EXISTS = 0x8009000F
+NTE_NOT_SUPPORTED = 0x80090029
 
 
 class KspError(Exception):
@@ -249,6 +251,39 @@ def _usable(settings: client.Settings, key: KeyObject) -> KeyObject:
     if settings.availability_check and key.hsms < 2:
         text = f"Key {key.reference} does not meet the availability requirements - The key must be available on at least 2 HSMs before being used."
         raise KspError(NTE_INTERNAL_ERROR, text, f"{text}\r\n")
+    return key
+
+
+def create_key(
+    host: Host,
+    provider: str,
+    name: str,
+    algorithm: str,
+    length: int,
+    environment: Mapping[str, str],
+    account: str,
+    logon: str,
+) -> KeyObject:
+    """NCryptCreatePersistedKey and NCryptFinalizeKey: a new key pair of the crypto user, labelled with the container's name.
+
+    ``algorithm``: RSA, ECDSA_P256 or ECDSA_P384; ``length`` in bits. Without the compatibility mode of SDK 5 the key is all
+    there is; else its container is a file as well, which no source says of a key that is made anew.
+    """
+    session, settings = open_provider(host, provider, environment, account, logon)
+    reads_files = sdk_of(host, find_provider(host, provider) or "") != 5 or settings.sdk3_compatibility
+    if session.find(cls="private", label=name) or (reads_files and read_container(host, name) is not None):
+        raise KspError(NTE_EXISTS, f"there is a key {name}")
+    cluster, owner = session.cluster, session.user.name
+    if algorithm == "RSA":
+        if not 2048 <= length <= 4096 or length % 256:
+            raise KspError(NTE_NOT_SUPPORTED, f"an RSA key of {length} bits")
+        key, _public = cluster.generate_rsa(name, owner, length)
+    elif algorithm in ("ECDSA_P256", "ECDSA_P384"):
+        key, _public = cluster.generate_ec(name, owner, f"P-{algorithm[-3:]}")
+    else:
+        raise KspError(NTE_NOT_SUPPORTED, f"a key for {algorithm}")
+    if reads_files:
+        write_container(host, name, key, by="key storage provider")
     return key
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs7
 
 from lab.control.bench import (
     PASSWORD,
@@ -19,7 +21,7 @@ from lab.control.bench import (
     run,
     text,
 )
-from lab.windows import client, ksp
+from lab.windows import authority, client, ksp
 from lab.windows.certstore import MACHINE, CertificateStores, KeyProviderInfo
 from lab.windows.certstore import USER as CURRENT_USER
 from lab.windows.credentials import Credential
@@ -611,3 +613,54 @@ def test_lines_of_the_provider_can_stand_anywhere(bench: Bench) -> None:
     host.faults.set("ksp_noise", 1)
     assert "logging.cc" in text(host, certutil(host, "-store My"))
     assert "logging.cc" not in text(host, certutil(host, "-store My"))
+
+
+# The CA of the host
+# -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("verb", "many"), [("ca.cert", 1), ("ca.chain", 2)])
+def test_the_ca_s_certificate_and_chain(bench: Bench, verb: str, many: int) -> None:
+    host = bench.host()
+    authority.install(host, bench.pki)
+    done = certutil(host, rf"-{verb} C:\ca.out")
+    assert done.exit_code == 0, text(host, done)
+    content = host.files.read(r"C:\ca.out")
+    found = (
+        [x509.load_der_x509_certificate(content)] if many == 1 else pkcs7.load_der_pkcs7_certificates(content)
+    )
+    assert set(found) == {bench.pki.intermediate.certificate, bench.pki.root.certificate} - (
+        {bench.pki.root.certificate} if many == 1 else set()
+    )
+    assert certutil(host, rf"-{verb} C:\ca.out").exit_code == FILE_EXISTS
+    assert certutil(host, rf"-f -{verb} C:\ca.out").exit_code == 0
+    host.services.stop(authority.SERVICE)
+    assert certutil(host, rf"-f -{verb} C:\ca.out").exit_code == 0x800706BA
+    authority.remove(host)
+    done = certutil(host, rf"-f -{verb} C:\ca.out")
+    assert done.exit_code == 0x80070103
+    assert "No local Certification Authority; use -config option" in text(host, done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("-ca.cert", 1),
+        (r"-csp x -ca.cert C:\ca.out", 1),
+        (r"-config A\B -ca.cert C:\ca.out", NOT_DONE),
+        (r"-ca.chain C:\ca.out 1", NOT_DONE),
+        (r"-ca.chain C:\ca.out 1 2", 1),
+        (r"-ca.certs C:\ca.out", 1),
+    ],
+)
+def test_command_lines_of_the_ca(bench: Bench, arguments: str, code: int) -> None:
+    host = bench.host()
+    authority.install(host, bench.pki)
+    assert certutil(host, arguments).exit_code == code
+
+
+def test_a_chain_that_the_host_does_not_have(bench: Bench) -> None:
+    host = bench.host()
+    authority.install(host, bench.pki)
+    CertificateStores(host).remove(bench.pki.root.thumbprint, "Root")
+    assert certutil(host, r"-ca.chain C:\ca.out").exit_code == 0x800B010A

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import keys, store
+from . import authority, keys, store
 from .command import Command, Failure, UsageError
 from .texts import TEXTS
 
@@ -39,10 +39,12 @@ VERBS: dict[str, tuple[Verb, int, int, frozenset[str]]] = {
     "key": (keys.show, 0, 1, frozenset(("user", "silent", "split", "csp", "location"))),
     "delkey": (keys.delete, 1, 1, frozenset(("user", "silent", "split", "csp", "location"))),
     "csplist": (keys.list_providers, 0, 1, frozenset(("user", "silent"))),
+    "ca.cert": (authority.certificate, 1, 2, frozenset(("f", "split", "config", "sid", "pin", "privatekey"))),
+    "ca.chain": (authority.chain, 1, 2, frozenset(("f", "split", "config", "sid", "pin", "privatekey"))),
     "encode": (store.encode, 2, 2, frozenset(("f", "unicodetext"))),
 }
 EVERYWHERE = frozenset(("v", "gmt", "seconds", "unicode"))
-WITH_VALUE = frozenset(("csp", "dc", "location", "split"))
+WITH_VALUE = frozenset(("csp", "dc", "location", "split", "config", "sid", "pin"))
 ALIASES = {"q": "silent"}
 
 

@@ -15,6 +15,12 @@ HRESULTS: dict[int, tuple[str, str]] = {
     0x80070005: ("ERROR_ACCESS_DENIED", "Access is denied."),
     0x80070050: ("ERROR_FILE_EXISTS", "The file exists."),
     0x80070057: ("ERROR_INVALID_PARAMETER", "The parameter is incorrect."),
+    0x80070103: ("ERROR_NO_MORE_ITEMS", "No more data is available."),
+    0x800706BA: ("RPC_S_SERVER_UNAVAILABLE", "The RPC server is unavailable."),
+    0x800B010A: (
+        "CERT_E_CHAINING",
+        "A certificate chain could not be built to a trusted root authority.",
+    ),
     0x800702E4: ("ERROR_ELEVATION_REQUIRED", "The requested operation requires elevation."),
     0x80090010: ("NTE_PERM", "Access denied."),
     0x80090011: ("NTE_NOT_FOUND", "Object was not found."),

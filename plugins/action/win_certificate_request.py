@@ -1,0 +1,152 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""win_certificate_request: a key pair in the HSM with a certificate request, and the CA's answer to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Sequence
+
+from ..module_utils._findings import BrokenLink
+from ..module_utils._results import Result
+from ..plugin_utils import _control_files as control_files
+from ..plugin_utils import _diagnosis as diagnosis
+from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._arguments.win_certificate_request import ARGUMENTS, wanted
+from ..plugin_utils._aspect import Looked, Question, Repairable, look
+from ..plugin_utils._key import container
+from ..plugin_utils._store import placed, request
+from ..plugin_utils._store.identity import Placed
+from ..plugin_utils._store.request import Entry, Seen, Wanted
+
+CHAIN: Repairable[placed.Wanted, Sequence[placed.Seen]] = placed
+
+
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
+
+    def execute(self) -> dict[str, Any]:
+        want = self._with_files(wanted(self.params))
+        asked = Question(request, want)
+        chain = Question(CHAIN, tuple(("", link) for link in self.above))
+        looked = look(self.host, asked, chain)
+        seen = looked.seen(asked)
+        plan, entry = request.decide(want, seen, datetime.now(timezone.utc))
+        if want.answer is not None:
+            return self._accept(want, asked, chain, looked, entry, plan == "accept")
+        if plan == "accepted" and want.csr is None and entry is not None:
+            self.warn(request.left_alone(want, entry))
+        if plan not in ("make", "again"):
+            return self._result(want, "accepted" if plan == "accepted" else "requested", entry, changed=False)
+        if self.check_mode:
+            return self._result(want, "requested", entry, changed=True)
+        return self._make(want, asked, entry)
+
+    def _with_files(self, want: Wanted) -> Wanted:
+        """The wanted request with what lies in the files of the control node, all of it checked."""
+        self.above: tuple[Placed, ...] = ()
+        path = self.params.get("csr")
+        if path:
+            path = control_files.target(self._loader, self.task_vars, path)
+            text = request.read_csr(self._read(path), path) if Path(path).exists() else None
+            want = replace(want, csr=text, csr_path=path)
+            request.check_csr(want)
+        if self.params["state"] == "requested":
+            return want
+        above = [(self._read(self._found(name)), name) for name in self.params["chain"]]
+        answer = self._found(self.params["certificate"])
+        leaf, self.above = request.read_answer(
+            self._read(answer), answer, above, want.csr, datetime.now(timezone.utc)
+        )
+        return replace(want, answer=leaf)
+
+    def _found(self, name: str) -> str:
+        path = control_files.find(self._loader, self.task_vars, name)
+        if not path:
+            raise BrokenLink("argument", control_files.missing(name, self.task_vars))
+        return path
+
+    def _read(self, path: str) -> bytes:
+        try:
+            return Path(path).read_bytes()
+        except OSError as error:
+            raise BrokenLink("argument", f"The file {path} cannot be read: {error.strerror}.") from error
+
+    def _make(self, want: Wanted, asked: Question[Wanted, Seen], entry: Entry | None) -> dict[str, Any]:
+        steps = request.make_steps(want, entry)
+        looked = look(self.host, asked, first=steps, secrets=want.user.secrets)
+        after = looked.seen(asked)
+        try:
+            text = request.judge_made(want, looked.done, after)
+        except BrokenLink as broken:
+            raise self._diagnosed(want, broken) from None
+        want = replace(want, csr=text)
+        try:
+            control_files.write(want.csr_path, text.pem.encode("ascii"))
+        except OSError as error:
+            problem = f"The request is open, and its text could not be written to {want.csr_path}: {error.strerror}."
+            advice = "Name another file in csr and run the task again: no further key is made."
+            raise BrokenLink("argument", problem, advice, changed=True) from error
+        return self._result(want, "requested", after.open_for(text.key), changed=True)
+
+    def _accept(
+        self,
+        want: Wanted,
+        asked: Question[Wanted, Seen],
+        chain: Question[placed.Wanted, Sequence[placed.Seen]],
+        looked: Looked,
+        entry: Entry | None,
+        is_open: bool,
+    ) -> dict[str, Any]:
+        before = looked.seen(chain)
+        placed.check(before)
+        adding = CHAIN.plan(chain.wanted, before)
+        added = [item.label for item in placed.missing(before)]
+        answer = want.answer
+        if answer is None or not (adding or is_open) or self.check_mode:
+            return self._result(want, "accepted", entry, changed=bool(adding or is_open), added=added)
+        steps = [*adding, *(request.accept_steps(want, answer) if is_open else ())]
+        looked = look(self.host, asked, chain, first=steps, secrets=want.user.secrets if is_open else None)
+        placed.judge(before, looked.seen(chain), looked.done[: len(adding)])
+        if is_open:
+            entry = self._judged(want, looked.done[len(adding) :], looked.seen(asked))
+        return self._result(want, "accepted", entry, changed=True, added=added)
+
+    def _judged(self, want: Wanted, results: Sequence[Result], after: Seen) -> Entry:
+        if want.answer is None:
+            raise ValueError("there is nothing to accept")
+        try:
+            entry = request.judge_accepted(want.answer, results, after)
+        except BrokenLink as broken:
+            raise self._diagnosed(want, broken) from None
+        if request.is_left_open(want.answer, after):
+            self.warn(
+                "The request still stands in the store REQUEST of this host: nothing needs it any more."
+            )
+        return entry
+
+    def _diagnosed(self, want: Wanted, broken: BrokenLink) -> BrokenLink:
+        """``broken``, or the link behind it that one more look shows, where certreq's code leaves it open."""
+        if not diagnosis.is_open(broken):
+            return broken
+        key = container.Wanted(
+            provider=want.provider,
+            client_sdk=want.client_sdk,
+            cluster_id=want.cluster_id,
+            user=want.user,
+            timeout=want.timeout,
+            scratch=want.scratch,
+        )
+        host = diagnosis.seen_of(key, self.host.run(container.observe(key)).results)
+        if host is None:
+            return broken
+        context = diagnosis.Context(key, host)
+        steps, secrets = diagnosis.steps(context, broken)
+        return diagnosis.judge(context, self.host.run(steps, secrets).results if steps else [], broken)
+
+    def _result(
+        self, want: Wanted, state: str, entry: Entry | None, *, changed: bool, added: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        return request.result(want, state, entry, changed, added)
