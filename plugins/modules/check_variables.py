@@ -31,6 +31,7 @@ options:
     required: true
     choices:
       - client
+      - certificate_request
       - certificates
       - credentials
       - inspect

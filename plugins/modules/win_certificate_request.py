@@ -222,8 +222,42 @@ code:
   type: str
   sample: '0x800b010a'
 stdout:
-  description: certreq's own words.
+  description: The end of certreq's output.
   returned: failure, where certreq failed
   type: str
   sample: ''
+reported:
+  description: What certreq's own failure would have been called, where a broken link behind it was found.
+  returned: failure, where the cause is not what certreq named
+  type: str
+  sample: "certreq -new failed with 0x80090020 NTE_FAIL: the provider failed."
+providers:
+  description: The providers that are registered on the host.
+  returned: failure, where O(provider) is not one of them
+  type: list
+  elements: str
+  sample:
+    - Microsoft Software Key Storage Provider
+unreachable:
+  description: The HSMs that do not answer on TCP port 2223, where others do.
+  returned: failure, where some of several HSMs cannot be reached
+  type: list
+  elements: str
+  sample:
+    - 10.0.1.17
+exit_code:
+  description: The exit code of C(cloudhsm-cli), with which the login was tried. Null where it ended without one.
+  returned: failure, where the HSM refused that login
+  type: int
+  sample: 1
+output:
+  description: The end of the tool's output.
+  returned: failure, where what the login was tried with could not be understood
+  type: str
+  sample: Daemon socket connection error
+login_tries:
+  description: How often this run of ansible-playbook has tried the login that was refused. It is not tried again in that run.
+  returned: failure, where a login was refused
+  type: int
+  sample: 1
 """

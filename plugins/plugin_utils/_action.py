@@ -76,6 +76,8 @@ OF_ROLES = {
     "timestamp_urls": "codesign_sign_timestamp_urls",
     "timestamp_digest": "codesign_sign_timestamp_digest",
     "ledger_path": "codesign_sign_ledger_path",
+    "csr": "codesign_request_csr",
+    "key_size": "codesign_request_key_size",
 }
 """What a user of the roles and playbooks sets for an option of a module."""
 

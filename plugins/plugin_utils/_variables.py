@@ -22,11 +22,21 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._certificate import pem_certificates
+from ._formats import x500_name
 from ._store import identity, placed
 
 COLLECTION = Path(__file__).resolve().parents[2]
 PREFIX = "codesign_"
-ROLES = ("client", "certificates", "credentials", "inspect", "key_container", "sign", "signtool")
+ROLES = (
+    "client",
+    "certificate_request",
+    "certificates",
+    "credentials",
+    "inspect",
+    "key_container",
+    "sign",
+    "signtool",
+)
 LOGIN = "login"
 """Beside the roles: a login that a playbook needs."""
 USES = (*ROLES, LOGIN)
@@ -36,6 +46,7 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_drift_fail": {"type": "bool"},
     "codesign_ask_aws": {"type": "bool"},
     "codesign_serial": {"type": "raw"},
+    "codesign_request_host": {"type": "str"},
 }
 """What the playbooks read beside the variables of roles."""
 
@@ -267,6 +278,20 @@ def _credentials(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _certificate_request(values: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    if not _has(values, "codesign_request_certificate"):
+        what = 'the subject of the certificate, for example CN=Example Software, O="Example, Inc.", C=DE'
+        found += _need(values, "codesign_request_subject", what)
+        found += _need(values, "codesign_request_csr", "the file on the control node for the request")
+    if _has(values, "codesign_request_subject"):
+        try:
+            x500_name.parse(str(values["codesign_request_subject"]))
+        except x500_name.SubjectError as error:
+            found.append(f"codesign_request_subject: {error}")
+    return found
+
+
 def _sign(values: Mapping[str, Any]) -> list[str]:
     state = str(values.get("codesign_sign_state") or "signed")
     found = _need(
@@ -296,6 +321,7 @@ def _sign(values: Mapping[str, Any]) -> list[str]:
 
 _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "client": _client,
+    "certificate_request": _certificate_request,
     "certificates": _some_identity,
     "key_container": _some_identity,
     "signtool": _signtool,

@@ -292,7 +292,7 @@ def left_alone(wanted: Wanted, entry: Entry) -> str:
     until = entry.certificate.not_after.strftime("%Y-%m-%d")
     return (
         f"This host has a certificate for '{x500_name.as_windows(wanted.subject)}' until {until} ({entry.certificate.thumbprint}), so no new key was "
-        "made. Set renew for a new one."
+        "made. A new one is made with renew=true (codesign_request_renew)."
     )
 
 

@@ -21,6 +21,8 @@ GOOD: dict[str, Any] = {
     "codesign_crypto_user": "cu1",
     "codesign_crypto_password": "a-password",
     "codesign_files": [r"C:\build\*.exe"],
+    "codesign_request_subject": "CN=Example Software",
+    "codesign_request_csr": "release.csr",
 }
 ALL = list(_variables.USES)
 
@@ -182,3 +184,29 @@ def test_dates_are_known_from_the_files(days: int, ahead: int, errors: int, warn
     report = _variables.ended(read, NOW, ahead)
     assert (len(report.errors), len(report.warnings)) == (errors, warnings)
     assert all("'release'" in text for text in report.errors + report.warnings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({}, ["codesign_request_subject is missing", "codesign_request_csr is missing"]),
+        ({"codesign_request_subject": "CN=X", "codesign_request_csr": "x.csr"}, []),
+        ({"codesign_request_certificate": "answer.pem"}, []),
+        (
+            {"codesign_request_certificate": "answer.pem", "codesign_request_subject": "CN=Acme, Inc."},
+            ["codesign_request_subject: the subject 'CN=Acme, Inc.' cannot be used"],
+        ),
+        (
+            {
+                "codesign_request_subject": "CN=X",
+                "codesign_request_csr": "x.csr",
+                "codesign_request_key_size": "big",
+            },
+            ["codesign_request_key_size"],
+        ),
+    ],
+)
+def test_a_request_needs_what_it_will_use(changes: dict[str, Any], parts: list[str]) -> None:
+    found = _variables.check(changes, ["certificate_request"], read_file, read_identity)
+    assert len(found) == len(parts), found
+    assert all(part in text for part, text in zip(parts, found, strict=True))
