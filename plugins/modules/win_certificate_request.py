@@ -160,12 +160,12 @@ request_state:
   type: str
   sample: requested
 csr:
-  description: The request (PEM); nothing where it is not known, in check mode for example.
+  description: The request (PEM). Null where it is not known, in check mode for example.
   returned: success
   type: str
   sample: "-----BEGIN CERTIFICATE REQUEST-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE REQUEST-----\n"
 csr_path:
-  description: The file on the control node that the request is in; nothing where O(csr) was not given.
+  description: The file on the control node that the request is in. Null where O(csr) was not given.
   returned: success
   type: str
   sample: /srv/signing/requests/release.csr
@@ -175,17 +175,17 @@ subject:
   type: str
   sample: C=DE,O=Example\, Inc.,CN=Example Software
 key_type:
-  description: V(RSA) or V(EC); nothing before there is a key.
+  description: V(RSA) or V(EC). Null before there is a key.
   returned: success
   type: str
   sample: RSA
 key_size:
-  description: Bits of the key; nothing before there is one.
+  description: Bits of the key. Null before there is one.
   returned: success
   type: int
   sample: 3072
 container:
-  description: The key container; nothing where it is not known yet.
+  description: The key container. Null where it is not known yet.
   returned: success
   type: str
   sample: tq-5d3c6f0e-0c5a-4a5e-9f6b-6d1c0b8f2a11
@@ -195,12 +195,12 @@ provider:
   type: str
   sample: Cavium Key Storage Provider
 thumbprint:
-  description: SHA-1 thumbprint of the certificate; nothing while the CA has to answer.
+  description: SHA-1 thumbprint of the certificate. Null while the CA has to answer.
   returned: success
   type: str
   sample: 5AAEF93E7E972B1187363D880CFA3F71507C2E24
 not_after:
-  description: When the certificate ends (UTC, ISO 8601); nothing while the CA has to answer.
+  description: When the certificate ends (UTC, ISO 8601). Null while the CA has to answer.
   returned: success
   type: str
   sample: '2027-11-24T09:40:00+00:00'
@@ -217,7 +217,7 @@ link:
   type: str
   sample: certificate
 code:
-  description: The code that certreq ended with.
+  description: The code that certreq ended with. Null where it was ended.
   returned: failure, where certreq failed
   type: str
   sample: '0x800b010a'
