@@ -25,11 +25,14 @@ class ActionModule(CodesignAction):
         if not steps:
             package.check(want, before)
         elif not self.check_mode:
-            after = self._unpack(want, asked, steps)
+            after = self._unpack(want, asked, before, steps)
+        notes = package.note(after)
+        if notes and not self.check_mode:
+            package.check_noted(after, self.host.run(notes).results)
         seen = package.report(after)
         new = f"{want.path} from {want.package}" if self.check_mode else after.program.file
         return {
-            "changed": bool(steps),
+            "changed": bool(steps or notes),
             **seen,
             "diff": {
                 "before": _line(before.program.file),
@@ -40,13 +43,17 @@ class ActionModule(CodesignAction):
         }
 
     def _unpack(
-        self, want: package.Wanted, asked: Question[package.Wanted, package.Seen], steps: list[Step]
+        self,
+        want: package.Wanted,
+        asked: Question[package.Wanted, package.Seen],
+        before: package.Seen,
+        steps: list[Step],
     ) -> package.Seen:
         found = look(self.host, asked, first=steps)
         package.check_unpacked(want, found.done[0])
         after = found.seen(asked)
         try:
-            package.check(want, after)
+            package.check(want, after, before)
         except BrokenLink:
             if after.program.exists:
                 self.host.run(package.undo(after))

@@ -240,12 +240,15 @@ class RemoveResult:
 
 @dataclass(frozen=True)
 class VersionResult:
-    """``version``: the four fixed numbers. ``file``: the file looked at, where the step had a ``*``."""
+    """``version``: the four fixed numbers. ``file``: the file looked at, where the step had a ``*``. ``refused``: why
+    the host would not run it, in the form that ``_host/trust.py`` reads; "" where it would.
+    """
 
     exists: bool
     version: str = ""
     product_version: str = ""
     file: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -275,17 +278,15 @@ class UnpackResult:
 @dataclass(frozen=True)
 class ProgramResult:
     """``status``: Valid, NotSigned, HashMismatch, ... (the .NET names, never localised); ``signer``: the
-    subject of the certificate that signed it; ``sddl``: the access rights of its folder; ``account``: the SID
-    of who asked.
+    subject of the certificate that signed it; ``noted``: the digest that is noted beside it, "" where none is.
     """
 
     exists: bool
     file: str = ""
     status: str = ""
     signer: str = ""
-    sddl: str = ""
-    account: str = ""
     sha256: str = ""
+    noted: str = ""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class Run(Step):
     """Runs a program and waits for it, ``timeout`` seconds at most; then its whole process tree is ended.
 
     ``file`` is a full path. One of its folders may be ``*``: the host takes the folder whose name is the
-    highest version number and that holds the rest of the path. ``secret_stdin`` and the values of
+    highest version number and that holds the rest of the path. Without ``directory`` it works in Windows' own folder. ``secret_stdin`` and the values of
     ``secret_environment`` are names of secrets that travel beside the steps, never the secrets themselves.
     ``changes`` says that the program changes the host or the HSM: such a run is never sent in check mode.
 
@@ -568,6 +568,7 @@ class Version(Step):
             str(raw.get("version") or ""),
             str(raw.get("product_version") or ""),
             str(raw.get("file") or self.path),
+            str(raw.get("refused") or ""),
         )
 
 
@@ -618,7 +619,7 @@ class Unpack(Step):
 
 @dataclass(frozen=True)
 class Program(Step):
-    """Who signed a program, its digest, and who may change its folder. One folder of ``path`` may be ``*``,
+    """Who signed a program, its digest, and the one that is noted beside it. One folder of ``path`` may be ``*``,
     as in Run.
     """
 
@@ -629,9 +630,7 @@ class Program(Step):
         return {"path": self.path}
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
-        texts = (
-            str(raw.get(name) or "") for name in ("file", "status", "signer", "sddl", "account", "sha256")
-        )
+        texts = (str(raw.get(name) or "") for name in ("file", "status", "signer", "sha256", "noted"))
         return ProgramResult(bool(raw.get("exists")), *texts)
 
 

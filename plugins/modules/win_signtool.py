@@ -168,6 +168,8 @@ options:
       - Unless given, the x64 SignTool is looked for where the role P(cloudhsm.codesign.signtool#role) puts it, then where the Windows SDK
         does (C(Windows Kits\10\bin)). The second place costs one more remote call.
       - The x86 SignTool is refused, as the key storage provider of CloudHSM exists for 64 bit only.
+      - It is not run where others than administrators may change it, its folder or one above that, nor where it is not the one whose SHA-256
+        M(cloudhsm.codesign.win_signtool_package) noted beside it. The same holds for the tools of the client.
     type: str
   batch:
     description:

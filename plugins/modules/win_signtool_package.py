@@ -13,7 +13,9 @@ description:
   - Unpacks the package Microsoft.Windows.SDK.BuildTools into a folder where that has no SignTool for 64 bit, or one that is too old.
   - The package stays in memory between the look at its hash and its use, so that nobody on the host can change it.
   - Then, and whenever SignTool is there, Windows has to find Microsoft's valid signature on it, and nobody but administrators and the account that
-    asks may change its folder. A program that was unpacked and does not pass is removed again.
+    asks may change it, its folder or one above that. A program that was unpacked and does not pass is removed again.
+  - Its SHA-256 is noted beside it (C(signtool.exe.sha256)). M(cloudhsm.codesign.win_signtool) runs no SignTool that differs from its note, and this module
+    unpacks the package again over one.
   - SignTool is Microsoft's. Read the licence of the Windows SDK (U(https://aka.ms/WinSDKLicenseURL)) before you install it.
 author:
   - The cloudhsm.codesign contributors (@cloudhsm-codesign)

@@ -7,6 +7,7 @@ exit codes of 32 bits, a child's end.
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -292,3 +293,91 @@ def test_waits_of_a_call_have_an_end(evaluate: Evaluate) -> None:
         "@(foreach ($file in 1, 2) { $tries = @{ count = 0 }; try { Invoke-Patiently { $tries.count++; Test-Failure 32 } } catch { $tries.count } })"
     )
     assert tries == [4, 2]
+
+
+OPEN_RULES = "@{ file = 'FILE'; folder = 'FOLDER'; above = 'ABOVE|OWN {account};' }"
+RULED = f"""
+$rules, $judged, $onWindows = {OPEN_RULES}, @{{}}, $true
+function Get-OwnSid {{ 'S-1-5-21-7' }}
+function Get-FileSddl([string] $Path) {{ if ($rights.ContainsKey($Path)) {{ $rights[$Path] }} else {{ 'O:SYD:' }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rights", "told"),
+    [
+        ("", ""),
+        ("'{tool}' = 'FILE FOLDER'", "file\n{tool}\n{tool}\nFILE FOLDER\nS-1-5-21-7"),
+        ("'{tool}' = 'FOLDER ABOVE'", ""),
+        ("'{bin}' = 'FOLDER'", "folder\n{tool}\n{bin}\nFOLDER\nS-1-5-21-7"),
+        ("'{bin}' = 'FILE ABOVE'", ""),
+        ("'{folder}' = 'ABOVE'", "above\n{tool}\n{folder}\nABOVE\nS-1-5-21-7"),
+        ("'{folder}' = 'FOLDER'", ""),
+        ("'/' = 'OWN S-1-5-21-7;'", "above\n{tool}\n/\nOWN S-1-5-21-7;\nS-1-5-21-7"),
+        ("'/' = 'OWN S-1-5-21-71;'", ""),
+    ],
+)
+def test_program_that_others_may_change_is_not_run(
+    evaluate: Evaluate, tmp_path: Path, rights: str, told: str
+) -> None:
+    """On a machine without access lists: what they say is given, the way up to the root is real."""
+    places = {"folder": tmp_path, "bin": tmp_path / "bin", "tool": tmp_path / "bin" / "tool"}
+    places["bin"].mkdir()
+    places["tool"].write_bytes(b"tool")
+    table = rights.format(**places)
+    found = evaluate(f"{RULED}\n$rights = @{{ {table} }}\nGet-Refusal '{places['tool']}' '{places['tool']}'")
+    assert found == told.format(**places)
+
+
+def test_folder_out_of_which_the_newest_is_taken_counts_as_a_programs_own(
+    evaluate: Evaluate, tmp_path: Path
+) -> None:
+    tool = tmp_path / "bin" / "1.0" / "x64" / "tool"
+    tool.parent.mkdir(parents=True)
+    tool.write_bytes(b"tool")
+    found = evaluate(
+        f"{RULED}\n$rights = @{{ '{tmp_path / 'bin'}' = 'FOLDER' }}\n"
+        f"@((Get-Refusal '{tmp_path}/bin/*/x64/tool' '{tool}'), $(& {{ $judged.Clear(); Get-Refusal '{tool}' '{tool}' }}))"
+    )
+    assert found == [f"folder\n{tool}\n{tmp_path / 'bin'}\nFOLDER\nS-1-5-21-7", ""]
+
+
+def test_access_list_that_cannot_be_read_lets_nothing_run(evaluate: Evaluate, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_bytes(b"tool")
+    found = evaluate(f"{RULED}\nfunction Get-FileSddl {{ throw 'denied' }}\nGet-Refusal '{tool}' '{tool}'")
+    assert found == f"unread\n{tool}\n{tool}\ndenied"
+
+
+def test_program_that_is_not_the_noted_one_is_not_run(evaluate: Evaluate, tmp_path: Path) -> None:
+    """Neither is one that is not there: it has no access list, and the system says what is wrong."""
+    tool, none = tmp_path / "tool", tmp_path / "none"
+    tool.write_bytes(b"tool")
+    digest = hashlib.sha256(b"tool").hexdigest()
+    start = (
+        f"$rules, $judged, $onWindows = {OPEN_RULES}, @{{}}, $false\n"
+        "function Try-Run($File) { try { [void](Start-Run ([pscustomobject]@{ file = $File; timeout = 5 })); 'ran' }"
+        " catch { $failure = Get-Failure $_.Exception; @($failure.error_type, $failure.error) } }\n"
+    )
+    (tmp_path / "tool.sha256").write_text("12ab\r\n")
+    other, missing = evaluate(f"{start}@((Try-Run '{tool}'), (Try-Run '{none}'))")
+    assert other == ["System.Security.VerificationException", f"digest\n{tool}\n{digest}\n12ab"]
+    assert missing[0] == "System.ComponentModel.Win32Exception"
+
+
+def test_program_that_is_the_noted_one(evaluate: Evaluate, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_bytes(b"tool")
+    (tmp_path / "tool.sha256").write_text(f"{hashlib.sha256(b'tool').hexdigest()}\r\n")
+    found = evaluate(
+        f"$rules, $judged, $onWindows = {OPEN_RULES}, @{{}}, $false\nGet-Refusal '{tool}' '{tool}'"
+    )
+    assert found == ""
+
+
+def test_without_rules_everything_is_run(evaluate: Evaluate, tmp_path: Path) -> None:
+    (tmp_path / "tool").write_bytes(b"tool")
+    (tmp_path / "tool.sha256").write_bytes(b"12ab")
+    assert (
+        evaluate(f"$judged, $onWindows = @{{}}, $true\nGet-Refusal '{tmp_path}/tool' '{tmp_path}/tool'") == ""
+    )

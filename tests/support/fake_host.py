@@ -466,9 +466,8 @@ class FakeHost:
             "file": step["path"],
             "status": "Valid",
             "signer": MICROSOFT,
-            "sddl": "O:BAG:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)",
-            "account": "S-1-5-21-1-2-3-500",
             "sha256": hashlib.sha256(content).hexdigest(),
+            "noted": (self._file(f"{step['path']}.sha256") or b"").decode("ascii").strip(),
         }
 
     def _add_certificate(self, step: Raw) -> Raw:

@@ -27,39 +27,123 @@ _READS = ("FA", "FR", "GA", "GR")
 _FILE_READ_DATA = 0x1
 _GENERIC_READS = 0x90000000
 
-
-ADMINISTRATORS = (
-    "S-1-5-18",
-    "S-1-5-32-544",
+ADMINISTRATORS: Sequence[str] = (
+    "SY",
+    "BA",
     "LA",
     "DA",
     "EA",
+    "SO",
+    "CO",
+    "CG",
+    "OW",
     "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
+    r"S-1-5-21-\d+-\d+-\d+-(?:500|512|519)",
 )
-"""Who may do anything on the machine as it is: the system, administrators, and Windows' own installer."""
+"""Who may do anything on the machine as it is, as regular expressions: the system, administrators (the machine's and the
+domain's, and the operators of a domain's servers), and Windows' own installer. CO, CG and OW name nobody: they stand for the owner, who is judged himself.
+"""
 
-_WRITES = ("FA", "FW", "GA", "GW", "DC", "DT", "SD", "WD", "WO")
-_FOLDER_WRITE_DATA = 0x500D0042
-"""Adding and removing files, deleting the folder, changing its rights or owner; generic write and all."""
+ACCOUNT = "{account}"
+"""Stands for the SID of the account that asks, which only the host knows."""
+
+_RIGHTS: Mapping[str, int] = {
+    "GA": 0x10000000,
+    "GX": 0x20000000,
+    "GW": 0x40000000,
+    "GR": 0x80000000,
+    "RC": 0x20000,
+    "SD": 0x10000,
+    "WD": 0x40000,
+    "WO": 0x80000,
+    "CC": 0x1,
+    "DC": 0x2,
+    "LC": 0x4,
+    "SW": 0x8,
+    "RP": 0x10,
+    "WP": 0x20,
+    "DT": 0x40,
+    "LO": 0x80,
+    "CR": 0x100,
+    "FA": 0x1F01FF,
+    "FR": 0x120089,
+    "FW": 0x120116,
+    "FX": 0x1200A0,
+    "KA": 0xF003F,
+    "KR": 0x20019,
+    "KW": 0x20006,
+    "KX": 0x20019,
+}
+"""The rights of SDDL as bits of an access mask (Microsoft, "ACE strings")."""
+
+_OWNING = 0x100D0000
+"""Deleting or renaming it, changing its rights or its owner, everything."""
+ABOVE = _OWNING | 0x40
+"""What is too much of a folder above a program's own: also to delete what lies in it (FILE_DELETE_CHILD). A new file or
+folder in it, which everybody may make in the root of a drive, harms nothing that is there.
+"""
+FOLDER = ABOVE | 0x40000006
+"""What is too much of a program's own folder: also new files and folders, as a program loads what lies beside it."""
+FILE = _OWNING | 0x40000006
+"""What is too much of the program itself: also its bytes."""
+
+_NAMES: Mapping[str, str] = {
+    "WD": "Everyone",
+    "BU": "Users",
+    "AU": "Authenticated Users",
+    "IU": "INTERACTIVE",
+    "NU": "NETWORK",
+    "BG": "Guests",
+    "DU": "Domain Users",
+    "DG": "Domain Guests",
+    "AN": "ANONYMOUS LOGON",
+    "PU": "Power Users",
+    "AC": "ALL APPLICATION PACKAGES",
+    "SU": "SERVICE",
+    "LS": "LOCAL SERVICE",
+    "NS": "NETWORK SERVICE",
+}
+"""English names for the short ones of SDDL."""
 
 
-def writers_of(sddl: str) -> tuple[str, ...]:
-    """The SIDs that a folder's access list allows to put or remove a program there. Denials are not counted:
-    who is denied by one may be allowed by another.
+def _hexadecimal(mask: int) -> str:
+    """A regular expression for hexadecimal numbers that share a bit with ``mask``."""
+    found = []
+    for place in range(8):
+        nibble = mask >> (4 * place) & 0xF
+        if nibble:
+            digits = "".join(f"{digit:x}" for digit in range(16) if digit & nibble)
+            capitals = digits.upper().translate({ord(digit): None for digit in "0123456789"})
+            found.append(f"[0-9A-Fa-f]*[{digits}{capitals}][0-9A-Fa-f]{{{place}}}(?=;)")
+    return f"0[xX](?:{'|'.join(found)})"
+
+
+def too_open(mask: int) -> str:
+    """A regular expression that finds, in the access list of a file or folder, what gives somebody else than an
+    administrator (or the account that asks: ACCOUNT) a right of ``mask``: an owner, a list that is missing, or entries,
+    whose account is the group ``who``. Denials are not counted: who is denied by one may be allowed by another.
     """
-    allowed = []
-    for kind, flags, rights, account in re.findall(
-        r"\((\w+);([^;]*);([^;]*);[^;]*;[^;]*;([^;)]*)[^)]*\)", sddl.partition("D:")[2]
-    ):
-        if kind == "A" and "IO" not in flags and _writes(rights):
-            allowed.append(_ALIASES.get(account, account))
-    return tuple(dict.fromkeys(allowed))
+    trusted = "|".join((*ADMINISTRATORS, ACCOUNT))
+    letters = "|".join(name for name, bits in _RIGHTS.items() if bits & mask)
+    rights = f"(?:(?:[A-Z]{{2}})*?(?:{letters})(?:[A-Z]{{2}})*|{_hexadecimal(mask)})"
+    entry = (
+        rf"\((?:A|OA|XA|ZA);(?:(?!IO)[A-Z]{{2}})*;{rights};[^;)]*;[^;)]*;(?!(?:{trusted})[;)])(?<who>[^;)]+)"
+    )
+    owner = rf"^O:(?!(?:{trusted})(?:G:|D:|S:|$))(?<owner>.+?)(?=G:|D:|S:|$)"
+    return rf"{entry}|{owner}|D:[A-Z]*NO_ACCESS_CONTROL|^(?!.*D:)"
 
 
-def _writes(rights: str) -> bool:
-    if rights.lower().startswith("0x"):
-        return bool(int(rights, 16) & _FOLDER_WRITE_DATA)
-    return any(rights[at : at + 2] in _WRITES for at in range(0, len(rights), 2))
+def others_in(sddl: str, mask: int, account: str = "") -> tuple[str, ...]:
+    """The accounts beside administrators and ``account`` that have a right of ``mask``, by name where they have a short
+    one; "everybody" for a list that is missing.
+    """
+    pattern = too_open(mask).replace("(?<who>", "(?P<who>").replace("(?<owner>", "(?P<owner>")
+    found = []
+    for match in re.finditer(pattern.replace(ACCOUNT, re.escape(account) if account else "(?!)"), sddl):
+        who = match["who"] or match["owner"] or "everybody"
+        name = _NAMES.get(who, who)
+        found.append(f"its owner {name}" if match["owner"] else name)
+    return tuple(dict.fromkeys(found))
 
 
 def readers_of(sddl: str) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 # Runs a list of steps on this host and gives the raw results back. It decides nothing.
 # Steps: a JSON list; each step has an "op" and the fields its function below reads. Secrets: a JSON object, name -> value; a step names the secret it needs.
+# Trust: a JSON object of regular expressions, which say of what access list of a program and of the folders on its way the program is not run.
 # Result: one JSON text. Works on Windows PowerShell 5.1 and PowerShell 7. Keep it ASCII: 5.1 reads a file without a BOM in the host's code page.
 [CmdletBinding(SupportsShouldProcess)]
 param(
     [Parameter(Mandatory = $true)] [string] $Steps,
+    [string] $Trust,
     [securestring] $Secrets
 )
 $ErrorActionPreference = 'Stop'
@@ -80,14 +82,57 @@ function Resolve-Newest([string] $Path) {
     if ($best) { $best.file }
 }
 
+function Get-OwnSid { [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value }
+
+# Why a program is not run, as lines; nothing where it is. It, its folder and those above are looked at, and the note of its digest beside it, if
+# there is one. "Chosen" is a folder out of which the newest one is taken: who may add one there chooses.
+function Get-Distrust([string] $File, [string] $Chosen) {
+    $account, $at, $kind = (Get-OwnSid), $File, 'file'
+    while ($at) {
+        try { $sddl = Get-FileSddl $at } catch { return "unread`n$File`n$at`n$((Get-Failure $_.Exception).error)" }
+        if ([System.Text.RegularExpressions.Regex]::IsMatch($sddl, $rules.$kind.Replace('{account}', $account))) {
+            return "$kind`n$File`n$at`n$sddl`n$account"
+        }
+        $at = [System.IO.Path]::GetDirectoryName($at)
+        $kind = if ($kind -eq 'file' -or $at -eq $Chosen) { 'folder' } else { 'above' }
+    }
+}
+
+function Get-Note([string] $File) {
+    if ((Get-PathKind "$File.sha256") -eq 'file') { [System.IO.File]::ReadAllText("$File.sha256").Trim() } else { '' }
+}
+
+# The same, looked at once a call. What lies in Windows' own folder is Windows' (not what lies below it: users may write into some of that).
+$rules = if ($Trust) { ConvertFrom-Json -InputObject $Trust }
+$judged = @{}
+function Get-Refusal([string] $Path, [string] $File) {
+    if (-not $rules -or (Get-PathKind $File) -ne 'file') { return '' }
+    $whole = [System.IO.Path]::GetFullPath($File)
+    if ([System.IO.Path]::GetDirectoryName($whole) -eq [System.Environment]::SystemDirectory) { return '' }
+    if (-not $judged.ContainsKey($whole)) {
+        $before, $after = $Path -split '[\\/]\*[\\/]', 2
+        $problem = if ($onWindows) { Get-Distrust $whole $(if ($after) { [System.IO.Path]::GetFullPath($before) }) }
+        $note = if (-not $problem) { Get-Note $whole }
+        if ($note) {
+            $there = Get-Sha256 $whole
+            if ($there -ne $note) { $problem = "digest`n$whole`n$there`n$note" }
+        }
+        $judged[$whole] = "$problem"
+    }
+    $judged[$whole]
+}
+
 function Start-Run($Step) {
     $file = Resolve-Newest $Step.file
     if (-not $file) { throw (New-Object System.ComponentModel.Win32Exception(2, "no file fits $($Step.file)")) }
+    $refusal = Get-Refusal $Step.file $file
+    if ($refusal) { throw (New-Object System.Security.VerificationException($refusal)) }
     $start = New-Object System.Diagnostics.ProcessStartInfo($file, [string]$Step.arguments)
     $start.UseShellExecute = $false
     $start.CreateNoWindow = $true
     $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
-    if ($Step.directory) { $start.WorkingDirectory = $Step.directory }
+    # Not where the account happens to be: a program loads libraries from its working directory too.
+    $start.WorkingDirectory = if ($Step.directory) { $Step.directory } else { [System.Environment]::SystemDirectory }
     foreach ($entry in $Step.environment.PSObject.Properties) { $start.EnvironmentVariables[$entry.Name] = [string]$entry.Value }
     foreach ($entry in $Step.secret_environment.PSObject.Properties) { $start.EnvironmentVariables[$entry.Name] = Get-Secret $entry.Value }
     $text = if ($Step.secret_stdin) { Get-Secret $Step.secret_stdin } else { [string]$Step.stdin }
@@ -452,7 +497,8 @@ function Get-FileVersion($Step) {
     [System.IO.FileStream]::new($file, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, ([System.IO.FileShare] 'ReadWrite, Delete')).Dispose()
     $info = [System.Diagnostics.FileVersionInfo]::GetVersionInfo($file)
     $numbers = $info.FileMajorPart, $info.FileMinorPart, $info.FileBuildPart, $info.FilePrivatePart
-    @{ exists = $true; version = $numbers -join '.'; product_version = $info.ProductVersion; file = $file }
+    $version = @{ exists = $true; version = $numbers -join '.'; product_version = $info.ProductVersion; file = $file }
+    $version + @{ refused = Get-Refusal $Step.path $file }
 }
 
 # Get-Acl lies in a module that an execution policy or a missing file keeps away: .NET needs none.
@@ -525,7 +571,7 @@ function Expand-Package($Step) {
     @{ sha256 = $sha256; files = $entries.Count }
 }
 
-# Whether a program can be trusted: who signed it (the words of an enumeration, which no language changes), and who may change its folder.
+# Whether a program can be trusted: who signed it (the words of an enumeration, which no language changes), its digest, and the one that was noted.
 function Get-ProgramTrust($Step) {
     $file = Resolve-Newest $Step.path
     if (-not $file -or (Get-PathKind $file) -ne 'file') { return @{ exists = $false } }
@@ -535,9 +581,8 @@ function Get-ProgramTrust($Step) {
         file = $file
         status = [string]$signature.Status
         signer = [string]$signature.SignerCertificate.Subject
-        sddl = Get-FileSddl ([System.IO.Path]::GetDirectoryName($file))
-        account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
-        sha256 = (Get-FileDigest ([pscustomobject]@{ path = $file })).sha256
+        sha256 = Get-Sha256 $file
+        noted = Get-Note $file
     }
 }
 
@@ -653,7 +698,7 @@ function New-OwnFolder([string] $Path) {
         if ($PSVersionTable.PSVersion.Major -ge 7) { $folder.UnixFileMode = 'UserRead, UserWrite, UserExecute' }
         return
     }
-    $account = [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value
+    $account = Get-OwnSid
     $security = New-Object System.Security.AccessControl.DirectorySecurity
     $security.SetSecurityDescriptorSddlForm("D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;$account)")
     if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::Create($folder, $security) } else { $folder.Create($security) }

@@ -16,7 +16,15 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._findings import BrokenLink
-from ...module_utils._results import Failure, JournaledResult, Placed, Result, StepError
+from ...module_utils._results import (
+    EachResult,
+    Failure,
+    JournaledResult,
+    Placed,
+    Result,
+    StepError,
+    TogetherResult,
+)
 from ...module_utils._steps import (
     Answer,
     Service,
@@ -25,6 +33,17 @@ from ...module_utils._steps import (
     read_answer,
     to_json,
 )
+from . import trust
+
+
+def _failures(results: Sequence[Result]) -> Iterator[Failure]:
+    for result in results:
+        if isinstance(result, Failure):
+            yield result
+        elif isinstance(result, (TogetherResult, JournaledResult)):
+            yield from _failures(result.results)
+        elif isinstance(result, EachResult):
+            yield from _failures([file.result for file in result.files])
 
 
 def _placed(results: Sequence[Result]) -> Iterator[Placed]:
@@ -84,7 +103,8 @@ class Host:
 
         ``secrets``: name -> value; a step refers to a secret by its name. They travel as a sensitive
         parameter only. Raises BrokenLink("host") when the script could not be run there, BrokenLink("argument") where
-        secrets would stay in files that Ansible keeps there, and
+        secrets would stay in files that Ansible keeps there, BrokenLink("signtool" or "client") where a program was
+        not run because others may change it, and
         AnsibleConnectionFailure when the host could not be reached. A tool that fails is no exception: its
         result says so.
         """
@@ -92,7 +112,8 @@ class Host:
             raise AssertionError("a step that changes the host was about to be sent in check mode")
         if secrets:
             refuse_kept_files()
-        arguments: dict[str, Any] = {"script": step_script(), "parameters": {"Steps": to_json(steps)}}
+        parameters = {"Steps": to_json(steps), "Trust": trust.rules()}
+        arguments: dict[str, Any] = {"script": step_script(), "parameters": parameters}
         if secrets:
             arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]
         self.calls += 1
@@ -108,6 +129,9 @@ class Host:
                 "Run the task again with -vvv.",
             ) from error
         self._need_windows(steps, answer)
+        for failure in _failures(answer.results):
+            if failure.kind == trust.REFUSED:
+                raise trust.refusal(failure.message)
         self.is_logged |= bool(secrets) and answer.host.module_logging
         for placed in _placed(answer.results):
             if placed.kept:

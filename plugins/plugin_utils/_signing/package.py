@@ -7,13 +7,13 @@ nobody who is no administrator.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink, found
 from ...module_utils._results import Failure, ProgramResult, Result, UnpackResult, VersionResult
-from ...module_utils._steps import Program, RemoveFile, Step, Unpack, Version
-from .._formats.sddl import ADMINISTRATORS, writers_of
+from ...module_utils._steps import Program, RemoveFile, Step, Unpack, Version, WriteFile
+from .._host import trust
 from .tool import numbers
 
 REST = r"bin\*\x64\signtool.exe"
@@ -37,8 +37,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Seen:
+    """``refused``: why the host would not run it (see ``_host/trust.py``)."""
+
     version: str = ""
     program: ProgramResult = field(default_factory=lambda: ProgramResult(False))
+    refused: str = ""
 
 
 def wanted(params: Mapping[str, Any]) -> Wanted:
@@ -67,17 +70,41 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     if not version.exists:
         return Seen()
     program = found(results[1], ProgramResult, "signtool", f"The signature of {version.file}")
-    return Seen(version.version, program)
+    return Seen(version.version, program, version.refused)
 
 
 def is_there(wanted: Wanted, seen: Seen) -> bool:
     return seen.program.exists and numbers(seen.version) >= numbers(wanted.minimum_version or "0")
 
 
+def is_changed(seen: Seen) -> bool:
+    """Whether somebody changed the program since its digest was noted."""
+    return bool(seen.program.noted) and seen.program.noted != seen.program.sha256
+
+
 def plan(wanted: Wanted, seen: Seen) -> list[Step]:
-    if is_there(wanted, seen):
+    if is_there(wanted, seen) and not is_changed(seen):
         return []
     return [Unpack(wanted.package, wanted.sha256, wanted.folder, wanted.timeout)]
+
+
+def note(seen: Seen) -> list[Step]:
+    """Notes the digest of a program that has passed, for those that run it."""
+    program = seen.program
+    if not program.exists or program.noted == program.sha256:
+        return []
+    return [WriteFile(program.file + trust.NOTE, trust.note(program.sha256))]
+
+
+def check_noted(seen: Seen, results: Sequence[Result]) -> None:
+    """BrokenLink where the note could not be written."""
+    for result in results:
+        if isinstance(result, Failure):
+            raise BrokenLink(
+                "signtool",
+                f"The digest of {seen.program.file} could not be noted beside it: {result.message.rstrip('. ')}.",
+                "Check the account's rights there.",
+            )
 
 
 def undo(seen: Seen) -> list[Step]:
@@ -101,8 +128,10 @@ def check_unpacked(wanted: Wanted, result: Result) -> None:
         )
 
 
-def check(wanted: Wanted, seen: Seen) -> None:
-    """BrokenLink where this SignTool is not there, too old, or must not run."""
+def check(wanted: Wanted, seen: Seen, before: Seen | None = None) -> None:
+    """BrokenLink where this SignTool is not there, too old, or must not run. ``before``: what was seen before the package was
+    unpacked, if it was: then a note of another digest is one of the program before, unless that is still there.
+    """
     program = seen.program
     if not program.exists:
         raise BrokenLink(
@@ -116,11 +145,13 @@ def check(wanted: Wanted, seen: Seen) -> None:
             f"{program.file} has the version {seen.version}, older than {wanted.minimum_version}.",
             "Give a newer package.",
         )
-    check_trust(program)
+    replaced = before is not None and before.program.sha256 != seen.program.sha256
+    check_trust(replace(seen, refused="") if replaced and trust.is_other(seen.refused) else seen)
 
 
-def check_trust(program: ProgramResult) -> None:
+def check_trust(seen: Seen) -> None:
     """BrokenLink for a program that is not Microsoft's, or that somebody else than an administrator may change."""
+    program = seen.program
     if program.status != VALID or not MICROSOFT.search(program.signer):
         signer = program.signer or "nobody"
         raise BrokenLink(
@@ -128,14 +159,8 @@ def check_trust(program: ProgramResult) -> None:
             f"{program.file} is not Microsoft's: Windows calls its signature {program.status or 'unknown'}, signed by {signer}.",
             "Use the package of Microsoft; where its root certificate is missing on the host, install it.",
         )
-    others = [sid for sid in writers_of(program.sddl) if sid not in (*ADMINISTRATORS, program.account)]
-    if others:
-        folder = program.file.rpartition("\\")[0]
-        raise BrokenLink(
-            "signtool",
-            f"{folder} can be changed by others than administrators ({', '.join(others)}): whoever plants a program there gets the crypto user's password.",
-            "Choose a folder below C:\\Program Files, or take the rights to write away from them.",
-        )
+    if seen.refused:
+        raise trust.refusal(seen.refused)
 
 
 def report(seen: Seen) -> dict[str, Any]:

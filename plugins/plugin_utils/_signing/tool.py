@@ -12,6 +12,7 @@ from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import Failure, Result, VersionResult
 from ...module_utils._steps import Step, Version
 from .._aspect import ANYWHERE, Context
+from .._host import trust
 from .._tools.signtool import PLACES
 
 ARCHITECTURES: tuple[str, ...] = ("x64", "x86", "arm64", "arm")
@@ -50,6 +51,8 @@ class Seen:
     problem: str = ""
     place: int = 0
     """Which of the wanted places it was."""
+    refused: str = ""
+    """Why the host would not run it (see ``_host/trust.py``)."""
 
     @property
     def architecture(self) -> str:
@@ -69,7 +72,7 @@ def read(_wanted: Wanted, results: Sequence[Result]) -> Seen:
         if isinstance(result, Failure):
             problem = problem or result.message.rstrip(". ")
         elif isinstance(result, VersionResult) and result.exists:
-            return Seen(True, result.file, result.version, place=place)
+            return Seen(True, result.file, result.version, place=place, refused=result.refused)
     return Seen(False, problem=problem)
 
 
@@ -83,6 +86,20 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
     if seen.architecture == "x86":
         advice = "Use the x64 SignTool: the CloudHSM key storage provider exists for 64 bit only."
         found.append(Finding("signtool", "SignTool's architecture", "x64", "x86", advice))
+    if seen.refused:
+        refusal = trust.refusal(seen.refused)
+        role = ROLE if trust.is_other(seen.refused) else ""
+        found.append(
+            Finding(
+                "signtool",
+                "SignTool",
+                "what only administrators may change",
+                seen.refused.partition("\n")[0],
+                refusal.advice,
+                role,
+                refusal.problem,
+            )
+        )
     if _too_old(wanted, seen):
         wish = f"{wanted.minimum_version} or newer"
         found.append(Finding("signtool", "SignTool's version", wish, seen.version, REPAIR, ROLE))
@@ -101,6 +118,8 @@ def check(wanted: Wanted, seen: Seen) -> None:
         raise BrokenLink("signtool", f"{wanted.where} cannot be looked for: {seen.problem}.", UNREAD)
     if not seen.exists:
         raise BrokenLink("signtool", f"There is no SignTool at {wanted.where}.", REPAIR)
+    if seen.refused:
+        raise trust.refusal(seen.refused)
     if seen.architecture == "x86":
         problem = f"{seen.path} is the x86 SignTool, to which the 64-bit key storage provider of CloudHSM is invisible."
         raise BrokenLink("signtool", problem, "Use the x64 one, in the folder beside it.")

@@ -55,7 +55,7 @@ def _run(call: Call) -> None:
         )
     parameters = dict(call.args["parameters"] or {})
     secrets = _secrets(call)
-    unknown = sorted(set(parameters) - {"Steps"})
+    unknown = sorted(set(parameters) - {"Steps", "Trust"})
     if unknown:
         _script_error(
             call,
@@ -80,7 +80,8 @@ def _run(call: Call) -> None:
             "System.ArgumentException",
             "System.ArgumentException,Microsoft.PowerShell.Commands.ConvertFromJsonCommand",
         )
-    runner = StepRunner(call.host, call.account, call.logon, call.environment, secrets)
+    trust = json.loads(parameters.get("Trust") or "{}")
+    runner = StepRunner(call.host, call.account, call.logon, call.environment, secrets, trust)
     call.result.update(changed=False, result=runner.answer(steps if isinstance(steps, list) else [steps]))
 
 

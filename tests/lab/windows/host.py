@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ..control.faults import Faults
 from ..control.record import Record
 from .access import (
+    ADD_FILE,
+    ADD_SUBDIRECTORY,
     ADMINISTRATORS,
     FULL,
     READ_EXECUTE,
@@ -152,17 +154,19 @@ class Host:
             files.makedirs(folder)
         self.add_profile("Administrator")
         inherit = {"object_inherit": True, "container_inherit": True}
-        files.set_access(
-            "C:\\",
-            Acl(
-                (
-                    Ace(SYSTEM, FULL, **inherit),
-                    Ace(ADMINISTRATORS, FULL, **inherit),
-                    Ace(USERS, READ_EXECUTE, **inherit),
-                ),
-                False,
-            ),
+        entries = (
+            Ace(SYSTEM, FULL, **inherit),
+            Ace(ADMINISTRATORS, FULL, **inherit),
+            Ace(USERS, READ_EXECUTE, **inherit),
         )
+        # In a drive's root users may make folders, and in those that inherit its rights files too; Windows' own folders do not.
+        more = (
+            Ace(USERS, ADD_SUBDIRECTORY, container_inherit=True),
+            Ace(USERS, ADD_FILE, container_inherit=True, inherit_only=True),
+        )
+        files.set_access("C:\\", Acl(entries + more, False))
+        for folder in ("Windows", "Program Files", "Program Files (x86)", "ProgramData", "Users"):
+            files.set_access(f"C:\\{folder}", Acl(entries, False))
         registry = self.registry
         registry.set(
             r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage", "OEMCP", "String", str(self.oem_code_page)

@@ -26,8 +26,8 @@ from . import client, errors
 from .access import ADMINISTRATORS, FULL, SYSTEM, Ace, Acl
 from .certstore import MACHINE, CertificateStores
 from .errors import LabOSError
-from .filesystem import join, normalize
-from .host import Host
+from .filesystem import join, normalize, split
+from .host import SYSTEM32, Host
 
 Answer = dict[str, Any]
 _RUNTIME = -2146233087
@@ -116,11 +116,25 @@ class Guard:
 
 
 class StepRunner:
-    """The steps of one call. ``environment``: that of the process; ``secrets``: name -> value."""
+    """The steps of one call. ``environment``: that of the process; ``secrets``: name -> value; ``trust``: the
+    script's parameter Trust.
+    """
 
     def __init__(
-        self, host: Host, account: str, logon: str, environment: Mapping[str, str], secrets: Mapping[str, str]
+        self,
+        host: Host,
+        account: str,
+        logon: str,
+        environment: Mapping[str, str],
+        secrets: Mapping[str, str],
+        trust: Mapping[str, str] | None = None,
     ) -> None:
+        self._trust = {
+            name: re.sub(r"\(\?<(\w+)>", r"(?P<\1>", rule).replace(
+                "{account}", re.escape(host.accounts.sid(account))
+            )
+            for name, rule in (trust or {}).items()
+        }
         self._host = host
         self._files = host.files
         self._registry = host.registry_of(account)
@@ -230,6 +244,29 @@ class StepRunner:
                 found.append((tuple(int(part) for part in name.split(".")), file))
         return max(found)[1] if found else None
 
+    def _note(self, file: str) -> str:
+        noted = f"{file}.sha256"
+        return self._files.read(noted).decode("latin-1").strip() if self._files.is_file(noted) else ""
+
+    def _refusal(self, path: str, file: str) -> str:
+        """Why a program is not run, in the script's own form."""
+        if not self._trust or not self._files.is_file(file):
+            return ""
+        if split(normalize(file))[0].lower() == SYSTEM32.lower():
+            return ""
+        chosen = re.split(r"[\\/]\*[\\/]", path, maxsplit=1)[0] if "*" in path else ""
+        at, kind = normalize(file), "file"
+        while True:
+            text = self._host.sddl(at)
+            if re.search(self._trust[kind], text):
+                return "\n".join((kind, file, at, text, self._host.accounts.sid(self._account)))
+            if len(at) <= 3 or (at.startswith("\\\\") and at.count("\\") <= 3):
+                break
+            at = split(at)[0]
+            kind = "folder" if kind == "file" or at.lower() == chosen.lower() else "above"
+        noted, there = self._note(file), hashlib.sha256(self._files.read(file)).hexdigest()
+        return f"digest\n{file}\n{there}\n{noted}" if noted and noted != there else ""
+
     def _secret(self, name: str) -> str:
         if name not in self._secrets:
             raise StepFailed(f"no secret named '{name}' came with these steps")
@@ -239,6 +276,8 @@ class StepRunner:
         file = self._newest(str(step["file"]))
         if file is None:
             raise StepFailed(f"no file fits {step['file']}", "System.ComponentModel.Win32Exception", 2)
+        if refusal := self._refusal(str(step["file"]), file):
+            raise StepFailed(refusal, "System.Security.VerificationException", -2146233078)
         environment = dict(self._environment)
         values = dict(step.get("environment") or {})
         values.update(
@@ -255,7 +294,7 @@ class StepRunner:
             if step.get("secret_stdin")
             else str(step.get("stdin") or "")
         )
-        directory = str(step.get("directory") or self._host.profile(self._account))
+        directory = str(step.get("directory") or SYSTEM32)
         try:
             done = self._host.start(
                 file,
@@ -330,14 +369,22 @@ class StepRunner:
         if file is None or not self._files.is_file(file):
             return {"exists": False}
         info = self._host.program_info(file)
+        refused = self._refusal(str(step["path"]), file)
         if info is None:
-            return {"exists": True, "version": "0.0.0.0", "product_version": None, "file": file}
+            return {
+                "exists": True,
+                "version": "0.0.0.0",
+                "product_version": None,
+                "file": file,
+                "refused": refused,
+            }
         numbers = (info["version"].split(".") + ["0"] * 4)[:4]
         return {
             "exists": True,
             "version": ".".join(numbers),
             "product_version": info["product_version"],
             "file": file,
+            "refused": refused,
         }
 
     # Registry
@@ -739,9 +786,8 @@ class StepRunner:
             "file": file,
             "status": "Valid" if genuine else "NotSigned",
             "signer": _MICROSOFT if genuine else "",
-            "sddl": self._host.sddl(file.rpartition("\\")[0]),
-            "account": self._host.accounts.sid(self._account),
             "sha256": hashlib.sha256(self._files.read(file)).hexdigest(),
+            "noted": self._note(file),
         }
 
     # Certificates

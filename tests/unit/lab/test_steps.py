@@ -167,8 +167,20 @@ def test_version(host: Host) -> None:
         {"op": "version", "path": r"C:\Work\data"},
         {"op": "version", "path": r"C:\none"},
     ) == [
-        {"exists": True, "version": "1.2.3.0", "product_version": "1.2.3-beta", "file": r"C:\Work\tool.exe"},
-        {"exists": True, "version": "0.0.0.0", "product_version": None, "file": r"C:\Work\data"},
+        {
+            "exists": True,
+            "version": "1.2.3.0",
+            "product_version": "1.2.3-beta",
+            "file": r"C:\Work\tool.exe",
+            "refused": "",
+        },
+        {
+            "exists": True,
+            "version": "0.0.0.0",
+            "product_version": None,
+            "file": r"C:\Work\data",
+            "refused": "",
+        },
         {"exists": False},
     ]
 

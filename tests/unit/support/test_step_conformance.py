@@ -276,7 +276,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "package_is_unpacked_where_it_is_the_one",
         "package_that_is_not_the_one_leaves_nothing",
         "package_comes_from_an_address",
-        "program_and_who_may_change_it",
+        "program_and_who_signed_it",
     ),
     "a key look-up adds and removes no certificates": (
         "certificate_is_added_once",
@@ -354,7 +354,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "connection_over_ipv6",
         "package_comes_from_an_address",
     ),
-    "a file that it does not hold is no program": ("program_and_who_may_change_it",),
+    "a file that it does not hold is no program": ("program_and_who_signed_it",),
 }
 
 

@@ -17,7 +17,10 @@ from support.fake_host import MICROSOFT, FakeHost, Raw, failure, run_action
 FOLDER = r"C:\Program Files\cloudhsm.codesign\signtool"
 PATTERN = rf"{FOLDER}\bin\*\x64\signtool.exe"
 URL = "https://packages.example/buildtools"
-USERS = "O:BAG:BAD:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1301bf;;;AU)"
+NOTE = f"{PATTERN}.sha256"
+OPEN = (
+    f"folder\n{PATTERN}\nC:\\tools\nO:BAG:BAD:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1301bf;;;AU)"
+)
 
 
 def package(name: str = "bin/*/x64/signtool.exe") -> bytes:
@@ -46,6 +49,17 @@ def trust(host: FakeHost, **said: Any) -> None:
     host.overrides["program"] = lambda step: {**host._program(step), **said}
 
 
+def refused(host: FakeHost) -> None:
+    """The host refuses a program that is not the one that was noted."""
+
+    def version(step: Raw) -> Raw:
+        there, noted = host._sha256(PATTERN), host.files.get(NOTE, b"").decode().strip()
+        told = f"digest\n{PATTERN}\n{there}\n{noted}" if noted and noted != there else ""
+        return {**host._version(step), "refused": told}
+
+    host.overrides["version"] = version
+
+
 def test_it_is_installed_once() -> None:
     host = served()
     predicted = execute(host, check_mode=True)
@@ -55,16 +69,63 @@ def test_it_is_installed_once() -> None:
     assert result["changed"]
     assert (result["path"], result["signer"]) == (PATTERN, MICROSOFT)
     assert result["sha256"] == hashlib.sha256(b"MZ signtool").hexdigest()
-    assert len(host.calls) == 3
+    assert len(host.calls) == 4
+    assert host.files[NOTE].decode() == f"{result['sha256']}\r\n"
     assert result["diff"]["after"] == f"{PATTERN}\n"
     again = execute(host)
-    assert (again["changed"], again["path"], len(host.calls)) == (False, PATTERN, 4)
+    assert (again["changed"], again["path"], len(host.calls)) == (False, PATTERN, 5)
+
+
+def test_one_that_is_there_already_is_noted() -> None:
+    host = served()
+    host.files[PATTERN] = b"MZ there"
+    assert execute(host, check_mode=True)["changed"]
+    assert NOTE not in host.files
+    assert execute(host)["changed"]
+    assert host.files[NOTE].decode().strip() == hashlib.sha256(b"MZ there").hexdigest()
+    assert not execute(host)["changed"]
+
+
+def test_one_that_was_changed_is_installed_again() -> None:
+    host = served()
+    execute(host)
+    host.files[PATTERN] = b"MZ other"
+    refused(host)
+    assert execute(host)["changed"]
+    assert host.files[PATTERN] == b"MZ signtool"
+    assert host.files[NOTE].decode().strip() == hashlib.sha256(b"MZ signtool").hexdigest()
+
+
+@pytest.mark.parametrize("fails", ["unpack", "other place"])
+def test_one_that_was_changed_stays_refused_where_the_package_does_not_replace_it(fails: str) -> None:
+    host = served()
+    execute(host)
+    noted = host.files[NOTE]
+    host.files[PATTERN] = b"MZ other"
+    refused(host)
+    if fails == "unpack":
+        del host.files[URL]
+    else:
+        host.overrides["unpack"] = lambda _step: {"sha256": SHA256, "files": 1}
+    result = execute(host)
+    assert result["failed"]
+    assert host.files.get(NOTE) == noted
+    if fails == "other place":
+        assert "is not the program that was installed" in result["msg"]
+
+
+def test_a_note_that_cannot_be_written_is_said() -> None:
+    host = served()
+    host.files[PATTERN] = b"MZ"
+    host.overrides["write"] = lambda _step: failure("Access is denied.", 5)
+    assert "could not be noted beside it: Access is denied." in execute(host)["msg"]
 
 
 @pytest.mark.parametrize(("version", "changed"), [("10.0.19041.1", True), ("10.0.26100.1", False)])
 def test_an_old_one_is_replaced(version: str, changed: bool) -> None:
     host = served()
     host.files[PATTERN] = b"MZ old"
+    host.files[NOTE] = hashlib.sha256(b"MZ old").hexdigest().encode()
     host.versions[PATTERN] = version
 
     def unpack(step: Raw) -> Raw:
@@ -88,7 +149,6 @@ def test_a_package_that_is_still_too_old() -> None:
         ({"status": "HashMismatch"}, "calls its signature HashMismatch, signed by CN=Microsoft"),
         ({"signer": "CN=O=Microsoft Corporation Ltd, O=Example"}, "is not Microsoft's"),
         ({"signer": "CN=Example, O=Microsoft Corporation Partner"}, "is not Microsoft's"),
-        ({"sddl": USERS}, "can be changed by others than administrators (S-1-5-11)"),
     ],
 )
 def test_a_program_that_must_not_run_is_taken_away(said: dict[str, str], says: str) -> None:
@@ -101,21 +161,26 @@ def test_a_program_that_must_not_run_is_taken_away(said: dict[str, str], says: s
     assert set(host.files) == {URL}
 
 
+def test_a_folder_that_users_may_write_is_refused() -> None:
+    host = served()
+    host.overrides["version"] = lambda step: {**host._version(step), "refused": OPEN}
+    result = execute(host)
+    assert (
+        "In the folder C:\\tools others than administrators (Authenticated Users) can change" in result["msg"]
+    )
+    assert result["link"] == "signtool"
+    assert set(host.files) == {URL}
+
+
 def test_one_that_was_there_is_refused_and_left() -> None:
     host = served()
     host.files[PATTERN] = b"MZ"
-    trust(host, sddl=USERS)
+    host.overrides["version"] = lambda step: {**host._version(step), "refused": OPEN}
     result = execute(host)
-    assert "can be changed by others" in result["msg"]
+    assert "others than administrators (Authenticated Users)" in result["msg"]
     assert result["failed"]
     assert PATTERN in host.files
     assert len(host.calls) == 1
-
-
-def test_the_account_that_asks_may_change_its_own_folder() -> None:
-    host = served()
-    trust(host, sddl="O:BAD:(A;;FA;;;SY)(A;;FA;;;S-1-5-21-1)", account="S-1-5-21-1")
-    assert execute(host)["changed"]
 
 
 @pytest.mark.parametrize(
