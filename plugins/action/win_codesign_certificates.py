@@ -25,10 +25,10 @@ class ActionModule(CodesignAction):
         found = identities(self.params)
         if self.params["state"] == "absent":
             return self._absent(removal.wanted(found, self.params))
-        if self.params["certificates"] or self.params["recorded"]:
+        if any(self.params[name] for name in ("certificates", "recorded", "containers")):
             raise BrokenLink(
                 "argument",
-                "certificates and recorded say what is to be removed, and state is present.",
+                "certificates, recorded and containers say what is to be removed, and state is present.",
                 "Set state to absent, or leave them out.",
             )
         return self._present(found)
@@ -76,7 +76,8 @@ class ActionModule(CodesignAction):
         return {
             "changed": bool(steps),
             "certificates": removal.report(want, before, after),
-            "left": removal.left(want, before),
+            "containers": removal.containers(want, before),
+            "left": [*removal.left(want, before), *removal.left_containers(want, before)],
             "diff": _diff(*removal.lines(want, before)),
         }
 

@@ -28,7 +28,7 @@ options:
     description:
       - V(present) adds what is missing.
       - V(absent) takes certificates out of their stores again, those of O(identities) that the record names. A certificate that others placed is
-        left, and named in RV(left). Keys and key containers stay; see M(cloudhsm.codesign.win_cloudhsm_import_key).
+        left, and named in RV(left). Keys stay, and key containers stay unless O(containers) is set.
       - Whether another identity needs a certificate of a chain is not known here. The former certificate of an identity alone is removed by
         O(certificates).
     type: str
@@ -56,6 +56,14 @@ options:
   recorded:
     description:
       - With O(state=absent), remove all that the record names, also what belongs to no identity any more. For a host that leaves.
+    type: bool
+    default: false
+  containers:
+    description:
+      - With O(state=absent), remove the key containers that these certificates are tied to as well, also of those that are left. The key stays on the
+        HSM, because only the container's file is removed.
+      - A container that another certificate of the store V(My) is tied to is left, and named in RV(left). So the former certificate of a key that
+        its successor uses goes alone.
     type: bool
     default: false
 attributes:
@@ -99,6 +107,7 @@ EXAMPLES = r"""
     certificates:
       - thumbprint: 5AAEF93E7E972B1187363D880CFA3F71507C2E24
         store_name: My
+    containers: true
 
 - name: Take all certificates out that this collection has put there
   cloudhsm.codesign.win_codesign_certificates:
@@ -143,6 +152,14 @@ certificates:
     ours:
       description: Whether the record says that this collection put it there.
       type: bool
+    container:
+      description: The key container that it was tied to, V(null) for none or where O(containers) is not set. With O(state=absent).
+      type: str
+    association:
+      description:
+        - With O(containers), what a certificate that is left is tied to still, V(null) for nothing; M(cloudhsm.codesign.win_cert_repairstore) takes
+          that away.
+      type: dict
     archived:
       description: Whether it has the property Archived, which is a failure. With O(state=present).
       type: bool
@@ -161,8 +178,15 @@ certificates:
       ours: true
       archived: false
       pem: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
+containers:
+  description: The key containers that were removed, or would be in check mode.
+  returned: success, with O(state=absent)
+  type: list
+  elements: str
+  sample:
+    - 7e3c-b2f5
 left:
-  description: The certificates that are left because the record does not name them, as sentences.
+  description: The certificates that are left because the record does not name them, and the containers that are left because others use them, as sentences.
   returned: success, with O(state=absent)
   type: list
   elements: str

@@ -20,5 +20,6 @@ ARGUMENTS = Arguments(
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "certificates": {"type": "list", "elements": "dict", "default": [], "options": CERTIFICATE},
         "recorded": {"type": "bool", "default": False},
+        "containers": {"type": "bool", "default": False},
     }
 )

@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Taking certificates out of stores again: those that the host's record says are ours, and those that the user names
-in full.
+in full; and the key containers that they are tied to. Keys stay on the HSM.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ from typing import Any, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
 from ...module_utils._results import Failure, Result
-from ...module_utils._steps import RemoveCertificate, Step
+from ...module_utils._steps import ListFolder, RemoveCertificate, RemoveFile, Step
 from .._aspect import Answers, Question, steps_of
 from .._formats import codes as hresult
-from .._formats.store_blob import check_store_name
+from .._formats.store_blob import KeyProvInfo, check_store_name
+from .._key import container
 from . import entry as store_entry
 from . import record
+from .association import as_dict as association_dict
 from .identity import Identity
 from .record import Entry, Record
+
+SIGNING = "My"
+"""The store of certificates that are tied to keys."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +46,29 @@ class Target:
 
 @dataclass(frozen=True)
 class Wanted:
-    """``recorded``: all that the record names goes, beside the targets. ``locations``: whose records are asked."""
+    """``recorded``: all that the record names goes, beside the targets. ``containers``: so do the key containers of
+    all of them, also of those that stay. ``locations``: whose records are asked.
+    """
 
     targets: tuple[Target, ...] = ()
     recorded: bool = False
+    containers: bool = False
     locations: tuple[str, ...] = ("LocalMachine",)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """``there``: the targets of ``Wanted`` that are in their stores; ``problems``: why that is not known of some."""
+    """``there``: the targets of ``Wanted`` that are in their stores; ``problems``: why that is not known of some.
+
+    ``signing``: the whole stores of signing certificates, and ``files``: the names of all containers, where
+    containers are to go.
+    """
 
     record: Record = field(default_factory=Record)
     there: frozenset[tuple[str, str, str]] = frozenset()
     problems: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    signing: tuple[store_entry.Entries, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def wanted(identities: Sequence[Identity], params: Mapping[str, Any]) -> Wanted:
@@ -81,9 +95,8 @@ def wanted(identities: Sequence[Identity], params: Mapping[str, Any]) -> Wanted:
             named = entry.key in found and found[entry.key].named
             name = certificate.common_name or certificate.subject
             found[entry.key] = Target(entry, identity.name, name, named)
-    return Wanted(
-        tuple(found.values()), bool(params["recorded"]), tuple(dict.fromkeys(("LocalMachine", location)))
-    )
+    locations = tuple(dict.fromkeys(("LocalMachine", location)))
+    return Wanted(tuple(found.values()), bool(params["recorded"]), bool(params["containers"]), locations)
 
 
 def _questions(wanted: Wanted) -> list[Question[store_entry.Wanted, store_entry.Entries]]:
@@ -96,8 +109,13 @@ def _questions(wanted: Wanted) -> list[Question[store_entry.Wanted, store_entry.
     ]
 
 
+def _signing(wanted: Wanted) -> list[Question[store_entry.Wanted, store_entry.Entries]]:
+    return [Question(store_entry, store_entry.Wanted(SIGNING, location)) for location in wanted.locations]
+
+
 def observe(wanted: Wanted) -> list[Step]:
-    return [*record.observe(wanted.locations), *steps_of(_questions(wanted))]
+    whole = [*steps_of(_signing(wanted)), ListFolder(container.FOLDER)] if wanted.containers else []
+    return [*record.observe(wanted.locations), *steps_of(_questions(wanted)), *whole]
 
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
@@ -111,7 +129,13 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
             there.add(target.entry.key)
         elif entries.problem:
             problems[target.entry.key] = entries.problem
-    return Seen(record.read(wanted.locations, results[:first]), frozenset(there), problems)
+    seen = Seen(record.read(wanted.locations, results[:first]), frozenset(there), problems)
+    if not wanted.containers:
+        return seen
+    stores = _signing(wanted)
+    rest = Answers(results[first + len(steps_of(questions)) :], stores)
+    files = container.read_containers(results[-1])
+    return replace(seen, signing=tuple(rest.seen(question) for question in stores), files=files)
 
 
 def with_recorded(wanted: Wanted, seen: Seen) -> Wanted:
@@ -124,6 +148,8 @@ def with_recorded(wanted: Wanted, seen: Seen) -> Wanted:
 def check(wanted: Wanted, seen: Seen) -> None:
     """BrokenLink where the record, or a store that matters, could not be read."""
     seen.record.check()
+    for store in seen.signing:
+        store.check()
     for target in wanted.targets:
         problem = seen.problems.get(target.entry.key)
         if problem:
@@ -158,8 +184,64 @@ def left(wanted: Wanted, seen: Seen) -> list[str]:
     ]
 
 
+def association(target: Target, seen: Seen) -> KeyProvInfo | None:
+    """What a certificate is tied to, where that is a container of CloudHSM's provider."""
+    for store in seen.signing:
+        where = (store.store_name.lower(), store.store_location)
+        if (target.entry.store_name.lower(), target.entry.store_location) != where:
+            continue
+        for stored in store.readable:
+            if stored.thumbprint == target.entry.thumbprint and stored.key:
+                ours = any(
+                    store_entry.same_provider(stored.key.provider, name)
+                    for name in store_entry.CLOUDHSM_PROVIDERS
+                )
+                return stored.key if ours else None
+    return None
+
+
+def container_of(target: Target, seen: Seen) -> str:
+    """The file of the container that a certificate is tied to; "" for none."""
+    key = association(target, seen)
+    return container.existing(key.container, seen.files) if key else ""
+
+
+def users(name: str, wanted: Wanted, seen: Seen) -> list[str]:
+    """The certificates beside the targets that are tied to a container."""
+    targets = {target.entry.key for target in wanted.targets}
+    return [
+        f"{thumbprint} in {store.where}"
+        for store in seen.signing
+        for thumbprint in store.pointing_to(name, store_entry.CLOUDHSM_PROVIDERS[0])
+        if Entry(thumbprint, store.store_name, store.store_location).key not in targets
+    ]
+
+
+def containers(wanted: Wanted, seen: Seen) -> list[str]:
+    """The containers that go: those of the targets that no other certificate is tied to."""
+    names = dict.fromkeys(container_of(target, seen) for target in wanted.targets)
+    return [name for name in names if name and not users(name, wanted, seen)]
+
+
+def left_containers(wanted: Wanted, seen: Seen) -> list[str]:
+    """The targets' containers that others use, as sentences."""
+    names = dict.fromkeys(container_of(target, seen) for target in wanted.targets)
+    return [
+        f"The key container {name} is left: certificate {', '.join(others)} is tied to it too."
+        for name in names
+        if name and (others := users(name, wanted, seen))
+    ]
+
+
 def plan(wanted: Wanted, seen: Seen) -> list[Step]:
-    """Takes out what goes, with its line in the record."""
+    """Takes out what goes, with its line in the record. A container goes before the certificate that names it: a run
+    that was cut off in between is finished by the next one.
+    """
+    files = [RemoveFile(f"{container.FOLDER}\\{name}") for name in containers(wanted, seen)]
+    return [*files, *_certificates(wanted, seen)]
+
+
+def _certificates(wanted: Wanted, seen: Seen) -> list[Step]:
     return [
         RemoveCertificate(
             target.entry.store_name,
@@ -172,8 +254,17 @@ def plan(wanted: Wanted, seen: Seen) -> list[Step]:
 
 
 def judge(wanted: Wanted, before: Seen, after: Seen, results: Sequence[Result]) -> None:
-    """BrokenLink where a certificate of the plan is there still. ``results``: those of the plan."""
-    for target, result in zip(going(wanted, before), results, strict=True):
+    """BrokenLink where something of the plan is there still. ``results``: those of the plan."""
+    files = containers(wanted, before)
+    for name, result in zip(files, results, strict=False):
+        if container.existing(name, after.files):
+            why = result.message.strip().rstrip(".") if isinstance(result, Failure) else "it is still there"
+            raise BrokenLink(
+                "container",
+                f"The container {name} could not be removed: {why}.",
+                "Run the task as an administrator; stop what uses the key.",
+            )
+    for target, result in zip(going(wanted, before), results[len(files) :], strict=True):
         if isinstance(result, Failure):
             code = hresult.lookup(result.code)
             denied = code is not None and code.symbol == "ERROR_ACCESS_DENIED"
@@ -204,6 +295,10 @@ def report(wanted: Wanted, before: Seen, after: Seen) -> list[dict[str, Any]]:
             "present": target.entry.key in after.there,
             "removed": target.entry.key in gone,
             "ours": is_ours(target, before),
+            "container": container_of(target, before) or None,
+            "association": association_dict(
+                association(target, before) if target.entry.key not in gone else None
+            ),
         }
         for target in wanted.targets
     ]
@@ -211,14 +306,24 @@ def report(wanted: Wanted, before: Seen, after: Seen) -> list[dict[str, Any]]:
 
 def predicted(wanted: Wanted, before: Seen) -> Seen:
     """What would be there after the plan."""
-    return replace(before, there=before.there - {target.entry.key for target in going(wanted, before)})
+    names = containers(wanted, before)
+    return replace(
+        before,
+        there=before.there - {target.entry.key for target in going(wanted, before)},
+        files=tuple(name for name in before.files if name not in names),
+    )
 
 
 def lines(wanted: Wanted, before: Seen) -> tuple[list[str], list[str]]:
-    """For the diff: the targets that are in their stores or in the record, before and after."""
+    """For the diff: the targets that are in their stores or in the record and their containers, before and after."""
+    names = dict.fromkeys(filter(None, (container_of(target, before) for target in wanted.targets)))
+    goes = containers(wanted, before)
     gone = {target.entry.key for target in going(wanted, before)}
     there = [target for target in wanted.targets if target.entry.key in before.there | gone]
     return (
-        [target.label for target in there],
-        [target.label for target in there if target.entry.key not in gone],
+        [*(target.label for target in there), *(f"key container {name}" for name in names)],
+        [
+            *(target.label for target in there if target.entry.key not in gone),
+            *(f"key container {name}" for name in names if name not in goes),
+        ],
     )

@@ -280,6 +280,80 @@ def test_only_what_is_ours_or_named_in_full_is_taken_out(
     assert (again["changed"], removed(again)) == (False, [])
 
 
+FORMER = make("Former", "Test Intermediate", signer=1, number=77)
+CONTAINERS = r"C:\Users\Default\AppData\Roaming\Microsoft\Crypto\CaviumKSP\GlobalPartition"
+
+
+@pytest.mark.parametrize(
+    ("formers", "currents", "goes", "left"),
+    [
+        # A new key: the container of the former one goes with it.
+        ("old", "new", ["old"], []),
+        # The same key: its container is the successor's now.
+        ("shared", "shared", [], ["The key container shared is left: certificate"]),
+        ("", "new", [], []),
+        # Tied to a container whose file is gone, or (a key used directly) never was.
+        ("no file", "new", [], []),
+    ],
+)
+def test_a_former_certificate_goes_with_its_container(
+    formers: str, currents: str, goes: list[str], left: list[str]
+) -> None:
+    host = FakeHost(files={rf"{CONTAINERS}\{name}": b"x" for name in ("old", "new", "shared", "other")})
+    for certificate, name in ((FORMER, formers), (SIGNER, currents)):
+        host.registry[place("My", certificate)] = stored(blob(certificate, name))
+    arguments: Raw = {
+        "identities": [],
+        "state": "absent",
+        "certificates": [{"thumbprint": FORMER.thumbprint, "store_name": "My"}],
+        "containers": True,
+    }
+    predicted = execute(
+        FakeHost(registry=dict(host.registry), files=dict(host.files)), check_mode=True, **arguments
+    )
+    result = execute(host, **arguments)
+    assert result == predicted
+    assert result["containers"] == goes
+    assert [text.startswith(start) for text, start in zip(result["left"], left, strict=True)] == [True] * len(
+        left
+    )
+    assert place("My", FORMER) not in host.registry
+    assert place("My", SIGNER) in host.registry
+    assert {name.rpartition("\\")[2] for name in host.files} == {"old", "new", "shared", "other"} - set(goes)
+    assert result["certificates"][0]["container"] == (formers if formers in ("old", "shared") else None)
+    assert len(host.calls) == 2
+    assert not execute(host, **arguments)["changed"]
+
+
+def test_the_container_of_a_certificate_that_stays_goes_too() -> None:
+    """The association is named: it leads nowhere now, and somebody has to take it away."""
+    host = FakeHost(files={rf"{CONTAINERS}\old": b"x"})
+    host.registry[place("My", SIGNER)] = stored(blob(SIGNER, "old"))
+    result = execute(host, state="absent", containers=True)
+    assert (result["changed"], result["containers"], host.files) == (True, ["old"], {})
+    mine = next(item for item in result["certificates"] if item["store_name"] == "My")
+    assert (mine["present"], mine["removed"], mine["association"]["container"]) == (True, False, "old")
+    again = execute(host, state="absent", containers=True)
+    assert (again["changed"], again["certificates"][-1]["association"]["container"]) == (False, "old")
+
+
+def test_containers_stay_unless_they_are_asked_for() -> None:
+    host = FakeHost(files={rf"{CONTAINERS}\old": b"x"})
+    host.registry[place("My", SIGNER)] = stored(blob(SIGNER, "old"))
+    host.registry[line("My", SIGNER)] = {"exists": True, "kind": "String", "value": "2026"}
+    result = execute(host, state="absent")
+    assert (removed(result), result["containers"], len(host.files)) == ([EACH[-1]], [], 1)
+
+
+def test_a_container_that_cannot_be_removed() -> None:
+    host = FakeHost(files={rf"{CONTAINERS}\old": b"x"})
+    host.registry[place("My", SIGNER)] = stored(blob(SIGNER, "old"))
+    host.overrides["remove"] = lambda _step: failure("Access to the path is denied.", -2147024891)
+    result = execute(host, state="absent", containers=True)
+    assert (result["failed"], result["link"]) == (True, "container")
+    assert "The container old could not be removed: Access to the path is denied." in result["msg"]
+
+
 def test_the_diff_names_what_goes() -> None:
     diff = execute(with_them("My"), state="absent")["diff"]
     assert [text.partition(" (")[0] for text in diff["before"].splitlines()] == [
