@@ -25,7 +25,7 @@ extends_documentation_fragment:
 options:
   uses:
     description:
-      - The roles that will be used. V(login) stands for the login of a crypto user.
+      - The roles that will be used. V(login) stands for the login of a crypto user, V(retire) for the playbook of that name.
     type: list
     elements: str
     required: true
@@ -39,6 +39,7 @@ options:
       - sign
       - signtool
       - login
+      - retire
   clusters:
     description:
       - What M(cloudhsm.codesign.cloudhsm_cluster_info) has returned, to compare the variables with it. The cluster of a host is the one that

@@ -39,7 +39,11 @@ ROLES = (
 )
 LOGIN = "login"
 """Beside the roles: a login that a playbook needs."""
-USES = (*ROLES, LOGIN)
+OF_USES: Mapping[str, tuple[str, ...]] = {
+    "retire": ("inspect", "client", "signtool", "credentials"),
+}
+"""Playbooks that need other variables than the roles do, and the roles whose options they know."""
+USES = (*ROLES, LOGIN, *OF_USES)
 OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_prove": {"type": "str", "choices": ["never", "login", "signature"]},
     "codesign_host_login": {"type": "bool"},
@@ -47,6 +51,8 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_ask_aws": {"type": "bool"},
     "codesign_serial": {"type": "raw"},
     "codesign_request_host": {"type": "str"},
+    "codesign_retire_client": {"type": "bool"},
+    "codesign_retire_signtool": {"type": "bool"},
 }
 """What the playbooks read beside the variables of roles."""
 
@@ -95,7 +101,8 @@ def known_names() -> frozenset[str]:
 
 def options_of(uses: Collection[str]) -> dict[str, Any]:
     """The options of all roles that will be used."""
-    of_roles = {name: option for use in uses if use in ROLES for name, option in specification(use).items()}
+    roles = [role for use in uses for role in ((use,) if use in ROLES else OF_USES.get(use, ()))]
+    of_roles = {name: option for role in roles for name, option in specification(role).items()}
     of_login = specification("credentials") if LOGIN in uses else {}
     login = {name: option for name, option in of_login.items() if name.startswith(f"{PREFIX}crypto_")}
     return {**of_roles, **login, **OF_PLAYBOOKS}

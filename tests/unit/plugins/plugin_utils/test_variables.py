@@ -123,6 +123,16 @@ def test_only_what_will_be_used_is_needed(uses: list[str]) -> None:
     assert _variables.check(given, uses, read_file, read_identity) == []
 
 
+def test_a_host_leaves_whatever_is_missing() -> None:
+    assert _variables.check({}, ["retire"], read_file, read_identity) == []
+    accounts = [{"name": "SYSTEM"}, {"name": "agent"}]
+    assert (
+        _variables.check({"codesign_credentials_accounts": accounts}, ["retire"], read_file, read_identity)
+        == []
+    )
+    assert _variables.check({"codesign_retire_client": "maybe"}, ["retire"], read_file, read_identity) != []
+
+
 def test_nothing_is_said_of_what_could_not_be_worked_out() -> None:
     values = {name: value for name, value in GOOD.items() if name != "codesign_identities"}
     assert _variables.check(values, ALL, read_file, read_identity, ["codesign_identities"]) == []
