@@ -25,7 +25,7 @@ extends_documentation_fragment:
 options:
   uses:
     description:
-      - The roles that will be used. V(login) stands for the login of a crypto user, V(retire) for the playbook of that name.
+      - The roles that will be used. V(login) stands for the login of a crypto user, V(retire) and V(password) for the playbooks of these names.
     type: list
     elements: str
     required: true
@@ -40,6 +40,7 @@ options:
       - signtool
       - login
       - retire
+      - password
   clusters:
     description:
       - What M(cloudhsm.codesign.cloudhsm_cluster_info) has returned, to compare the variables with it. The cluster of a host is the one that

@@ -41,6 +41,7 @@ LOGIN = "login"
 """Beside the roles: a login that a playbook needs."""
 OF_USES: Mapping[str, tuple[str, ...]] = {
     "retire": ("inspect", "client", "signtool", "credentials"),
+    "password": ("credentials",),
 }
 """Playbooks that need other variables than the roles do, and the roles whose options they know."""
 USES = (*ROLES, LOGIN, *OF_USES)
@@ -53,6 +54,7 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_request_host": {"type": "str"},
     "codesign_retire_client": {"type": "bool"},
     "codesign_retire_signtool": {"type": "bool"},
+    "codesign_password_services": {"type": "list", "elements": "str"},
 }
 """What the playbooks read beside the variables of roles."""
 
@@ -335,6 +337,7 @@ _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "sign": _sign,
     "credentials": _credentials,
     LOGIN: _wanted_login,
+    "password": lambda values: [*_wanted_login(values), *_credentials(values)],
 }
 """What each use cannot do without."""
 

@@ -53,6 +53,7 @@ class Admin:
             "registry": self._registry,
             "issue": self._issue,
             "authority": self._authority,
+            "password": self._password,
             "stop": self._stop,
         }
         owner = self
@@ -198,6 +199,11 @@ class Admin:
             if files.is_file(path)
             else {"base64": None}
         )
+
+    def _password(self, question: Question) -> Any:
+        """The crypto officer gives the crypto user another password."""
+        self._fleet.cluster.change_password(self._fleet.description.crypto_user, str(question["password"]))
+        return {}
 
     def _write(self, question: Question) -> Any:
         files, path = self._host(question).files, normalize(str(question["path"]))

@@ -101,6 +101,10 @@ class Control:
     def remove(self, host: str, path: str) -> None:
         self.ask("remove", host=host, path=path)
 
+    def change_password(self, password: str) -> None:
+        """The crypto user has another password on the HSMs from here on."""
+        self.ask("password", password=password)
+
     def files(self, host: str, path: str) -> list[str]:
         return list(self.ask("list", host=host, path=path)["files"])
 
