@@ -55,6 +55,8 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_retire_client": {"type": "bool"},
     "codesign_retire_signtool": {"type": "bool"},
     "codesign_password_services": {"type": "list", "elements": "str"},
+    "codesign_drift_report": {"type": "path"},
+    "codesign_drift_reports": {"type": "list", "elements": "path"},
 }
 """What the playbooks read beside the variables of roles."""
 

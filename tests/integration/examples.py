@@ -128,6 +128,10 @@ EXAMPLES = (
         damage=["service"],
     ),
     Example("Compare the host with what is wanted", "en5", changed=False),
+    Example("Read the state of each host", "en5", changed=False),
+    Example("Report on all hosts of the play", "en5", changed=True),
+    Example("Show how the fleet is, and write nothing", "en5", changed=False),
+    Example("Make one report of the slices of a job", "en5", changed=True),
     Example("Know that everything is there before anything is done", "en5", changed=False),
     Example("Know which variables differ from what a look needs, and go on", "en5", changed=False),
     Example("Compare the variables with what AWS says of the clusters", "en5", changed=False),
@@ -183,6 +187,7 @@ def made_up(bench: Bench) -> dict[Any, Any]:
         1835010: "{{ lab_pair.key.public.handle }}",
         r"BUILD01\agent": r"NT AUTHORITY\NETWORK SERVICE",
         "requests/": f"{_requests(bench)}/",
+        "reports/": f"{bench.lab.state / 'reports'}/",
         "/etc/pki/signing.pem": str(_pki(bench) / "signing.pem"),
         "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so": module_path(),
     }

@@ -31,6 +31,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
     "check_variables": ("en5", {"uses": ["sign"]}),
     "cloudhsm_cluster_info": ("en5", {"cluster_id": "cluster-none", "region": "eu-central-1"}),
     "cloudhsm_find_key_by_modulus": ("en5", {"modulus": "C" * 512, **_LOGIN}),
+    "drift_report": ("en5", {"reports": ["none.json"]}),
     "win_cert_repairstore": ("zh5", {"thumbprint": "{{ codesign_thumbprint }}", **_LOGIN}),
     "win_certificate_request": ("en5", {"subject": "Example Software", "csr": "requests/mistake.csr"}),
     "win_cloudhsm_client": ("en5", {"hsm_addresses": []}),
