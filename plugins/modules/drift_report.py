@@ -46,7 +46,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - The files are written each time, since they say when they were made. RV(changed) is whether the fleet is another than in the report before.
+      - The files are written each time, since they say when they were made. C(changed) is whether the fleet is another than in the report before.
   platform:
     platforms:
       - posix
@@ -56,13 +56,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read the state of each host
-  cloudhsm.codesign.win_codesign_info:
-  register: codesign_state
-  # A host that cannot be read is a line of the report.
-  ignore_errors: true
-  ignore_unreachable: true
-
+# codesign_state is what win_codesign_info was registered as, with ignore_errors and ignore_unreachable: a host that cannot be read is a line of the report.
 - name: Report on all hosts of the play
   cloudhsm.codesign.drift_report:
     states: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='codesign_state', default=none))) }}"

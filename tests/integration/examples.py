@@ -79,6 +79,11 @@ _ANSWER: Task = {
         "ask": [["issue", {"csr": "requests/release.csr", "answer": "requests/answer.pem"}]],
     },
 }
+_STATE: Task = {
+    "name": "Read the state that the example reports on",
+    f"{COLLECTION}.win_codesign_info": {},
+    "register": "codesign_state",
+}
 
 # In this order: what one has made is there for the next.
 EXAMPLES = (
@@ -128,8 +133,7 @@ EXAMPLES = (
         damage=["service"],
     ),
     Example("Compare the host with what is wanted", "en5", changed=False),
-    Example("Read the state of each host", "en5", changed=False),
-    Example("Report on all hosts of the play", "en5", changed=True),
+    Example("Report on all hosts of the play", "en5", changed=True, first=[_STATE]),
     Example("Show how the fleet is, and write nothing", "en5", changed=False),
     Example("Make one report of the slices of a job", "en5", changed=True),
     Example("Know that everything is there before anything is done", "en5", changed=False),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils import _variables
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._drift.fleet import Made, Report
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._drift.forms import prometheus
 from support.playbook import ROOT, environment
 from tests.unit.plugins import documentation
 
@@ -36,6 +39,13 @@ OF_PLAYBOOKS = {"codesign_hosts", *_variables.OF_PLAYBOOKS}
 TAGS = set(
     yaml.safe_load((ROOT / "playbooks" / "_hosts.yml").read_text(encoding="utf-8"))[0]["tasks"][0]["tags"]
 )
+
+METRICS = set(
+    re.findall(
+        r"^# TYPE (\S+)", prometheus(Report(Made(datetime.now(timezone.utc), "", "", ""), ())), re.MULTILINE
+    )
+)
+"""What Prometheus reads of drift's report."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +186,7 @@ def test_variables_in_the_text_exist(page: Path) -> None:
     registered = {"codesign_state", "codesign_sign_result"}
     named = set(re.findall(r"\bcodesign_\w+", page.read_text(encoding="utf-8")))
     of_keys = {key for option in all_options().values() for key in option.get("options") or {}}
-    assert named <= set(all_options()) | of_keys | OF_PLAYBOOKS | registered | TAGS
+    assert named <= set(all_options()) | of_keys | OF_PLAYBOOKS | registered | TAGS | METRICS
 
 
 def test_commands_name_playbooks_and_targets_that_exist() -> None:

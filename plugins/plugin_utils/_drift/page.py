@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from jinja2 import Environment
 
-from .fleet import CHECKS, WORDS, Cell, Host, Report
+from .fleet import CHECKS, WORDS, Cell, Certificate, Host, Report
 
 _SOON = timedelta(days=30)
 _SHAPES: Mapping[Cell, tuple[str, str]] = {
@@ -101,7 +101,7 @@ def _place(at: datetime, since: datetime, until: datetime) -> float:
 def endings(report: Report, until: datetime) -> list[Ending]:
     """Each certificate once, the one that ends first in front."""
     hosts: dict[str, list[str]] = {}
-    known = {}
+    known: dict[str, Certificate] = {}
     for host in report.hosts:
         for one in host.certificates:
             known.setdefault(one.thumbprint, one)

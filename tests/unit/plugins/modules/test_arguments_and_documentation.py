@@ -14,11 +14,14 @@ import pytest
 import yaml
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._arguments.base import Arguments
+from support.playbook import ROOT
 from tests.unit.plugins import documentation
 
 
 def arguments(module: str) -> Arguments:
-    on_control_node = module.startswith(("win_", "check_"))
+    on_control_node = (ROOT / "plugins" / "action" / f"{module}.py").exists() and not (
+        ROOT / "plugins" / "module_utils" / "_arguments" / f"{module}.py"
+    ).exists()
     found: Arguments = importlib.import_module(
         f"{documentation.PLUGINS}.{'plugin_utils' if on_control_node else 'module_utils'}._arguments.{module}"
     ).ARGUMENTS

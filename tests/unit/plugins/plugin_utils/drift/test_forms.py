@@ -11,9 +11,11 @@ import subprocess
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._drift import fleet, forms
 from support.drift_states import NOW, UNREACHABLE, finding, fleet_of, read
+from support.playbook import ROOT
 
 MADE = fleet.Made(NOW, "release", "control", "1.0.0")
 REPORT = fleet.Report(MADE, fleet.hosts(fleet_of(27)))
@@ -110,3 +112,43 @@ def test_what_xml_cannot_hold_does_not_break_it() -> None:
     odd["text"] = "bell \ufffe end"
     (suite,) = ET.fromstring(forms.junit(fleet.Report(MADE, fleet.hosts({"one": read(odd)}))))
     assert "bell" in str(next(suite.iter("system-out")).text)
+
+
+EXAMPLES = ROOT / "docs" / "examples" / "drift"
+
+
+def test_the_alerts_ask_for_what_the_report_has() -> None:
+    (group,) = yaml.safe_load((EXAMPLES / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    have = dict[str, set[str]]()
+    for line in samples(forms.prometheus(REPORT)):
+        have.setdefault(re.match(_NAME, line)[0], set()).update(re.findall(r"[{,](\w+)=", line))  # type: ignore[index]
+    for rule in group["rules"]:
+        asked = re.findall(r"codesign_\w+", rule["expr"])
+        assert asked
+        assert set(asked) <= set(have)
+        assert set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) <= set.union(
+            *map(have.__getitem__, asked)
+        )
+
+
+@pytest.mark.skipif(
+    not shutil.which("promtool"),
+    reason="promtool is not installed: the example's rules were not checked by it",
+)
+def test_promtool_takes_the_alerts() -> None:
+    done = subprocess.run(
+        ["promtool", "check", "rules", str(EXAMPLES / "alerts.yml")],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_rulebook_asks_for_fields_of_the_events() -> None:
+    (ruleset,) = yaml.safe_load((EXAMPLES / "rulebook.yml").read_text(encoding="utf-8"))
+    event = json.loads(forms.events(fleet.Report(MADE, fleet.hosts({"a": read(finding("key", "x"))}))))
+    (rule,) = ruleset["rules"]
+    asked = re.findall(r"event\.payload\.(\w+)", json.dumps(rule))
+    assert asked
+    assert set(asked) <= set(event)
