@@ -6,7 +6,6 @@ of the same name runs.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +28,7 @@ from ..module_utils._key.lookup import AUTO, Lookup
 from ..module_utils._results import VersionResult
 from ..module_utils._steps import ReadFile, Service, Step, Version
 from ..module_utils._tools import configure
+from ..plugin_utils import _scratch as scratch
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._aspect import Question
 from ..plugin_utils._aspect import look as look_at
@@ -61,7 +61,7 @@ class ActionModule(CodesignAction):
 
     def execute(self) -> dict[str, Any]:
         params = self.params
-        look = lookup(params, windows=True, scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
+        look = lookup(params, windows=True, scratch=scratch.folder())
         backends.check_on_windows(look)
         if params["modulus"]:
             wanted = key_pair.wanted_from_modulus(params["modulus"])

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
@@ -14,6 +13,7 @@ from ..module_utils._findings import BrokenLink, NotInStoreError
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
 from ..plugin_utils import _diagnosis as diagnosis
+from ..plugin_utils import _scratch as scratch
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cert_repairstore import ARGUMENTS, access, wanted
 from ..plugin_utils._formats.store_blob import KeyProvInfo
@@ -113,7 +113,7 @@ class ActionModule(CodesignAction):
             cluster_id=self.params.get("cluster_id") or "",
             user=self.access.user,
             timeout=self.access.timeout,
-            scratch=f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}",
+            scratch=scratch.folder(),
         )
 
     def _check_certificate(self, want: Wanted, seen: Seen) -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from typing import Any, Mapping, Sequence
 
@@ -13,6 +12,7 @@ from ..module_utils._results import Result
 from ..module_utils._sdk import choose
 from ..module_utils._steps import Step
 from ..plugin_utils import _diagnosis as diagnosis
+from ..plugin_utils import _scratch as scratch
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cloudhsm_import_key import ARGUMENTS, identified, wanted
 from ..plugin_utils._aspect import Question, look
@@ -27,7 +27,7 @@ class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
 
     def execute(self) -> dict[str, Any]:
-        want = wanted(self.params, f"C:\\Windows\\Temp\\codesign-{uuid.uuid4().hex}")
+        want = wanted(self.params, scratch.folder())
         asked = Question(container, want)
         seen = look(self.host, asked).seen(asked)
         if self.params["state"] == "absent":

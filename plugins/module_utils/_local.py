@@ -7,6 +7,7 @@ Windows host would give.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -27,7 +28,9 @@ from ._steps import (
     HostFacts,
     ReadFile,
     RemoveFile,
+    RemoveScratch,
     Run,
+    Scratch,
     Step,
     WriteFile,
     went_well,
@@ -35,7 +38,7 @@ from ._steps import (
 
 
 class LocalHost:
-    """Does the steps that a key look-up needs: programs, and files written, read and removed."""
+    """Does the steps that a key look-up needs: programs, and files written, read and removed, in a folder of theirs."""
 
     def run(self, steps: Sequence[Step], secrets: Optional[Mapping[str, str]] = None) -> Answer:
         results: List[Result] = []
@@ -53,6 +56,14 @@ def _do(step: Step, secrets: Mapping[str, str]) -> Result:
             return _write_file(step)
         if isinstance(step, ReadFile):
             return _read_file(step)
+        if isinstance(step, Scratch):
+            os.mkdir(step.path, 0o700)
+            return Done()
+        if isinstance(step, RemoveScratch):
+            existed = os.path.lexists(step.path)
+            if existed:
+                shutil.rmtree(step.path)
+            return RemoveResult(existed)
         if isinstance(step, RemoveFile):
             existed = os.path.lexists(step.path)
             if existed:

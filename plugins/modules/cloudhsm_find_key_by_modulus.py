@@ -289,7 +289,7 @@ def look_up(module: AnsibleModule) -> Dict[str, Any]:
     wanted = wanted_key(params)
     folder = tempfile.mkdtemp(prefix="codesign-")
     try:
-        look = lookup(params, windows=False, scratch=os.path.join(folder, "key"))
+        look = lookup(params, windows=False, scratch=os.path.join(folder, "scratch"))
         pair, backend = find(LocalHost(), wanted, look)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

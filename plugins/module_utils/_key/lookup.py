@@ -31,7 +31,7 @@ NOT_FOUND = (2, 3)
 
 @dataclass(frozen=True)
 class Lookup:
-    """What to ask with. ``scratch`` begins the names of temporary files and holds no blank."""
+    """What to ask with. ``scratch``: a folder that is made for temporary files and taken away again, without blanks."""
 
     windows: bool
     backend: str = AUTO

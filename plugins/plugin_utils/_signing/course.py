@@ -20,6 +20,7 @@ from ...module_utils._findings import BrokenLink
 from ...module_utils._results import JournaledResult, Result
 from ...module_utils._steps import Answer, Step
 from .. import _diagnosis as diagnosis
+from .. import _scratch as scratch
 from .._arguments import win_signtool as arguments
 from .._aspect import Answers, Question, steps_of
 from .._host import control_node
@@ -219,8 +220,7 @@ class Course:
         if others:
             journals += yield from self._journals(others)
         jobs = [self._ended.checked(job, journals) for job in jobs]
-        scratch = f"C:\\Windows\\Temp\\codesign-{random.token_hex(16)}"
-        key = open_key.wanted(params, seen_certificate.get(thumbprint), scratch)
+        key = open_key.wanted(params, seen_certificate.get(thumbprint), scratch.folder())
         host = ledger.Host(self.name, answer.host.account, answer.host.utc_offset)
         return Look(settings, seen_tool.version, host, files, patterns, journals, jobs, check, key)
 

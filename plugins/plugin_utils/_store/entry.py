@@ -126,9 +126,7 @@ class Entries:
         }
 
 
-IMPORT_IT = (
-    "Import it first (ansible.windows.win_certificate_store, or the role cloudhsm.codesign.certificates)."
-)
+IMPORT_IT = "Put it there first (the role cloudhsm.codesign.certificates, or win_codesign_certificates)."
 
 
 @dataclass(frozen=True)

@@ -268,10 +268,6 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         *APPEND,
         *PARTS,
     ),
-    "a key look-up has a folder of its own": (
-        "scratch_folder_is_for_nobody_else",
-        "scratch_folder_has_the_rights_of_its_owner",
-    ),
     "a key look-up unpacks nothing and asks for no signature": (
         "package_is_unpacked_where_it_is_the_one",
         "package_that_is_not_the_one_leaves_nothing",

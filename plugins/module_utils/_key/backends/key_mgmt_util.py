@@ -13,7 +13,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 from ..._crypto_user import SESSION
 from ..._findings import BrokenLink, UnreachableError
 from ..._results import Failure, FileContent, Result, ServiceResult, Skipped, expect
-from ..._steps import ReadFile, RemoveFile, Run, Step, Transport, WriteFile
+from ..._steps import ReadFile, RemoveScratch, Run, Scratch, Step, Transport, WriteFile
 from ..._tools import configure
 from ..._tools import key_mgmt_util as tool
 from ..._tools.cloudhsm_cli import CONNECTION_ADVICE
@@ -47,7 +47,7 @@ def find(host: Transport, wanted: WantedKey, lookup: Lookup) -> KeyPair:
     if public is not None:
         chosen.append(("public", public))
     steps, secrets = describe_steps(chosen, lookup)
-    keys = read_descriptions(chosen, host.run(steps, secrets).results)
+    keys = read_descriptions(chosen, host.run(steps, secrets).results, lookup)
     pair = judge(wanted, keys, lookup.public_key)
     return KeyPair(pair.private, pair.public, (*handles.warnings, *pair.warnings))
 
@@ -108,32 +108,39 @@ class Handles:
 
 
 def find_handles_steps(wanted: WantedKey, lookup: Lookup) -> Tuple[List[Step], Mapping[str, str]]:
-    """The steps that look for the handles, and their secret: modulus file, one session of the tool, modulus
-    file away.
+    """The steps that look for the handles, and their secret: modulus file in a folder of ours, one session of the
+    tool, folder away.
     """
     _refuse_ec(wanted)
-    path = f"{lookup.scratch}.txt"
+    path = _file(lookup, "modulus")
     commands = [tool.find_key(key_class, path) for key_class in _classes(lookup)]
     secrets = lookup.user.session(commands)
     steps: List[Step] = [
-        WriteFile(path, tool.modulus_file(wanted.modulus), temporary=True),
+        Scratch(lookup.scratch, temporary=True),
+        WriteFile(path, tool.modulus_file(wanted.modulus), temporary=True, only_if_previous_ok=True),
         Run(
             program(lookup),
             secret_stdin=SESSION,
             timeout=lookup.timeout,
             only_if_previous_ok=True,
         ),
-        RemoveFile(path, temporary=True),
+        RemoveScratch(lookup.scratch, temporary=True),
     ]
     return steps, secrets
 
 
+def _file(lookup: Lookup, name: str) -> str:
+    """The path of a file that the tool reads or writes."""
+    return f"{lookup.scratch}{chr(92) if lookup.windows else '/'}{name}.txt"
+
+
 def read_handles(results: Sequence[Result], lookup: Lookup) -> Handles:
     """The handles that the steps of ``find_handles_steps`` found."""
-    if isinstance(results[0], (Failure, Skipped)):
-        problem = f"The modulus file {lookup.scratch}.txt could not be written: {reason(results[0])}."
-        raise BrokenLink("host", problem, "Check the access rights of that folder.")
-    answers = _answers(results[1])
+    failed_first = next((one for one in results[:2] if isinstance(one, (Failure, Skipped))), None)
+    if failed_first is not None:
+        problem = f"The modulus file {_file(lookup, 'modulus')} could not be written: {reason(failed_first)}."
+        raise BrokenLink("host", problem, "Check the access rights of the folder above.")
+    answers = _answers(results[2])
     classes = _classes(lookup)
     found = [answer for answer in answers if answer.command == "FindKey" or answer.total is not None]
     if len(found) != len(classes):
@@ -182,27 +189,35 @@ def behind_the_daemon(broken: BrokenLink, service: Result) -> BrokenLink:
 
 def describe_steps(keys: Sequence[Tuple[str, int]], lookup: Lookup) -> Tuple[List[Step], Mapping[str, str]]:
     """The steps that read attributes and owners of keys (class, handle) back, and their secret."""
-    paths = [f"{lookup.scratch}-{number}.txt" for number in range(len(keys))]
+    paths = [_file(lookup, f"key-{number}") for number in range(len(keys))]
     commands: List[Tuple[str, ...]] = []
     for (_key_class, handle), path in zip(keys, paths):
         commands += [tool.get_attributes(handle, path), tool.get_key_info(handle)]
     secrets = lookup.user.session(commands)
-    steps: List[Step] = [Run(program(lookup), secret_stdin=SESSION, timeout=lookup.timeout)]
+    steps: List[Step] = [
+        Scratch(lookup.scratch, temporary=True),
+        Run(program(lookup), secret_stdin=SESSION, timeout=lookup.timeout, only_if_previous_ok=True),
+    ]
     steps += [ReadFile(path) for path in paths]
-    steps += [RemoveFile(path, temporary=True) for path in paths]
+    steps.append(RemoveScratch(lookup.scratch, temporary=True))
     return steps, secrets
 
 
-def read_descriptions(keys: Sequence[Tuple[str, int]], results: Sequence[Result]) -> Tuple[SeenKey, ...]:
+def read_descriptions(
+    keys: Sequence[Tuple[str, int]], results: Sequence[Result], lookup: Lookup
+) -> Tuple[SeenKey, ...]:
     """The keys as the steps of ``describe_steps`` read them back."""
-    answers = _answers(results[0])
+    if isinstance(results[0], Failure):
+        problem = f"The folder {lookup.scratch} could not be made: {reason(results[0])}."
+        raise BrokenLink("host", problem, "Check the access rights of the folder above.")
+    answers = _answers(results[1])
     dumps = [answer for answer in answers if answer.command == "GetAttribute"]
     infos = [answer for answer in answers if answer.command.startswith("GetKey")]
     seen = []
     for number, (key_class, handle) in enumerate(keys):
         if number < len(dumps) and dumps[number].code:
             raise tool.failure(dumps[number])
-        content = expect(results[1 + number], FileContent)
+        content = expect(results[2 + number], FileContent)
         if not isinstance(content, FileContent) or not content.exists:
             problem = f"The attributes of key {handle} could not be read back: it cannot be proven to be the wanted one."
             raise BrokenLink("key", problem, "Check the crypto user's access to it.")
