@@ -61,16 +61,71 @@ def each_in_its_own(*tasks: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [entry for task in tasks for entry in play({"ignore_errors": True, **task})]
 
 
+def again(task: Mapping[str, Any]) -> dict[str, Any]:
+    return {**task, "register": "done", "until": "done is succeeded", "retries": 3, "delay": 0}
+
+
+def rescued(*tasks: Mapping[str, Any], by: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"name": "block", "block": list(tasks), "rescue": list(by)}
+
+
+FORGET: list[dict[str, Any]] = [
+    {"ansible.builtin.meta": "clear_facts"},
+    {"ansible.builtin.meta": "clear_host_errors"},
+]
+"""What Ansible itself forgets, the gate does not."""
 DRIFT, UNSIGNED = ("association", "container"), ()
+TWO_PLAYBOOKS: list[dict[str, Any]] = [
+    {"import_playbook": "cloudhsm.codesign.sign"},
+    *play(*FORGET),
+    {"import_playbook": "cloudhsm.codesign.sign"},
+]
+FROM_ONE_PLACE = {
+    **SIGN,
+    "loop": list(HOSTS),
+    "delegate_to": "{{ item }}",
+    "vars": {
+        name: f"{{{{ hostvars[item].{name} }}}}"
+        for name in ("codesign_client_sdk", "codesign_identities", "ansible_connection")
+    },
+}
 # Nothing is repaired by these runs: those that need hosts that can sign come first.
 WAYS: dict[str, tuple[Sequence[str], str | list[dict[str, Any]], Sequence[str]]] = {
     "sign.yml": (UNSIGNED, "cloudhsm.codesign.sign", ()),
     "role sign alone, free": (UNSIGNED, play(role("sign"), strategy="free"), ()),
     "role sign alone, host by host": (UNSIGNED, play(role("sign"), serial=1, max_fail_percentage=100), ()),
     "one fork": (UNSIGNED, play(SIGN), ("--forks", "1")),
+    "a role that is rescued by another": (UNSIGNED, play(rescued(role("sign"), by=[SIGN, role("sign")])), ()),
+    "retries, host_pinned, two at a time": (
+        UNSIGNED,
+        play(again(SIGN), strategy="host_pinned", serial=2, max_fail_percentage=100),
+        ("--forks", "2"),
+    ),
+    "two playbooks in one": (UNSIGNED, TWO_PLAYBOOKS, ()),
+    "tasks after their errors are cleared": (
+        UNSIGNED,
+        play({**SIGN, "ignore_errors": True}, *FORGET, {**SIGN, "name": "sign again"}, *FORGET, role("sign")),
+        (),
+    ),
+    "a play that delegates": (UNSIGNED, play(FROM_ONE_PLACE, hosts="localhost"), ()),
+    "one host for all, then all": (
+        UNSIGNED,
+        play({**SIGN, "run_once": True, "ignore_errors": True}, {**SIGN, "throttle": 1}),
+        (),
+    ),
     "every module in turn": (("container",), each_in_its_own(FIND, SIGN, role("key_container")), ()),
     "site.yml on drifted hosts": (DRIFT, "cloudhsm.codesign.site", ()),
     "site.yml --check on drifted hosts": (DRIFT, "cloudhsm.codesign.site", ("--check",)),
+    "roles alone and a signature in one play": (
+        DRIFT,
+        play(
+            rescued(role("key_container"), by=[{"ansible.builtin.debug": {"msg": "on"}}]),
+            {**REPAIR, "ignore_errors": True},
+            role("sign"),
+            strategy="free",
+        ),
+        (),
+    ),
     "role key_container alone": (DRIFT, play(role("key_container")), ()),
     "win_cert_repairstore, host_pinned": (DRIFT, play(REPAIR, strategy="host_pinned"), ("--forks", "3")),
     "a loop and retries": (
@@ -146,9 +201,13 @@ def test_one_login_is_refused_and_every_host_says_so(way: tuple[PlaybookRun, int
         for one in outcome.result.get("results", [outcome.result])
     ]
     # In check mode Client SDK 5 is asked for no key that is not there yet; a batch that fails ends its play.
-    assert {host for host, _one in failed} in (set(HOSTS), {"three1", "three2"}, {"five1"}), run.output[
-        -4000:
-    ]
+    assert {host for host, _one in failed} in (
+        set(HOSTS),
+        {"three1", "three2"},
+        {"five1"},
+        {"five1", "five2"},
+        {"localhost"},
+    ), run.output[-4000:]
     assert {one["link"] for _host, one in failed} == {"credential"}
     assert {one["login_tries"] for _host, one in failed} == {1}
     assert "wrong-horse" not in run.output

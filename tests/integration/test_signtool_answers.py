@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,54 @@ pytestmark = pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {
 def no_faults(signing: Signing) -> Iterator[None]:
     yield
     signing.fleet.lab.clear()
+
+
+# Files that are not as they should be
+# -------------------------------------------------------------------------------------------------------------
+
+
+def with_table(program: bytes, offset: int, size: int) -> bytes:
+    """The program, whose entry for a signature says so."""
+    head = struct.unpack_from("<I", program, 60)[0]
+    optional = head + 24
+    wide = struct.unpack_from("<H", program, optional)[0] == 0x20B
+    made = bytearray(program)
+    struct.pack_into("<II", made, optional + (144 if wide else 128), offset, size)
+    return bytes(made)
+
+
+def test_files_that_cannot_be_signed_say_why_and_stay(signing: Signing) -> None:
+    program = signing.files["setup64.exe"]
+    contents = {
+        "beyond.exe": with_table(program, len(program) + 4096, 512),
+        "behind.exe": signing.vendor.sign(program) + b"payload of an installer",
+        "cut.exe": signing.vendor.sign(program)[:-100],
+        "two.ps1": b"a\n",
+        "one.psm1": b"a",
+        "mark.ps1": b"\xef\xbb\xbf",
+    }
+    paths = {name: signing.put(rf"odd\{name}", content) for name, content in contents.items()}
+    good = signing.put(r"odd\good.exe", program)
+    result = signing.result(files=[*paths.values(), good], timestamp_urls=[])
+    words = {
+        "exe": "certificate table",
+        "ps1": "format is not recognized",
+        "psm1": "format is not recognized",
+    }
+    for name, path in paths.items():
+        one = entry(result, path)
+        assert (one["outcome"], one["error"]["link"]) == ("failed", "file"), one
+        assert words[name.partition(".")[2]] in one["error"]["msg"]
+        assert signing.survived(path)
+    assert entry(result, good)["outcome"] == "changed"
+    passed = signing.result(files=[rf"{FOLDER}\odd\*.ps1"], timestamp_urls=[], unsignable="skip")
+    assert [one["outcome"] for one in passed["files"]] == ["left", "left"]
+    off = signing.result(files=list(paths.values()), state="unsigned", timestamp_urls=[])
+    outcomes = {name: entry(off, path)["outcome"] for name, path in paths.items()}
+    assert outcomes == {**dict.fromkeys(paths, "unchanged"), "behind.exe": "failed"}
+    assert "certificate table" in off["msg"]
+    assert all(signing.survived(path) for path in paths.values())
+    assert signing.leftovers() == []
 
 
 # What this host does not accept

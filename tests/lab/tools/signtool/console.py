@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 SYSTEM_MESSAGES = {
     0x00000000: "The operation completed successfully.",
     0x00000057: "The parameter is incorrect.",
+    0x000000C1: "%1 is not a valid Win32 application.",
     0x80070005: "Access is denied.",
     0x80070020: "The process cannot access the file because it is being used by another process.",
     0x80070057: "The parameter is incorrect.",
+    0x800700C1: "%1 is not a valid Win32 application.",
     0x80096010: "The digital signature of the object did not verify.",
     0x8000FFFF: "Catastrophic failure",
     0x800B0003: "The form specified for the subject is not one supported or known by the specified trust provider.",

@@ -16,11 +16,17 @@ from pathlib import Path
 from . import osslsigncode
 
 PE, MSI, CAB, SCRIPT = "pe", "msi", "cab", "script"
+SMALLEST = 4
+"""Bytes that Windows wants to see of a script."""
 SCRIPT_ENDINGS = (".ps1", ".psm1", ".psd1", ".ps1xml")
 
 
 class Broken(Exception):
     """The file has the head of its kind, but not the rest."""
+
+
+class BadTable(Broken):
+    """The entry for a signature points beyond the file's end, or to something that does not end the file."""
 
 
 def kind(path: Path, name: str = "") -> str:
@@ -36,7 +42,7 @@ def kind(path: Path, name: str = "") -> str:
         head = struct.unpack_from("<I", data, 60)[0]
         if data[head : head + 4] == b"PE\0\0":
             return PE
-    if (name or path.name).lower().endswith(SCRIPT_ENDINGS):
+    if (name or path.name).lower().endswith(SCRIPT_ENDINGS) and len(data) >= SMALLEST:
         return SCRIPT
     return ""
 
@@ -58,10 +64,15 @@ class Image:
             ends = [struct.unpack_from("<II", data, table + 40 * index + 16) for index in range(sections)]
         except struct.error as error:
             raise Broken(str(error)) from None
-        if any(start + size > len(data) for size, start in ends) or self.table_at + self.table_size > len(
-            data
-        ):
+        if any(start + size > len(data) for size, start in ends):
             raise Broken("a part of the file lies behind its end")
+        if self.table_size and self.table_at + self.table_size > len(data):
+            raise BadTable("the certificate table lies behind the file's end")
+
+    def check_table(self) -> None:
+        """BadTable where something was written behind the signature."""
+        if self.table_size and self.table_at + self.table_size < len(self.data):
+            raise BadTable("the certificate table does not end the file")
 
     def pkcs7(self) -> bytes | None:
         if not self.table_size:
@@ -72,15 +83,17 @@ class Image:
         return self.data[self.table_at + 8 : self.table_at + length]
 
     def digest(self, algorithm: str) -> bytes:
-        """Without the checksum, the directory entry of the signature and the signature itself; padded as a
-        signer pads it.
+        """Without the checksum, the directory entry of the signature and the signature itself, with what lies behind
+        it; padded as a signer pads it.
         """
         end = self.table_at if self.table_size else len(self.data)
         hasher = hashlib.new(algorithm)
         hasher.update(self.data[: self.checksum_at])
         hasher.update(self.data[self.checksum_at + 4 : self.directory_at])
         hasher.update(self.data[self.directory_at + 8 : end])
-        if not self.table_size:
+        if self.table_size:
+            hasher.update(self.data[end + self.table_size :])
+        else:
             hasher.update(b"\0" * (-end % 8))
         return hasher.digest()
 

@@ -25,6 +25,7 @@ WHAT = {
 }
 UNKNOWN_FORM = 0x800B0003
 INVALID_PARAMETER = 0x57
+BAD_EXE_FORMAT = 0xC1
 
 
 def run(process: Process, line: CommandLine, console: Console, build: int) -> int:
@@ -62,7 +63,15 @@ def _one(process: Process, line: CommandLine, console: Console, named: Named, ta
         console.failed_call("CryptSIPLoad", UNKNOWN_FORM)
         tally.errors += 1
         return
-    if not authenticode.read(path, kind):
+    try:
+        found = authenticode.read(path, kind)
+        if found and kind == fileformat.PE:
+            fileformat.Image(path.read_bytes()).check_table()
+    except fileformat.Broken:
+        console.failed_call("CryptSIPRemoveSignedDataMsg", BAD_EXE_FORMAT)
+        tally.errors += 1
+        return
+    if not found:
         if line.has("s"):
             console.failed_call("CryptSIPRemoveSignedDataMsg", INVALID_PARAMETER)
             tally.errors += 1

@@ -39,6 +39,7 @@ WORDS = {
 }
 E_UNEXPECTED = 0x8000FFFF
 E_INVALIDARG = 0x80070057
+BAD_EXE_FORMAT = 0x800700C1
 SERVER = "The specified timestamp server either could not be reached or\nreturned an invalid response."
 
 
@@ -205,6 +206,10 @@ class _Signer:
         self._check_key(named)
         try:
             before = authenticode.read(path, kind)
+            if kind == fileformat.PE:
+                fileformat.Image(path.read_bytes()).check_table()
+        except fileformat.BadTable:
+            raise FileFailed(call=("SignedCode::Sign", BAD_EXE_FORMAT)) from None
         except fileformat.Broken:
             raise RunEnded(E_UNEXPECTED) from None
         content, stamped = self._make(path, kind, nested=append and bool(before))

@@ -656,6 +656,26 @@ def test_tool_that_says_nothing_useful() -> None:
         assert words in job.problem.msg
 
 
+def test_a_signature_that_cannot_be_taken_off_for_the_file_names_the_file() -> None:
+    jobs = make_jobs([(SeenFile(r"C:\build\a.exe", "signed"), Decision("remove"))])
+    told = signing_jobs.next_round(settings(), jobs)
+    error = b"SignTool Error: CryptSIPRemoveSignedDataMsg returned error: 0x000000C1\r\r\n\t%1 is not a valid Win32 application.\r\r\n"
+    run = RunResult(
+        1,
+        b"\r\nNumber of files successfully processed: 0\r\r\nNumber of warnings: 0\r\r\nNumber of errors: 1\r\r\n",
+        error,
+    )
+    signed = b"Verifying: x\r\n\r\nNumber of signatures successfully Verified: 0\r\nNumber of errors: 1\r\n"
+    broken = RunResult(
+        1, signed, b"SignTool Error: WinVerifyTrust returned error: 0x80096010\r\n\tWords.\r\n"
+    )
+    results = [Placed(), TogetherResult((run,)), TogetherResult((broken,)), DigestResult(True, 5, "aa")]
+    (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
+    assert job.problem is not None
+    assert (job.problem.link, job.problem.code) == ("file", 0xC1)
+    assert "certificate table" in job.problem.msg
+
+
 # Ledger
 # ---------------------------------------------------------------------------------------------------------------
 
