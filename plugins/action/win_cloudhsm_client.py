@@ -14,8 +14,10 @@ from ..plugin_utils._arguments.win_cloudhsm_client import ARGUMENTS
 from ..plugin_utils._aspect import Question, Repairable, look
 from ..plugin_utils._client import plan as client_plan
 from ..plugin_utils._client import state as client
+from ..plugin_utils._client import tls
 
 CLIENT: Repairable[client.Wanted, client.Seen] = client_plan
+TLS = tls
 
 
 class ActionModule(CodesignAction):
@@ -23,7 +25,9 @@ class ActionModule(CodesignAction):
 
     def execute(self) -> dict[str, Any]:
         want = client.wanted(self.params)
-        if not want.hsm_addresses:
+        if want.tls.state == "absent":
+            return self._remove_tls(want.tls)
+        if not want.hsm_addresses and not want.ask_aws:
             raise BrokenLink(
                 "argument",
                 "hsm_addresses is empty.",
@@ -36,15 +40,10 @@ class ActionModule(CodesignAction):
         result = {
             "changed": after != before,
             **client.report(want, after)["client"],
-            "diff": {
-                "before": _text(want, before),
-                "after": _text(want, after),
-                "before_header": "CloudHSM client",
-                "after_header": "CloudHSM client",
-            },
+            "diff": _diff(before.as_dict(want), after.as_dict(want)),
         }
         try:
-            warnings = client_plan.check_connections(want, after)
+            warnings = (*client_plan.check_providers(after), *client_plan.check_connections(want, after))
         except BrokenLink as broken:
             broken.details.update(result)
             raise
@@ -73,11 +72,32 @@ class ActionModule(CodesignAction):
         self, want: client.Wanted, steps: list[Step]
     ) -> tuple[client.Seen, tuple[str, ...], list[Step]]:
         """Does the steps and looks again, in one call; gives what is left to do in a second pass."""
-        found = look(self.host, self.asked, first=steps)
+        found = look(self.host, self.asked, first=steps, secrets=want.tls.secrets)
         seen = client.with_reach(self.host, want, found.seen(self.asked))
         left = client_plan.second_pass(want, seen) if self.host.calls < 3 else []
         return seen, () if left else client_plan.judge(want, seen, steps, found.done), left
 
+    def _remove_tls(self, want: tls.Wanted) -> dict[str, Any]:
+        """Takes the client's certificate and key from a host that leaves."""
+        asked = Question(TLS, want)
+        before = look(self.host, asked).seen(asked)
+        after, steps = TLS.predict(want, before), TLS.plan(want, before)
+        if steps and not self.check_mode:
+            found = look(self.host, asked, first=steps)
+            after = found.seen(asked)
+            left = TLS.compare(want, after)
+            if left:
+                raise BrokenLink(
+                    "client",
+                    f"{left[0].what} could not be removed.",
+                    "Check who holds it open.",
+                    changed=True,
+                )
+        shown = [TLS.as_dict(want, one) for one in (before, after)]
+        return {"changed": bool(steps), "tls": shown[1], "diff": _diff(*shown)}
 
-def _text(want: client.Wanted, seen: client.Seen) -> str:
-    return json.dumps(seen.as_dict(want.hsm_addresses), indent=2) + "\n"
+
+def _diff(before: Any, after: Any) -> dict[str, str]:
+    texts = (json.dumps(one, indent=2) + "\n" for one in (before, after))
+    named = dict(zip(("before", "after"), texts, strict=True))
+    return {**named, "before_header": "CloudHSM client", "after_header": "CloudHSM client"}

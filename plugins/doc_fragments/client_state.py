@@ -36,4 +36,70 @@ options:
       - leave
       - disabled
     default: leave
+  tls_certificate:
+    description:
+      - The client's own certificate for TLS with the HSMs (mutual TLS), as PEM text; those above it may follow. It is written to
+        C(C:\ProgramData\Amazon\CloudHSM\ssl-client.pem), and the tools and the provider are told to use it.
+      - Clusters of type hsm2m and Client SDK 5 only. The authority that issued it has to be registered with the cluster as a trust anchor before, by
+        an administrator of the HSMs (C(cloudhsm-cli cluster mtls register-trust-anchor)).
+    type: str
+  tls_key:
+    description:
+      - The private key of O(tls_certificate), as PEM text that is not encrypted. The one secret that this collection writes into a file of the host,
+        C(C:\ProgramData\Amazon\CloudHSM\ssl-client.key), as the client reads it from there; its access list names the system, administrators and
+        O(tls_readers), from its first byte on.
+      - It travels as a sensitive parameter, is in no result, diff or log, and is never read back. What lies on the host is compared by its SHA-256.
+    type: str
+  tls_readers:
+    description:
+      - Accounts that sign with this client and are no administrators. They may read O(tls_key), which the provider does in their name.
+    type: list
+    elements: str
+    default: []
+  retry_mode:
+    description:
+      - Whether the client tries again what an HSM refuses because it is busy. Client SDK 5 does unless told otherwise.
+      - Its configuration field is not documented. Where the file does not speak of it and it is wanted, the configure tools are run.
+    type: str
+    choices:
+      - 'off'
+      - standard
+  log_type:
+    description:
+      - Where the parts of Client SDK 5 log. Left as it is unless given.
+    type: str
+    choices:
+      - term
+      - file
+  log_folder:
+    description:
+      - The folder on the host that the logs lie in, as C(cloudhsm-cli.log) and C(cloudhsm-ksp.log). It has to be there, and the accounts that sign have to
+        be able to write there. Left as it is unless given.
+    type: str
+  log_level:
+    description:
+      - What is logged. Left as it is unless given.
+    type: str
+    choices:
+      - error
+      - warn
+      - info
+      - debug
+      - trace
+  log_rotation:
+    description:
+      - How often a new log file is begun. Left as it is unless given.
+    type: str
+    choices:
+      - never
+      - hourly
+      - daily
+  ask_aws:
+    description:
+      - Whether the configure tools of Client SDK 5 ask AWS for the addresses of O(cluster_id) (their option C(--cluster-id)) instead of being given
+        O(hsm_addresses), which may be left out then. What is configured already is left while it is of that cluster.
+      - The host needs a way to the CloudHSM API and credentials for it, those of its instance role for example, with the permission
+        C(cloudhsm:DescribeClusters); see C(docs/aws.md) of the collection. Without this nothing on the hosts asks AWS.
+    type: bool
+    default: false
 """

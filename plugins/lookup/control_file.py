@@ -12,6 +12,7 @@ author:
   - The cloudhsm.codesign contributors (@cloudhsm-codesign)
 description:
   - Gives the content of a file, as P(ansible.builtin.file#lookup) does, and an empty text for an empty name.
+  - A file that C(ansible-vault) has encrypted is decrypted.
   - A relative path is also looked for beside the inventory, and where C(ansible-playbook) was started. The playbooks of a collection lie in the
     collection, where nobody puts files.
 options:
@@ -45,10 +46,9 @@ _raw:
   elements: str
 """
 
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ..plugin_utils import _control_files
@@ -66,6 +66,9 @@ class LookupModule(LookupBase):
         if not path:
             raise AnsibleLookupError(_control_files.missing(name, variables))
         try:
-            return Path(path).read_text(encoding="utf-8").rstrip()
+            return str(self._loader.get_text_file_contents(path)).rstrip()
+        except AnsibleError as error:
+            # A vault that nobody opens: the sentence is Ansible's own.
+            raise AnsibleLookupError(f"The file '{path}' cannot be read: {error.message}") from error
         except (OSError, ValueError) as error:
             raise AnsibleLookupError(f"The file '{path}' cannot be read as text: {error}.") from error

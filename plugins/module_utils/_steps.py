@@ -367,6 +367,26 @@ class WriteFile(Step):
 
 
 @dataclass(frozen=True)
+class WriteSecret(Step):
+    """Writes a secret into a file that nobody but the system, administrators and ``readers`` (SIDs) may read, from
+    its first byte on; else as WriteFile. ``secret`` is its name: the text itself travels beside the steps.
+    """
+
+    op: ClassVar[str] = "write_secret"
+    writes: ClassVar[bool] = True
+    path: str
+    secret: str
+    readers: Tuple[str, ...] = ()
+    only_if_previous_ok: bool = False
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "secret": self.secret, "readers": list(self.readers)}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        return _read_placed(raw)
+
+
+@dataclass(frozen=True)
 class AppendFile(Step):
     """Adds bytes to the end of a file (or makes it) and waits for the disk. What is there already is not
     touched; if it does not end with a line end, it gets one first. ``once``: bytes that the end of the file

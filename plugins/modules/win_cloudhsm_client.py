@@ -38,9 +38,10 @@ options:
       - The IP addresses of the network interfaces (ENI) of the cluster's HSMs. M(cloudhsm.codesign.cloudhsm_cluster_info) returns them.
       - Client SDK 5 is configured with all of them. Client SDK 3 is given the first, and its daemon asks that HSM for the others; an address of
         this list that is configured already is left.
+      - IPv4 or IPv6. For a cluster of both (DUALSTACK) give the addresses of one family.
+      - Required, unless O(ask_aws) or O(tls_state=absent).
     type: list
     elements: str
-    required: true
   hsm_type:
     description:
       - The type of the cluster's HSMs. Left as it is in the configuration unless given.
@@ -77,6 +78,19 @@ options:
       - The name that certificates are tied by, which has to be registered as it stands. Client SDK 5 registers its provider under two names; unless
         given, either will do.
     type: str
+  tls_state:
+    description:
+      - V(absent) takes O(tls_certificate) and O(tls_key) from the host, and does nothing else. It is for a host that leaves. The configure tools have no
+        documented way to forget them, so the configuration goes on naming files that are not there.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+  region:
+    description:
+      - The AWS region of the cluster for O(ask_aws). The configure tools take that of the environment unless given, else C(us-east-1).
+    type: str
   timeout:
     description:
       - Seconds that one tool may run.
@@ -84,7 +98,9 @@ options:
     default: 60
 notes:
   - A host that is as wanted costs one remote call, a change two, and a change of the cluster's type by the configure tool three.
-  - A configuration of several clusters is read, and only the type of a cluster is changed in it.
+  - A configuration of several clusters is read, and only the type of a cluster is changed in it. C(cloudhsm-cli) may know several, for look-ups
+    (the option C(cluster_id) of M(cloudhsm.codesign.cloudhsm_find_key_by_modulus)); add them by C(configure-cli.exe add-cluster). The key storage
+    provider works with one, and more in its configuration are a finding.
 seealso:
   - module: cloudhsm.codesign.cloudhsm_cluster_info
   - module: cloudhsm.codesign.win_codesign_info
@@ -106,6 +122,29 @@ EXAMPLES = r"""
       - 10.0.1.17
     hsm_type: hsm1
     customer_ca: "{{ lookup('ansible.builtin.file', 'customerCA.crt') }}"
+
+- name: A cluster that knows its clients by their certificates
+  cloudhsm.codesign.win_cloudhsm_client:
+    hsm_addresses:
+      - 10.0.1.17
+      - 10.0.2.23
+    hsm_type: hsm2m
+    customer_ca: "{{ lookup('cloudhsm.codesign.control_file', 'customerCA.crt') }}"
+    tls_certificate: "{{ lookup('cloudhsm.codesign.control_file', 'ssl-client.pem') }}"
+    tls_key: "{{ lookup('cloudhsm.codesign.control_file', 'ssl-client.key') }}"   # encrypted by ansible-vault
+    tls_readers:
+      - BUILD\agent
+
+- name: Let the configure tools ask AWS for the addresses, and log warnings only
+  cloudhsm.codesign.win_cloudhsm_client:
+    ask_aws: true
+    cluster_id: cluster-igklspoyj5v
+    region: eu-central-1
+    log_level: warn
+
+- name: Take the client's certificate and its key from a host that leaves
+  cloudhsm.codesign.win_cloudhsm_client:
+    tls_state: absent
 
 - name: Look what would change, from a network that the HSMs do not let in
   cloudhsm.codesign.win_cloudhsm_client:
@@ -155,6 +194,34 @@ components:
     sdk3_compatibility_mode:
       description: Whether key reference files are used, V(null) where the file does not speak of it.
       type: bool
+    clusters:
+      description: How many clusters it names.
+      type: int
+    cluster_id:
+      description: The id of the cluster that is meant, V(null) where it says none.
+      type: str
+    tls:
+      description: Whether it names the client's certificate and key for TLS. V(null) for Client SDK 3.
+      type: bool
+    retry_mode:
+      description: The retry mode in it, V(null) where it says none, and where none is asked for.
+      type: str
+    log:
+      description: The logging options that are asked for, as it has them, V(null) for the others.
+      type: dict
+      contains:
+        type:
+          description: Where it logs.
+          type: str
+        file:
+          description: The file.
+          type: str
+        level:
+          description: What is logged.
+          type: str
+        rotation:
+          description: How often a new file is begun.
+          type: str
     needs:
       description: What its package has to do, V(install), V(upgrade) or V(reinstall) (a provider that is not registered). V(null) where it is well.
       type: str
@@ -170,6 +237,15 @@ components:
       customer_ca_file: C:\ProgramData\Amazon\CloudHSM\customerCA.crt
       key_availability_check: true
       sdk3_compatibility_mode: true
+      clusters: 1
+      cluster_id: null
+      tls: false
+      retry_mode: null
+      log:
+        type: null
+        file: null
+        level: null
+        rotation: null
       needs: null
 customer_ca:
   description: The content of C(customerCA.crt), V(null) where there is none.
@@ -201,6 +277,22 @@ idle_service:
     start_type:
       description: For example V(Automatic).
       type: str
+  sample: null
+tls:
+  description: The client's own certificate and key for TLS on the host, V(null) where they were not asked for.
+  returned: success
+  type: dict
+  contains:
+    certificate:
+      description: The content of C(ssl-client.pem), V(null) where there is none.
+      type: str
+    key:
+      description: V(as wanted), V(another) or V(none). Nothing else is told of it.
+      type: str
+    may_read:
+      description: The SIDs that may read the key beside the system and administrators.
+      type: list
+      elements: str
   sample: null
 providers:
   description: The providers of CloudHSM that are registered on the host, V(null) where they could not be listed.

@@ -47,6 +47,22 @@ class Setting(Enum):
     CUSTOMER_CA = "customer CA file"
     KEY_AVAILABILITY = "key availability check"
     SDK3_MODE = "SDK 3 compatibility mode"
+    TLS = "client certificate for TLS"
+    RETRY_MODE = "retry mode"
+    LOG_TYPE = "log type"
+    LOG_FILE = "log file"
+    LOG_LEVEL = "log level"
+    LOG_ROTATION = "log rotation"
+
+
+TAKES_VALUE: Mapping[Setting, str] = {
+    Setting.RETRY_MODE: configure.RETRY_MODE,
+    Setting.LOG_TYPE: configure.LOG_TYPE,
+    Setting.LOG_FILE: configure.LOG_FILE,
+    Setting.LOG_LEVEL: configure.LOG_LEVEL,
+    Setting.LOG_ROTATION: configure.LOG_ROTATION,
+}
+"""Settings that an option with one value stands for."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +234,7 @@ class Sdk3(_sdk.Sdk3, ClientSdk):
         import_key.parse(ran.stdout, ran.stderr, ran.exit_code)
 
 
-_SDK5_SETTINGS = (Setting.ADDRESSES, Setting.HSM_TYPE, Setting.CUSTOMER_CA, Setting.KEY_AVAILABILITY)
+_SDK5_SETTINGS = tuple(setting for setting in Setting if setting is not Setting.SDK3_MODE)
 
 
 class Sdk5(_sdk.Sdk5, ClientSdk):

@@ -22,6 +22,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._certificate import pem_certificates
+from ._client import tls
 from ._formats import x500_name
 from ._store import identity, placed
 
@@ -164,6 +165,7 @@ def check(
     found += _login(typed) if {"codesign_crypto_user", "codesign_crypto_password"} & set(options) else []
     found += _addresses(typed) if "codesign_hsm_addresses" in options else []
     found += _customer_ca(typed, read_file) if "codesign_customer_ca" in options else []
+    found += _tls(typed, read_file) if "codesign_client_tls_key" in options else []
     found += _identities(typed, read_identity) if "codesign_identities" in options else []
     if found and "client" in uses and signs(typed) and not _has(typed, "codesign_customer_ca"):
         found.append(
@@ -234,6 +236,9 @@ def signs(values: Mapping[str, Any]) -> bool:
 def _client(values: Mapping[str, Any]) -> list[str]:
     if not signs(values):
         return []
+    if _is(values.get("codesign_client_ask_aws", False)):
+        what = "codesign_client_ask_aws asks AWS for the HSMs of this cluster"
+        return _need(values, "codesign_cluster_id", what)
     return _need(values, "codesign_hsm_addresses", "the IP addresses of the cluster's HSMs")
 
 
@@ -369,6 +374,26 @@ def _customer_ca(values: Mapping[str, Any], read_file: ReadFile) -> list[str]:
             f"codesign_customer_ca: '{name}' is not one certificate in PEM form; it is the cluster's customerCA.crt."
         ]
     return []
+
+
+def _tls(values: Mapping[str, Any], read_file: ReadFile) -> list[str]:
+    """What is wrong with the client's certificate for TLS and its key. What is said holds nothing of the key."""
+    texts, found = {}, []
+    for name in ("tls_certificate", "tls_key"):
+        variable = f"{PREFIX}client_{name}"
+        try:
+            texts[name] = read_file(str(values[variable])) if _has(values, variable) else ""
+        except ValueError as error:
+            found.append(f"{variable}: {error}")
+    if found or not any(texts.values()):
+        return found
+    if not texts["tls_key"]:
+        return ["codesign_client_tls_key is missing: codesign_client_tls_certificate is set without it."]
+    problem = tls.fault(texts["tls_certificate"], texts["tls_key"])
+    said = " ".join(problem or ()).replace("tls_", f"{PREFIX}client_tls_")
+    if str(values.get("codesign_client_sdk", "5")) == "3" and not said:
+        said = "codesign_client_tls_certificate is of no use with Client SDK 3 (codesign_client_sdk), which takes none."
+    return [said] if said else []
 
 
 def _identities(values: Mapping[str, Any], read_identity: ReadIdentity) -> list[str]:

@@ -44,6 +44,8 @@ Raw = dict[str, Any]
 MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
 STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople")
 RUNTIME = "System.Management.Automation.RuntimeException"
+OWN = "O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)"
+"""The access list of a file for the system and administrators only."""
 Tool = Callable[[Raw], Raw]
 ACCOUNT = "S-1-5-21-1-2-3-500"
 OWN = f"O:BAG:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;{ACCOUNT})"
@@ -114,6 +116,10 @@ class FakeHost:
     calls: list[list[Raw]] = field(default_factory=list)
     secrets: list[Mapping[str, str]] = field(default_factory=list)
     module_failure: Raw | None = None
+    access: dict[str, str] = field(default_factory=dict)
+    """The access lists of files by their paths (lower case), where they are not the usual one."""
+    sids: dict[str, str] = field(default_factory=dict)
+    """Accounts that the host knows, with their SIDs."""
     clock: float = 1_800_000_000.0
     """The host's time in seconds: a test moves it."""
     written: dict[str, float] = field(default_factory=dict)
@@ -288,6 +294,15 @@ class FakeHost:
         self._put(step["path"], base64.b64decode(step["base64"]))
         return {}
 
+    def _write_secret(self, step: Raw) -> Raw:
+        if step["secret"] not in self.secrets[-1]:
+            return failure(f"no secret named '{step['secret']}' came with these steps", -2146233087, RUNTIME)
+        self._put(step["path"], self.secrets[-1][step["secret"]].encode("utf-8"))
+        names = {"S-1-5-18": "SY", "S-1-5-19": "LS", "S-1-5-20": "NS", "S-1-5-32-544": "BA"}
+        readers = "".join(f"(A;;FR;;;{names.get(sid, sid)})" for sid in step["readers"])
+        self.access[_key(step["path"])] = f"O:BAG:BAD:PAI(A;;FA;;;SY)(A;;FA;;;BA){readers}"
+        return {}
+
     def _sha256(self, path: str) -> str:
         return hashlib.sha256(self._file(path) or b"").hexdigest()
 
@@ -426,13 +441,15 @@ class FakeHost:
         }
 
     def _access(self, step: Raw) -> Raw:
+        folder = _key(step["path"]).rstrip("\\")
         files = [
-            {"name": name, "sddl": "O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)"} for name in self._in_folder(step)
+            {"name": name, "sddl": self.access.get(f"{folder}\\{_key(name)}", OWN)}
+            for name in self._in_folder(step)
         ]
         return {
             "exists": bool(files),
             "files": files,
-            "sids": [{"sid": ""} for _account in step.get("accounts", [])],
+            "sids": [{"sid": self.sids.get(account, "")} for account in step.get("accounts", [])],
         }
 
     def _unpack(self, step: Raw) -> Raw:

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
-
 from ...module_utils._arguments.base import (
     CLIENT_SDK,
     Arguments,
     Options,
     timeout,
 )
+from ...module_utils._tools import configure
 from .._formats.client_config import HSM_TYPES
 
 TIMEOUT = 60
@@ -27,17 +26,27 @@ CLUSTER: Options = {
     "minimum_version": {"type": "str"},
     "configuration_folder": {"type": "str"},
     "idle_service": {"type": "str", "choices": ["leave", "disabled"], "default": "leave"},
+    "tls_certificate": {"type": "str"},
+    "tls_key": {"type": "str", "no_log": True},
+    "tls_readers": {"type": "list", "elements": "str", "default": []},
+    "retry_mode": {"type": "str", "choices": list(configure.RETRY_MODES)},
+    "log_type": {"type": "str", "choices": list(configure.LOG_TYPES)},
+    "log_folder": {"type": "str"},
+    "log_level": {"type": "str", "choices": list(configure.LOG_LEVELS)},
+    "log_rotation": {"type": "str", "choices": list(configure.LOG_ROTATIONS)},
+    "ask_aws": {"type": "bool", "default": False},
 }
 """What a client has to know of its cluster."""
-
-REQUIRED: Mapping[str, Any] = {"required": True}
 
 ARGUMENTS = Arguments(
     {
         **CLIENT_SDK,
         **CLUSTER,
-        "hsm_addresses": {**CLUSTER["hsm_addresses"], **REQUIRED},
         "provider": {"type": "str"},
+        "tls_state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "region": {"type": "str"},
         **timeout(TIMEOUT),
     },
+    required_together=(("tls_certificate", "tls_key"),),
+    required_if=(("ask_aws", True, ("cluster_id",)),),
 )

@@ -13,10 +13,10 @@ from ...module_utils._findings import BrokenLink, OutdatedError
 from ...module_utils._results import Failure, Result, RunResult, ServiceResult
 from ...module_utils._steps import Run, Step, WriteFile
 from ...module_utils._tools import configure
-from .._formats.client_config import ClientConfig, ClusterConfig, with_hsm_type
-from .._sdk import SDK3, Setting, meant
+from .._formats.client_config import ClientConfig, Logging, with_hsm_type
+from .._sdk import SDK3, TAKES_VALUE, Setting, meant
 from .._tools import ksp_config, net
-from . import state
+from . import state, tls
 from .state import (
     PORT,
     ROLE,
@@ -52,13 +52,15 @@ def check(want: Wanted, seen: Seen) -> None:
             "Install Client SDK 5 with the role cloudhsm.codesign.client and set client_sdk to 5.",
         )
     sdk = seen.sdk
-    one = want.key_availability_check and len(want.hsm_addresses) == 1
+    one = want.key_availability_check and want.hsms == 1
     if one and sdk and sdk.sets(Setting.KEY_AVAILABILITY):
         raise BrokenLink(
             "argument",
             "With one HSM no key is on two of them, and the key availability check would refuse every key.",
             "Leave key_availability_check out, or name all HSMs of the cluster in hsm_addresses.",
         )
+    if want.tls.state == "present":
+        check_tls(want, seen)
     check_addresses(want, seen)
     for component in seen.components:
         if component.problem:
@@ -66,6 +68,31 @@ def check(want: Wanted, seen: Seen) -> None:
             raise BrokenLink(
                 "client", f"The configuration file {component.file} is damaged: {component.problem}.", advice
             )
+
+
+def check_tls(want: Wanted, seen: Seen) -> None:
+    """BrokenLink where the client's own certificate would be of no use."""
+    sdk = seen.sdk or meant(want.client_sdk)[0]
+    if not sdk.sets(Setting.TLS):
+        raise BrokenLink(
+            "argument",
+            f"tls_certificate is given, and Client SDK {sdk.name} knows HSMs of type hsm1 only, which take no certificate of a client.",
+            "Leave tls_certificate and tls_key out, or install Client SDK 5 (role cloudhsm.codesign.client).",
+        )
+    if want.hsm_type == "hsm1":
+        raise BrokenLink(
+            "argument",
+            "tls_certificate is given for a cluster of type hsm1: only HSMs of type hsm2m take a client's certificate.",
+            "Leave tls_certificate and tls_key out, or correct hsm_type.",
+        )
+    tls.check(want.tls, seen.tls)
+
+
+def check_providers(seen: Seen) -> tuple[str, ...]:
+    """A warning where the client is there, and nobody can say what it registered."""
+    if not state.is_unlisted(seen):
+        return ()
+    return (f"The key storage providers of this host could not be listed: {seen.unlisted}. {state.UNLISTED}",)
 
 
 def check_packages(want: Wanted, seen: Seen) -> None:
@@ -124,6 +151,8 @@ def plan(want: Wanted, seen: Seen) -> list[Step]:
     steps: list[Step] = []
     if customer_ca_differs(want, seen):
         steps.append(WriteFile(configure.CUSTOMER_CA, want.customer_ca))
+    # No daemon reads these two, so that none has to be stopped for them.
+    steps += tls.plan(want.tls, seen.tls)
     for component in seen.components:
         differs = drift(want, component)
         if set(differs) - {Setting.HSM_TYPE}:
@@ -161,7 +190,7 @@ def _configure(want: Wanted, component: Component, differs: Container[Setting]) 
             f"{component.file} names {len(component.config.clusters)} clusters, and which of them {component.program} -a would change is not documented.",
             "Change that cluster with the tool's add-cluster and remove-cluster; a file that is as wanted is left alone.",
         )
-    if not want.hsm_addresses and component.content is None:
+    if not want.hsm_addresses and not want.ask_aws and component.content is None:
         raise BrokenLink(
             "argument",
             f"{component.file} does not exist yet, and without hsm_addresses it cannot be written.",
@@ -172,6 +201,16 @@ def _configure(want: Wanted, component: Component, differs: Container[Setting]) 
         configure.CUSTOMER_CA if _sets_customer_ca(want, component, differs) else "",
         want.key_availability if Setting.KEY_AVAILABILITY in differs else None,
         want.sdk3_compatibility_mode if Setting.SDK3_MODE in differs else None,
+        [
+            *(configure.TLS if Setting.TLS in differs else ()),
+            *(
+                (option, want.value(component.part, setting))
+                for setting, option in TAKES_VALUE.items()
+                if setting in differs
+            ),
+        ],
+        want.cluster_id if want.ask_aws and Setting.ADDRESSES in differs else "",
+        want.region,
     )
     return Run(component.program, arguments, timeout=want.timeout, changes=True)
 
@@ -231,6 +270,7 @@ def predict(want: Wanted, seen: Seen) -> Seen:
     )
     if customer_ca_differs(want, seen):
         after = replace(after, customer_ca=want.customer_ca)
+    after = replace(after, tls=tls.predict(want.tls, seen.tls))
     if seen.service is not None:
         start_type = seen.service.start_type
         after = replace(
@@ -252,13 +292,30 @@ def _predict_component(want: Wanted, component: Component) -> Component:
         return component
     cluster = component.cluster(want.hsm_addresses, want.cluster_id)
     availability = want.key_availability if Setting.KEY_AVAILABILITY in differs else None
-    changed = ClusterConfig(
-        want.hsm_addresses[: component.part.most] if Setting.ADDRESSES in differs else cluster.addresses,
-        want.hsm_type if Setting.HSM_TYPE in differs else cluster.hsm_type,
-        configure.CUSTOMER_CA if _sets_customer_ca(want, component, differs) else cluster.customer_ca_file,
-        cluster.key_availability_check if availability is None else availability,
+    addresses = want.hsm_addresses[: component.part.most] or cluster.addresses
+    by_id = want.ask_aws and Setting.ADDRESSES in differs
+    changed = replace(
+        cluster,
+        addresses=addresses if Setting.ADDRESSES in differs else cluster.addresses,
+        hsm_type=want.hsm_type if Setting.HSM_TYPE in differs else cluster.hsm_type,
+        customer_ca_file=configure.CUSTOMER_CA
+        if _sets_customer_ca(want, component, differs)
+        else cluster.customer_ca_file,
+        key_availability_check=cluster.key_availability_check if availability is None else availability,
+        cluster_id=want.cluster_id if by_id else cluster.cluster_id,
+        tls=cluster.tls or Setting.TLS in differs,
     )
     config = component.config or ClientConfig()
+
+    def value(setting: Setting, there: str | None) -> str | None:
+        return want.value(component.part, setting) if setting in differs else there
+
+    log = Logging(
+        value(Setting.LOG_TYPE, config.logging.type),
+        value(Setting.LOG_FILE, config.logging.file),
+        value(Setting.LOG_LEVEL, config.logging.level),
+        value(Setting.LOG_ROTATION, config.logging.rotation),
+    )
     index = config.cluster_of(want.hsm_addresses, want.cluster_id) or 0
     clusters = tuple(changed if number == index else item for number, item in enumerate(config.clusters)) or (
         changed,
@@ -266,7 +323,8 @@ def _predict_component(want: Wanted, component: Component) -> Component:
     mode: bool | None = (
         want.sdk3_compatibility_mode if Setting.SDK3_MODE in differs else config.sdk3_compatibility_mode
     )
-    return replace(component, config=ClientConfig(clusters, mode))
+    retry = value(Setting.RETRY_MODE, config.retry_mode)
+    return replace(component, config=ClientConfig(clusters, mode, retry, log))
 
 
 def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Result]) -> tuple[str, ...]:
@@ -280,7 +338,8 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
         if text
     )
     found = compare_client(want, seen)
-    left = [finding for finding in found if finding.severity == "error"]
+    # What cannot be listed is a warning of every host (check_providers), configured or not.
+    left = [one for one in found if one.severity == "error" and one.what != state.PROVIDERS]
     if left:
         first = left[0]
         problem = (

@@ -12,19 +12,31 @@ from typing import Any, Literal, Mapping, Sequence, assert_never
 
 from ...module_utils._certificate import pem_certificates
 from ...module_utils._findings import BrokenLink, Finding, found
-from ...module_utils._results import ConnectResult, Failure, FileContent, Result, ServiceResult, VersionResult
+from ...module_utils._results import (
+    ConnectResult,
+    Failure,
+    FileContent,
+    Result,
+    RunResult,
+    ServiceResult,
+    VersionResult,
+)
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import Connect, ReadFile, Service, Step, Transport, Version, went_well
+from ...module_utils._steps import Connect, ReadFile, Run, Service, Step, Transport, Version, went_well
 from ...module_utils._tools import configure
 from .._aspect import ANYWHERE, Context
+from .._formats import codes as hresult
 from .._formats.client_config import ClientConfig, ClusterConfig, ConfigError
 from .._sdk import SDK3, SDKS, ClientSdk, Part, Setting, meant, version_of
+from . import tls
 
 PORT = 2223
 """Every HSM listens here."""
 
 ROLE = "Run the role cloudhsm.codesign.client."
 MODULE = "Run the module cloudhsm.codesign.win_cloudhsm_client."
+PROVIDERS = "the list of key storage providers"
+UNLISTED = "Run certutil -csplist on the host: a provider of another product that hangs or fails there is to be removed or repaired; then this again."
 REINSTALL = "Install the KSP package of Client SDK 5 again (role cloudhsm.codesign.client): its installer registers the provider."
 SDK3_ON_HSM2M = "Client SDK 3 cannot work with a cluster of type hsm2m: AWS supports it on hsm1.medium only."
 
@@ -46,13 +58,44 @@ class Wanted:
     configuration_folder: str = ""
     cluster_id: str = ""
     idle_service: Literal["leave", "disabled"] = "leave"
+    tls: tls.Wanted = tls.UNASKED
+    retry_mode: str = ""
+    log_type: str = ""
+    log_folder: str = ""
+    log_level: str = ""
+    log_rotation: str = ""
+    ask_aws: bool = False
+    """Whether the configure tools ask AWS for the addresses of ``cluster_id``, in ``region``."""
+    region: str = ""
+
+    @property
+    def hsms(self) -> int:
+        """How many HSMs the addresses are of: one may be given by its IPv4 and its IPv6 address."""
+        newer = sum(":" in address for address in self.hsm_addresses)
+        return max(newer, len(self.hsm_addresses) - newer)
 
     @property
     def key_availability(self) -> bool | None:
         """As wanted, else by the number of HSMs: a key can only be on two of them where there are two."""
         if self.key_availability_check is None and self.hsm_addresses:
-            return len(self.hsm_addresses) > 1
+            return self.hsms > 1
         return self.key_availability_check
+
+    def value(self, part: Part, setting: Setting) -> str:
+        """What a setting of one value should be for a part; "" where nothing is wanted."""
+        match setting:
+            case Setting.RETRY_MODE:
+                return self.retry_mode
+            case Setting.LOG_TYPE:
+                return self.log_type
+            case Setting.LOG_FILE:
+                # Each part has a file of its own, named as the tools name it.
+                return f"{self.log_folder}\\cloudhsm-{part.name}.log" if self.log_folder else ""
+            case Setting.LOG_LEVEL:
+                return self.log_level
+            case Setting.LOG_ROTATION:
+                return self.log_rotation
+        raise ValueError(f"{setting} has no value of its own")
 
 
 def wanted(params: Mapping[str, Any]) -> Wanted:
@@ -89,6 +132,14 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         str(params.get("configuration_folder") or "").rstrip("\\"),
         str(params.get("cluster_id") or ""),
         "disabled" if params.get("idle_service") == "disabled" else "leave",
+        tls.wanted(params),
+        str(params.get("retry_mode") or ""),
+        str(params.get("log_type") or ""),
+        str(params.get("log_folder") or "").rstrip("\\"),
+        str(params.get("log_level") or ""),
+        str(params.get("log_rotation") or ""),
+        bool(params.get("ask_aws")),
+        str(params.get("region") or ""),
     )
 
 
@@ -143,6 +194,9 @@ class Seen:
     connections: tuple[Connection, ...] = field(default=(), compare=False)
     """Not compared: whether an HSM answers now is no state of the host."""
     idle_service: ServiceResult | None = None
+    tls: tls.Seen = tls.UNSEEN
+    unlisted: str = field(default="", compare=False)
+    """Why the providers could not be listed."""
     reached: bool = field(default=False, compare=False)
     """Whether the client was seen to reach the cluster though its configuration file was not found."""
 
@@ -151,18 +205,17 @@ class Seen:
         """The components that are not installed."""
         return tuple(component.part.name for component in self.components if not component.program)
 
-    def as_dict(self, addresses: Sequence[str] = (), cluster_id: str = "") -> dict[str, Any]:
+    def as_dict(self, want: Wanted) -> dict[str, Any]:
         """For a module's result and its diff."""
         return {
             "client_sdk": self.sdk.name if self.sdk else None,
-            "components": [
-                _component_dict(component, addresses, cluster_id) for component in self.components
-            ],
+            "components": [_component_dict(component, want) for component in self.components],
             "customer_ca": None
             if self.customer_ca is None
             else self.customer_ca.decode("ascii", "replace").replace("\r\n", "\n").strip(),
             "service": _service_dict(self.service),
             "idle_service": _service_dict(self.idle_service),
+            "tls": tls.as_dict(want.tls, self.tls),
             "providers": None if self.providers is None else sorted(self.providers),
         }
 
@@ -171,8 +224,9 @@ def _service_dict(service: ServiceResult | None) -> dict[str, str] | None:
     return None if service is None else {"status": service.status, "start_type": service.start_type}
 
 
-def _component_dict(component: Component, addresses: Sequence[str], cluster_id: str) -> dict[str, Any]:
-    cluster = component.cluster(addresses, cluster_id)
+def _component_dict(component: Component, want: Wanted) -> dict[str, Any]:
+    cluster = component.cluster(want.hsm_addresses, want.cluster_id)
+    config = component.config or ClientConfig()
     return {
         "name": component.part.name,
         "installed": bool(component.program),
@@ -184,13 +238,24 @@ def _component_dict(component: Component, addresses: Sequence[str], cluster_id: 
         "key_availability_check": cluster.key_availability_check
         if component.config and Setting.KEY_AVAILABILITY in component.part.settings
         else None,
-        "sdk3_compatibility_mode": component.config.sdk3_compatibility_mode if component.config else None,
+        "sdk3_compatibility_mode": config.sdk3_compatibility_mode,
+        "clusters": len(config.clusters),
+        "cluster_id": cluster.cluster_id or None,
+        "tls": cluster.tls if Setting.TLS in component.part.settings else None,
+        "retry_mode": config.retry_mode if want.retry_mode else None,
+        # What nobody asked for is the tools' own, which nobody can predict.
+        "log": {
+            "type": config.logging.type if want.log_type else None,
+            "file": config.logging.file if want.log_folder else None,
+            "level": config.logging.level if want.log_level else None,
+            "rotation": config.logging.rotation if want.log_rotation else None,
+        },
     }
 
 
 def report(want: Wanted, seen: Seen) -> dict[str, Any]:
     """For a module's result."""
-    shown = seen.as_dict(want.hsm_addresses, want.cluster_id)
+    shown = seen.as_dict(want)
     for component, data in zip(seen.components, shown["components"], strict=True):
         data["needs"] = needs(want, seen, component)
     return {"client": {**shown, "connections": [asdict(item) for item in seen.connections]}}
@@ -233,6 +298,7 @@ def _questions(want: Wanted) -> list[tuple[str, Step]]:
         asked += [(_providers(sdk), step) for step in sdk.provider_steps(want.timeout)]
     used = meant(want.client_sdk)
     asked += [(_service(sdk), Service(sdk.service, optional=sdk not in used)) for sdk in SDKS if sdk.service]
+    asked += [("tls", step) for step in tls.observe(want.tls)]
     if want.check_connection:
         asked += [("connect", Connect(address, PORT)) for address in want.hsm_addresses]
     return asked
@@ -264,16 +330,32 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
         if not (isinstance(step, Service) and step.optional and isinstance(result, Failure))
     }
     idle = [service for sdk, service in services.items() if sdk is not installed and service.exists]
+    asked = answers[_providers(shown)]
+    listed = shown.read_providers([result for _step, result in asked])
     content = found(answers["customer_ca"][0][1], FileContent, "client", configure.CUSTOMER_CA)
     return Seen(
         installed,
         sdks[shown],
         content.content if content.exists else None,
         services.get(shown),
-        shown.read_providers([result for _step, result in answers[_providers(shown)]]),
+        listed,
         tuple(_connection(step, result) for step, result in answers.get("connect", [])),
         idle[0] if installed and idle else None,
+        tls.read(want.tls, [result for _step, result in answers.get("tls", [])]),
+        _why_unlisted(asked) if listed is None else "",
     )
+
+
+def _why_unlisted(asked: Sequence[tuple[Step, Result]]) -> str:
+    for step, result in asked:
+        name = step.file.rsplit("\\", 1)[-1] if isinstance(step, Run) else step.op
+        if isinstance(result, Failure):
+            return f"{name} could not be started: {result.message.rstrip('. ')}"
+        if isinstance(result, RunResult) and result.timed_out:
+            return f"{name} did not end within {result.milliseconds // 1000} seconds and was stopped"
+        if isinstance(result, RunResult) and not result.ok:
+            return f"{name} ended with {hresult.describe(result.exit_code)}"
+    return "their list cannot be read"
 
 
 def _component(part: Part, answers: Mapping[str, Sequence[tuple[Step, Result]]]) -> Component:
@@ -329,6 +411,10 @@ def _differs(want: Wanted, component: Component, setting: Setting) -> tuple[str,
     match setting:
         case Setting.ADDRESSES:
             expected, seen = want.hsm_addresses, cluster.addresses
+            if want.ask_aws and not expected:
+                other = bool(cluster.cluster_id) and cluster.cluster_id.lower() != want.cluster_id.lower()
+                there = cluster.cluster_id if other else "none"
+                return (f"those of {want.cluster_id}", there) if other or not seen else None
             one = component.part.most == 1
             as_wanted = bool(seen) and seen[0] in expected if one else set(expected) == set(seen)
             if expected and not as_wanted:
@@ -350,9 +436,36 @@ def _differs(want: Wanted, component: Component, setting: Setting) -> tuple[str,
             mode = config.sdk3_compatibility_mode if config else None
             if bool(mode) != want.sdk3_compatibility_mode:
                 return _on(want.sdk3_compatibility_mode), _on(mode)
+        case Setting.TLS:
+            if want.tls.state == "present" and not cluster.tls:
+                return configure.TLS_CERTIFICATE, "none"
+        case (
+            Setting.RETRY_MODE
+            | Setting.LOG_TYPE
+            | Setting.LOG_FILE
+            | Setting.LOG_LEVEL
+            | Setting.LOG_ROTATION
+        ):
+            named, value = want.value(component.part, setting), _value(config, setting)
+            if named and named.lower() != (value or "").lower():
+                return named, value or "unknown"
         case _:
             assert_never(setting)
     return None
+
+
+def _value(config: ClientConfig | None, setting: Setting) -> str | None:
+    """What the file says of a setting of one value. Retrying is on unless it says otherwise (user guide)."""
+    if config is None:
+        return None
+    log = config.logging
+    return {
+        Setting.RETRY_MODE: config.retry_mode,
+        Setting.LOG_TYPE: log.type,
+        Setting.LOG_FILE: log.file,
+        Setting.LOG_LEVEL: log.level,
+        Setting.LOG_ROTATION: log.rotation,
+    }[setting]
 
 
 def _on(value: bool | None) -> str:
@@ -381,12 +494,17 @@ def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
     return sdk if sdk and want.hsm_type and want.hsm_type not in sdk.hsm_types else None
 
 
-def compare(want: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
+def compare(want: Wanted, seen: Seen, context: Context = ANYWHERE) -> list[Finding]:
     """What is not as wanted."""
-    return [*compare_client(want, seen), *compare_connections(seen)]
+    return [*compare_client(want, seen, context), *compare_connections(seen)]
 
 
-def compare_client(want: Wanted, seen: Seen) -> list[Finding]:
+def is_unlisted(seen: Seen) -> bool:
+    """Whether the client is there, and what it registered is not known."""
+    return seen.sdk is not None and seen.providers is None and not seen.missing
+
+
+def compare_client(want: Wanted, seen: Seen, context: Context = ANYWHERE) -> list[Finding]:
     """What is not as wanted of the host itself."""
     findings: list[Finding] = []
     unfit = unfit_sdk(want, seen)
@@ -402,6 +520,10 @@ def compare_client(want: Wanted, seen: Seen) -> list[Finding]:
     if seen.sdk and seen.sdk.service:
         findings += _compare_service(seen.sdk.service, seen.service or ServiceResult(False))
     findings += _compare_idle_service(want, seen)
+    findings += tls.compare(want.tls, seen.tls, context)
+    if is_unlisted(seen):
+        sentence = f"the key storage providers of this host could not be listed: {seen.unlisted}"
+        findings.append(Finding("provider", PROVIDERS, "listed", seen.unlisted, UNLISTED, sentence=sentence))
     other, advice = provider_advice(want, seen)
     for name in missing_providers(want, seen):
         findings.append(Finding("provider", name, "registered", f"not registered{other}", advice))
@@ -476,6 +598,12 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
         # Nothing can be said where the file does not speak of it: the tool is run then, but that is no
         # difference yet.
         differs.pop(Setting.SDK3_MODE, None)
+    if config and config.retry_mode is None:
+        differs.pop(Setting.RETRY_MODE, None)
+    if len(config.clusters if config else ()) > 1 and component.part.brings_provider:
+        count = f"{len(config.clusters) if config else 0}"
+        advice = f"Move {component.file} away and run the module cloudhsm.codesign.win_cloudhsm_client: the provider works with one cluster."
+        findings.append(Finding("client", f"clusters in the configuration ({name})", "1", count, advice))
     return findings + [
         Finding("client", f"{setting.value} ({name})", expected, found, MODULE)
         for setting, (expected, found) in differs.items()

@@ -9,9 +9,12 @@ None; a file that is damaged raises ConfigError.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Sequence
+
+from ...module_utils._tools import configure
 
 HSM_TYPES = ("hsm1", "hsm2m")
 
@@ -30,14 +33,30 @@ class ClusterConfig:
     key_availability_check: bool = True
     """On, unless the file turns it off: so the documentation of the configure tools."""
     cluster_id: str = ""
+    tls: bool = False
+    """Whether it names the client's certificate and key, in whatever fields: they are not documented."""
+
+
+@dataclass(frozen=True)
+class Logging:
+    """Where and what a part of the client logs; None for what the file does not say."""
+
+    type: str | None = None
+    file: str | None = None
+    level: str | None = None
+    rotation: str | None = None
 
 
 @dataclass(frozen=True)
 class ClientConfig:
-    """A configuration file of SDK 5. ``sdk3_compatibility_mode`` is None where no field speaks of it."""
+    """A configuration file of SDK 5. ``sdk3_compatibility_mode`` and ``retry_mode`` are None where no field speaks
+    of them.
+    """
 
     clusters: tuple[ClusterConfig, ...] = ()
     sdk3_compatibility_mode: bool | None = None
+    retry_mode: str | None = None
+    logging: Logging = Logging()
 
     def cluster_of(self, addresses: Sequence[str], cluster_id: str = "") -> int | None:
         """The index of the cluster that is meant: the only one, the one of that id, or the one that shares an
@@ -60,14 +79,19 @@ def read_sdk5(content: bytes) -> ClientConfig:
     clusters = data.get("clusters", [])
     if not isinstance(clusters, list) or not all(isinstance(item, dict) for item in clusters):
         raise ConfigError("its field 'clusters' is no list of objects")
-    return ClientConfig(tuple(_cluster(item) for item in clusters), _sdk3_compatibility_mode(data))
+    return ClientConfig(
+        tuple(_cluster(item) for item in clusters),
+        _sdk3_compatibility_mode(data),
+        _retry_mode(data),
+        _logging(data.get("logging")),
+    )
 
 
 def read_sdk3_address(content: bytes) -> str | None:
     """The address of the server in cloudhsm_client.cfg, None where the file names none."""
     server = _object(_text(content)).get("server")
     address = server.get("hostname") if isinstance(server, dict) else None
-    return address if isinstance(address, str) and address else None
+    return _plain(address) if isinstance(address, str) and address else None
 
 
 def with_hsm_type(content: bytes, index: int, hsm_type: str) -> bytes:
@@ -122,7 +146,34 @@ def _cluster(data: Mapping[str, Any]) -> ClusterConfig:
         _string(inner.get("hsm_ca_file")),
         disabled is not True,
         _string(data.get("cluster_id")) or _string(inner.get("cluster_id")) or "",
+        {path.lower() for _option, path in configure.TLS} <= {text.lower() for text in _texts(data)},
     )
+
+
+def _texts(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    for child in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        yield from _texts(child)
+
+
+def _logging(data: Any) -> Logging:
+    """The fields as public deployments on Linux have them."""
+    given = data if isinstance(data, dict) else {}
+    return Logging(*(_string(given.get(f"log_{name}")) for name in ("type", "file", "level", "interval")))
+
+
+def _retry_mode(data: Any, within: bool = False) -> str | None:
+    """The field's name is not documented: a text that is one of the two modes, in or below a field whose name
+    speaks of retrying.
+    """
+    if isinstance(data, str):
+        return data if within and data in configure.RETRY_MODES else None
+    if isinstance(data, dict):
+        children = [(child, within or "retry" in name.lower()) for name, child in data.items()]
+    else:
+        children = [(child, within) for child in data] if isinstance(data, list) else []
+    return next((found for found in (_retry_mode(*child) for child in children) if found), None)
 
 
 def _addresses(servers: Any) -> Iterator[str]:
@@ -132,7 +183,15 @@ def _addresses(servers: Any) -> Iterator[str]:
             and server.get("enable", True) is not False
             and _string(server.get("hostname"))
         ):
-            yield server["hostname"]
+            yield _plain(server["hostname"])
+
+
+def _plain(address: str) -> str:
+    """An address as this collection writes it: IPv6 has several spellings."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
 
 
 def _string(value: Any) -> str | None:

@@ -169,12 +169,22 @@ def _reads(rights: str) -> bool:
     return any(rights[at : at + 2] in (*_READS, "CC") for at in range(0, len(rights), 2))
 
 
+_OF_A_DOMAIN: Mapping[str, str] = {
+    "LA": "500",
+    "LG": "501",
+    "DA": "512",
+    "DU": "513",
+    "DG": "514",
+    "DC": "515",
+}
+"""Short names of accounts that each machine or domain has, by the last number of their SIDs."""
+
+
 def may_read(sid: str, readers: Sequence[str]) -> bool:
-    """Whether the access list names the account itself (LA and LG are the machine's own accounts 500 and
-    501).
+    """Whether the access list names the account itself, by its SID or by a short name of the machine's or the
+    domain's own accounts.
     """
-    return (
-        sid in readers
-        or ("LA" in readers and sid.endswith("-500"))
-        or ("LG" in readers and sid.endswith("-501"))
+    return sid in readers or any(
+        name in readers and sid.startswith("S-1-5-21-") and sid.endswith(f"-{number}")
+        for name, number in _OF_A_DOMAIN.items()
     )

@@ -378,6 +378,52 @@ function Set-FileBytes($Step) {
     $result
 }
 
+# A new file that nobody but the system, administrators and the readers (SIDs) may read, from its first byte on.
+function New-OwnFile([string] $Path, $Security) {
+    if (-not $onWindows) {
+        $stream = [System.IO.FileStream]::new($Path, [System.IO.FileMode]::CreateNew)
+        if ($PSVersionTable.PSVersion.Major -ge 7) { (New-Object System.IO.FileInfo($Path)).UnixFileMode = 'UserRead, UserWrite' }
+        return $stream
+    }
+    $mode, $rights = [System.IO.FileMode]::CreateNew, [System.Security.AccessControl.FileSystemRights]::Write
+    $share, $options = [System.IO.FileShare]::None, [System.IO.FileOptions]::None
+    if ($PSVersionTable.PSVersion.Major -ge 7) {
+        return [System.IO.FileSystemAclExtensions]::Create((New-Object System.IO.FileInfo($Path)), $mode, $rights, $share, 4096, $options, $Security)
+    }
+    [System.IO.FileStream]::new($Path, $mode, $rights, $share, 4096, $options, $Security)
+}
+
+# Writes a secret as a file is written. A file keeps its access list when another one takes its place: it gets the new one before.
+function Set-SecretBytes($Step) {
+    $bytes = (New-Object System.Text.UTF8Encoding($false)).GetBytes((Get-Secret $Step.secret))
+    $security = $null
+    if ($onWindows) {
+        $others = @($Step.readers | Where-Object { $_ } | ForEach-Object { "(A;;FR;;;$_)" }) -join ''
+        $security = New-Object System.Security.AccessControl.FileSecurity
+        $security.SetSecurityDescriptorSddlForm("D:PAI(A;;FA;;;SY)(A;;FA;;;BA)$others")
+    }
+    $temporary = Get-NameBeside $Step.path
+    $result = $null
+    try {
+        [System.IO.FileStream] $stream = New-OwnFile $temporary $security
+        try {
+            $stream.Write($bytes, 0, $bytes.Length)
+            $stream.Flush($true)
+        }
+        finally { $stream.Dispose() }
+        if ($security -and [System.IO.File]::Exists($Step.path)) {
+            $file = New-Object System.IO.FileInfo($Step.path)
+            if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::SetAccessControl($file, $security) }
+            else { $file.SetAccessControl($security) }
+        }
+        $result = Move-OneFile ([pscustomobject]@{ path = $temporary; target = $Step.path })
+    }
+    finally {
+        if ((-not $result -or $result.kept -ne $temporary) -and [System.IO.File]::Exists($temporary)) { [System.IO.File]::Delete($temporary) }
+    }
+    $result
+}
+
 # Adds bytes to the end of a file and waits for the disk. A line that a crash left without its end gets one first. With "once", bytes that the last
 # four million of the file hold already are not added again.
 function Add-FileBytes($Step) {
@@ -807,6 +853,7 @@ function Invoke-Steps($List) {
                 'read' { Get-FileBytes $step }
                 'read_folder' { Get-FolderBytes $step }
                 'write' { Set-FileBytes $step }
+                'write_secret' { Set-SecretBytes $step }
                 'append' { Add-FileBytes $step }
                 'put_part' { Add-FilePart $step }
                 'get_part' { Get-FilePart $step }

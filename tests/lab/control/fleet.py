@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from ..hsm.cluster import WRONG_LOGINS, Cluster, KeyObject
-from ..hsm.pki import Pki
+from ..hsm.pki import Pki, authority, tls_client
 from ..network.fileserver import FileServer
 from ..network.remote import Remote
 from ..network.tsa import Tsa
@@ -49,6 +49,8 @@ class HostDescription:
     client_sdk: int = 5
     powershell: str = "5.1.20348.2849"
     faults: tuple[str, ...] = ()
+    instance_role: bool = False
+    """Whether it may ask AWS for the cluster"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Description:
     hosts: tuple[HostDescription, ...]
     hsm_type: str = "hsm1"
     hsms: int = 2
+    mutual_tls: bool = False
     crypto_user: str = "codesigner"
     crypto_password: str = ""
     certificates: str = "signing"
@@ -81,8 +84,8 @@ DEMO = Description(
 
 
 def read_description(text: str) -> Description:
-    """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, powershell, faults),
-    ``cluster`` (hsm_type, hsms), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
+    """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, powershell, faults, instance_role),
+    ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
     """
     data = yaml.safe_load(text)
     if not isinstance(data, dict) or not isinstance(data.get("hosts"), dict) or not data["hosts"]:
@@ -105,7 +108,9 @@ def read_description(text: str) -> Description:
     for name, fields in data["hosts"].items():
         fields = fields or {}
         _known(
-            fields, {"language", "oem_code_page", "client_sdk", "powershell", "faults"}, f"the host {name}"
+            fields,
+            {"language", "oem_code_page", "client_sdk", "powershell", "faults", "instance_role"},
+            f"the host {name}",
         )
         host = HostDescription(str(name), **{**fields, "faults": tuple(fields.get("faults") or ())})
         if host.language not in OEM_CODE_PAGES:
@@ -116,7 +121,7 @@ def read_description(text: str) -> Description:
             raise DescriptionError(f"the host {name} has client_sdk {host.client_sdk}; it is 3 or 5")
         hosts.append(host)
     cluster = data.get("cluster") or {}
-    _known(cluster, {"hsm_type", "hsms"}, "the cluster")
+    _known(cluster, {"hsm_type", "hsms", "mutual_tls"}, "the cluster")
     values: dict[str, Any] = {
         key: data[key] for key in ("crypto_user", "crypto_password", "certificates", "noise") if key in data
     }
@@ -125,6 +130,17 @@ def read_description(text: str) -> Description:
     if "run_steps" in data:
         values["script"] = Path(data["run_steps"])
     return Description(tuple(hosts), **cluster, **values)
+
+
+def _issue_for_clients(cluster: Cluster, folder: Path) -> None:
+    """The cluster lets in clients with a certificate of its own only: here is one, and the one after it."""
+    anchor = authority("Lab Client CA", None)
+    cluster.trust_anchor = anchor.certificate
+    folder.mkdir(parents=True, exist_ok=True)
+    for file_name in ("ssl-client", "ssl-client-next"):
+        issued = tls_client(anchor, file_name)
+        (folder / f"{file_name}.pem").write_text(issued.pem, encoding="ascii")
+        (folder / f"{file_name}.key").write_bytes(issued.key_pem)
 
 
 def _known(data: Mapping[str, Any], names: set[str], where: str) -> None:
@@ -167,6 +183,8 @@ class Fleet:
         password = description.crypto_password or "Cu-" + secrets.token_urlsafe(12)
         cluster = Cluster.create(state, description.hsm_type, description.hsms, noise=description.noise)
         cluster.add_user(description.crypto_user, password)
+        if description.mutual_tls:
+            _issue_for_clients(cluster, state / "pki")
         _unused, public = cluster.generate_rsa("codesign-key", owner=description.crypto_user)
         pki = Pki.create()
         if description.certificates == "all":
@@ -222,6 +240,7 @@ class Fleet:
             ),
         )
         endpoint.start()
+        host.instance_role = wanted.instance_role
         for fault in wanted.faults:
             host.faults.set(fault)
         self.members[wanted.name] = Member(host, remote, endpoint, password)

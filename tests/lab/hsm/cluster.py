@@ -145,6 +145,8 @@ class Cluster:
         self.addresses = addresses
         self.customer_ca_pem = customer_ca_pem
         self.cluster_id = cluster_id
+        self.trust_anchor: x509.Certificate | None = None
+        """Who has issued the certificates of the clients that are let in; None where they need none"""
         self.users: dict[str, User] = {}
         self.down: set[str] = set()
         """Addresses whose HSM does not answer"""

@@ -218,6 +218,20 @@ def timestamp_authority(issuer: Issued) -> Issued:
     return Issued(builder.sign(issuer.key, hashes.SHA256()), key)
 
 
+def tls_client(issuer: Issued, common_name: str) -> Issued:
+    """A certificate by which a client shows the HSMs who it is."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    assert issuer.key is not None
+    subject = issuer.certificate.subject
+    builder = _builder(name(common_name), subject, key.public_key(), now - YEAR, now + YEAR)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(digital_signature=True), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    builder = _identifiers(builder, key.public_key(), issuer.certificate)
+    return Issued(builder.sign(issuer.key, hashes.SHA256()), key)
+
+
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,

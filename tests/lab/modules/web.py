@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -25,11 +26,25 @@ class Page:
     modified: str
 
 
-def request(url: str, method: str = "GET", timeout: float = 30, modern: bool = False) -> Page:
-    """Asks a web server. ``modern``: the words are those of PowerShell 7, not of Windows PowerShell 5.1."""
+def request(
+    url: str,
+    method: str = "GET",
+    timeout: float = 30,
+    modern: bool = False,
+    proxy: tuple[str, str, str] = ("", "", ""),
+) -> Page:
+    """Asks a web server. ``modern``: the words are those of PowerShell 7, not of Windows PowerShell 5.1. ``proxy``:
+    address, name and password of the one to ask instead.
+    """
     if not url.lower().startswith(("http://", "https://")):
         raise WebFailed(f"The lab downloads from web servers only, not from {url}")
     question = urllib.request.Request(url, method=method, headers={"User-Agent": "ansible-httpget"})  # noqa: S310 - checked above
+    address, name, password = proxy
+    if address:
+        question.set_proxy(address.partition("://")[2].rstrip("/"), "http")
+    if address and name:
+        token = base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
+        question.add_unredirected_header("Proxy-Authorization", f"Basic {token}")
     try:
         with urllib.request.urlopen(question, timeout=timeout) as answer:  # noqa: S310
             return Page(answer.status, answer.reason, answer.read(), answer.headers.get("Last-Modified", ""))

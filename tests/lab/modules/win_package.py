@@ -43,6 +43,9 @@ _OPTIONS = (
     "path",
     "product_id",
     "provider",
+    "proxy_password",
+    "proxy_url",
+    "proxy_username",
     "state",
     "url_timeout",
 )
@@ -87,7 +90,11 @@ def run(call: Call) -> None:
 
 def _download(call: Call, url: str) -> str:
     try:
-        page = request(url, "GET", call.args["url_timeout"], call.host.powershell.startswith("7"))
+        address, name, password = (
+            str(call.args[f"proxy_{name}"] or "") for name in ("url", "username", "password")
+        )
+        proxy = (address, name, password)
+        page = request(url, "GET", call.args["url_timeout"], call.host.powershell.startswith("7"), proxy)
     except WebFailed as error:
         raise Unhandled(error.message) from error
     name = urlsplit(url).path.rpartition("/")[2]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 
 class FileServer:
@@ -53,8 +53,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, with_body: bool) -> None:
-        name = unquote(self.path.split("?")[0]).lstrip("/")
-        self.server_owner.requests.append((self.command, "/" + name))
+        address = urlsplit(self.path)
+        name = unquote(address.path).lstrip("/")
+        # Who asks for a whole address takes this for a proxy: it has the files of every server.
+        self.server_owner.requests.append((self.command, f"{address.netloc}/{name}"))
         file = self.server_owner.folder / name
         found = "/" not in name and file.is_file()
         data = file.read_bytes() if found else b"not found\n"

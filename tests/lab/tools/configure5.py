@@ -4,8 +4,9 @@
 provider.
 
 Options as in the AWS CloudHSM user guide; what they write as in public deployments, including the type hsm1
-for any cluster. Assumed: a new -a writes the cluster anew (and with it that type), the field of the
-compatibility mode is a top-level sdk3_compatibility_mode.
+for any cluster. --cluster-id asks AWS, which a host of the lab may that has an instance role. Assumed: a new
+-a writes the cluster anew (and with it that type), the field of the compatibility mode is a top-level
+sdk3_compatibility_mode, and the fields of the client's certificate for TLS and of the retry mode.
 """
 
 from __future__ import annotations
@@ -93,9 +94,23 @@ def _run(process: Process, component: str, options: dict[str, Option]) -> int:
         process.out(f"Usage: {usage}\n")
         return 0
     if "--cluster-id" in given:
-        # The hosts of the lab have no AWS account to ask for the cluster.
-        process.err("Error: Unable to describe the cluster: No credentials in the property bag\n")
-        return 1
+        cluster = process.host.cluster if process.host.instance_role else None
+        if cluster is None:
+            process.err("Error: Unable to describe the cluster: No credentials in the property bag\n")
+            return 1
+        if given["--cluster-id"] != [cluster.cluster_id]:
+            process.err(f"Error: Unable to find the cluster {given['--cluster-id'][0]}\n")
+            return 1
+    elif "--region" in given or "--endpoint" in given:
+        process.err_bytes(
+            b"error: the following required arguments were not provided:\n  --cluster-id <CLUSTER ID>\n"
+        )
+        return 2
+    if len([name for name in CERTIFICATES if name in given]) == 1:
+        process.err_bytes(
+            b"error: the following required arguments were not provided:\n  the other file of the pair\n"
+        )
+        return 2
     certificate = given.get("--hsm-ca-cert", [""])[0]
     if certificate and not process.host.files.is_file(process.resolve(certificate)):
         process.err(f"Error: The file {certificate} does not exist\n")
@@ -105,7 +120,10 @@ def _run(process: Process, component: str, options: dict[str, Option]) -> int:
     except client.ClientError as error:
         process.err(f"Error: {error}\n")
         return 1
-    _apply(data, given, certificate and process.resolve(certificate))
+    found = process.host.cluster.addresses if "--cluster-id" in given and process.host.cluster else []
+    if "--cluster-id" in given:
+        data["clusters"][0]["cluster_id"] = given["--cluster-id"][0]
+    _apply(data, {**given, **({"-a": found} if found else {})}, certificate and process.resolve(certificate))
     client.write_configuration(process.host, component, data)
     return 0
 

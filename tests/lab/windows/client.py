@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from .errors import NO_SUCH_LOGON_SESSION, LabOSError
 
@@ -81,6 +83,8 @@ class Settings:
     availability_check: bool = True
     sdk3_compatibility: bool = False
     cluster_id: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
 
 
 def read_configuration(host: Host, component: str) -> dict[str, Any] | None:
@@ -139,6 +143,8 @@ def settings(host: Host, component: str, cluster_id: str = "") -> Settings:
             not options.get("disable_key_availability_check", False),
             bool(data.get("sdk3_compatibility_mode", False)),
             str(one.get("cluster_id", "")),
+            str(one["cluster"].get("client_cert_hsm_tls_file", "")),
+            str(one["cluster"].get("client_key_hsm_tls_file", "")),
         )
     except (KeyError, TypeError, IndexError) as error:
         raise ClientError(NOT_CONFIGURED, f"{CONFIGURATIONS[component]} lacks {error}") from None
@@ -177,7 +183,22 @@ def connect(host: Host, component: str, cluster_id: str = "") -> tuple[Cluster, 
         raise ClientError(
             UNTRUSTED, f"{wanted.ca_file} is not the certificate that the cluster's was issued by"
         )
+    if cluster.trust_anchor is not None and not _is_known(host, wanted, cluster.trust_anchor):
+        raise ClientError(
+            UNTRUSTED, "the HSM wants a certificate of the client that its trust anchor has issued"
+        )
     return cluster, wanted
+
+
+def _is_known(host: Host, wanted: Settings, anchor: x509.Certificate) -> bool:
+    """Whether the client has a certificate of the trust anchor, and its key."""
+    try:
+        own = x509.load_pem_x509_certificate(host.files.read(wanted.tls_certificate))
+        key = load_pem_private_key(host.files.read(wanted.tls_key), None)
+        own.verify_directly_issued_by(anchor)
+    except (LabOSError, ValueError, TypeError, InvalidSignature):
+        return False
+    return own.public_key() == key.public_key()
 
 
 def start_daemon(host: Host) -> int:

@@ -86,6 +86,8 @@ class Host:
         self.record = record or Record()
         self.fleet = fleet
         self.cluster = cluster
+        self.instance_role = False
+        """Whether it may ask AWS for the cluster"""
         self.computer = re.sub(r"[^A-Z0-9-]", "", name.upper())[:15]
         self.faults = Faults()
         self.accounts = Accounts(self.computer, language)

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any
 
 from . import client, errors
-from .access import ADMINISTRATORS, FULL, SYSTEM, Ace, Acl
+from .access import ADMINISTRATORS, FULL, READ, SYSTEM, Ace, Acl
 from .certstore import MACHINE, CertificateStores
 from .errors import LabOSError
 from .filesystem import join, normalize, split
@@ -153,6 +153,7 @@ class StepRunner:
             "read": self._read,
             "read_folder": self._read_folder,
             "write": self._write,
+            "write_secret": self._write_secret,
             "append": self._append,
             "put_part": self._put_part,
             "get_part": self._get_part,
@@ -528,6 +529,25 @@ class StepRunner:
         result: Answer = {}
         try:
             self._files.write(temporary, data, by="run_steps")
+            result = self._move({"path": temporary, "target": path})
+        finally:
+            if result.get("kept") != temporary and self._files.is_file(temporary):
+                self._files.remove(temporary)
+        return result
+
+    def _write_secret(self, step: Mapping[str, Any]) -> Answer:
+        path, data = self._path(step), self._secret(str(step["secret"])).encode("utf-8")
+        named = step.get("readers") or []
+        readers = named if isinstance(named, list) else [named]
+        entries = [Ace(sid, FULL) for sid in (SYSTEM, ADMINISTRATORS)]
+        own = Acl((*entries, *(Ace(str(sid), READ) for sid in readers)), inherits=False)
+        temporary = self._name_beside(path)
+        result: Answer = {}
+        try:
+            self._files.write(temporary, data, by="run_steps")
+            self._files.set_access(temporary, own)
+            if self._files.is_file(path):
+                self._files.set_access(path, own)
             result = self._move({"path": temporary, "target": path})
         finally:
             if result.get("kept") != temporary and self._files.is_file(temporary):

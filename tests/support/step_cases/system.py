@@ -238,6 +238,42 @@ def scratch_folder_is_for_nobody_else(place: Place) -> Play:
         assert len(entries) == rights.files["a.txt"].count("(") <= 3
 
 
+@case()
+def secret_is_written_for_its_readers_only(place: Place) -> Play:
+    """Also over a file that more accounts may read."""
+    fresh, old = place.folder / "fresh.key", place.folder / "old.key"
+    old.write_bytes(b"what was there")
+    users, text = "S-1-5-32-545", "-----BEGIN-----\nä\n"
+    first, second, unknown, read, rights = yield ask(
+        steps.WriteSecret(str(fresh), "key", ("S-1-5-20",)),
+        steps.WriteSecret(str(old), "key", ("S-1-5-20",)),
+        steps.WriteSecret(str(place.folder / "none.key"), "nobody"),
+        steps.ReadFile(str(old)),
+        steps.ReadAccess(str(place.folder), (), "*.key"),
+        secrets={"key": text},
+    )
+    assert isinstance(first, steps.Done)
+    assert isinstance(second, steps.Done)
+    assert isinstance(unknown, steps.Failure)
+    assert "nobody" in unknown.message
+    assert read.content == fresh.read_bytes() == text.encode("utf-8")
+    assert sorted(path.name for path in place.folder.iterdir()) == ["fresh.key", "old.key"]
+    for name in ("fresh.key", "old.key"):
+        if place.windows:
+            found = rights.files[name]
+            assert found.partition("D:")[2].startswith("P"), "nothing is inherited"
+            assert {"SY", "BA", "NS"} == set(re.findall(r"\(A;[^)]*;;;([^)]+)\)", found))
+            assert users not in found
+
+
+@case("Linux", "Darwin")
+def secret_file_has_the_rights_of_its_owner(place: Place) -> Play:
+    file = place.folder / "fresh.key"
+    yield ask(steps.WriteSecret(str(file), "key"), secrets={"key": "x"})
+    if not place.windows:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
 @case("Linux", "Darwin")
 def scratch_folder_has_the_rights_of_its_owner(place: Place) -> Play:
     folder = place.folder / "5f1e"

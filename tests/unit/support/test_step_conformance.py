@@ -274,6 +274,10 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "package_comes_from_an_address",
         "program_and_who_signed_it",
     ),
+    "a key look-up writes no secret into a file": (
+        "secret_is_written_for_its_readers_only",
+        "secret_file_has_the_rights_of_its_owner",
+    ),
     "a key look-up adds and removes no certificates": (
         "certificate_is_added_once",
         "certificate_is_taken_out",

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_client import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
@@ -22,7 +23,7 @@ from support.fake_host import (
     ran,
     run_action,
 )
-from tests.unit.plugins import documentation
+from tests.unit.plugins import certificates, documentation
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIBCustomer\nCA00\n-----END CERTIFICATE-----\n"
 OTHER_CA = "-----BEGIN CERTIFICATE-----\nMIIBOtherCA0\n-----END CERTIFICATE-----\n"
@@ -30,6 +31,14 @@ CLI_FILE = f"{configure.FOLDERS[0]}\\{configure.CLI_FILE}"
 KSP_FILE = f"{configure.FOLDERS[0]}\\{configure.KSP_FILE}"
 SDK3_FILE = f"{configure.FOLDERS[0]}\\{configure.SDK3_FILE}"
 LISTING = ("-enum", "-csplist")
+TLS_PEM = certificates.make("client", number=3).pem.replace("\r", "")
+TLS_KEY = (
+    certificates.key(3)
+    .private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    .decode()
+)
 WANTED = {"hsm_addresses": ["10.0.1.17", "10.0.2.23"], "hsm_type": "hsm2m", "customer_ca": CA}
 WANTED_SDK3 = {"client_sdk": "3", "hsm_addresses": ["10.0.1.17"], "hsm_type": "hsm1", "customer_ca": CA}
 
@@ -54,6 +63,23 @@ def configure_tool(
             cluster["cluster"]["servers"] = [
                 {"hostname": address, "port": 2223, "enable": True} for address in addresses
             ]
+        if "--cluster-id" in words:
+            assert "-a" not in words
+            cluster["cluster_id"] = words[words.index("--cluster-id") + 1]
+            cluster["cluster"]["servers"] = [{"hostname": "10.0.1.17", "port": 2223, "enable": True}]
+        for option, field in (("cert", "client_cert"), ("key", "client_key")):
+            if f"--client-{option}-hsm-tls-file" in words:
+                cluster["cluster"][field] = words[words.index(f"--client-{option}-hsm-tls-file") + 1]
+        for option, field in (
+            ("type", "log_type"),
+            ("file", "log_file"),
+            ("level", "log_level"),
+            ("rotation", "log_interval"),
+        ):
+            if f"--log-{option}" in words:
+                data["logging"][field] = words[words.index(f"--log-{option}") + 1]
+        if "--default-retry-mode" in words and mode_field:
+            data["retry"] = {"mode": words[words.index("--default-retry-mode") + 1]}
         if "--hsm-ca-cert" in words:
             cluster["cluster"]["hsm_ca_file"] = words[words.index("--hsm-ca-cert") + 1]
         for word in words:
@@ -175,6 +201,11 @@ def test_sdk5_result_and_command_lines(sdk5: FakeHost) -> None:
         "customer_ca_file": configure.CUSTOMER_CA,
         "key_availability_check": True,
         "sdk3_compatibility_mode": True,
+        "clusters": 1,
+        "cluster_id": None,
+        "tls": False,
+        "retry_mode": None,
+        "log": dict.fromkeys(("type", "file", "level", "rotation")),
         "needs": None,
     }
     assert (result["client_sdk"], result["service"], result["providers"]) == (
@@ -544,6 +575,7 @@ def test_providers_that_cannot_be_listed_are_unknown_and_no_failure(sdk5: FakeHo
     sdk5.tools[certutil.PROGRAM] = lambda step: answer
     result = run_action(ActionModule, WANTED, sdk5)
     assert (result["changed"], result["providers"]) == (True, None)
+    assert "key storage providers of this host could not be listed" in str(result["warnings"])
 
 
 def test_the_result_is_the_documented_one(sdk5: FakeHost) -> None:
@@ -554,9 +586,18 @@ def test_the_result_is_the_documented_one(sdk5: FakeHost) -> None:
 @pytest.mark.parametrize("task", documentation.examples("win_cloudhsm_client"), ids=lambda task: task["name"])
 def test_the_examples_run(task: Raw, request: pytest.FixtureRequest) -> None:
     arguments = dict(task["cloudhsm.codesign.win_cloudhsm_client"])
-    if "customer_ca" in arguments:
-        assert arguments["customer_ca"] == "{{ lookup('ansible.builtin.file', 'customerCA.crt') }}"
-        arguments["customer_ca"] = CA.rstrip()
+    given = {"customerCA.crt": CA.rstrip(), "ssl-client.pem": TLS_PEM, "ssl-client.key": TLS_KEY}
+    for name in ("customer_ca", "tls_certificate", "tls_key"):
+        if name in arguments:
+            named = re.fullmatch(
+                r"\{\{ lookup\('(?:cloudhsm\.codesign\.control_file|ansible\.builtin\.file)', '(.+)'\) \}\}",
+                arguments[name],
+            )
+            assert named, arguments[name]
+            arguments[name] = given[named[1]]
     host: FakeHost = request.getfixturevalue("sdk3" if arguments.get("client_sdk") == "3" else "sdk5")
+    host.sids["BUILD\\agent"] = "S-1-5-21-1-2-3-1001"
+    if arguments.get("tls_state") == "absent":
+        host.files[configure.TLS_KEY] = TLS_KEY.encode()
     result = run_action(ActionModule, arguments, host, check_mode=bool(task.get("check_mode")))
     assert (result["changed"], result.get("failed")) == (True, None), result

@@ -67,6 +67,19 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ({"codesign_files": r"['C:\a.exe']"}, "codesign_files is one text where a list"),
         ({"codesign_hsm_addresses": ["hsm"]}, "'hsm' in codesign_hsm_addresses is no IP address"),
         ({"codesign_customer_ca": "gone.crt"}, "codesign_customer_ca: The file 'gone.crt'"),
+        (
+            {"codesign_client_ask_aws": True, "codesign_hsm_addresses": None},
+            "codesign_cluster_id is missing: codesign_client_ask_aws asks AWS",
+        ),
+        ({"codesign_client_tls_key": "gone.key"}, "codesign_client_tls_key: The file 'gone.key'"),
+        (
+            {"codesign_client_tls_certificate": "ca.crt"},
+            "codesign_client_tls_key is missing: codesign_client_tls_certificate is set without it",
+        ),
+        (
+            {"codesign_client_tls_certificate": "ca.crt", "codesign_client_tls_key": "ca.crt"},
+            "codesign_client_tls_key is no private key in PEM form",
+        ),
         ({"codesign_client_sdk": "4"}, "codesign_client_sdk must be one of: 3, 5"),
         ({"codesign_prove": "perhaps"}, "codesign_prove must be one of"),
         (

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.client_config import (
     ClientConfig,
     ClusterConfig,
     ConfigError,
+    Logging,
     read_sdk3_address,
     read_sdk5,
     with_hsm_type,
@@ -45,7 +47,10 @@ def encoded(data: object, **style: object) -> bytes:
 
 def test_reads_what_the_configure_tools_write() -> None:
     assert read_sdk5(encoded(FULL)) == ClientConfig(
-        (ClusterConfig(("10.0.1.17", "10.0.2.23"), "hsm1", CA, False),), None
+        (ClusterConfig(("10.0.1.17", "10.0.2.23"), "hsm1", CA, False),),
+        None,
+        None,
+        Logging("file", "C:\\x.log", "info", "daily"),
     )
 
 
@@ -64,6 +69,22 @@ def test_reads_what_the_configure_tools_write() -> None:
         ({"ksp": {"SDK3_Compatibility": False}}, ClientConfig((), False)),
         ({"list": [{"disable_sdk3_compatibility_mode": False}]}, ClientConfig((), True)),
         ({"sdk3_compatibility_mode": "maybe"}, ClientConfig((), None)),
+        ({"retry_policy": {"mode": "off"}}, ClientConfig((), None, "off")),
+        (
+            {"clusters": [], "options": [{"default_retry_mode": "standard"}]},
+            ClientConfig((), None, "standard"),
+        ),
+        ({"retry": "sometimes", "mode": "off"}, ClientConfig()),
+        ({"logging": "no"}, ClientConfig()),
+        (
+            {"clusters": [{"cluster": {"a": configure.TLS_KEY.upper(), "b": [configure.TLS_CERTIFICATE]}}]},
+            ClientConfig((ClusterConfig(tls=True),)),
+        ),
+        ({"clusters": [{"cluster": {"a": configure.TLS_KEY}}]}, ClientConfig((ClusterConfig(),))),
+        (
+            {"clusters": [{"cluster": {"servers": [{"hostname": "2001:DB8:0::17"}]}}]},
+            ClientConfig((ClusterConfig(("2001:db8::17",)),)),
+        ),
     ],
 )
 def test_what_a_file_does_not_say_is_unknown(data: dict, config: ClientConfig) -> None:
