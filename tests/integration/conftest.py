@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 COLLECTIONS = (ROOT / "build" / "dev", ROOT / "build" / "collections")
 FLEET: dict[str, Any] = {
     "hosts": {
-        "en5": {},
+        "en5": {"drives": "D"},
         "de5": {"language": "de"},
         "zh5": {"language": "zh"},
         "en3": {"client_sdk": 3},

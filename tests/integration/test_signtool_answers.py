@@ -74,6 +74,29 @@ def test_files_that_cannot_be_signed_say_why_and_stay(signing: Signing) -> None:
     assert signing.leftovers() == []
 
 
+def test_drives_and_shares(signing: Signing) -> None:
+    """Another drive is as good as C:, its root too; what is mapped or shared is explained."""
+    lab, program = signing.fleet.lab, signing.files["setup64.exe"]
+    there = [r"D:\root.exe", r"D:\Build\a.exe", r"D:\Build\b.exe"]
+    for path in there:
+        lab.write(HOST, path, program)
+    shared = [r"X:\build\a.exe", r"\\server\share\a.exe"]
+    ledger = r"D:\Build\signed.jsonl"
+    result = signing.result(
+        files=["d:\\*.exe", r"D:\BUILD\*.exe", *shared], ledger_path=ledger, timestamp_urls=[]
+    )
+    assert (result["signed"], result["failed_files"]) == (3, 2)
+    for path, words in zip(shared, ("a mapped drive", "cannot use shares"), strict=True):
+        assert words in entry(result, path)["error"]["msg"]
+    assert all(signing.opinion(path).good for path in there)
+    assert (lab.read(HOST, ledger) or b"").count(b"\n") == 3
+    for folder in ("D:\\", r"D:\Build"):
+        assert ".codesign" not in lab.ask("list", host=HOST, path=folder)["folders"]
+    mark = lab.last()
+    assert not signing.result(files=there, timestamp_urls=[])["changed"]
+    assert [len(calls) for calls in signing.calls(mark)] == [1]
+
+
 # What this host does not accept
 # ---------------------------------------------------------------------------------------------------
 

@@ -165,7 +165,7 @@ class Admin:
     def _at_rest(self, text: str, question: Question) -> dict[str, list[dict[str, str]]]:
         files, registry = [], []
         for host in self._hosts(question):
-            for file in sorted((host.folder / "C").rglob("*")):
+            for file in sorted(host.folder.glob("[A-Z]/**/*")):
                 data = file.read_bytes() if file.is_file() else b""
                 if text.encode() in data or text.encode("utf-16-le") in data:
                     files.append({"host": host.name, "path": host.files.windows_path(file)})

@@ -51,6 +51,8 @@ class HostDescription:
     faults: tuple[str, ...] = ()
     instance_role: bool = False
     """Whether it may ask AWS for the cluster"""
+    drives: str = ""
+    """Letters of the drives beside C:"""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ DEMO = Description(
 
 
 def read_description(text: str) -> Description:
-    """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, powershell, faults, instance_role),
-    ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
+    """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, powershell, faults, instance_role,
+    drives), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
     """
     data = yaml.safe_load(text)
     if not isinstance(data, dict) or not isinstance(data.get("hosts"), dict) or not data["hosts"]:
@@ -109,7 +111,7 @@ def read_description(text: str) -> Description:
         fields = fields or {}
         _known(
             fields,
-            {"language", "oem_code_page", "client_sdk", "powershell", "faults", "instance_role"},
+            {"language", "oem_code_page", "client_sdk", "powershell", "faults", "instance_role", "drives"},
             f"the host {name}",
         )
         host = HostDescription(str(name), **{**fields, "faults": tuple(fields.get("faults") or ())})
@@ -225,6 +227,8 @@ class Fleet:
             fleet=self,
             cluster=self.cluster,
         )
+        for letter in wanted.drives:
+            host.add_drive(letter)
         # Windows knows the roots of public authorities by itself.
         CertificateStores(host).add(self.pki.tsa_root.der, "AuthRoot")
         password = "Lab-" + secrets.token_urlsafe(12)

@@ -7,6 +7,7 @@ from __future__ import annotations
 FILE_NOT_FOUND = 2
 PATH_NOT_FOUND = 3
 ACCESS_DENIED = 5
+NOT_SAME_DEVICE = 17
 SHARING_VIOLATION = 32
 BAD_NETWORK_PATH = 53
 FILE_EXISTS = 80
@@ -32,6 +33,7 @@ _ENGLISH = {
     FILE_NOT_FOUND: "The system cannot find the file specified.",
     PATH_NOT_FOUND: "The system cannot find the path specified.",
     ACCESS_DENIED: "Access is denied.",
+    NOT_SAME_DEVICE: "The system cannot move the file to a different disk drive.",
     SHARING_VIOLATION: "The process cannot access the file because it is being used by another process.",
     BAD_NETWORK_PATH: "The network path was not found.",
     FILE_EXISTS: "The file exists.",

@@ -25,6 +25,7 @@ from .errors import (
     FILE_EXISTS,
     FILE_NOT_FOUND,
     INVALID_NAME,
+    NOT_SAME_DEVICE,
     PATH_NOT_FOUND,
     SHARING_VIOLATION,
     UNABLE_TO_MOVE_REPLACEMENT,
@@ -84,9 +85,10 @@ def join(folder: str, name: str) -> str:
 
 
 class FileSystem:
-    """The drive C:. Every operation raises LabOSError with the Windows error number when it cannot be done.
+    """The drives of a host. Every operation raises LabOSError with the Windows error number when it cannot be done.
 
-    ``root`` is the real folder that stands for C:\\. Access rights are kept beside, by path.
+    ``root`` is the real folder that stands for C:\\; other drives (``add_drive``) lie beside it. Access rights are
+    kept apart, by path.
     """
 
     def __init__(
@@ -108,17 +110,27 @@ class FileSystem:
         self._acls: dict[str, Acl] = {}
         self._lock = threading.RLock()
 
+    def add_drive(self, letter: str) -> None:
+        """Another drive, empty."""
+        self._root.with_name(letter.upper()).mkdir(exist_ok=True)
+
+    def _drive(self, letter: str) -> Path | None:
+        """The real folder of a drive, None where there is none."""
+        real = self._root if letter.upper() == "C" else self._root.with_name(letter.upper())
+        return real if real.is_dir() else None
+
     # Where a path really is
     # --------------------------------------------------------------------------------------------
 
     def _lookup(self, path: str) -> tuple[Path, str] | None:
         """The real path of an existing file or folder and its Windows path in its own case."""
         full = normalize(path)
-        if full[0] != "C":
+        drive = self._drive(full[0])
+        if drive is None:
             return None
         if "~" in full:
             full = self.long_path(full)
-        real, names = self._root, ["C:"]
+        real, names = drive, [full[:2]]
         for part in full[3:].split("\\") if len(full) > 3 else []:
             child = real / part
             if not os.path.lexists(child):
@@ -130,7 +142,7 @@ class FileSystem:
                     return None
                 child = real / name
             real, names = child, [*names, child.name]
-        return real, "\\".join(names) if len(names) > 1 else "C:\\"
+        return real, "\\".join(names) if len(names) > 1 else full[:3]
 
     def real_path(self, path: str) -> Path:
         """The real file behind an existing path, for real programs of the lab to work on."""
@@ -150,8 +162,9 @@ class FileSystem:
         """An absolute path whose short names (PROGRA~1: six letters of the name without blanks and dots) are
         those of what is there.
         """
-        real, names = self._root, ["C:"]
-        for part in normalize(path)[3:].split("\\"):
+        full = normalize(path)
+        real, names = self._drive(full[0]) or self._root.with_name("no drive"), [full[:2]]
+        for part in full[3:].split("\\"):
             inside = sorted(os.listdir(real)) if real.is_dir() else []
             same = [name for name in inside if name.lower() == part.lower()]
             short = re.fullmatch(r"([^~.]{1,6})~(\d)(\.[^.]{1,3})?", part)
@@ -166,7 +179,7 @@ class FileSystem:
                 same = alike[number - 1 : number]
             part = same[0] if same else part
             real, names = real / part, [*names, part]
-        return "\\".join(names) if names[1:] != [""] else "C:\\"
+        return "\\".join(names) if names[1:] != [""] else full[:3]
 
     def _parent_exists(self, path: str) -> bool:
         found = self._lookup(split(normalize(path))[0])
@@ -288,9 +301,9 @@ class FileSystem:
         """Makes a folder with all above it; one that is there is no error."""
         with self._lock:
             full = normalize(path)
-            if full[0] != "C":
+            if self._drive(full[0]) is None:
                 raise LabOSError(PATH_NOT_FOUND, path)
-            folder = "C:\\"
+            folder = full[:3]
             for part in full[3:].split("\\") if len(full) > 3 else []:
                 folder = join(folder, part)
                 found = self._lookup(folder)
@@ -332,7 +345,8 @@ class FileSystem:
 
     def windows_path(self, real: Path) -> str:
         """The Windows path of a real file of this file system."""
-        return join("C:", "\\".join(real.relative_to(self._root).parts))
+        drive, *parts = real.relative_to(self._root.parent).parts
+        return join(f"{drive}:", "\\".join(parts))
 
     def move(self, path: str, target: str, *, replace: bool = False) -> None:
         """Gives a file or folder a new name. With ``replace`` an existing file gives way and its access
@@ -364,12 +378,14 @@ class FileSystem:
             self._watcher(normalize(target), new.read_bytes(), "move")
 
     def replace(self, path: str, target: str, backup: str = "") -> None:
-        """ReplaceFile: puts a file in the place of another one, which is moved to ``backup`` or removed. It can
-        fail half way, as its documentation says: 1176 and 1177 leave no file at the target where there is no
+        """ReplaceFile: puts a file in the place of another one, which is moved to ``backup`` or removed. All lie on
+        one drive. It can fail half way, as its documentation says: 1176 and 1177 leave no file at the target where there is no
         backup, 1177 none where there is one (it has the backup's name then).
         """
         with self._lock:
             real, there = self.real_path(path), self.real_path(target)
+            if len({normalize(one)[0] for one in (path, target, backup) if one}) > 1:
+                raise LabOSError(NOT_SAME_DEVICE, target)
             for one in (path, target):
                 self._unlocked(one)
                 self._writable(one)

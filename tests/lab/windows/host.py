@@ -111,6 +111,11 @@ class Host:
         self.boots = 1
         self._install_windows()
 
+    def add_drive(self, letter: str) -> None:
+        """Another drive, empty, with the rights that a drive's root has."""
+        self.files.add_drive(letter)
+        self.files.set_access(f"{letter.upper()}:\\", self._root_access)
+
     @property
     def encoding(self) -> str:
         """The Python codec of the OEM code page, in which its programs write."""
@@ -166,7 +171,8 @@ class Host:
             Ace(USERS, ADD_SUBDIRECTORY, container_inherit=True),
             Ace(USERS, ADD_FILE, container_inherit=True, inherit_only=True),
         )
-        files.set_access("C:\\", Acl(entries + more, False))
+        self._root_access = Acl(entries + more, False)
+        files.set_access("C:\\", self._root_access)
         for folder in ("Windows", "Program Files", "Program Files (x86)", "ProgramData", "Users"):
             files.set_access(f"C:\\{folder}", Acl(entries, False))
         registry = self.registry

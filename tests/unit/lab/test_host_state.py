@@ -357,3 +357,24 @@ def test_the_record_is_asked_and_searched(tmp_path: Path) -> None:
     ]
     record.save()
     assert (tmp_path / "record.jsonl").read_text(encoding="utf-8").count("\n") == 4
+
+
+def test_a_second_drive_is_a_place_of_its_own(tmp_path: Path) -> None:
+    files = FileSystem(tmp_path / "C")
+    assert not files.exists("D:\\")
+    with pytest.raises(LabOSError) as refused:
+        files.makedirs(r"D:\build")
+    assert refused.value.code == errors.PATH_NOT_FOUND
+    files.add_drive("d")
+    files.makedirs(r"D:\Build Output")
+    files.write(r"d:\build output\A.exe", b"1")
+    files.write(r"C:\b.exe", b"2")
+    assert files.true_path(r"D:\BUILD OUTPUT\a.exe") == r"D:\Build Output\A.exe"
+    assert files.long_path(r"D:\BUILDO~1\a.exe") == r"D:\Build Output\A.exe"
+    assert files.windows_path(files.real_path(r"D:\Build Output\A.exe")) == r"D:\Build Output\A.exe"
+    assert files.folders("D:\\") == ["Build Output"]
+    assert files.true_path("d:\\") == "D:\\"
+    with pytest.raises(LabOSError) as refused:
+        files.replace(r"C:\b.exe", r"D:\Build Output\A.exe")
+    assert refused.value.code == errors.NOT_SAME_DEVICE
+    assert files.read(r"D:\Build Output\A.exe") == b"1"
