@@ -85,8 +85,7 @@ FROM_ONE_PLACE = {
     "loop": list(HOSTS),
     "delegate_to": "{{ item }}",
     "vars": {
-        name: f"{{{{ hostvars[item].{name} }}}}"
-        for name in ("codesign_client_sdk", "codesign_identities", "ansible_connection")
+        name: f"{{{{ hostvars[item].{name} }}}}" for name in ("codesign_client_sdk", "codesign_identities")
     },
 }
 # Nothing is repaired by these runs: those that need hosts that can sign come first.
