@@ -43,6 +43,7 @@ LOGIN = "login"
 OF_USES: Mapping[str, tuple[str, ...]] = {
     "retire": ("inspect", "client", "signtool", "credentials"),
     "password": ("credentials",),
+    "export": (),
 }
 """Playbooks that need other variables than the roles do, and the roles whose options they know."""
 USES = (*ROLES, LOGIN, *OF_USES)
@@ -58,6 +59,10 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_password_services": {"type": "list", "elements": "str"},
     "codesign_drift_report": {"type": "path"},
     "codesign_drift_reports": {"type": "list", "elements": "path"},
+    "codesign_export_folder": {"type": "path"},
+    "codesign_export_from": {"type": "str"},
+    "codesign_export_authority": {"type": "str"},
+    "codesign_export_thumbprints": {"type": "list", "elements": "str"},
 }
 """What the playbooks read beside the variables of roles."""
 
@@ -294,6 +299,16 @@ def _credentials(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _export(values: Mapping[str, Any]) -> list[str]:
+    what = "the folder on the control node that the certificates come into"
+    found = _need(values, "codesign_export_folder", what)
+    if not (_has(values, "codesign_export_from") or _has(values, "codesign_export_authority")):
+        found.append(
+            "codesign_export_from and codesign_export_authority are missing: a host that signs already, or one that is the CA."
+        )
+    return found
+
+
 def _certificate_request(values: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     if not _has(values, "codesign_request_certificate"):
@@ -345,6 +360,7 @@ _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "credentials": _credentials,
     LOGIN: _wanted_login,
     "password": lambda values: [*_wanted_login(values), *_credentials(values)],
+    "export": _export,
 }
 """What each use cannot do without."""
 

@@ -85,6 +85,15 @@ _STATE: Task = {
     "register": "codesign_state",
 }
 
+_AUTHORITY: Task = {
+    "name": "Make the host a certificate authority",
+    "lab_door": {"state": "{{ lab_state }}", "ask": [["authority", {"host": "zh5"}]]},
+}
+_EXPORTED: Task = {
+    "name": "Read what the host signs with for its files",
+    f"{COLLECTION}.win_certificate_export": {},
+    "register": "codesign_exported",
+}
 # In this order: what one has made is there for the next.
 EXAMPLES = (
     Example("Find the cluster that is tagged for code signing", "en5", changed=False),
@@ -160,6 +169,17 @@ EXAMPLES = (
     Example(
         "See whether a larger key would be made for the next certificate of that subject", "de5", changed=True
     ),
+    Example("Read what this host signs with", "en5", changed=False),
+    Example("Read one certificate with its chain, whatever it is tied to", "fr3", changed=False),
+    Example(
+        "Ask the certificate authority for its certificate and chain",
+        "zh5",
+        changed=False,
+        first=[_AUTHORITY],
+    ),
+    Example("Write the release's certificate and its chain into files", "en5", changed=True),
+    Example("See what would be written elsewhere", "en5", changed=True),
+    Example("Write what a host signs with into files", "en5", changed=True, first=[_EXPORTED]),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Install SignTool from Microsoft's server", "en5", changed=False),
     Example("Install it from the company's own server, where it is older than wanted", "en5", changed=False),
@@ -192,6 +212,7 @@ def made_up(bench: Bench) -> dict[Any, Any]:
         r"BUILD01\agent": r"NT AUTHORITY\NETWORK SERVICE",
         "requests/": f"{_requests(bench)}/",
         "reports/": f"{bench.lab.state / 'reports'}/",
+        "files/": f"{_requests(bench)}/files/",
         "/etc/pki/signing.pem": str(_pki(bench) / "signing.pem"),
         "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so": module_path(),
     }
@@ -352,6 +373,7 @@ def restore(bench: Bench) -> None:
     for host, folder in FOLDERS:
         bench.lab.remove(host, folder)
     shutil.rmtree(_requests(bench), ignore_errors=True)
+    bench.lab.ask("authority", host="zh5", remove=True)
     for what in ("certificate", "container"):
         bench.lab.damage("de5", what)
     # Only a certificate that is imported anew has no friendly name at all.

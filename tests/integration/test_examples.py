@@ -33,6 +33,8 @@ MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
     "cloudhsm_find_key_by_modulus": ("en5", {"modulus": "C" * 512, **_LOGIN}),
     "drift_report": ("en5", {"reports": ["none.json"]}),
     "win_cert_repairstore": ("zh5", {"thumbprint": "{{ codesign_thumbprint }}", **_LOGIN}),
+    "identity_files": ("en5", {"certificates": ["nothing"], "folder": "none"}),
+    "win_certificate_export": ("de5", {"source": "authority"}),
     "win_certificate_request": ("en5", {"subject": "Example Software", "csr": "requests/mistake.csr"}),
     "win_cloudhsm_client": ("en5", {"hsm_addresses": []}),
     "win_cloudhsm_import_key": (

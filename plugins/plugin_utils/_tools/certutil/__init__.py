@@ -27,6 +27,8 @@ __all__ = [
     "ParseError",
     "Provider",
     "ProviderListing",
+    "ca_certificate_argv",
+    "ca_chain_argv",
     "check_inf_value",
     "csplist_argv",
     "key_argv",
@@ -71,6 +73,16 @@ def key_argv(provider: str, verbose: bool = True, store_location: str = "LocalMa
 def csplist_argv() -> tuple[str, ...]:
     """Lists the providers that are registered on the host."""
     return ("-csplist",)
+
+
+def ca_certificate_argv(file: str) -> tuple[str, ...]:
+    """Writes the certificate of this host's CA (AD CS) to a file, which must not be there."""
+    return ("-ca.cert", file)
+
+
+def ca_chain_argv(file: str) -> tuple[str, ...]:
+    """The same with all certificates above it."""
+    return ("-ca.chain", file)
 
 
 # The property file

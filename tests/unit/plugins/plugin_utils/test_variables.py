@@ -23,6 +23,8 @@ GOOD: dict[str, Any] = {
     "codesign_files": [r"C:\build\*.exe"],
     "codesign_request_subject": "CN=Example Software",
     "codesign_request_csr": "release.csr",
+    "codesign_export_folder": "files/release",
+    "codesign_export_from": "build01",
 }
 ALL = list(_variables.USES)
 
