@@ -190,6 +190,17 @@ class FoldersResult:
 
 
 @dataclass(frozen=True)
+class TreeResult:
+    """Folders at and below one, as their paths from there ("" for itself); ``unread``: those that could not be looked
+    into. Without ``exists`` there is no such folder.
+    """
+
+    exists: bool
+    folders: Tuple[str, ...] = ()
+    unread: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class PutResult:
     """A part of a file that was added; ``size``: what the file has now."""
 
@@ -327,6 +338,7 @@ Result = Union[
     FileContent,
     FolderContents,
     FoldersResult,
+    TreeResult,
     PutResult,
     FilePart,
     Done,

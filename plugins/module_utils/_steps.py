@@ -47,6 +47,7 @@ from ._results import (
     Skipped,
     StepError,
     TogetherResult,
+    TreeResult,
     UnpackResult,
     VersionResult,
 )
@@ -305,6 +306,25 @@ class ListFolders(Step):
         )
         account = str(raw.get("account") or "")
         return FoldersResult(bool(raw.get("exists")), tuple(found), account)
+
+
+@dataclass(frozen=True)
+class FindFolders(Step):
+    """The folders at and below ``path`` that hold a file which ``pattern`` finds, as Windows takes it. Links to other
+    folders are not followed. More than ``limit`` folders to look into are a failure.
+    """
+
+    op: ClassVar[str] = "tree"
+    path: str
+    pattern: str = "*"
+    limit: int = 20_000
+
+    def fields(self) -> Dict[str, Any]:
+        return {"path": self.path, "pattern": self.pattern, "limit": self.limit}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        folders, unread = (tuple(str(name) for name in _list(raw, key)) for key in ("folders", "unread"))
+        return TreeResult(bool(raw.get("exists")), folders, unread)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ options:
   files:
     description:
       - Full paths of files, or patterns with V(*) and V(?) in the last part, such as V(C:\\build\\*.exe). They are expanded on the host.
+      - C(**) as the last folder stands for all folders at and below the one before it, as in V(C:\\build\\**\\*.exe). It costs one remote call more.
+        Links to other folders are not followed.
       - Every spelling of one path (V(.), V(..), doubled or forward slashes, any case) is one file.
       - A pattern that no file fits is a failure, as it is for SignTool.
       - All that the host's SignTool can sign. What it cannot sign fails by name, after the other files were signed (see O(unsignable)).

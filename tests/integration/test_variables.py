@@ -283,8 +283,8 @@ def test_a_signing_says_how_many_files(desk: Desk) -> None:
     first, again = (
         desk.play("cloudhsm.codesign.sign", "--limit", "one", secrets=False, **wanted) for _run in range(2)
     )
-    assert "2 files: 2 signed" in first.of("Say what was signed", "one").result["msg"]
-    assert "2 files: 0 signed" in again.of("Say what was signed", "one").result["msg"]
+    assert "2 files: 2 signed" in first.of("Say what was done", "one").result["msg"]
+    assert "2 files: 0 signed" in again.of("Say what was done", "one").result["msg"]
 
 
 def test_set_up_and_signing_are_predicted_in_one_play(tmp_path: Path) -> None:

@@ -275,6 +275,20 @@ class FakeHost:
         ]
         return {"exists": True, "folders": folders, "account": ACCOUNT}
 
+    def _tree(self, step: Raw) -> Raw:
+        above = _key(step["path"]).rstrip("\\") + "\\"
+        folders = {
+            path[len(above) :].rpartition("\\")[0]
+            for path, content in self.files.items()
+            if content is not None
+            and _key(path).startswith(above)
+            and fnmatch.fnmatch(_key(path).rpartition("\\")[2], step["pattern"].lower())
+        }
+        exists = any(
+            _key(path).startswith(above) for path, content in self.files.items() if content is not None
+        )
+        return {"exists": exists, "folders": sorted(folders), "unread": []}
+
     def _put_part(self, step: Raw) -> Raw:
         there = self._file(step["path"]) or b""
         if len(there) != step["offset"]:

@@ -60,7 +60,7 @@ pytestmark = [pytest.mark.wine, pytest.mark.scene(plays=playbooks)]
 
 def test_the_role_signs(seen: Seen) -> None:
     assert seen.first.run.returncode == 0, seen.first.run.output[-3000:]
-    assert seen.first.result("Sign the files")["signed"] == 2
+    assert seen.first.result("Have the files as they should be")["signed"] == 2
     assert seen.first.calls() == 3
     for name in ("a.exe", "b.exe"):
         opinion = seen.host.judge(seen.work.file(name))

@@ -265,6 +265,28 @@ function Get-Folders($Step) {
     @{ exists = $true; folders = $folders; account = $account }
 }
 
+# The folders at and below one that hold a file which the pattern finds, as their paths from there. A link to another folder is not followed: it may lead
+# above.
+function Find-Folders($Step) {
+    if ((Get-PathKind $Step.path) -ne 'folder') { return @{ exists = $false; folders = @(); unread = @() } }
+    $all, $found, $unread = (New-Object System.Collections.ArrayList), (New-Object System.Collections.ArrayList), (New-Object System.Collections.ArrayList)
+    [void]$all.Add('')
+    for ($i = 0; $i -lt $all.Count; $i++) {
+        if ($all.Count -gt [int]$Step.limit) { throw "$($Step.path) has more than $($Step.limit) folders" }
+        $place = [string]$all[$i]
+        try {
+            $folder = New-Object System.IO.DirectoryInfo([System.IO.Path]::Combine($Step.path, $place))
+            if (@($folder.GetFiles($Step.pattern)).Count -gt 0) { [void]$found.Add($place) }
+            foreach ($inside in $folder.GetDirectories()) {
+                if (-not ($inside.Attributes -band [System.IO.FileAttributes]::ReparsePoint)) {
+                    [void]$all.Add([System.IO.Path]::Combine($place, $inside.Name))
+                }
+            }
+        } catch { [void]$unread.Add($place) }
+    }
+    @{ exists = $true; folders = @($found); unread = @($unread) }
+}
+
 function Get-FileBytes($Step) {
     if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
     $size = (New-Object System.IO.FileInfo($Step.path)).Length
@@ -850,6 +872,7 @@ function Invoke-Steps($List) {
                 'registry_children' { Read-RegistryChildren $step }
                 'list' { Get-FolderContent $step }
                 'folders' { Get-Folders $step }
+                'tree' { Find-Folders $step }
                 'read' { Get-FileBytes $step }
                 'read_folder' { Get-FolderBytes $step }
                 'write' { Set-FileBytes $step }

@@ -119,7 +119,10 @@ class Course:
         self.check_mode = check_mode
         self.name = name
         self._ledger = self.params.get("ledger_path") or ""
-        self._locations = signing_files.locate_all(self.params["files"])
+        located = signing_files.locate_all(self.params["files"])
+        self._locations = [one for one in located if not one.deep]
+        self._deep = [one for one in located if one.deep]
+        self._nowhere: dict[str, signature.Problem] = {}
         self._waited = 0.0
         self._judged = False
         self._ended = ending.Ended()
@@ -129,6 +132,8 @@ class Course:
         """The whole task. Gives the module's result; BrokenLink where a file is not as wanted."""
         again = False
         changes = not self.check_mode and self.params["state"] != "verified"
+        if self._deep:
+            yield from self._descend()
         for _attempt in range(ATTEMPTS):
             self._run = random.token_hex(3)
             look = yield from self._look()
@@ -161,7 +166,12 @@ class Course:
 
     def _told(self, look: Look, left: Sequence[journal.Seen]) -> Turns[dict[str, Any]]:
         found = signing_result.entries(
-            look.settings.wanted, look.files, look.jobs, look.patterns, self.check_mode, self._ended.placed
+            look.settings.wanted,
+            look.files,
+            look.jobs,
+            {**self._nowhere, **look.patterns},
+            self.check_mode,
+            self._ended.placed,
         )
         outcome = signing_result.result(found, look.settings.program, look.version)
         outcome["changed"] = outcome["changed"] or bool(self._ended.placed)
@@ -169,6 +179,13 @@ class Course:
             yield Warn(note)
         signing_result.check(found, outcome)
         return outcome
+
+    def _descend(self) -> Turns[None]:
+        """Replaces the patterns for all folders below one by those for each folder that has such files."""
+        answers = yield from _results(signing_files.observe_deep(self._deep))
+        found, self._nowhere = signing_files.read_deep(self._deep, answers)
+        there = {one.path.lower() for one in self._locations}
+        self._locations += [one for one in found if one.path.lower() not in there]
 
     # Looking
     # -------------------------------------------------------------------------------------------------------------

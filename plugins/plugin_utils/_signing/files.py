@@ -19,14 +19,18 @@ from ...module_utils._results import (
     RunResult,
     Skipped,
     TogetherResult,
+    TreeResult,
 )
-from ...module_utils._steps import Digest, Each, Run, Step, Together
+from ...module_utils._steps import Digest, Each, FindFolders, Run, Step, Together
 from .._tools.signtool import verify_argv, verify_each_arguments
+from .journal import FOLDER
 from .signature import Problem, SeenFile, logon_hint, read_file
 
 PATH_LIMIT = 259
 """Characters of a path that Windows' classic functions take (MAX_PATH without the closing zero)."""
 VERIFY_TIMEOUT = 120
+DEEP = "**"
+"""The folder in a pattern that stands for all folders at and below the one before it."""
 
 _FULL = re.compile(r"(?:[A-Za-z]:\\|\\\\[^\\?.][^\\]*\\[^\\]+\\)")
 _FORBIDDEN = re.compile(r'[<>"|\x00-\x1f]')
@@ -37,18 +41,22 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\ufeff]")
 
 @dataclass(frozen=True)
 class Location:
-    """A file, or a pattern for files, in one folder."""
+    """A file, or a pattern for files, in one folder. ``deep``: in all folders at and below it, which are not known
+    yet; ``of``: the deep pattern that it comes from, which speaks for it.
+    """
 
     folder: str
     name: str
+    deep: bool = False
+    of: str = ""
 
     @property
     def path(self) -> str:
-        return self.folder.rstrip("\\") + "\\" + self.name
+        return self.folder.rstrip("\\") + (f"\\{DEEP}\\" if self.deep else "\\") + self.name
 
     @property
     def is_pattern(self) -> bool:
-        return any(char in self.name for char in "*?")
+        return bool(self.of) or any(char in self.name for char in "*?")
 
 
 def plain(path: str) -> str:
@@ -139,13 +147,59 @@ def locate(text: str) -> Location:
             f"A folder in the path {shown} ends with a blank or a dot, which Windows would drop.",
             "Write the path without it.",
         )
-    if any(char in folder for char in "*?"):
+    deep = folder.endswith(f"\\{DEEP}")
+    folder = folder[: -len(DEEP) - 1] if deep else folder
+    if name == DEEP or any(char in folder for char in "*?"):
         raise BrokenLink(
             "argument",
             f"The pattern {text} has a wildcard in a folder's name.",
-            "Wildcards are allowed in the last part only.",
+            f"Wildcards are allowed in the last part only, and {DEEP} for all folders below as the part before it (C:\\build\\{DEEP}\\*.exe).",
         )
-    return Location(folder + "\\" if folder.endswith(":") else folder, name)
+    return Location(folder + "\\" if folder.endswith(":") else folder, name, deep)
+
+
+def observe_deep(deep: Sequence[Location]) -> list[Step]:
+    """Where the deep patterns lead."""
+    return [FindFolders(one.folder, one.name) for one in deep]
+
+
+def read_deep(
+    deep: Sequence[Location], results: Sequence[Result]
+) -> tuple[list[Location], dict[str, Problem]]:
+    """The patterns of one folder that stand for the deep ones, and what is wrong with these."""
+    found: dict[str, Location] = {}
+    problems: dict[str, Problem] = {}
+    for one, result in zip(deep, results, strict=True):
+        if not isinstance(result, TreeResult):
+            reason = result.message if isinstance(result, Failure) else "no result"
+            problems[one.path] = _unread(one.folder, reason)
+        elif not result.exists:
+            problems[one.path] = _no_folder(one.folder)
+        elif result.unread:
+            place = Location(one.folder, result.unread[0]).path.rstrip("\\")
+            problems[one.path] = _unread(place, "this account may not look into it")
+        else:
+            # What a run keeps beside the files is no file of the user's.
+            folders = [name for name in result.folders if FOLDER not in name.lower().split("\\")]
+            if not folders:
+                problems[one.path] = _no_file(one.path)
+            for name in folders:
+                folder = Location(one.folder, name).path if name else one.folder
+                location = Location(folder, one.name, of=one.path)
+                found.setdefault(location.path.lower(), location)
+    return list(found.values()), problems
+
+
+def _unread(folder: str, reason: str) -> Problem:
+    return Problem("file", f"The folder {folder} cannot be read: {reason.rstrip('.')}.{logon_hint(folder)}")
+
+
+def _no_folder(folder: str) -> Problem:
+    return Problem("file", f"The folder {folder} does not exist.{logon_hint(folder)}")
+
+
+def _no_file(pattern: str) -> Problem:
+    return Problem("file", f"No file fits {pattern}.")
 
 
 def locate_all(texts: Sequence[str]) -> list[Location]:
@@ -201,14 +255,16 @@ def read(wanted: Wanted, results: Sequence[Result]) -> tuple[list[SeenFile], dic
         seen.setdefault(path.lower(), read_file(path, results[number], run))
     problems: dict[str, Problem] = {}
     patterns = [location for location in wanted.locations if location.is_pattern]
+    empty = {location.of for location in patterns if location.of}
     for location, result in zip(patterns, results[len(named) + bool(named) :], strict=True):
         found = _read_pattern(location, result)
+        empty -= {location.of} if found else set()
         if isinstance(found, Problem):
             problems[location.path] = found
             continue
         for file in found:
             seen.setdefault(file.path.lower(), file)
-    return list(seen.values()), problems
+    return list(seen.values()), {**problems, **{path: _no_file(path) for path in sorted(empty)}}
 
 
 def _whole(path: str, digest: Result) -> str:
@@ -255,15 +311,13 @@ def check_tool(seen: Sequence[SeenFile], program: str) -> None:
 
 def _read_pattern(location: Location, result: Result) -> Problem | list[SeenFile]:
     if not isinstance(result, EachResult):
-        reason = result.message if isinstance(result, Failure) else "no result"
-        hint = logon_hint(location.folder)
-        return Problem("file", f"The folder {location.folder} cannot be read: {reason.rstrip('.')}.{hint}")
+        return _unread(location.folder, result.message if isinstance(result, Failure) else "no result")
     if not result.exists:
-        return Problem("file", f"The folder {location.folder} does not exist.{logon_hint(location.folder)}")
+        return _no_folder(location.folder)
     # Windows' own patterns find more than they say (*.exe also finds x.exe_old).
     files = [file for file in result.files if fits(location.name, file.name)]
     if not files:
-        return Problem("file", f"No file fits {location.path}.")
+        return [] if location.of else _no_file(location.path)
     folder = result.full or location.folder
     return [
         replace(read_file(Location(folder, file.name).path, file.digest, file.result), named=False)

@@ -150,6 +150,7 @@ class StepRunner:
             "registry_children": self._children,
             "list": self._list,
             "folders": self._folders,
+            "tree": self._tree,
             "read": self._read,
             "read_folder": self._read_folder,
             "write": self._write,
@@ -450,6 +451,20 @@ class StepRunner:
                 folders.append({"name": name, "age": age, "sddl": self._host.sddl(full)})
         account = self._host.accounts.sid(self._account)
         return {"exists": True, "folders": folders, "account": account}
+
+    def _tree(self, step: Mapping[str, Any]) -> Answer:
+        path = self._path(step)
+        if not self._files.is_dir(path):
+            return {"exists": False, "folders": [], "unread": []}
+        waiting, found = [""], []
+        for place in waiting:
+            if len(waiting) > int(step["limit"]):
+                raise StepFailed(f"{step['path']} has more than {step['limit']} folders")
+            here = join(path, place) if place else path
+            if any(self._fits(name, str(step["pattern"])) for name in self._files.list(here)):
+                found.append(place)
+            waiting += [f"{place}\\{name}" if place else name for name in self._files.folders(here)]
+        return {"exists": True, "folders": found, "unread": []}
 
     def _put_part(self, step: Mapping[str, Any]) -> Answer:
         path, offset = self._path(step), int(step["offset"])

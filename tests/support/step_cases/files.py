@@ -624,3 +624,24 @@ def folders_of_a_folder(place: Place) -> Play:
         assert found.account.startswith("S-1-5-")
     assert none.folders == ()
     assert (missing.exists, missing.folders) == (False, ())
+
+
+@case()
+def folders_that_hold_a_kind_of_file(place: Place) -> Play:
+    top = place.folder / "tree"
+    names = ("a.exe", "one/b.exe", "one/two/c.exe", "one/empty/notes.txt", "three/four/d.exe", "three/e.txt")
+    for name in names:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(b"x")
+    found, none, missing, few = yield ask(
+        steps.FindFolders(str(top), "*.exe"),
+        steps.FindFolders(str(top), "*.msi"),
+        steps.FindFolders(str(place.folder / "gone"), "*"),
+        steps.FindFolders(str(top), "*", 3),
+    )
+    folders = {name.replace("\\", "/") for name in found.folders}
+    assert folders == {"", "one", "one/two", "three/four"}
+    assert (found.exists, found.unread, none.exists, none.folders) == (True, (), True, ())
+    assert (missing.exists, missing.folders) == (False, ())
+    assert isinstance(few, steps.Failure)
+    assert "has more than 3 folders" in few.message

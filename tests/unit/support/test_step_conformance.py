@@ -228,7 +228,12 @@ EACH = (
     "newest_program_runs_for_each_file",
 )
 APPEND = ("append", "append_to_a_folder_is_refused", "append_lets_readers_in_and_writers_out")
-PARTS = ("file_sent_and_fetched_in_parts", "empty_file_sent_in_one_part", "folders_of_a_folder")
+PARTS = (
+    "file_sent_and_fetched_in_parts",
+    "empty_file_sent_in_one_part",
+    "folders_of_a_folder",
+    "folders_that_hold_a_kind_of_file",
+)
 
 GUARDS = (
     "guard_that_is_passed_lets_secrets_go_on",
@@ -335,6 +340,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "failure_says_what_and_by_which_number",
         "refusal_says_by_which_number",
         "package_is_unpacked_where_it_is_the_one",
+        "folders_that_hold_a_kind_of_file",
         "folders_of_a_folder",
     ),
     "its files have no links, no times, no names in between": (

@@ -185,6 +185,43 @@ def test_pattern_is_expanded_on_the_host_and_a_name_like_ours_is_a_file_of_the_u
     assert no_copies(host)
 
 
+DEEP = r"C:\tree\**\*.exe"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_pattern_for_all_folders_below(host: SignToolHost, check_mode: bool) -> None:
+    names = [r"C:\tree\a.exe", r"C:\tree\one\b.exe", r"C:\tree\one\two\c.exe"]
+    host.files.update({name: b"MZ " + name.encode() for name in names})
+    host.files[r"C:\tree\notes\d.txt"] = b"text"
+    result = run(host, files=[DEEP, r"C:\tree\one\*.exe", names[0]], check_mode=check_mode)
+    assert sorted(entry["path"] for entry in result["files"]) == names
+    assert result["changed"]
+    assert no_copies(host)
+    host.calls.clear()
+    if not check_mode:
+        again = run(host, files=[DEEP])
+        assert (again["changed"], again["unchanged"], len(host.calls)) == (False, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({r"C:\tree\x.txt": b"text"}, rf"No file fits {DEEP}."),
+        ({}, r"The folder C:\tree does not exist."),
+        ({r"C:\tree\.codesign\f1.exe": b"MZ"}, rf"No file fits {DEEP}."),
+    ],
+    ids=["none", "no folder", "our own copies"],
+)
+def test_a_deep_pattern_that_finds_nothing_is_named(
+    host: SignToolHost, files: dict[str, bytes], says: str
+) -> None:
+    host.files.update(files)
+    result = run(host, files=[DEEP, APP])
+    assert result["failed"]
+    assert [entry["error"]["msg"] for entry in result["files"] if entry["error"]] == [says]
+    assert len(signatures(host, APP)) == 1
+
+
 def test_names_that_signtool_cannot_print_are_signed_under_a_short_name(host: SignToolHost) -> None:
     path = r"C:\build\日本.exe"
     host.files[path] = b"MZ cjk"
@@ -990,6 +1027,8 @@ def test_what_was_begun_is_ended_when_the_connection_breaks(host: SignToolHost) 
         ({"files": ["app.exe"]}, "is not an absolute path"),
         ({"files": ["C:\\build\\"]}, "is a folder"),
         ({"files": [r"C:\b*\app.exe"]}, "wildcard in a folder"),
+        ({"files": [r"C:\b\**\c\*.exe"]}, "wildcard in a folder"),
+        ({"files": [r"C:\b\**"]}, "wildcard in a folder"),
         ({"files": ["C:\\build\\" + "x" * 260 + ".exe"]}, "SignTool takes 259"),
         ({"files": ["C:\\build\\\u200eapp.exe"]}, "invisible character"),
         ({"files": [r"C:\build\a|b.exe"]}, "no file name has"),

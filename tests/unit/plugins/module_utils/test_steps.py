@@ -177,6 +177,10 @@ def test_quote(arguments: list[str], line: str) -> None:
             },
         ),
         (steps.ListFolders("a", "cs-*"), {"op": "folders", "path": "a", "pattern": "cs-*"}),
+        (
+            steps.FindFolders("a", "*.exe", 9),
+            {"op": "tree", "path": "a", "pattern": "*.exe", "limit": 9},
+        ),
         (steps.PutPart("a", 7, b"x"), {"op": "put_part", "path": "a", "offset": 7, "base64": "eA=="}),
         (steps.GetPart("a", 7, 9), {"op": "get_part", "path": "a", "offset": 7, "length": 9}),
         (steps.Digest("a"), {"op": "digest", "path": "a"}),
@@ -328,6 +332,11 @@ def test_what_is_sent(step: steps.Step, sent: dict[str, Any]) -> None:
             steps.ListFolders("f"),
             {"exists": True, "folders": [{"name": "cs-1", "age": 7, "error": "denied", "error_code": 5}]},
             results.FoldersResult(True, (results.FoundFolder("cs-1", 7, results.Failure("denied", "", 5)),)),
+        ),
+        (
+            steps.FindFolders("f"),
+            {"exists": True, "folders": ["", "one"], "unread": "two"},
+            results.TreeResult(True, ("", "one"), ("two",)),
         ),
         (steps.PutPart("f", 0, b""), {"size": 3}, results.PutResult(3)),
         (

@@ -26,6 +26,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     RunResult,
     Skipped,
     TogetherResult,
+    TreeResult,
     VersionResult,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
@@ -241,6 +242,48 @@ def test_same_file_twice_is_one() -> None:
 )
 def test_patterns(pattern: str, name: str, fits: bool) -> None:
     assert signing_files.fits(pattern, name) is fits
+
+
+@pytest.mark.parametrize(
+    ("result", "paths", "problem"),
+    [
+        (TreeResult(True, ("", r"one\two")), [r"C:\b\*.exe", r"C:\b\one\two\*.exe"], ""),
+        (TreeResult(True, ("", ".codesign", r"one\.CODESIGN\x")), [r"C:\b\*.exe"], ""),
+        (TreeResult(True), [], r"No file fits C:\b\**\*.exe."),
+        (TreeResult(False), [], r"The folder C:\b does not exist."),
+        (
+            TreeResult(True, ("",), ("secret",)),
+            [],
+            r"The folder C:\b\secret cannot be read: this account may not",
+        ),
+        (TreeResult(True, (), ("",)), [], r"The folder C:\b cannot be read: this account may not"),
+        (
+            Failure("has more than 5 folders."),
+            [],
+            r"The folder C:\b cannot be read: has more than 5 folders.",
+        ),
+    ],
+    ids=["found", "our own", "none", "no folder", "unread", "itself unread", "too many"],
+)
+def test_deep_patterns_become_those_of_their_folders(result: Result, paths: list[str], problem: str) -> None:
+    (deep,) = signing_files.locate_all([r"C:\b\**\*.exe"])
+    assert (deep.deep, deep.folder, deep.path) == (True, r"C:\b", r"C:\b\**\*.exe")
+    assert not any(changes_host(step) for step in signing_files.observe_deep([deep]))
+    found, problems = signing_files.read_deep([deep], [result])
+    assert [one.path for one in found] == paths
+    assert all(one.is_pattern and one.of == deep.path for one in found)
+    assert [(path, one.msg.startswith(problem)) for path, one in problems.items()] == (
+        [(deep.path, True)] if problem else []
+    )
+
+
+def test_a_deep_pattern_whose_folders_turn_out_empty_is_named_once() -> None:
+    (deep,) = signing_files.locate_all([r"C:\b\**\*.exe"])
+    found, _problems = signing_files.read_deep([deep], [TreeResult(True, ("", "one"))])
+    old = EachResult(True, (FileRun("x.exe_old", 3, DigestResult(True, 3, "cc"), Failure("none")),))
+    seen, problems = signing_files.read(signing_files.Wanted(found), [old, old])
+    assert seen == []
+    assert {path: one.msg for path, one in problems.items()} == {deep.path: r"No file fits C:\b\**\*.exe."}
 
 
 def test_observation_is_one_list_of_steps_and_is_read_back() -> None:
