@@ -36,6 +36,7 @@ class ActionModule(CodesignAction):
         self.asked = Question(CLIENT, want)
         before = look(self.host, self.asked).seen(self.asked)
         client_plan.check(want, before)
+        want = client.settled(want, before)
         after = self._check_mode(want, before) if self.check_mode else self._configure(want, before)
         result = {
             "changed": after != before,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Mapping, Sequence
 
 from ..module_utils._findings import BrokenLink, ListingFailedError
+from ..module_utils._key.backends.cloudhsm_cli import list_keys
 from ..module_utils._results import Result
 from ..module_utils._sdk import choose
 from ..module_utils._steps import Step
@@ -16,7 +17,7 @@ from ..plugin_utils import _scratch as scratch
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cloudhsm_import_key import ARGUMENTS, identified, wanted
 from ..plugin_utils._aspect import Question, look
-from ..plugin_utils._key import container
+from ..plugin_utils._key import container, direct
 from ..plugin_utils._key import making as plan
 from ..plugin_utils._key.container import Seen, Wanted
 from ..plugin_utils._key.making import Chosen
@@ -30,6 +31,7 @@ class ActionModule(CodesignAction):
         want = wanted(self.params, scratch.folder())
         asked = Question(container, want)
         seen = look(self.host, asked).seen(asked)
+        want = container.settled(want, seen)
         if self.params["state"] == "absent":
             return self._absent(want, seen)
         container.check_accounts(seen.access, want.readers)
@@ -39,12 +41,16 @@ class ActionModule(CodesignAction):
             sdk = container.sdk_of(want, seen)
             for text in container.known_faults(seen, sdk):
                 self.warn(text)
+            container.check_way(want, seen, sdk)
+            if want.key_access == "direct":
+                return self._direct(want, seen, sdk)
             chosen = plan.tied(want, seen) or self._prove(want, seen, sdk)
         except BrokenLink as broken:
             if not (self.check_mode and plan.comes_with_the_play(broken)):
                 raise
             self.warn(f"{broken} In check mode it is taken for granted that this would be done by now.")
-            return {**plan.result(want, None, None, seen.containers, seen.containers), "changed": True}
+            makes = want.key_access == "reference"
+            return {**plan.result(want, None, None, seen.containers, seen.containers), "changed": makes}
         changed = chosen is None
         if changed and not self.check_mode:
             chosen = self._make(want, seen, sdk)
@@ -57,6 +63,21 @@ class ActionModule(CodesignAction):
 
     def _run(self, steps: Sequence[Step], secrets: Mapping[str, str]) -> Sequence[Result]:
         return self.host.run(steps, secrets).results
+
+    def _direct(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> dict[str, Any]:
+        """Makes nothing: says the name by which the provider opens the key."""
+        chosen = direct.tied(want, seen)
+        if chosen is None:
+            asking = plan.lookup(want, sdk)
+            try:
+                key = direct.private_key(want, list_keys(self.host, want.key, asking))
+                results = self._run(direct.prove_steps(want, key, asking), want.user.secrets)
+                chosen = direct.judge(want, key, asking, results)
+            except BrokenLink as broken:
+                raise self._diagnosed(want, seen, sdk, broken) from None
+        for text in (*chosen.warnings, *([direct.READERS] if want.readers else [])):
+            self.warn(text)
+        return {**plan.result(want, sdk, chosen, seen.containers, seen.containers), "changed": False}
 
     def _prove(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Chosen | None:
         """The container among those that are there that holds the key; the handles for an import are looked
@@ -158,6 +179,10 @@ class ActionModule(CodesignAction):
 
     def _absent(self, want: Wanted, seen: Seen) -> dict[str, Any]:
         sdk = plan.sdk_or_newest(want, seen)
+        if want.key_access == "direct":
+            self.warn(direct.NOTHING_TO_REMOVE)
+            there = choose(want.client_sdk, seen.installed)
+            return {**plan.result(want, there, None, seen.containers, seen.containers), "changed": False}
         if seen.containers:
             want = identified(want, seen)
         found = [tied] if (tied := container.tied_file(want, seen)) else []

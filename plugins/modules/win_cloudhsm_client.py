@@ -11,7 +11,7 @@ short_description: Configures the AWS CloudHSM client of a Windows host for a cl
 version_added: 1.0.0
 description:
   - Brings the configuration of an installed AWS CloudHSM client to the wanted state, and looks whether the HSMs can be reached.
-  - Client SDK 5, writes the cluster's addresses, issuing certificate, key availability check and SDK 3 compatibility mode with
+  - Client SDK 5, writes the cluster's addresses, issuing certificate, key availability check and way to the keys (SDK 3 compatibility mode) with
     C(configure-cli.exe) and C(configure-ksp.exe), and corrects the type of the cluster in their files, which these tools have no option for.
   - Client SDK 3, configures the daemon with C(configure.exe), sets its service C(AWSCloudHSMClient) to start automatically, starts it, and
     registers the Cavium providers where they are missing.
@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - cloudhsm.codesign.attributes.windows
   - cloudhsm.codesign.client_sdk
   - cloudhsm.codesign.client_state
+  - cloudhsm.codesign.key_access
 attributes:
   check_mode:
     support: full
@@ -61,12 +62,14 @@ options:
       - Unless given it is on with two or more O(hsm_addresses), and off with one, where no key could be used otherwise.
       - Client SDK 5 only.
     type: bool
-  sdk3_compatibility_mode:
+  switch_key_access:
     description:
-      - Whether the key storage provider of Client SDK 5 uses key reference files. Signing with a key container needs it.
-      - Its configuration field is not documented. Where the file does not speak of it and it is wanted, the configure tool is run.
+      - Whether the way to the keys may be changed though certificates in the machine's store C(My) need the one that is left. Else that is refused, with
+        their thumbprints.
+      - Afterwards such a certificate signs only once it is tied anew, which the role P(cloudhsm.codesign.key_container#role) does for the identities that
+        it is given.
     type: bool
-    default: true
+    default: false
   check_connection:
     description:
       - Whether to open a TCP connection from the host to port 2223 of each HSM. The module fails if none of them answers, before it writes any of them, and
@@ -98,6 +101,8 @@ options:
     default: 60
 notes:
   - A host that is as wanted costs one remote call, a change two, and a change of the cluster's type by the configure tool three.
+  - The configuration field of the SDK 3 compatibility mode, by which O(key_access) is set, is not documented. Where the file does not speak of it, the
+    configure tool is run.
   - A configuration of several clusters is read, and only the type of a cluster is changed in it. C(cloudhsm-cli) may know several, for look-ups
     (the option C(cluster_id) of M(cloudhsm.codesign.cloudhsm_find_key_by_modulus)); add them by C(configure-cli.exe add-cluster). The key storage
     provider works with one, and more in its configuration are a finding.
@@ -145,6 +150,14 @@ EXAMPLES = r"""
 - name: Take the client's certificate and its key from a host that leaves
   cloudhsm.codesign.win_cloudhsm_client:
     tls_state: absent
+
+- name: Let the provider open keys by their own names, though certificates are tied to key reference files
+  cloudhsm.codesign.win_cloudhsm_client:
+    hsm_addresses:
+      - 10.0.1.17
+      - 10.0.2.23
+    key_access: direct
+    switch_key_access: true
 
 - name: Look what would change, from a network that the HSMs do not let in
   cloudhsm.codesign.win_cloudhsm_client:
@@ -247,6 +260,11 @@ components:
         level: null
         rotation: null
       needs: null
+key_access:
+  description: How the host's keys are to be opened, V(reference) or V(direct), as O(key_access) and the host say.
+  returned: success
+  type: str
+  sample: reference
 customer_ca:
   description: The content of C(customerCA.crt), V(null) where there is none.
   returned: success
@@ -326,6 +344,13 @@ link:
   returned: failure
   type: str
   sample: cluster
+thumbprints:
+  description: The certificates that need the way to the keys that would be left.
+  returned: failure, where O(switch_key_access) is not set and there are some
+  type: list
+  elements: str
+  sample:
+    - 5AAEF93E7E972B1187363D880CFA3F71507C2E24
 findings:
   description: What is still not as wanted after the client was configured, one line each.
   returned: failure, where the configure tools did not do what they were asked for

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: win_cloudhsm_import_key
-short_description: Makes the key container of a key pair on AWS CloudHSM
+short_description: Makes or names the key container of a key pair on AWS CloudHSM
 version_added: 1.0.0
 description:
   - Makes sure that a Windows host has a key container for a certificate's key pair, which stays on the HSM, and says the container's name.
@@ -16,6 +16,8 @@ description:
     exists, or C(certutil -v -key) shows a container with the certificate's public key.
   - Where C(certutil -key) cannot list the containers under Client SDK 5 and nothing explains it, the container is made with a warning, and
     known by its new file.
+  - With O(key_access=direct) nothing is made. The container is the key's own name on the HSM. The key is found by its public key, its name has to be the
+    only one of its kind, and C(certutil -v -key) has to show the certificate's public key by that name.
   - M(cloudhsm.codesign.win_cert_repairstore) ties the certificate to the container afterwards.
 author:
   - The cloudhsm.codesign contributors (@cloudhsm-codesign)
@@ -24,6 +26,7 @@ extends_documentation_fragment:
   - cloudhsm.codesign.attributes.windows
   - cloudhsm.codesign.client_sdk
   - cloudhsm.codesign.credentials
+  - cloudhsm.codesign.key_access
   - cloudhsm.codesign.store
 attributes:
   check_mode:
@@ -53,12 +56,12 @@ options:
     type: str
   provider:
     description:
-      - The key storage provider. That of Client SDK 5 answers to this name and to C(CloudHSM Key Storage Provider).
+      - The key storage provider. Unless given it goes by O(key_access), V(Cavium Key Storage Provider) for V(reference) and
+        V(CloudHSM Key Storage Provider) for V(direct). That of Client SDK 5 answers to both names.
     type: str
-    default: Cavium Key Storage Provider
   private_handle:
     description:
-      - Handle of the private key.
+      - Handle of the private key. With O(key_access=direct) it is only compared with the key that is found.
       - Looked up by the certificate's public key where it is not given, for which Client SDK 3 needs O(crypto_user).
     type: int
   public_handle:
@@ -69,7 +72,7 @@ options:
     description:
       - V(present) makes the container if it is not there, or if its file holds nothing (no bytes, or zeros only).
       - V(absent) removes all containers of the key from the host. The key stays on the HSM, because only the container's file is removed and the
-        provider is not asked to delete anything.
+        provider is not asked to delete anything. With O(key_access=direct) there is nothing to remove.
     type: str
     choices:
       - present
@@ -80,12 +83,14 @@ options:
       - With O(state=absent), remove a container though a certificate in the store still points to it.
       - With O(state=present), make the container again though there is one, for a reference to a key that is not on the HSM any more. The old file
         waits beside the folder of the containers meanwhile, and is put back where no new one could be made. Such a run always changes the host.
+      - With O(key_access=direct), ask the HSM for the name though the certificate is tied to one.
     type: bool
     default: false
   readers:
     description:
       - Accounts that may use the container, beside administrators and the system, for example a build agent's. They are given the right to read
         its file. Accounts that may read it already are left.
+      - With O(key_access=direct) there is no file, and a warning says so.
     type: list
     elements: str
     default: []
@@ -123,6 +128,13 @@ EXAMPLES = r"""
     crypto_user: "{{ codesign_crypto_user }}"
     crypto_password: "{{ codesign_crypto_password }}"
 
+- name: Say the name by which the key is opened directly
+  cloudhsm.codesign.win_cloudhsm_import_key:
+    thumbprint: "{{ codesign_thumbprint }}"
+    key_access: direct
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
+
 - name: Remove the container from a host that shall not sign any more
   cloudhsm.codesign.win_cloudhsm_import_key:
     thumbprint: "{{ codesign_thumbprint }}"
@@ -155,11 +167,17 @@ provider:
   returned: success
   type: str
   sample: Cavium Key Storage Provider
+key_access:
+  description: How the key is opened, V(reference) or V(direct), as O(key_access) and the host say.
+  returned: success
+  type: str
+  sample: reference
 proof:
   description:
     - How it is known that the container holds the key.
     - V(association) means that the certificate is tied to it and its file holds something. V(public_key) that certutil shows the certificate's public key
-      in it. V(new_file) that it is the one file that the import made, where the provider shows no public key.
+      in it. V(new_file) that it is the one file that the import made, where the provider shows no public key. V(label) that it is the name of the key on
+      the HSM and of no other, where the provider shows no public key.
     - Null where there is no container.
   returned: success
   type: str

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - cloudhsm.codesign.client_sdk
   - cloudhsm.codesign.client_state
   - cloudhsm.codesign.credentials
+  - cloudhsm.codesign.key_access
   - cloudhsm.codesign.store
   - cloudhsm.codesign.identities
 options:
@@ -64,11 +65,6 @@ options:
     description:
       - Whether the client refuses keys that are on fewer than two HSMs. Unless given it is wanted with two or more O(hsm_addresses).
     type: bool
-  sdk3_compatibility_mode:
-    description:
-      - Whether the key storage provider of Client SDK 5 uses key reference files.
-    type: bool
-    default: true
   check_connection:
     description:
       - Whether to open a TCP connection from the host to port 2223 of each of the O(hsm_addresses).
@@ -82,9 +78,9 @@ options:
     default: false
   provider:
     description:
-      - The key storage provider that certificates are tied to.
+      - The key storage provider that certificates are tied to. Unless given it goes by O(key_access), V(Cavium Key Storage Provider) for V(reference) and
+        V(CloudHSM Key Storage Provider) for V(direct).
     type: str
-    default: Cavium Key Storage Provider
   signtool_path:
     description:
       - SignTool's path. One folder may be C(*), which stands for the one with the highest version number.
@@ -248,6 +244,9 @@ client:
       description: The parts of the client that have a configuration of their own.
       type: list
       elements: dict
+    key_access:
+      description: How the host's keys are to be opened, V(reference) or V(direct), as O(key_access) and the host say.
+      type: str
     customer_ca:
       description: The content of C(customerCA.crt), V(null) where there is none.
       type: str
@@ -280,6 +279,7 @@ client:
         key_availability_check: true
         sdk3_compatibility_mode: true
         needs: null
+    key_access: reference
     customer_ca: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----"
     service: null
     idle_service: null
@@ -361,7 +361,8 @@ identities:
       description: The key that the certificate is tied to (C(container), C(provider), C(provider_type), C(flags), C(key_spec)), V(null) for none.
       type: dict
     container:
-      description: The name of the key container if the certificate is tied to one that exists, empty otherwise.
+      description: The name of the key container if the certificate is tied to one that exists, empty otherwise. Where keys are opened directly it is the
+        name that the certificate is tied to; no key is asked.
       type: str
     missing_readers:
       description: The wanted readers that may not read the container's file.

@@ -24,6 +24,7 @@ from ..module_utils._findings import (
     ServiceStoppedError,
     UnexplainedError,
     UnreachableError,
+    quoted,
 )
 from ..module_utils._key.backends import TOOLS
 from ..module_utils._key.backends import cloudhsm_cli as cli_backend
@@ -38,6 +39,7 @@ from ._key.container import FOLDER, HOLDS_NOTHING, Seen, Wanted, existing, read,
 from ._sdk import SDK3, SDK5, ClientSdk, meant
 from ._store.entry import CLOUDHSM_PROVIDERS, same_provider
 from ._tools import certutil
+from ._tools.ksp_config import SDK5_KSP
 
 PORT = 2223
 LONGEST = 60
@@ -46,6 +48,7 @@ LONGEST = 60
 _OPEN = (ListingFailedError, UnexplainedError, UnreachableError, LoginRefusedError)
 _DETAILS = ("code", "exit_code", "output", "providers")
 """What of an answer goes into the result, beside what was reported first."""
+_DIRECTLY = " Or, if that is a key's own name: set key_access to direct."
 _CLIENT = "Run the role cloudhsm.codesign.client."
 
 
@@ -251,12 +254,13 @@ def _container(context: Context, _answers: Answers) -> BrokenLink | None:
         return None
     file = existing(key.container, context.seen.containers)
     there = bool(file) and file not in context.seen.blank
-    by_files = context.sdk is SDK3 or _compatibility_mode(context.seen) is not False
-    if there and not by_files:
+    by_files = context.sdk is SDK3 or context.seen.compatibility_mode is not False
+    named = key.provider.lower() == SDK5_KSP.lower()
+    if there and not by_files and not named:
         return BrokenLink(
             "client",
             f"The provider reads no key containers, as its SDK 3 compatibility mode is off: {key.container}, which the certificate is tied to, is one.",
-            f"Turn it on (win_cloudhsm_client does). {_CLIENT}",
+            f"Turn it on (win_cloudhsm_client with key_access=reference does). {_CLIENT}",
         )
     if there or not by_files:
         return None
@@ -264,15 +268,9 @@ def _container(context: Context, _answers: Answers) -> BrokenLink | None:
     return BrokenLink(
         "container",
         f"The key container {key.container}, which the certificate {context.wanted.thumbprint} is tied to, {lost}.",
-        "Make it again with win_cloudhsm_import_key, and tie the certificate to it (role cloudhsm.codesign.key_container).",
+        "Make it again with win_cloudhsm_import_key, and tie the certificate to it (role cloudhsm.codesign.key_container)."
+        + (_DIRECTLY if context.sdk is SDK5 and named and not file else ""),
     )
-
-
-def _compatibility_mode(seen: Seen) -> bool | None:
-    try:
-        return read_sdk5(seen.configurations[configure.KSP_FILE]).sdk3_compatibility_mode
-    except (KeyError, ConfigError):
-        return None
 
 
 def _connections(context: Context, answers: Answers) -> BrokenLink | None:
@@ -331,7 +329,21 @@ def _key_of_sdk5(context: Context, result: Result) -> BrokenLink | None:
     private = [key for key in keys if key.key_class == "private"]
     if not private:
         only_private((), [key.handle for key in keys], context.wanted.key)
-    covered = [key for key in private if key.cluster_coverage in ("", "full")]
+    key = tied_to(context.wanted, context.seen) if context.associated else None
+    labels = [one.label for one in private]
+    if (
+        key is not None
+        and context.seen.compatibility_mode is False
+        and all(labels)
+        and key.container not in labels
+    ):
+        return BrokenLink(
+            "container",
+            f"The certificate {context.wanted.thumbprint} is tied to the name '{key.container}', and its private key bears {quoted(labels[0])} "
+            "on the HSM: opened directly, a key is found by its name.",
+            "Tie the certificate to that name (role cloudhsm.codesign.key_container), or set key_access to reference.",
+        )
+    covered = [one for one in private if one.cluster_coverage in ("", "full")]
     if covered or not _availability_check(context.seen):
         return None
     return BrokenLink(

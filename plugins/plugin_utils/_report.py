@@ -44,10 +44,10 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
     store, sdk = (str(params["store_name"]), str(params["store_location"])), str(params["client_sdk"])
     return Wanted(
         parts,
-        client.wanted(params),
+        replace(client.wanted(params), usual_provider=True),
         stored_login.Wanted(sdk, bool(params["stored_credentials"])),
         placed.wanted(named),
-        identities.wanted(named, *store, sdk, int(params["expiry_days"])),
+        identities.wanted(named, *store, sdk, int(params["expiry_days"]), str(params["key_access"])),
         tool.Wanted(str(params["signtool_path"] or ""), str(params["signtool_minimum_version"] or "")),
     )
 

@@ -168,6 +168,7 @@ def check(
     for use in uses:
         found += _REQUIRED[use](typed) if use in _REQUIRED else []
     found += _login(typed) if {"codesign_crypto_user", "codesign_crypto_password"} & set(options) else []
+    found += _key_access(typed) if "codesign_key_access" in options else []
     found += _addresses(typed) if "codesign_hsm_addresses" in options else []
     found += _customer_ca(typed, read_file) if "codesign_customer_ca" in options else []
     found += _tls(typed, read_file) if "codesign_client_tls_key" in options else []
@@ -363,6 +364,14 @@ _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "export": _export,
 }
 """What each use cannot do without."""
+
+
+def _key_access(values: Mapping[str, Any]) -> list[str]:
+    if values.get("codesign_key_access") != "direct" or str(values.get("codesign_client_sdk")) != "3":
+        return []
+    return [
+        "codesign_key_access is direct, and Client SDK 3 opens keys by their key reference files only: leave it out, or use Client SDK 5."
+    ]
 
 
 def _addresses(values: Mapping[str, Any]) -> list[str]:

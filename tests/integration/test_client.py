@@ -56,7 +56,7 @@ def sdk5(fleet: Bench) -> Scene:
         *asked("as it is", want),
         *asked("one HSM", {**want, "hsm_addresses": want["hsm_addresses"][:1]}),
         *asked("all HSMs", want),
-        *asked("no compatibility", {**want, "sdk3_compatibility_mode": False}),
+        *asked("no compatibility", {**want, "key_access": "direct", "switch_key_access": True}),
         *asked("compatibility", want),
         *asked("no availability check", {**want, "key_availability_check": False}),
         *asked("availability check", want),
@@ -295,7 +295,7 @@ FINDINGS: list[tuple[str, tuple[str, ...], dict[str, Any], list[str], str]] = [
     (
         "no compatibility",
         SDK5,
-        {"arguments": {"sdk3_compatibility_mode": False}},
+        {"arguments": {"key_access": "direct"}},
         ["client"],
         "SDK 3 compatibility mode",
     ),

@@ -59,6 +59,12 @@ STORE: Options = {
 
 PROVIDER: Options = {"provider": {"type": "str", "default": "Cavium Key Storage Provider"}}
 
+KEY_ACCESS: Options = {
+    "key_access": {"type": "str", "choices": ["auto", "direct", "reference"], "default": "auto"},
+    "provider": {"type": "str"},
+}
+"""How the host's provider opens keys; a provider that is not named is the one that this goes by."""
+
 
 def timeout(seconds: int) -> Options:
     """The option ``timeout``: how long one tool may run."""

@@ -51,6 +51,11 @@ def modulus_filter(modulus: str) -> str:
     return f"attr.modulus=0x{modulus.lower()}"
 
 
+def label_filter(label: str) -> str:
+    """The filter for the keys that bear a label (user guide, filtering keys)."""
+    return f"attr.label={label}"
+
+
 def key_type_filter(key_type: str) -> str:
     """The filter for keys of a type: rsa or ec."""
     return f"attr.key-type={key_type}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ...module_utils._arguments.base import (
     CLIENT_SDK,
+    KEY_ACCESS,
     Arguments,
     Options,
     timeout,
@@ -20,7 +21,6 @@ CLUSTER: Options = {
     "hsm_type": {"type": "str", "choices": list(HSM_TYPES)},
     "customer_ca": {"type": "str"},
     "key_availability_check": {"type": "bool"},
-    "sdk3_compatibility_mode": {"type": "bool", "default": True},
     "check_connection": {"type": "bool", "default": True},
     "cluster_id": {"type": "str"},
     "minimum_version": {"type": "str"},
@@ -42,7 +42,8 @@ ARGUMENTS = Arguments(
     {
         **CLIENT_SDK,
         **CLUSTER,
-        "provider": {"type": "str"},
+        **KEY_ACCESS,
+        "switch_key_access": {"type": "bool", "default": False},
         "tls_state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "region": {"type": "str"},
         **timeout(TIMEOUT),

@@ -14,6 +14,7 @@ from ...module_utils._results import Failure, Result, RunResult, ServiceResult
 from ...module_utils._steps import Run, Step, WriteFile
 from ...module_utils._tools import configure
 from .._formats.client_config import ClientConfig, Logging, with_hsm_type
+from .._key import access
 from .._sdk import SDK3, TAKES_VALUE, Setting, meant
 from .._tools import ksp_config, net
 from . import state, tls
@@ -27,10 +28,14 @@ from .state import (
     Wanted,
     compare_client,
     customer_ca_differs,
+    direct_in_sdk3,
     drift,
+    hindering,
     missing_providers,
     outdated,
     provider_advice,
+    settled,
+    switch_refused,
     unfit_sdk,
     unfound,
     unfound_text,
@@ -51,6 +56,9 @@ def check(want: Wanted, seen: Seen) -> None:
             SDK3_ON_HSM2M,
             "Install Client SDK 5 with the role cloudhsm.codesign.client and set client_sdk to 5.",
         )
+    if direct_in_sdk3(want, seen):
+        raise access.direct_in_sdk3()
+    check_key_access(want, seen)
     sdk = seen.sdk
     one = want.key_availability_check and want.hsms == 1
     if one and sdk and sdk.sets(Setting.KEY_AVAILABILITY):
@@ -95,6 +103,15 @@ def check_providers(seen: Seen) -> tuple[str, ...]:
     return (f"The key storage providers of this host could not be listed: {seen.unlisted}. {state.UNLISTED}",)
 
 
+def check_key_access(want: Wanted, seen: Seen) -> None:
+    """Raises BrokenLink where certificates need the way to the keys that would be left."""
+    want = settled(want, seen)
+    uses = hindering(want, seen)
+    if uses:
+        thumbprints = [use.thumbprint for use in uses]
+        raise BrokenLink("provider", *switch_refused(want, uses), thumbprints=thumbprints)
+
+
 def check_packages(want: Wanted, seen: Seen) -> None:
     """Raises BrokenLink for what only the client's packages put right."""
     check_installed(want, seen)
@@ -105,6 +122,7 @@ def check_packages(want: Wanted, seen: Seen) -> None:
                 f"{component.program} is of version {component.version}, wanted is {want.minimum_version} or newer.",
                 ROLE,
             )
+    want = settled(want, seen)
     sdk, missing = seen.sdk, missing_providers(want, seen)
     if sdk and not sdk.registers and missing:
         other, advice = provider_advice(want, seen)
@@ -148,6 +166,7 @@ def plan(want: Wanted, seen: Seen) -> list[Step]:
     A cluster's type that differs beside something else is left for a second plan: the configure tool writes
     the file anew.
     """
+    want = settled(want, seen)
     steps: list[Step] = []
     if customer_ca_differs(want, seen):
         steps.append(WriteFile(configure.CUSTOMER_CA, want.customer_ca))
@@ -265,6 +284,7 @@ def _idle_steps(want: Wanted, seen: Seen) -> list[Step]:
 
 def predict(want: Wanted, seen: Seen) -> Seen:
     """What is there once the plan was done: for check mode and its diff."""
+    want = settled(want, seen)
     after = replace(
         seen, components=tuple(_predict_component(want, component) for component in seen.components)
     )

@@ -22,12 +22,24 @@ from ...module_utils._results import (
     VersionResult,
 )
 from ...module_utils._sdk import AUTO, choose
-from ...module_utils._steps import Connect, ReadFile, Run, Service, Step, Transport, Version, went_well
+from ...module_utils._steps import (
+    Connect,
+    ListFolder,
+    ReadFile,
+    Run,
+    Service,
+    Step,
+    Transport,
+    Version,
+    went_well,
+)
 from ...module_utils._tools import configure
 from .._aspect import ANYWHERE, Context
 from .._formats import codes as hresult
 from .._formats.client_config import ClientConfig, ClusterConfig, ConfigError
+from .._key import access
 from .._sdk import SDK3, SDKS, ClientSdk, Part, Setting, meant, version_of
+from .._store import entry as store_entry
 from . import tls
 
 PORT = 2223
@@ -50,7 +62,8 @@ class Wanted:
     hsm_type: str | None = None
     customer_ca: bytes = b""
     key_availability_check: bool | None = None
-    sdk3_compatibility_mode: bool = True
+    key_access: str = AUTO
+    switch_key_access: bool = False
     check_connection: bool = True
     timeout: int = 60
     provider: str = ""
@@ -67,12 +80,19 @@ class Wanted:
     ask_aws: bool = False
     """Whether the configure tools ask AWS for the addresses of ``cluster_id``, in ``region``."""
     region: str = ""
+    usual_provider: bool = False
+    """Whether a provider that is not named is the one that certificates are usually tied by. Else any will do."""
 
     @property
     def hsms(self) -> int:
         """How many HSMs the addresses are of: one may be given by its IPv4 and its IPv6 address."""
         newer = sum(":" in address for address in self.hsm_addresses)
         return max(newer, len(self.hsm_addresses) - newer)
+
+    @property
+    def sdk3_compatibility_mode(self) -> bool:
+        """What the provider of Client SDK 5 needs, once ``settled``."""
+        return self.key_access != "direct"
 
     @property
     def key_availability(self) -> bool | None:
@@ -124,7 +144,8 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         params.get("hsm_type"),
         f"{customer_ca.strip()}\n".replace("\r\n", "\n").encode("utf-8") if customer_ca else b"",
         params.get("key_availability_check"),
-        bool(params.get("sdk3_compatibility_mode", True)),
+        str(params.get("key_access") or AUTO),
+        bool(params.get("switch_key_access")),
         bool(params.get("check_connection", True)),
         int(params.get("timeout") or 60),
         str(params.get("provider") or ""),
@@ -199,11 +220,19 @@ class Seen:
     """Why the providers could not be listed."""
     reached: bool = field(default=False, compare=False)
     """Whether the client was seen to reach the cluster though its configuration file was not found."""
+    uses: tuple[access.Use, ...] = field(default=(), compare=False)
+    """What the certificates of the machine are tied to."""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The components that are not installed."""
         return tuple(component.part.name for component in self.components if not component.program)
+
+    @property
+    def compatibility_mode(self) -> bool | None:
+        """Whether the provider is in SDK 3 compatibility mode; None where its configuration does not say so."""
+        files = [one.config for one in self.components if Setting.SDK3_MODE in one.part.settings]
+        return next((config.sdk3_compatibility_mode for config in files if config), None)
 
     def as_dict(self, want: Wanted) -> dict[str, Any]:
         """For a module's result and its diff."""
@@ -255,10 +284,17 @@ def _component_dict(component: Component, want: Wanted) -> dict[str, Any]:
 
 def report(want: Wanted, seen: Seen) -> dict[str, Any]:
     """For a module's result."""
+    want = settled(want, seen)
     shown = seen.as_dict(want)
     for component, data in zip(seen.components, shown["components"], strict=True):
         data["needs"] = needs(want, seen, component)
-    return {"client": {**shown, "connections": [asdict(item) for item in seen.connections]}}
+    return {
+        "client": {
+            **shown,
+            "key_access": want.key_access,
+            "connections": [asdict(item) for item in seen.connections],
+        }
+    }
 
 
 def needs(want: Wanted, seen: Seen, component: Component) -> str | None:
@@ -299,9 +335,16 @@ def _questions(want: Wanted) -> list[tuple[str, Step]]:
     used = meant(want.client_sdk)
     asked += [(_service(sdk), Service(sdk.service, optional=sdk not in used)) for sdk in SDKS if sdk.service]
     asked += [("tls", step) for step in tls.observe(want.tls)]
+    if any(sdk.sets(Setting.SDK3_MODE) for sdk in used):
+        asked.append(("containers", ListFolder(access.FOLDER)))
+        asked += [("store", step) for step in store_entry.observe(_MACHINE)]
     if want.check_connection:
         asked += [("connect", Connect(address, PORT)) for address in want.hsm_addresses]
     return asked
+
+
+_MACHINE = store_entry.Wanted()
+"""The store whose certificates say how the host's keys are opened: the machine's My."""
 
 
 def _service(sdk: ClientSdk) -> str:
@@ -343,6 +386,7 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
         idle[0] if installed and idle else None,
         tls.read(want.tls, [result for _step, result in answers.get("tls", [])]),
         _why_unlisted(asked) if listed is None else "",
+        uses=_uses(answers),
     )
 
 
@@ -356,6 +400,15 @@ def _why_unlisted(asked: Sequence[tuple[Step, Result]]) -> str:
         if isinstance(result, RunResult) and not result.ok:
             return f"{name} ended with {hresult.describe(result.exit_code)}"
     return "their list cannot be read"
+
+
+def _uses(answers: Mapping[str, Sequence[tuple[Step, Result]]]) -> tuple[access.Use, ...]:
+    if "store" not in answers:
+        return ()
+    entries = store_entry.read(_MACHINE, [result for _step, result in answers["store"]])
+    entries.check()
+    listing = answers["containers"][0][1]
+    return access.uses(entries, access.containers(listing), access.blank(listing))
 
 
 def _component(part: Part, answers: Mapping[str, Sequence[tuple[Step, Result]]]) -> Component:
@@ -400,6 +453,17 @@ def _connection(step: Step, result: Result) -> Connection:
 # ------------------------------------------------------------------------------------------------------------
 
 
+def settled(want: Wanted, seen: Seen) -> Wanted:
+    """``want`` with the way to the keys and the provider's name that it leaves to the host."""
+    sdk = seen.sdk or meant(want.client_sdk)[0]
+    if sdk.sets(Setting.SDK3_MODE):
+        way = access.resolve(want.key_access, seen.uses, seen.compatibility_mode)
+    else:
+        way = "reference"
+    usual = access.usual_provider(way) if want.usual_provider else ""
+    return replace(want, key_access=way, provider=want.provider or usual)
+
+
 def drift(want: Wanted, component: Component) -> dict[Setting, tuple[str, str]]:
     """What differs in one component's configuration: setting -> (expected, seen)."""
     wished = ((setting, _differs(want, component, setting)) for setting in component.part.settings)
@@ -431,10 +495,8 @@ def _differs(want: Wanted, component: Component, setting: Setting) -> tuple[str,
             if wish is not None and (config is None or cluster.key_availability_check != wish):
                 return _on(wish), _on(cluster.key_availability_check if config else None)
         case Setting.SDK3_MODE:
-            # Off until it is turned on, so that only a wanted "on" needs the tool where the file does not
-            # speak of it.
             mode = config.sdk3_compatibility_mode if config else None
-            if bool(mode) != want.sdk3_compatibility_mode:
+            if mode is not want.sdk3_compatibility_mode:
                 return _on(want.sdk3_compatibility_mode), _on(mode)
         case Setting.TLS:
             if want.tls.state == "present" and not cluster.tls:
@@ -487,6 +549,36 @@ def missing_providers(want: Wanted, seen: Seen) -> tuple[str, ...]:
     return seen.sdk.missing_providers(seen.providers, want.provider)
 
 
+def direct_in_sdk3(want: Wanted, seen: Seen) -> bool:
+    """Whether keys are to be opened directly by a client that cannot."""
+    sdk = seen.sdk or meant(want.client_sdk)[0]
+    return want.key_access == "direct" and not sdk.sets(Setting.SDK3_MODE)
+
+
+def hindering(want: Wanted, seen: Seen) -> tuple[access.Use, ...]:
+    """The certificates that stand against the wanted way to the keys, unless it was asked for in spite of them."""
+    way: access.Access = "reference" if want.sdk3_compatibility_mode else "direct"
+    return () if want.switch_key_access else access.hindering(way, seen.uses, seen.compatibility_mode)
+
+
+def switch_refused(want: Wanted, uses: Sequence[access.Use]) -> tuple[str, str]:
+    """Why the mode is not changed under certificates, and what is to be done."""
+    turned, there, how = (
+        ("on", "direct", "directly by their names")
+        if want.sdk3_compatibility_mode
+        else ("off", "reference", "by key reference files")
+    )
+    problem = (
+        f"The SDK 3 compatibility mode of the provider would be turned {turned}, and certificates whose keys are opened {how} "
+        f"could not sign any more: {access.named(uses)}."
+    )
+    advice = (
+        f"Leave key_access at {there}, or set switch_key_access to true: the role key_container then ties the certificates "
+        "of the host's identities anew, and no others."
+    )
+    return problem, advice
+
+
 def unfit_sdk(want: Wanted, seen: Seen) -> ClientSdk | None:
     """The installed or else the wanted client SDK, where it does not work with the cluster's type."""
     named = meant(want.client_sdk)
@@ -507,6 +599,11 @@ def is_unlisted(seen: Seen) -> bool:
 def compare_client(want: Wanted, seen: Seen, context: Context = ANYWHERE) -> list[Finding]:
     """What is not as wanted of the host itself."""
     findings: list[Finding] = []
+    if direct_in_sdk3(want, seen):
+        why = access.direct_in_sdk3()
+        sentence = why.problem
+        findings.append(Finding("client", "key access", "direct", "reference", why.advice, sentence=sentence))
+    want = settled(want, seen)
     unfit = unfit_sdk(want, seen)
     if unfit:
         fit = ", ".join(sdk.name for sdk in SDKS if want.hsm_type in sdk.hsm_types)
@@ -593,8 +690,8 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
             "client", component.part.file, "found", "not found", advice, sentence=sentence, severity="notice"
         )
         return [*findings, notice]
-    differs = drift(want, component)
-    if config and config.sdk3_compatibility_mode is None:
+    differs, against = drift(want, component), hindering(want, seen)
+    if config and config.sdk3_compatibility_mode is None and not against:
         # Nothing can be said where the file does not speak of it: the tool is run then, but that is no
         # difference yet.
         differs.pop(Setting.SDK3_MODE, None)
@@ -604,8 +701,9 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
         count = f"{len(config.clusters) if config else 0}"
         advice = f"Move {component.file} away and run the module cloudhsm.codesign.win_cloudhsm_client: the provider works with one cluster."
         findings.append(Finding("client", f"clusters in the configuration ({name})", "1", count, advice))
+    refused = {Setting.SDK3_MODE: " ".join(switch_refused(want, against))} if against else {}
     return findings + [
-        Finding("client", f"{setting.value} ({name})", expected, found, MODULE)
+        Finding("client", f"{setting.value} ({name})", expected, found, refused.get(setting, MODULE))
         for setting, (expected, found) in differs.items()
     ]
 

@@ -3,25 +3,24 @@
 """The key container of a certificate: which containers a host has, and which of them is proven to hold the
 certificate's key.
 
-A container is a file in one folder of the whole machine. Its name proves nothing. Proof is the certificate's
-own association, or the public key that certutil reads out of the container.
+By reference a container is a file in one folder of the whole machine, and its name proves nothing. Proof is the
+certificate's own association, or the public key that certutil reads out of the container. What differs where keys
+are opened directly stands in direct.py.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Mapping, Sequence
 
 from ...module_utils._crypto_user import NOBODY, CryptoUser
-from ...module_utils._findings import BrokenLink, Finding, NotInstalledError, found
+from ...module_utils._findings import BrokenLink, Finding, NotConfiguredError, NotInstalledError, found
 from ...module_utils._key.pair import WantedKey
 from ...module_utils._results import (
     AccessResult,
     Failure,
     FileContent,
-    FolderContents,
-    FolderResult,
     Result,
     ServiceResult,
     VersionResult,
@@ -30,15 +29,15 @@ from ...module_utils._sdk import AUTO, choose
 from ...module_utils._steps import ListFolder, ReadAccess, ReadFile, ReadFolder, Service, Step, Version
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
-from .._formats.client_config import ConfigError
+from .._formats.client_config import ConfigError, read_sdk5
 from .._formats.store_blob import KeyProvInfo, StoreBlobError, read_blob
 from .._sdk import SDK3, SDK5, SDKS, ClientSdk, meant, version_of
 from .._store import entry as store_entry
 from .._tools import certutil, import_key
+from . import access as key_access
 
-FOLDER = "C:\\Users\\Default\\AppData\\Roaming\\Microsoft\\Crypto\\CaviumKSP\\GlobalPartition"
-"""One file a container, the file's name is the container's (AWS user guide, migration of the KSP to SDK 5).
-"""
+FOLDER = key_access.FOLDER
+read_containers = key_access.containers
 
 HOLDS_NOTHING = "holds nothing (no bytes, or zeros only)"
 
@@ -56,6 +55,7 @@ class Wanted:
     store_name: str = "My"
     store_location: str = "LocalMachine"
     provider: str = "Cavium Key Storage Provider"
+    key_access: str = AUTO
     client_sdk: str = AUTO
     private_handle: int | None = None
     public_handle: int | None = None
@@ -92,6 +92,21 @@ class Seen:
     certificate: bytes | None = None
     access: AccessResult | None = None
     """Who may read the containers' files, and who the wanted readers are; None unless there are any."""
+
+    @property
+    def compatibility_mode(self) -> bool | None:
+        """Whether the provider of Client SDK 5 is in SDK 3 compatibility mode; None where its configuration does
+        not say so.
+        """
+        try:
+            return read_sdk5(self.configurations[configure.KSP_FILE]).sdk3_compatibility_mode
+        except (KeyError, ConfigError):
+            return None
+
+    @property
+    def uses(self) -> tuple[key_access.Use, ...]:
+        """What the certificates of the store are tied to."""
+        return key_access.uses(self.store, self.containers, self.blank)
 
     @property
     def installed(self) -> tuple[ClientSdk, ...]:
@@ -164,7 +179,7 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
         import_key=found(importer, VersionResult, "client", import_key.PROGRAM).exists,
         service=found(service, ServiceResult, "service", f"The service {configure.SERVICE}"),
         containers=read_containers(folder),
-        blank=_blank(folder, bytes_of_files),
+        blank=key_access.blank(folder, bytes_of_files),
         store=entries,
         addresses=_addresses(contents),
         configurations=dict(reversed(there)),
@@ -176,21 +191,6 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
 def access_step(readers: Sequence[str]) -> ReadAccess:
     """Who may read the containers' files, and the SIDs of the readers."""
     return ReadAccess(FOLDER, tuple(readers))
-
-
-def read_containers(result: Result) -> tuple[str, ...]:
-    """The names of the containers, from a listing of the folder."""
-    what = f"The folder of the key containers ({FOLDER})"
-    return tuple(sorted(file.name for file in found(result, FolderResult, "container", what).files))
-
-
-def _blank(folder: Result, contents: Result) -> tuple[str, ...]:
-    """The files that hold nothing. Where their bytes cannot be read, their sizes still tell the empty ones."""
-    listed = folder.files if isinstance(folder, FolderResult) else ()
-    held = contents.files if isinstance(contents, FolderContents) else {}
-    names = [file.name for file in listed if not file.size]
-    names += [file.name for file in listed if file.size and not held.get(file.name, b"?").strip(b"\0")]
-    return tuple(sorted(names))
 
 
 def _version(result: Result, program: str) -> str:
@@ -232,6 +232,31 @@ def sdk_of(wanted: Wanted, seen: Seen) -> ClientSdk:
     raise NotInstalledError("client", f"{asked} installed on this host: {missing}.", advice)
 
 
+def settled(wanted: Wanted, seen: Seen) -> Wanted:
+    """``wanted`` with the way to the key and the provider's name that it leaves to the host."""
+    sdk = choose(wanted.client_sdk, seen.installed) or meant(wanted.client_sdk)[0]
+    auto = wanted.key_access == AUTO
+    way: key_access.Access = "reference"
+    if wanted.key_access == "direct" or (auto and sdk is SDK5):
+        way = key_access.resolve(wanted.key_access, seen.uses, seen.compatibility_mode)
+    return replace(wanted, key_access=way, provider=wanted.provider or key_access.usual_provider(way))
+
+
+def check_way(wanted: Wanted, seen: Seen, sdk: ClientSdk) -> None:
+    """BrokenLink where the provider does not go the (settled) way to the key."""
+    direct = wanted.key_access == "direct"
+    if direct and sdk is SDK3:
+        raise key_access.direct_in_sdk3()
+    mode = seen.compatibility_mode
+    if sdk is SDK5 and mode is direct:
+        how, state = ("by key reference files", "on") if direct else ("directly by their names", "off")
+        raise NotConfiguredError(
+            "client",
+            f"The provider opens keys {how} now (its SDK 3 compatibility mode is {state}), and key_access is {wanted.key_access}.",
+            f"Run win_cloudhsm_client with key_access={wanted.key_access} first (role cloudhsm.codesign.client).",
+        )
+
+
 def known_faults(seen: Seen, sdk: ClientSdk) -> tuple[str, ...]:
     """Warnings for installed versions with known faults on this path."""
     return sdk.known_faults({"cloudhsm-cli": seen.cli_version, "the key storage provider": seen.ksp_version})
@@ -239,10 +264,22 @@ def known_faults(seen: Seen, sdk: ClientSdk) -> tuple[str, ...]:
 
 def associated(wanted: Wanted, seen: Seen) -> str:
     """The container that the certificate in the store is tied to, if its file exists and holds something; ""
-    otherwise.
+    otherwise, and where keys are opened directly.
     """
-    name = tied_file(wanted, seen)
+    name = "" if wanted.key_access == "direct" else tied_file(wanted, seen)
     return "" if name in seen.blank else name
+
+
+def held(wanted: Wanted, seen: Seen) -> str:
+    """The container that the certificate in the store is tied to, as far as it is known without asking the
+    provider; "" where it is tied to none, or to one of the other way to the key.
+    """
+    if wanted.key_access != "direct":
+        return associated(wanted, seen)
+    uses = [use for use in seen.uses if use.thumbprint == wanted.thumbprint]
+    return next(
+        (use.container for use in uses if key_access.way(use, seen.compatibility_mode) == "direct"), ""
+    )
 
 
 def tied_file(wanted: Wanted, seen: Seen) -> str:
@@ -303,18 +340,21 @@ def says_nothing(key: certutil.KeyContainer) -> bool:
 
 def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
     """A finding where the certificate is tied to no container that exists. For a report that opens no key."""
-    if associated(wanted, seen):
+    if held(wanted, seen):
         return []
+    direct = wanted.key_access == "direct"
     blob = seen.store.blobs.get(wanted.thumbprint)
     tied = "none"
     if blob is not None:
         try:
             key = read_blob(blob).key
-            lacking = f"whose file {HOLDS_NOTHING}" if tied_file(wanted, seen) else "which has no file"
+            file = f"whose file {HOLDS_NOTHING}" if tied_file(wanted, seen) else "which has no file"
+            lacking = "a key reference file" if direct else file
             tied = f"{key.container} of {key.provider}, {lacking}" if key else "none"
         except StoreBlobError as error:
             tied = f"unreadable ({error})"
-    what, wish = f"key container of certificate {wanted.thumbprint}", f"a container of {wanted.provider}"
+    what = f"key container of certificate {wanted.thumbprint}"
+    wish = f"a key's own name of {wanted.provider}" if direct else f"a container of {wanted.provider}"
     return [Finding("container", what, wish, tied, "Run the role cloudhsm.codesign.key_container.")]
 
 

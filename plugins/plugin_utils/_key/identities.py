@@ -11,6 +11,7 @@ from typing import Any, Sequence
 
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import Result
+from ...module_utils._sdk import AUTO
 from ...module_utils._steps import Step
 from .._aspect import Context
 from .._store import association, placed
@@ -40,10 +41,15 @@ def wanted(
     store_location: str,
     client_sdk: str,
     expiry_days: int = 0,
+    key_access: str = AUTO,
 ) -> Wanted:
     readers = tuple(dict.fromkeys(reader for one in identities for reader in one.readers))
     look = container.Wanted(
-        store_name=store_name, store_location=store_location, client_sdk=client_sdk, readers=readers
+        store_name=store_name,
+        store_location=store_location,
+        client_sdk=client_sdk,
+        key_access=key_access,
+        readers=readers,
     )
     return Wanted(identities, look, expiry_days)
 
@@ -75,12 +81,12 @@ def _compare_tied(wanted: Wanted, one: Identity, signing: Placed, seen: Seen) ->
     if entry.stored is None:
         # Without its certificate nothing can be tied.
         return placed.compare_one(entry)
-    stored = entry.stored
+    stored, look = entry.stored, _container(wanted, one, seen)
     wish = association.Wanted(
         thumbprint=one.thumbprint,
         store_name=signing.store_name,
         store_location=signing.store_location,
-        provider=one.provider,
+        provider=look.provider,
         container=one.container,
         provider_type=one.provider_type,
         machine_keys=one.machine_keys,
@@ -88,7 +94,7 @@ def _compare_tied(wanted: Wanted, one: Identity, signing: Placed, seen: Seen) ->
         friendly_name=one.friendly_name,
     )
     tied = association.Seen(one.thumbprint, stored.der, stored.key, stored.friendly_name)
-    found = association.compare(wish, tied) or container.compare(_container(wanted, one), seen)
+    found = association.compare(wish, tied) or container.compare(look, seen)
     return [replace(finding, role=ROLE) for finding in found]
 
 
@@ -96,8 +102,10 @@ def _entry(signing: Placed, seen: Seen) -> placed.Seen:
     return placed.Seen(signing, seen.store.blobs.get(signing.certificate.thumbprint), seen.store.problem)
 
 
-def _container(wanted: Wanted, one: Identity) -> container.Wanted:
-    return replace(wanted.containers, thumbprint=one.thumbprint, provider=one.provider)
+def _container(wanted: Wanted, one: Identity, seen: Seen) -> container.Wanted:
+    """What the identity's key container has to be on this host."""
+    look = replace(wanted.containers, thumbprint=one.thumbprint, provider=one.provider)
+    return container.settled(look, seen)
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,8 @@ class Readers:
 
 
 def readers_of(wanted: Wanted, one: Identity, seen: Seen) -> Readers:
-    """What is known of the identity's wanted readers; nothing where it is tied to no container."""
-    name = container.associated(_container(wanted, one), seen)
+    """What is known of the identity's wanted readers; nothing where it is tied to no container that is a file."""
+    name = container.associated(_container(wanted, one, seen), seen)
     if not one.readers or not name:
         return Readers()
     try:
@@ -147,6 +155,6 @@ def _as_dict(wanted: Wanted, one: Identity, signing: Placed, seen: Seen) -> dict
         "thumbprint": one.thumbprint,
         "present": stored is not None,
         "association": association.as_dict(stored.key) if stored else None,
-        "container": container.associated(_container(wanted, one), seen),
+        "container": container.held(_container(wanted, one, seen), seen),
         "missing_readers": list(readers_of(wanted, one, seen).missing),
     }

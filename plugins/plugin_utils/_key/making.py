@@ -285,7 +285,7 @@ class Chosen:
     """
 
     container: str
-    proof: Literal["association", "public_key", "new_file"]
+    proof: Literal["association", "public_key", "new_file", "label"]
     others: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     doubt: BrokenLink | None = None
@@ -355,7 +355,7 @@ def judge(wanted: Wanted, sdk: ClientSdk, before: Seen, results: Sequence[Result
         raise UnexplainedError(
             "container",
             f"The import reported success, but there is no new container in {FOLDER} and none that is proven to hold the key ({unproven}).",
-            "With Client SDK 5 check that the SDK 3 compatibility mode is on (win_cloudhsm_client); then look at the provider's log.",
+            "With Client SDK 5 check that the SDK 3 compatibility mode is on (win_cloudhsm_client, key_access=reference); then look at the provider's log.",
         )
     raise BrokenLink(
         "container",
@@ -504,14 +504,16 @@ def result(
     removed: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The module's result, without ``changed``."""
+    direct = wanted.key_access == "direct"
     held_before = (
         chosen.container
-        if chosen and existing(chosen.container, before)
+        if chosen and (direct or existing(chosen.container, before))
         else (removed[0] if removed else None)
     )
     return {
         "container": chosen.container if chosen else None,
         "provider": wanted.provider,
+        "key_access": wanted.key_access,
         "containers": [chosen.container, *chosen.others] if chosen else [],
         "removed": list(removed),
         "proof": chosen.proof if chosen else None,

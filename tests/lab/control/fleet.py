@@ -33,7 +33,7 @@ STRANGER = "somebody else"
 """Who owns the signing keys while the fault ``key_foreign`` is there"""
 FLEET_FAULTS = (
     *("tsa_down", "tsa_slow", "tsa_garbage", "tsa_http_500", "tsa_http_404", "tsa_reject", "tsa_limit"),
-    *("user_locked", "hsm_down", "key_unavailable", "key_foreign", "key_twice"),
+    *("user_locked", "hsm_down", "key_unavailable", "key_foreign", "key_twice", "key_label"),
 )
 
 
@@ -48,6 +48,8 @@ class HostDescription:
     oem_code_page: int | None = None
     client_sdk: int = 5
     powershell: str = "5.1.20348.2849"
+    key_access: str = ""
+    """What the inventory says of it; nothing where it is empty."""
     faults: tuple[str, ...] = ()
     instance_role: bool = False
     """Whether it may ask AWS for the cluster"""
@@ -86,8 +88,8 @@ DEMO = Description(
 
 
 def read_description(text: str) -> Description:
-    """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, powershell, faults, instance_role,
-    drives), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
+    """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, key_access, powershell, faults,
+    instance_role, drives), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
     """
     data = yaml.safe_load(text)
     if not isinstance(data, dict) or not isinstance(data.get("hosts"), dict) or not data["hosts"]:
@@ -111,7 +113,16 @@ def read_description(text: str) -> Description:
         fields = fields or {}
         _known(
             fields,
-            {"language", "oem_code_page", "client_sdk", "powershell", "faults", "instance_role", "drives"},
+            {
+                "language",
+                "oem_code_page",
+                "client_sdk",
+                "key_access",
+                "powershell",
+                "faults",
+                "instance_role",
+                "drives",
+            },
             f"the host {name}",
         )
         host = HostDescription(str(name), **{**fields, "faults": tuple(fields.get("faults") or ())})
@@ -177,6 +188,8 @@ class Fleet:
     crypto_password: str
     members: dict[str, Member] = field(default_factory=dict)
     _doubled: list[tuple[int, int]] = field(default_factory=list)
+    _labels: dict[int, str] = field(default_factory=dict)
+    """The signing keys' own labels, while the fault ``key_label`` gives all of them another one (or, without an argument, none)"""
 
     @classmethod
     def start(cls, description: Description, state: Path) -> Fleet:
@@ -278,6 +291,10 @@ class Fleet:
             self._copies(1)
         elif name == "key_foreign":
             self._own(self.description.crypto_user, STRANGER)
+        elif name == "key_label":
+            for key in self._signing_keys():
+                self._labels.setdefault(key.handle, key.label)
+                self.cluster.name(key.handle, argument)
         elif name == "key_twice":
             self._doubled += [
                 self.cluster.double(key.handle) for key in self._signing_keys() if key.cls == "private"
@@ -297,6 +314,9 @@ class Fleet:
             for handle in pair:
                 self.cluster.delete_key(handle)
         self._doubled = []
+        for handle, label in self._labels.items():
+            self.cluster.name(handle, label)
+        self._labels = {}
         self._copies(len(self.cluster.addresses))
 
     def _signing_keys(self) -> list[KeyObject]:
@@ -329,6 +349,7 @@ class Fleet:
                 "codesign_client_packages": [
                     self._package(package) for package in packages.for_sdk(member.host.client_sdk)
                 ],
+                **self._key_access(name),
             }
             for name, member in self.members.items()
         }
@@ -359,6 +380,10 @@ class Fleet:
         }
         groups = {"windows": {"hosts": hosts, "vars": shared}, "codesign": {"children": {"windows": {}}}}
         return {"all": {"children": groups}}
+
+    def _key_access(self, name: str) -> dict[str, str]:
+        wanted = next(host.key_access for host in self.description.hosts if host.name == name)
+        return {"codesign_key_access": wanted} if wanted else {}
 
     def _package(self, package: packages.Package) -> dict[str, str]:
         return {

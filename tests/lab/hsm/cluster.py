@@ -286,6 +286,10 @@ class Cluster:
         """Makes another user the owner of the key pair of ``handle``."""
         self._change_pair(handle, owner=owner)
 
+    def name(self, handle: int, label: str) -> None:
+        """Gives the key pair of ``handle`` another label."""
+        self._change_pair(handle, label=label)
+
     def double(self, handle: int) -> tuple[int, int]:
         """The key pair of ``handle`` once more, as somebody gets it who imports it twice: the new handles,
         private and public.

@@ -223,7 +223,7 @@ def open_key(
 def open_in_session(
     host: Host, session: Session, settings: client.Settings, container: str, account: str, provider: str
 ) -> KeyObject:
-    if sdk_of(host, find_provider(host, provider) or "") == 5 and not settings.sdk3_compatibility:
+    if opens_by_label(host, provider, settings):
         return _usable(settings, _by_label(session, container))
     found = read_container(host, container)
     if found is None:
@@ -237,12 +237,24 @@ def open_in_session(
     return _usable(settings, key)
 
 
+def opens_by_label(host: Host, provider: str, settings: client.Settings) -> bool:
+    """Whether the provider takes the name of a container for a key's own name, and knows no files."""
+    return sdk_of(host, find_provider(host, provider) or "") == 5 and not settings.sdk3_compatibility
+
+
+def names(host: Host, session: Session, settings: client.Settings, provider: str) -> list[str]:
+    """NCryptEnumKeys: the containers' names, whether they can be opened or not. A key without a label has none."""
+    if opens_by_label(host, provider, settings):
+        return [key.label for key in session.find(cls="private") if key.label]
+    return [container.name for container in containers(host)]
+
+
 def _by_label(session: Session, label: str) -> KeyObject:
     """SDK 5 without compatibility mode asks the HSM by the key's name, which has to be unique (user guide,
     NCryptOpenKey).
     """
     found = session.find(cls="private", label=label)
-    if len(found) != 1:
+    if not label or len(found) != 1:
         raise KspError(NTE_BAD_KEYSET, "The key name provided did not return unique result")
     return found[0]
 
@@ -270,7 +282,7 @@ def create_key(
     there is; else its container is a file as well, which no source says of a key that is made anew.
     """
     session, settings = open_provider(host, provider, environment, account, logon)
-    reads_files = sdk_of(host, find_provider(host, provider) or "") != 5 or settings.sdk3_compatibility
+    reads_files = not opens_by_label(host, provider, settings)
     if session.find(cls="private", label=name) or (reads_files and read_container(host, name) is not None):
         raise KspError(NTE_EXISTS, f"there is a key {name}")
     cluster, owner = session.cluster, session.user.name
@@ -289,15 +301,13 @@ def create_key(
 
 def open_containers(
     host: Host, provider: str, environment: Mapping[str, str], account: str, logon: str
-) -> list[tuple[Container, KeyObject]]:
-    """NCryptEnumKeys: the containers whose keys this account can open now."""
+) -> list[tuple[str, KeyObject]]:
+    """The names of the containers whose keys this account can open now."""
     session, settings = open_provider(host, provider, environment, account, logon)
     found = []
-    for container in containers(host):
+    for name in names(host, session, settings, provider):
         try:
-            found.append(
-                (container, open_in_session(host, session, settings, container.name, account, provider))
-            )
+            found.append((name, open_in_session(host, session, settings, name, account, provider)))
         except (KspError, LabOSError):
             continue
     return found

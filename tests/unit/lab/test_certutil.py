@@ -558,6 +558,31 @@ def test_containers_need_the_compatibility_mode_of_sdk_5(bench: Bench) -> None:
     assert "  codesign\r\n" in text(host, key_list(host, pin=True))
 
 
+def test_without_the_compatibility_mode_names_are_searched_and_files_are_not(
+    make_bench: Callable[..., Bench],
+) -> None:
+    """A container is the key's own name then, and one that two keys bear opens neither of them."""
+    bench = make_bench()
+    host, name = bench.host(), bench.private.label
+    container(bench, host)
+    thumbprint = bench.store(host)
+    run(host, rf"{client.PROGRAMS}\bin\configure-ksp.exe", "--disable-sdk3-compatibility-mode")
+    found = certutil(host, f'-f -csp "{ksp.CLOUDHSM}" -repairstore My {thumbprint}')
+    assert "Encryption test passed" in text(host, found)
+    tied = association(host, thumbprint)
+    assert tied is not None
+    assert (tied.container, tied.provider) == (name, ksp.CLOUDHSM)
+    asked = f'-csp "{ksp.CLOUDHSM}" -key "{name}"'
+    assert f"  {name}\r\n  RSA\r\n" in text(host, certutil(host, asked))
+    double = bench.cluster.double(bench.private.handle)
+    assert "0x80090016" in text(host, certutil(host, asked))
+    for handle in double:
+        bench.cluster.delete_key(handle)
+    bench.cluster.name(bench.private.handle, "")
+    assert certutil(host, asked).exit_code == ksp.NTE_BAD_KEYSET
+    assert "RSA" not in text(host, key_list(host, pin=True))
+
+
 def test_a_key_on_one_hsm_is_refused_where_availability_is_checked(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
     sdk5, sdk3 = bench.host(), bench.host(3)

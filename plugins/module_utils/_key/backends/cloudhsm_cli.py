@@ -111,6 +111,19 @@ def ask_step(wanted: WantedKey, lookup: Lookup) -> Run:
     return _page_step(wanted, lookup)
 
 
+def labelled_step(label: str, lookup: Lookup) -> Run:
+    """Logs in, and asks for the private keys that bear a label; one page shows whether it is one."""
+    arguments = tool.key_list(
+        (tool.class_filter("private"), tool.label_filter(label)), cluster_id=lookup.cluster_id
+    )
+    return replace(_page_step(WantedKey(), lookup), arguments=arguments)
+
+
+def read_labelled(result: Result, lookup: Lookup) -> Tuple[int, ...]:
+    """The handles of the keys that ``labelled_step`` found. BrokenLink where it failed."""
+    return tuple(key.handle for key in _read_page(result, lookup).keys)
+
+
 def read_asked(result: Result, wanted: WantedKey, lookup: Lookup) -> Optional[Tuple[SeenKey, ...]]:
     """The keys that ``ask_step`` found, None where the list goes on. BrokenLink where it failed."""
     page = _read_page(result, lookup)

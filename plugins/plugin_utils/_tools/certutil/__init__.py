@@ -29,6 +29,7 @@ __all__ = [
     "ProviderListing",
     "ca_certificate_argv",
     "ca_chain_argv",
+    "check_container",
     "check_inf_value",
     "csplist_argv",
     "key_argv",
@@ -65,9 +66,24 @@ def repair_by_file_argv(
     return (*_user(store_location), "-repairstore", store_name, thumbprint, file)
 
 
-def key_argv(provider: str, verbose: bool = True, store_location: str = "LocalMachine") -> tuple[str, ...]:
-    """Lists a provider's key containers; verbose with their public keys, for which every key is opened."""
-    return (*(("-v",) if verbose else ()), *_user(store_location), "-csp", provider, "-key")
+def key_argv(
+    provider: str, verbose: bool = True, store_location: str = "LocalMachine", container: str = ""
+) -> tuple[str, ...]:
+    """Lists a provider's key containers, or the one of that name; verbose with their public keys, for which every
+    key is opened.
+    """
+    one = (container,) if container else ()
+    return (*(("-v",) if verbose else ()), *_user(store_location), "-csp", provider, "-key", *one)
+
+
+def check_container(name: str) -> str | None:
+    """Why a container of that name can neither be asked for nor be tied to a certificate; None when it can."""
+    if name[:1] in "-/":
+        return f"certutil takes {quoted(name)} for an option"
+    if name != name.strip() or not name.isprintable():
+        return f"{quoted(name)} begins or ends with a blank, or holds a character that is none to print"
+    problem = check_inf_value(name)
+    return problem.rstrip(".") if problem else None
 
 
 def csplist_argv() -> tuple[str, ...]:

@@ -72,12 +72,8 @@ def _entries(command: Command, provider: str) -> list[tuple[str, KeyObject | ksp
     except ksp.KspError as error:
         process.out(error.said)
         raise Failure(error.hresult) from None
-    if ksp.sdk_of(host, name or "") == 5 and not settings.sdk3_compatibility:
-        names = [key.label for key in session.find(cls="private")]
-    else:
-        names = [container.name for container in ksp.containers(host)]
     entries: list[tuple[str, KeyObject | ksp.KspError]] = []
-    for one in names:
+    for one in ksp.names(host, session, settings, provider):
         try:
             entries.append(
                 (one, ksp.open_in_session(host, session, settings, one, process.account, provider))

@@ -237,7 +237,7 @@ def _search(command: Command, store: str, stored: StoredCertificate, certificate
         name = ksp.find_provider(command.host, provider)
         assert name is not None
         info = KeyProviderInfo(
-            match.name, name, 0, MACHINE_KEYS if command.location == certstore.MACHINE else 0, 0
+            match, name, 0, MACHINE_KEYS if command.location == certstore.MACHINE else 0, 0
         )
         _set(command, store, stored, {certstore.KEY_PROV_INFO: certstore.write_key_provider_info(info)})
         stored = StoredCertificate(

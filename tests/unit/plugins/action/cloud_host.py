@@ -47,6 +47,8 @@ class CloudHost(FakeHost):
     new_names: list[str] = field(default_factory=lambda: ["7e3c-b2f5", "91aa-0c44"])
     readers: list[str] = field(default_factory=list)
     page_size: int = 100
+    label: str = "signing"
+    """What each key on the HSM is called."""
 
     def __post_init__(self) -> None:
         self.tools |= {
@@ -133,6 +135,8 @@ class CloudHost(FakeHost):
                 "".join(f"Provider Name: {name}\r\n\r\n" for name in self.providers)
                 + "CertUtil: -csplist command completed successfully.\r\n",
             )
+        if words[:4] == ["-v", "-csp", "CloudHSM Key Storage Provider", "-key"]:
+            return self._by_name(*words[4:])
         assert words == ["-v", "-csp", "Cavium Key Storage Provider", "-key"]
         if self.listing_code or "Cavium Key Storage Provider" not in self.providers:
             code = self.listing_code or 0x80090011
@@ -145,6 +149,16 @@ class CloudHost(FakeHost):
                 "  Export Policy = 0\r\n  Algorithm Group: RSA\r\n\r\nPrivate key is NOT exportable\r\n\r\n"
             )
         return ran(0, f"\tSDK Version: 3.0\r\n{text}CertUtil: -key command completed successfully.\r\n")
+
+    def _by_name(self, name: str) -> Raw:
+        """A provider that opens keys by their own names."""
+        found = [
+            one for key_class, one in self.keys.values() if key_class == "private" and name == self.label
+        ]
+        if len(found) != 1:
+            return ran(0x80090016, "CertUtil: -key command FAILED: 0x80090016 (-2146893802)\r\n")
+        text = f"CloudHSM Key Storage Provider:\r\n  {name}\r\n\r\n  RSA\r\n    AT_KEYEXCHANGE:\r\n{_dump(found[0].public_key)}"
+        return ran(0, f"{text}\r\nCertUtil: -key command completed successfully.\r\n")
 
     def _made(self, certificate: Certificate) -> None:
         self.with_container(self.new_names.pop(0), certificate)
@@ -200,6 +214,7 @@ class CloudHost(FakeHost):
         name, _equals, value = text.partition("=")
         key_class, certificate = self.keys[handle]
         return {
+            "attr.label": value == self.label,
             "attr.class": value == f"{key_class}-key",
             "attr.key-type": value == certificate.key_type.lower(),
             "attr.modulus": value == f"0x{certificate.modulus.lower()}",
@@ -211,7 +226,7 @@ class CloudHost(FakeHost):
         attributes: Raw = {
             "class": f"{key_class}-key",
             "key-type": certificate.key_type.lower(),
-            "label": "signing",
+            "label": self.label,
             "id": "0x31",
         }
         if certificate.modulus:

@@ -243,18 +243,20 @@ def test_files_of_the_other_folder_are_read_and_kept(sdk5: FakeHost) -> None:
     assert result["components"][1]["file"] == other
 
 
-def test_a_mode_that_the_file_never_speaks_of_is_settled_by_the_tool_and_is_no_change(sdk5: FakeHost) -> None:
+@pytest.mark.parametrize(("way", "word"), [("reference", "enable"), ("direct", "disable")])
+def test_a_mode_that_the_file_never_speaks_of_is_settled_by_the_tool_and_is_no_change(
+    sdk5: FakeHost, way: str, word: str
+) -> None:
     sdk5.tools[configure.CONFIGURE_KSP] = configure_tool(sdk5, KSP_FILE, mode_field=None)
-    wanted = {**WANTED, "hsm_type": "hsm1"}
+    wanted = {**WANTED, "hsm_type": "hsm1", "key_access": way}
     run_action(ActionModule, wanted, sdk5)
     runs = len(sdk5.runs())
     again = run_action(ActionModule, wanted, sdk5)
     assert again["changed"] is False
     assert again["components"][1]["sdk3_compatibility_mode"] is None
-    assert [run[0] for run in sdk5.runs()[runs:] if run[1] not in LISTING] == ["configure-ksp.exe"]
-    runs = len(sdk5.runs())
-    run_action(ActionModule, {**wanted, "sdk3_compatibility_mode": False}, sdk5)
-    assert all(run[1] in LISTING for run in sdk5.runs()[runs:])
+    assert [run for run in sdk5.runs()[runs:] if run[1] not in LISTING] == [
+        ["configure-ksp.exe", f"--{word}-sdk3-compatibility-mode"]
+    ]
 
 
 def test_sdk3_stops_configures_and_starts(sdk3: FakeHost) -> None:

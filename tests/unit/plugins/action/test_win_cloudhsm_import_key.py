@@ -115,6 +115,81 @@ def test_a_tied_certificate_costs_one_call(sdk: str, check_mode: bool) -> None:
     )
 
 
+# Opened directly
+# --------------------------------------------------------------------------------------------------------------
+
+
+DIRECT = {"key_access": "direct"}
+CLOUDHSM = "CloudHSM Key Storage Provider"
+
+
+def mode(there: CloudHost, on: bool) -> CloudHost:
+    for path in [path for path in there.files if path.endswith(configure.KSP_FILE)]:
+        there.files[path] = json.dumps(
+            {**json.loads(there.files[path]), "sdk3_compatibility_mode": on}
+        ).encode()
+    return there
+
+
+def one_key() -> CloudHost:
+    return mode(CloudHost().with_sdk("5").with_pair(SIGNING).with_certificate(SIGNING), False)
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_key_that_is_opened_directly_is_named_and_nothing_is_made(check_mode: bool) -> None:
+    there = one_key()
+    result = act(there, check_mode, **DIRECT)
+    assert (result["changed"], result["container"], result["proof"], result["key_access"]) == (
+        False,
+        "signing",
+        "public_key",
+        "direct",
+    )
+    assert result["provider"] == CLOUDHSM
+    assert (result["diff"]["before"], len(there.calls)) == (result["diff"]["after"], 3)
+    assert there.containers() == []
+
+
+def test_a_name_that_the_certificate_is_tied_to_costs_one_call() -> None:
+    there = one_key().with_certificate(SIGNING, "signing", CLOUDHSM)
+    for arguments in (DIRECT, {}):
+        there.calls.clear()
+        result = act(there, readers=["WINHOST\\agent"], **arguments)
+        assert (result["container"], result["proof"], len(there.calls)) == ("signing", "association", 1)
+        assert "no key reference file that readers" in " ".join(result["warnings"])
+    assert act(there, **DIRECT, force=True)["proof"] == "public_key"
+
+
+def test_a_name_that_two_keys_bear_opens_none() -> None:
+    there = one_key().with_pair(OTHER, 1835020, 1835021)
+    result = act(there, **DIRECT)
+    assert (result["failed"], result["link"], result["handles"]) == (True, "key", [1835009, 1835020])
+    assert "set key_access to reference" in result["msg"]
+
+
+def test_a_key_that_is_opened_directly_is_never_removed() -> None:
+    there = one_key().with_container("7e3c-b2f5", SIGNING).with_certificate(SIGNING, "signing", CLOUDHSM)
+    result = act(there, **DIRECT, state="absent")
+    assert (result["changed"], result["removed"], len(there.calls)) == (False, [], 1)
+    assert there.containers() == ["7e3c-b2f5"]
+    assert "stays on the HSM" in " ".join(result["warnings"])
+
+
+@pytest.mark.parametrize("way", ["direct", "reference"])
+def test_the_provider_that_goes_the_other_way_is_said_before_a_login(way: str) -> None:
+    there = mode(one_key(), way == "direct")
+    result = act(there, key_access=way)
+    assert (result["failed"], result["link"], len(there.calls)) == (True, "client", 1)
+    assert f"key_access is {way}" in result["msg"]
+    foretold = act(there, True, key_access=way)
+    assert (foretold["changed"], foretold["container"]) == (way == "reference", None)
+
+
+def test_client_sdk_3_opens_no_key_directly() -> None:
+    result = act(host("3"), **DIRECT)
+    assert (result["failed"], result["link"]) == (True, "argument")
+
+
 ASIDE = f"{FOLDER.rpartition(chr(92))[0]}\\7e3c-b2f5.replaced"
 
 

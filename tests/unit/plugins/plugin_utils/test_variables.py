@@ -83,6 +83,8 @@ def test_all_that_is_missing_is_named_at_once() -> None:
             "codesign_client_tls_key is no private key in PEM form",
         ),
         ({"codesign_client_sdk": "4"}, "codesign_client_sdk must be one of: 3, 5"),
+        ({"codesign_key_access": "file"}, "codesign_key_access must be one of"),
+        ({"codesign_key_access": "direct", "codesign_client_sdk": 3}, "Client SDK 3 opens keys by their"),
         ({"codesign_prove": "perhaps"}, "codesign_prove must be one of"),
         (
             {"codesign_crypto_password": None},

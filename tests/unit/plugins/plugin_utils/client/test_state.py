@@ -15,6 +15,8 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     ConnectResult,
     Failure,
     FileContent,
+    FolderResult,
+    RegistryChildrenResult,
     Result,
     RunResult,
     ServiceResult,
@@ -28,13 +30,16 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.client_
     ClientConfig,
     ClusterConfig,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import access
 
+CAVIUM, CLOUDHSM = "Cavium Key Storage Provider", "CloudHSM Key Storage Provider"
 CA = b"-----BEGIN CERTIFICATE-----\nMIIBCustomerCA00\n-----END CERTIFICATE-----\n"
 ADDRESSES = ("10.0.1.17", "10.0.2.23")
 WANT = client.Wanted("5", ADDRESSES, "hsm2m", CA)
 ABSENT, INSTALLED = VersionResult(False), VersionResult(True, "5.18.0.0", "5.18.0.0", "C:\\x\\configure.exe")
 NO_FILE, NO_DAEMON = FileContent(False), ServiceResult(False)
 NOWHERE_ELSE = [NO_FILE] * (len(configure.FOLDERS) - 1)
+TIED_TO_NOTHING: list[Result] = [FolderResult(False), *[RegistryChildrenResult(False)] * 3]
 LISTED = RunResult(
     0, b"Provider Name: Cavium Key Storage Provider\r\nCertUtil: -csplist command completed successfully.\r\n"
 )
@@ -70,6 +75,7 @@ def sdk5(
         *NOWHERE_ELSE,
         LISTED,
         daemon,
+        *TIED_TO_NOTHING,
     ]
     return client.read(want, [*results, *(ConnectResult(True) for _address in want.hsm_addresses)])
 
@@ -97,7 +103,7 @@ def sdk3(
 
 
 def test_observing_changes_nothing_and_reads_every_answer() -> None:
-    for sdk, count in (("3", 11), ("5", 15), ("auto", 24)):
+    for sdk, count in (("3", 11), ("5", 19), ("auto", 28)):
         steps = client.observe(replace(WANT, client_sdk=sdk))
         assert len(steps) == count + len(ADDRESSES)
         assert not any(changes_host(step) for step in steps)
@@ -141,6 +147,7 @@ def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
             *NOWHERE_ELSE,
             LISTED,
             NO_DAEMON,
+            *TIED_TO_NOTHING,
             ConnectResult(True),
             ConnectResult(True),
         ],
@@ -213,6 +220,7 @@ def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, 
             *NOWHERE_ELSE,
             LISTED,
             NO_DAEMON,
+            *TIED_TO_NOTHING,
             ConnectResult(True),
             result,
         ],
@@ -273,7 +281,7 @@ def test_the_certificate_is_written_where_another_one_is(content: bytes) -> None
 
 
 def test_nothing_wanted_is_nothing_compared() -> None:
-    want = client.Wanted("5", sdk3_compatibility_mode=False)
+    want = client.Wanted("5", key_access="direct")
     assert (
         client.compare(
             want, sdk5(file(("10.9.9.9",), "hsm1", "D:\\x", True, False), file(mode=None), b"", want)
@@ -296,6 +304,7 @@ def test_without_addresses_no_file_can_be_written() -> None:
             *NOWHERE_ELSE,
             LISTED,
             NO_DAEMON,
+            *TIED_TO_NOTHING,
         ],
     )
     with pytest.raises(BrokenLink, match="without hsm_addresses it cannot be written"):
@@ -303,10 +312,102 @@ def test_without_addresses_no_file_can_be_written() -> None:
 
 
 def test_a_type_for_a_cluster_that_is_not_in_the_file() -> None:
-    want = client.Wanted("5", (), "hsm2m", key_availability_check=None, sdk3_compatibility_mode=False)
+    want = client.Wanted("5", (), "hsm2m", key_availability_check=None, key_access="direct")
     empty = FileContent(True, b'{"clusters": []}')
     with pytest.raises(BrokenLink, match="has no cluster with the addresses"):
         client_plan.plan(want, sdk5(empty, empty, CA, want))
+
+
+def use(name: str, provider: str = CAVIUM, has_file: bool = False) -> access.Use:
+    return access.Use("5AAE", name, provider, has_file)
+
+
+FILE, NAMED = use("7e3c", has_file=True), use("signing", CLOUDHSM)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "uses", "mode", "found", "drifts"),
+    [
+        ("auto", (), True, "reference", None),
+        ("auto", (), False, "reference", ("on", "off")),
+        ("auto", (FILE,), False, "reference", ("on", "off")),
+        ("auto", (NAMED,), False, "direct", None),
+        ("auto", (NAMED,), None, "direct", None),
+        ("direct", (), True, "direct", ("off", "on")),
+        ("direct", (), None, "direct", None),
+        ("direct", (FILE,), None, "direct", ("off", "unknown")),
+        ("reference", (NAMED,), None, "reference", ("on", "unknown")),
+        ("reference", (NAMED,), False, "reference", ("on", "off")),
+    ],
+)
+def test_the_way_to_the_keys_is_wanted_or_what_the_host_uses(
+    wanted: str,
+    uses: tuple[access.Use, ...],
+    mode: bool | None,
+    found: str,
+    drifts: tuple[str, str] | None,
+) -> None:
+    want = replace(WANT, key_access=wanted)
+    seen = replace(sdk5(file(), file(mode=mode)), uses=uses)
+    assert client.report(want, seen)["client"]["key_access"] == found
+    differs = [(one.expected, one.seen) for one in client.compare(want, seen)]
+    assert differs == ([drifts] if drifts else [])
+    switched = replace(want, switch_key_access=True)
+    after = client_plan.predict(switched, seen)
+    assert after.compatibility_mode is (found == "reference")
+    assert client.compare(replace(switched, key_access=found), after) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "uses", "mode", "words"),
+    [
+        (
+            "direct",
+            (FILE, NAMED),
+            True,
+            "turned off, and certificates whose keys are opened by key reference",
+        ),
+        ("direct", (FILE,), None, "5AAE (7e3c)"),
+        ("reference", (NAMED,), False, "turned on, and certificates whose keys are opened directly"),
+        ("reference", (use("lost"),), False, "5AAE (lost)"),
+        ("direct", (NAMED, use("lost")), True, ""),
+        ("reference", (NAMED,), True, ""),
+        ("direct", (FILE,), False, ""),
+    ],
+)
+def test_the_mode_is_not_changed_under_certificates_unless_asked_for(
+    wanted: str, uses: tuple[access.Use, ...], mode: bool | None, words: str
+) -> None:
+    want = replace(WANT, key_access=wanted)
+    seen = replace(sdk5(file(), file(mode=mode)), uses=uses)
+    client_plan.check(replace(want, switch_key_access=True), seen)
+    if not words:
+        client_plan.check(want, seen)
+        return
+    with pytest.raises(BrokenLink) as caught:
+        client_plan.check(want, seen)
+    assert (caught.value.link, caught.value.details["thumbprints"]) == ("provider", ["5AAE"])
+    assert words in caught.value.problem
+    assert "switch_key_access" in caught.value.advice
+    # The report says it beside the difference.
+    assert [words in one.repair for one in client.compare(want, seen)] == [True]
+
+
+def test_client_sdk_3_knows_files_only() -> None:
+    want = client.Wanted("3", ("10.0.1.17",), "hsm1", CA, key_access="direct")
+    with pytest.raises(BrokenLink, match="exists in Client SDK 5 alone"):
+        client_plan.check(want, sdk3("10.0.1.17"))
+    (finding,) = client.compare(want, sdk3("10.0.1.17"))
+    assert (finding.link, finding.what, finding.seen) == ("client", "key access", "reference")
+    assert client.report(want, sdk3("10.0.1.17"))["client"]["key_access"] == "reference"
+
+
+def test_a_provider_that_is_not_named_is_the_one_of_the_way() -> None:
+    for way, provider in (("direct", CLOUDHSM), ("reference", CAVIUM)):
+        want = replace(WANT, key_access=way, usual_provider=True)
+        assert client.settled(want, sdk5(file(), file())).provider == provider
+        assert client.settled(replace(want, provider="Mine"), sdk5(file(), file())).provider == "Mine"
+        assert client.settled(replace(want, usual_provider=False), sdk5(file(), file())).provider == ""
 
 
 def test_damage_is_a_finding() -> None:
