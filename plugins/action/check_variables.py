@@ -17,6 +17,7 @@ from ansible.template import Templar
 from ..plugin_utils import _cluster, _variables
 from ..plugin_utils._arguments.check_variables import ARGUMENTS
 from ..plugin_utils._play_hosts import of_hosts
+from ..plugin_utils._request_files import RequestFiles, problem
 
 
 class ActionModule(ActionBase):
@@ -67,6 +68,8 @@ class ActionModule(ActionBase):
             [text.partition(" ")[0] for text in unread],
         )
         values = {**_variables.defaults_of(uses), **values}
+        if "certificate_request" in uses:
+            report.errors += self._request(values, variables)
         if params["dates"]:
             days = int(values.get("codesign_expiry_days") or 0)
             report.add(
@@ -82,6 +85,13 @@ class ActionModule(ActionBase):
         for one in _variables.as_list(values.get("codesign_identities")):
             with suppress(ValueError, TypeError):
                 yield self._lookup("identities", dict(one), variables)
+
+    def _request(self, values: Mapping[str, Any], variables: dict[str, Any]) -> list[str]:
+        """What is wrong with the files of a certificate request."""
+        csr, answer = (str(values.get(f"codesign_request_{name}") or "") for name in ("csr", "certificate"))
+        chain = [str(one) for one in _variables.as_list(values.get("codesign_request_chain"))]
+        found = problem(RequestFiles(self._loader, variables), csr, answer, chain, datetime.now(timezone.utc))
+        return [f"codesign_request_{'certificate' if answer else 'csr'}: {found}"] if found else []
 
     def _customer_ca(self, values: Mapping[str, Any], variables: dict[str, Any]) -> str:
         name = str(values.get("codesign_customer_ca") or "")

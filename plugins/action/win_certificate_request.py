@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Sequence
 
 from ..module_utils._findings import BrokenLink
@@ -17,6 +16,7 @@ from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_certificate_request import ARGUMENTS, wanted
 from ..plugin_utils._aspect import Looked, Question, Repairable, look
 from ..plugin_utils._key import container
+from ..plugin_utils._request_files import RequestFiles
 from ..plugin_utils._store import placed, request
 from ..plugin_utils._store.identity import Placed
 from ..plugin_utils._store.request import Entry, Seen, Wanted
@@ -47,32 +47,17 @@ class ActionModule(CodesignAction):
     def _with_files(self, want: Wanted) -> Wanted:
         """The wanted request with what lies in the files of the control node, all of it checked."""
         self.above: tuple[Placed, ...] = ()
-        path = self.params.get("csr")
-        if path:
-            path = control_files.target(self._loader, self.task_vars, path)
-            text = request.read_csr(self._read(path), path) if Path(path).exists() else None
+        files = RequestFiles(self._loader, self.task_vars)
+        if self.params.get("csr"):
+            path, text = files.csr(self.params["csr"])
             want = replace(want, csr=text, csr_path=path)
             request.check_csr(want)
         if self.params["state"] == "requested":
             return want
-        above = [(self._read(self._found(name)), name) for name in self.params["chain"]]
-        answer = self._found(self.params["certificate"])
-        leaf, self.above = request.read_answer(
-            self._read(answer), answer, above, want.csr, datetime.now(timezone.utc)
+        leaf, self.above = files.answer(
+            self.params["certificate"], self.params["chain"], want.csr, datetime.now(timezone.utc)
         )
         return replace(want, answer=leaf)
-
-    def _found(self, name: str) -> str:
-        path = control_files.find(self._loader, self.task_vars, name)
-        if not path:
-            raise BrokenLink("argument", control_files.missing(name, self.task_vars))
-        return path
-
-    def _read(self, path: str) -> bytes:
-        try:
-            return Path(path).read_bytes()
-        except OSError as error:
-            raise BrokenLink("argument", f"The file {path} cannot be read: {error.strerror}.") from error
 
     def _make(self, want: Wanted, asked: Question[Wanted, Seen], entry: Entry | None) -> dict[str, Any]:
         steps = request.make_steps(want, entry)
@@ -149,4 +134,7 @@ class ActionModule(CodesignAction):
     def _result(
         self, want: Wanted, state: str, entry: Entry | None, *, changed: bool, added: Sequence[str] = ()
     ) -> dict[str, Any]:
-        return request.result(want, state, entry, changed, added)
+        found = request.result(want, state, entry, changed, added)
+        known = [one.certificate for one in self.above]
+        leaf = want.answer or (entry.certificate if entry and state == "accepted" else None)
+        return {**found, "certificates": [one.pem for one in ([leaf] if leaf else []) + known]}

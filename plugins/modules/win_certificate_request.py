@@ -204,6 +204,13 @@ not_after:
   returned: success
   type: str
   sample: '2027-11-24T09:40:00+00:00'
+certificates:
+  description: The certificate and the ones above it that came with the answer, as PEM texts; M(cloudhsm.codesign.identity_files) makes files of them.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----\n"
 chain_added:
   description: The certificates of the chain that were put into their stores, or would be in check mode.
   returned: success

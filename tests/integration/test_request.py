@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from support.playbook import PlaybookRun
 from support.signable import Judge, missing_tools, programs
@@ -60,10 +64,17 @@ def test_from_nothing_to_a_signed_file(bare: Bench, tmp_path: Path, first: str, 
     bare.lab.ask("issue", csr=str(tmp_path / "release.csr"), answer=str(answer))
     expected = request(bare, first, tmp_path, "--check", codesign_request_certificate=str(answer))
     assert [one.task for one in expected.changed()] == ["Accept the CA's answer"], expected.output[-4000:]
-    accepted = request(bare, first, tmp_path, codesign_request_certificate=str(answer))
+    arguments = {
+        "codesign_request_certificate": str(answer),
+        "codesign_request_folder": str(tmp_path / "release"),
+    }
+    accepted = request(bare, first, tmp_path, **arguments)
     assert accepted.returncode == 0, accepted.output[-4000:]
-    assert [one.task for one in accepted.changed()] == ["Accept the CA's answer"]
-    quiet = request(bare, first, tmp_path, codesign_request_certificate=str(answer))
+    assert [one.task for one in accepted.changed()] == [
+        "Accept the CA's answer",
+        "Write the certificate and its chain into files of the control node",
+    ]
+    quiet = request(bare, first, tmp_path, **arguments)
     assert (quiet.returncode, quiet.changed()) == (0, []), quiet.output[-4000:]
     assert [words[0] for words in certreqs(bare)] == ["-new", "-accept"]
     assert (
@@ -72,12 +83,8 @@ def test_from_nothing_to_a_signed_file(bare: Bench, tmp_path: Path, first: str, 
     )
 
     pki = Path(bare.lab.info["pki"])
-    identity = {
-        "name": "release",
-        "certificate": str(answer),
-        "chain": [{"certificate": str(pki / "intermediate.pem")}, {"certificate": str(pki / "root.pem")}],
-    }
-    variables = {"codesign_identities": [identity], "codesign_files": [FILE]}
+    variables = yaml.safe_load((tmp_path / "release" / "codesign_identities.yml").read_text(encoding="utf-8"))
+    variables["codesign_files"] = [FILE]
     hosts = f"{first},{second}"
     ready = bare.play("cloudhsm.codesign.site", "--limit", hosts, variables=variables)
     assert ready.returncode == 0, ready.output[-4000:]
@@ -108,6 +115,26 @@ def test_what_is_wrong_is_said_before_a_host_is_touched(fleet: Bench, tmp_path: 
     assert wrong.returncode != 0
     assert "codesign_request_subject: the subject" in wrong.output
     assert "codesign_request_csr is missing" in wrong.output
+    for name, other in (
+        ("signing", "has another key than the request"),
+        ("server-authentication", "not made for code signing"),
+    ):
+        key = rsa.generate_private_key(65537, 2048)
+        text = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+        if name == "signing":
+            (tmp_path / "other.csr").write_bytes(text.public_bytes(Encoding.PEM))
+        answer = tmp_path / f"{name}.pem"
+        answer.write_text(fleet.certificate(name), encoding="ascii")
+        refused = request(
+            fleet,
+            "en5",
+            tmp_path,
+            codesign_request_csr=str(tmp_path / "other.csr") if name == "signing" else "",
+            codesign_request_subject="",
+            codesign_request_certificate=str(answer),
+        )
+        assert refused.returncode != 0
+        assert other in " ".join(refused.output.split())
     assert fleet.lab.calls("en5", before) == []
 
 

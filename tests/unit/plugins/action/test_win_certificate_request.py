@@ -184,6 +184,7 @@ def test_a_request_is_made_once(world: World) -> None:
     assert not [name for name in world.files[0] if b"S3cret" in world.files[0][name]]
     again = world.request()
     assert (again["changed"], again["csr"], again["container"]) == (False, text, CONTAINER)
+    assert again["certificates"] == []
     assert len(world.runs()) == 1
     assert len(world.host.calls[-1]) < 10, "a look, no more"
 
@@ -382,6 +383,7 @@ def test_an_answer_is_accepted_once(world: World) -> None:
         == result["chain_added"]
         == [f"Root ({ROOT.thumbprint}) in LocalMachine\\Root"]
     )
+    assert predicted["certificates"] == result["certificates"] == [one.pem, ROOT.pem]
     assert (world.has("My"), world.has("REQUEST"), world.has("Root")) == (
         [one.thumbprint],
         [],
