@@ -96,6 +96,14 @@ options:
       - What has ended is an error where it signs.
     type: int
     default: 30
+  former:
+    description:
+      - Whether the certificates of before a renewal (O(identities[].former)) may lie in the store beside the new ones, or are a difference.
+    type: str
+    choices:
+      - keep
+      - absent
+    default: keep
   prove:
     description:
       - V(login) logs in to the HSMs with the tool of O(client_sdk), before anything is read. The task fails where that is refused, or where no tool

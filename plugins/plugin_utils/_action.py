@@ -83,17 +83,41 @@ OF_ROLES = {
     "ledger_path": "codesign_sign_ledger_path",
     "csr": "codesign_request_csr",
     "key_size": "codesign_request_key_size",
+    "lock_timeout": "codesign_sign_lock_timeout",
+    "timestamp_attempts": "codesign_sign_timestamp_attempts",
+    "timestamp_delay": "codesign_sign_timestamp_delay",
+    "additional_certificates": "codesign_sign_additional_certificates",
+    "page_hashes": "codesign_sign_page_hashes",
+    "expiry_days": "codesign_expiry_days",
 }
 """What a user of the roles and playbooks sets for an option of a module."""
 
+VALUES_OF_ROLES = {
+    "foreign": ("codesign_sign_foreign", "leave|replace|append|fail"),
+    "append": ("codesign_sign_append", "true|false"),
+    "unsignable": ("codesign_sign_unsignable", "fail|skip"),
+    "state": ("codesign_sign_state", "signed|verified|timestamped|unsigned"),
+}
+"""The same for options whose names are words of the language: only where a value of theirs stands behind."""
+
+_VALUE = re.compile(
+    "|".join(
+        rf"(?<![\w./\\-]){name}(?=: (?:{values})\b)" for name, (_variable, values) in VALUES_OF_ROLES.items()
+    )
+)
 _OPTION = re.compile(rf"(?<![\w./\\-])({'|'.join(OF_ROLES)})(?![\w./\\-]*\w)")
 _SENTENCES = ("msg", "warnings", "text", "repair", "findings", "error", "files")
+
+
+def _role_words(text: str) -> str:
+    named = _OPTION.sub(lambda found: OF_ROLES[found[1]], text)
+    return _VALUE.sub(lambda found: VALUES_OF_ROLES[found[0]][0], named)
 
 
 def as_role_says(value: Any, key: str = "msg") -> Any:
     """A result whose sentences speak of the roles' variables instead of the modules' options."""
     if isinstance(value, str):
-        return _OPTION.sub(lambda found: OF_ROLES[found[1]], value) if key in _SENTENCES else value
+        return _role_words(value) if key in _SENTENCES else value
     if isinstance(value, Mapping):
         return {
             name: as_role_says(item, str(name)) if name in _SENTENCES else item

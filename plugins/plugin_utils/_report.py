@@ -47,7 +47,14 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         replace(client.wanted(params), usual_provider=True),
         stored_login.Wanted(sdk, bool(params["stored_credentials"])),
         placed.wanted(named),
-        identities.wanted(named, *store, sdk, int(params["expiry_days"]), str(params["key_access"])),
+        identities.wanted(
+            named,
+            *store,
+            sdk,
+            expiry_days=int(params["expiry_days"]),
+            key_access=str(params["key_access"]),
+            former=str(params["former"]),
+        ),
         tool.Wanted(str(params["signtool_path"] or ""), str(params["signtool_minimum_version"] or "")),
     )
 

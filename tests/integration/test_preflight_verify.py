@@ -149,6 +149,13 @@ def test_without_aws_nothing_is_held_against_the_user(lab: Lab, monkeypatch: pyt
     assert "The cluster was not looked at: codesign_ask_aws is false." in run.output
 
 
+def test_check_mode_on_bare_hosts_finds_wrong_addresses(lab: Lab) -> None:
+    run = lab.play("site", "--check", "--limit", "two", login=True, codesign_hsm_addresses=["127.0.0.99"])
+    assert run.returncode != 0
+    assert "127.0.0.99" in run.failed()[-1].msg
+    assert lab.play("site", "--check", "--limit", "two", login=True).returncode == 0
+
+
 # verify
 # ------------------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ ARGUMENTS = Arguments(
         **STORE,
         "identities": {"type": "list", "elements": "dict", "default": [], "options": suboptions()},
         "expiry_days": {"type": "int", "default": 30},
+        "former": {"type": "str", "choices": ["keep", "absent"], "default": "keep"},
         "signtool_path": {"type": "str"},
         "signtool_minimum_version": {"type": "str"},
         "prove": {"type": "str", "choices": ["never", "login"], "default": "never"},

@@ -7,7 +7,7 @@ there, and who may read that. No key is opened.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Sequence
+from typing import Any, Literal, Sequence
 
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import Result
@@ -27,12 +27,13 @@ READERS = "Run the module cloudhsm.codesign.win_cloudhsm_import_key with readers
 @dataclass(frozen=True)
 class Wanted:
     """The identities, all of one store, and the one look at the containers that serves them. ``expiry_days``: how
-    long before its end a certificate is pointed out.
+    long before its end a certificate is pointed out; ``former``: whether those of before a renewal may be there.
     """
 
     identities: tuple[Identity, ...] = ()
     containers: container.Wanted = field(default_factory=container.Wanted)
     expiry_days: int = 0
+    former: Literal["keep", "absent"] = "keep"
 
 
 def wanted(
@@ -42,6 +43,7 @@ def wanted(
     client_sdk: str,
     expiry_days: int = 0,
     key_access: str = AUTO,
+    former: str = "keep",
 ) -> Wanted:
     readers = tuple(dict.fromkeys(reader for one in identities for reader in one.readers))
     look = container.Wanted(
@@ -51,7 +53,7 @@ def wanted(
         key_access=key_access,
         readers=readers,
     )
-    return Wanted(identities, look, expiry_days)
+    return Wanted(identities, look, expiry_days, "absent" if former == "absent" else "keep")
 
 
 def observe(wanted: Wanted) -> list[Step]:
@@ -73,7 +75,27 @@ def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
         findings += _compare_tied(wanted, one, one.signing, seen) if one.signing else []
     for one in wanted.identities:
         findings += _compare_readers(one, readers_of(wanted, one, seen))
+        findings += _compare_former(one, seen) if wanted.former == "absent" else []
     return findings
+
+
+def _compare_former(one: Identity, seen: Seen) -> list[Finding]:
+    """The certificates of before a renewal that are in the store still."""
+    if one.signing is None:
+        return []
+    where = f"{one.signing.store_location}\\{one.signing.store_name}"
+    return [
+        Finding(
+            "certificate",
+            f"former certificate {thumbprint} of '{one.name}' in {where}",
+            "absent",
+            "present",
+            placed.REPAIR,
+            placed.ROLE,
+        )
+        for thumbprint in one.former
+        if thumbprint in seen.store.blobs and thumbprint != one.thumbprint
+    ]
 
 
 def _compare_tied(wanted: Wanted, one: Identity, signing: Placed, seen: Seen) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
-from ...module_utils._certificate import Certificate, CertificateError, read_certificate
+from ...module_utils._certificate import Certificate, CertificateError, normalize_thumbprint, read_certificate
 from ...module_utils._findings import BrokenLink
 from .._formats.store_blob import check_store_name
 from . import chain
@@ -41,6 +41,7 @@ class Identity:
     machine_keys: bool | None = None
     friendly_name: str | None = None
     readers: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
 
     @property
     def thumbprint(self) -> str:
@@ -84,7 +85,15 @@ def _identity(number: int, item: Mapping[str, Any], params: Mapping[str, Any]) -
         item.get("machine_keys"),
         item.get("friendly_name"),
         tuple(item.get("readers") or ()),
+        tuple(_thumbprint(name, one) for one in item.get("former") or ()),
     )
+
+
+def _thumbprint(name: str, text: str) -> str:
+    try:
+        return normalize_thumbprint(text)
+    except CertificateError as error:
+        raise BrokenLink("argument", f"former of '{name}': {error.sentence}") from error
 
 
 OF_KEYS = ("provider", "container", "provider_type", "machine_keys", "key_spec", "friendly_name", "readers")

@@ -235,6 +235,32 @@ def test_a_notice_leaves_a_host_converged(
     assert (result["converged"], len(host.calls)) == (True, 1)
 
 
+OLD_ONE = make("Signer before", "Test Root", number=2, days=3650)
+
+
+@pytest.mark.parametrize(
+    ("former", "names", "there", "found"),
+    [
+        ("absent", [OLD_ONE.thumbprint.lower()], True, 1),
+        ("absent", [OLD_ONE.thumbprint], False, 0),
+        ("absent", [SIGNER.thumbprint], True, 0),
+        ("keep", [OLD_ONE.thumbprint], True, 0),
+    ],
+    ids=["there", "gone", "it signs still", "may stay"],
+)
+def test_a_certificate_of_before_a_renewal(
+    host: FakeHost, former: str, names: list[str], there: bool, found: int
+) -> None:
+    if there:
+        host.registry[MY.replace(SIGNER.thumbprint, OLD_ONE.thumbprint)] = binary(blob(OLD_ONE))
+    wanted = {**WANTED, "identities": [{**IDENTITY, "former": names}], "former": former}
+    result = run_action(ActionModule, wanted, host)
+    assert len(result["findings"]) == found, result["findings"]
+    for finding in result["findings"]:
+        assert OLD_ONE.thumbprint in finding["what"]
+        assert (finding["role"], finding["severity"]) == ("certificates", "error")
+
+
 @pytest.mark.parametrize(("days", "findings"), [(30, []), (20000, ["in the chain of 'release'"])])
 def test_a_host_that_only_verifies_needs_the_chain_alone(
     host: FakeHost, days: int, findings: list[str]
