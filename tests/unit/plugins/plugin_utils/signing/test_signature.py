@@ -341,21 +341,14 @@ def stamp_error(status: int, code: int = 0) -> SeenFile:
     return read_verified(FILE, text, error, 1 if code else 0)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        0x800B0112,
-        0x800B0004,
-        0x80092010,
-        0x800B0114,
-        0x80096004,
-        0x800B0102,
-        0x80092026,
-        0x80090008,
-        0x800B0777,
-        0x8000ABCD,
-    ],
+KNOWN_VERDICTS = (
+    *range(0x800B0101, 0x800B0115),
+    *(0x800B0004, 0x80092010, 0x80092012, 0x80092013, 0x80092026, 0x80096004, 0x80096019, 0x80090008),
 )
+UNKNOWN_VERDICTS = (0x800B0777, 0x8000ABCD, 0x80881234, 0xC0000022)
+
+
+@pytest.mark.parametrize("code", [*KNOWN_VERDICTS, *UNKNOWN_VERDICTS])
 def test_a_code_that_does_not_speak_of_the_digest_leaves_the_file_as_it_is(code: int) -> None:
     seen = failed_with(code)
     assert (seen.kind, seen.broken, seen.trusted) == ("signed", False, False)
