@@ -744,6 +744,7 @@ $guard = @{ asked = $false; started = $false; passed = $false }
 # A folder of ours with its journal: what lies there, its age by this host's clock, and whether a call holds it now.
 function Read-Journal($Step) {
     if ((Get-PathKind $Step.path) -ne 'folder') { return @{ exists = $false } }
+    Assert-OwnFolder $Step.path
     $file, $lock = [System.IO.Path]::Combine($Step.path, 'journal'), [System.IO.Path]::Combine($Step.path, 'lock')
     $held = $false
     try { [System.IO.FileStream]::new($lock, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare]::None).Dispose() }
@@ -766,10 +767,22 @@ function New-OwnFolder([string] $Path) {
         if ($PSVersionTable.PSVersion.Major -ge 7) { $folder.UnixFileMode = 'UserRead, UserWrite, UserExecute' }
         return
     }
-    $account = Get-OwnSid
+    # An administrator's is that of all of them: another one may have to end what it holds.
+    $who = [System.Security.Principal.WindowsPrincipal]::new([System.Security.Principal.WindowsIdentity]::GetCurrent())
+    $own = if ($who.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)) { '' } else { "(A;OICI;FA;;;$(Get-OwnSid))" }
     $security = New-Object System.Security.AccessControl.DirectorySecurity
-    $security.SetSecurityDescriptorSddlForm("D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;$account)")
+    $security.SetSecurityDescriptorSddlForm("D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)$own")
     if ($PSVersionTable.PSVersion.Major -ge 7) { [System.IO.FileSystemAclExtensions]::Create($folder, $security) } else { $folder.Create($security) }
+}
+
+# A journal says what is done with files as this account, so nobody else may write it: who can make folders beside the files could plant one.
+function Assert-OwnFolder([string] $Path) {
+    if (-not $onWindows -or -not $rules) { return }
+    $attributes = [System.IO.File]::GetAttributes($Path)
+    $open = [System.Text.RegularExpressions.Regex]::IsMatch((Get-FileSddl $Path), $rules.folder.Replace('{account}', (Get-OwnSid)))
+    if ($open -or ($attributes -band [System.IO.FileAttributes]::ReparsePoint)) {
+        throw "others than administrators and this account may write into $Path, so what it says is not done: look at it, then remove it"
+    }
 }
 
 # Opens the lock of a folder of ours, which is made where it is missing. Another call that ends may take the folder away in between.
@@ -777,10 +790,11 @@ function Open-Lock([string] $Folder) {
     $lock = [System.IO.Path]::Combine($Folder, 'lock')
     for ($try = 1; ; $try++) {
         try {
-            # One that is there may be another account's, which lets this one work in it and change nothing of itself.
             if (-not [System.IO.Directory]::Exists($Folder)) {
-                [System.IO.Directory]::CreateDirectory($Folder).Attributes = [System.IO.FileAttributes] 'Directory, Hidden'
+                New-OwnFolder $Folder
+                (New-Object System.IO.DirectoryInfo($Folder)).Attributes = [System.IO.FileAttributes] 'Directory, Hidden'
             }
+            Assert-OwnFolder $Folder
             return (Invoke-Patiently {
                 [System.IO.FileStream]::new($lock, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None)
             })

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any
 
 from . import client, errors
-from .access import ADMINISTRATORS, FULL, READ, SYSTEM, Ace, Acl
+from .access import ADD_FILE, ADD_SUBDIRECTORY, ADMINISTRATORS, FULL, READ, SYSTEM, Ace, Acl
 from .certstore import MACHINE, CertificateStores
 from .errors import LabOSError
 from .filesystem import join, normalize, split
@@ -708,6 +708,7 @@ class StepRunner:
         path = self._path(step)
         if not self._files.is_dir(path):
             return {"exists": False}
+        self._check_own(path)
         held = self._files.is_file(join(path, "lock")) and self._host.is_locked(join(path, "lock"))
         journal = join(path, "journal")
         if not self._files.is_file(journal):
@@ -715,6 +716,28 @@ class StepRunner:
         age = int(time.time() - self._files.stat(journal).modified.timestamp())
         content = _base64(self._patiently(lambda: self._files.read(journal)))
         return {"exists": True, "held": held, "base64": content, "age": age}
+
+    def _make_own(self, path: str) -> None:
+        """A folder that administrators, the system and this account may write into."""
+        user = self._host.accounts.user(self._account)
+        own = [] if user is not None and user.administrator else [self._host.accounts.sid(self._account)]
+        self._files.makedirs(path)
+        entries = (
+            Ace(sid, FULL, object_inherit=True, container_inherit=True)
+            for sid in (SYSTEM, ADMINISTRATORS, *own)
+        )
+        self._files.set_access(path, Acl(tuple(entries), inherits=False))
+
+    def _check_own(self, path: str) -> None:
+        """Who else may write into it could have it say what this account does."""
+        trusted = {SYSTEM, ADMINISTRATORS, self._host.accounts.sid(self._account)}
+        if any(
+            ace.sid not in trusted and ace.rights & (ADD_FILE | ADD_SUBDIRECTORY)
+            for ace in self._files.acl(path)
+        ):
+            raise StepFailed(
+                f"others than administrators and this account may write into {path}, so what it says is not done: look at it, then remove it"
+            )
 
     def _journaled(self, step: Mapping[str, Any]) -> Answer:
         folders = [
@@ -725,7 +748,9 @@ class StepRunner:
         try:
             for one in folders:
                 lock, journal = join(one["path"], "lock"), join(one["path"], "journal")
-                self._files.makedirs(one["path"])
+                if not self._files.is_dir(one["path"]):
+                    self._make_own(one["path"])
+                self._check_own(one["path"])
                 try:
                     self._patiently(partial(self._files.write, lock, b""))
                 except LabOSError as error:

@@ -7,6 +7,7 @@ doubled 0, left behind after the next run 0.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -153,10 +154,10 @@ class Scene:
 
 
 SCENES = {
-    "signed": Scene(25),
-    "appended": Scene(25, ("sign2",), ("sign2", "sign"), options={"foreign": "append"}),
-    "timestamped": Scene(22, ("sign",), stamped=True, ledger=False, options={"state": "timestamped"}),
-    "unsigned": Scene(22, ("sign",), (), ledger=False, options={"state": "unsigned"}),
+    "signed": Scene(24),
+    "appended": Scene(24, ("sign2",), ("sign2", "sign"), options={"foreign": "append"}),
+    "timestamped": Scene(21, ("sign",), stamped=True, ledger=False, options={"state": "timestamped"}),
+    "unsigned": Scene(21, ("sign",), (), ledger=False, options={"state": "unsigned"}),
 }
 CALLS = 3
 
@@ -342,3 +343,72 @@ def test_a_change_of_a_file_that_fails(world: World, contents: Any, name: str, h
     if how["lasting"]:
         journal_of_long_ago(world)
     mended(world, scene)
+
+
+# What somebody else puts there
+# -------------------------------------------------------------------------------------------------------------
+
+
+PLANTED = r"C:\Windows\start.cmd"
+
+
+def plant(world: World) -> None:
+    """What an ordinary user can, who may make folders beside the files: a journal that says what he likes."""
+    files, evil = world.host.files, executable() + b"of somebody else"
+    entry = {
+        "name": "a.exe",
+        "work": "0a1b2c",
+        "copy": "f1.exe",
+        "action": "sign",
+        "state": "unsigned",
+        "before": hashlib.sha256(files.read(rf"{FOLDER}\a.exe")).hexdigest(),
+        "after": hashlib.sha256(evil).hexdigest(),
+        "ledger": PLANTED,
+        "line": "evil\n",
+    }
+    journal = {"run": "x", "node": "y", "process": "", "started": "z", "term": 1, "files": [entry]}
+    files.makedirs(rf"{FOLDER}\.codesign\0a1b2c")
+    files.write(rf"{FOLDER}\.codesign\0a1b2c\f1.exe", evil, by="test")
+    files.write(rf"{FOLDER}\.codesign\journal", json.dumps(journal).encode() + b"\n", by="test")
+    journal_of_long_ago(world)
+
+
+def test_a_journal_that_somebody_planted_is_not_obeyed(world: World, contents: Any) -> None:
+    lay_down(world, contents[()])
+    plant(world)
+    result = run(world, Door(world.host))
+    assert (result["failed"], result["link"], result["changed"]) == (True, "file", False)
+    assert "others than administrators and this account may write into" in result["msg"]
+    assert "look at it, then remove it" in result["msg"]
+    assert not world.host.files.exists(PLANTED)
+    for path, content in contents[()].items():
+        assert world.host.files.read(path) == content
+    # Nobody is kept from what needs no change.
+    assert not run(world, Door(world.host), state="unsigned").get("failed")
+    world.host.files.remove_tree(rf"{FOLDER}\.codesign")
+    mended(world, SCENES["signed"])
+
+
+def test_a_folder_that_is_planted_while_the_files_are_looked_at(world: World, contents: Any) -> None:
+    lay_down(world, contents[()])
+    door = Door(world.host)
+
+    def late(*arguments: Any, **keywords: Any) -> Any:
+        if door.calls == 1:
+            plant(world)
+        return door(*arguments, **keywords)
+
+    result = run(world, late)  # type: ignore[arg-type]
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert not world.host.files.exists(PLANTED)
+    for path, content in contents[()].items():
+        assert world.host.files.read(path) == content
+
+
+def test_our_own_folder_is_nobody_elses(world: World, contents: Any) -> None:
+    lay_down(world, contents[()])
+    with pytest.raises(Killed):
+        run(world, Door(world.host, call=2, after=True))
+    assert {ace.sid for ace in world.host.files.acl(rf"{FOLDER}\.codesign")} == {"S-1-5-18", "S-1-5-32-544"}
+    journal_of_long_ago(world)
+    mended(world, SCENES["signed"])

@@ -25,6 +25,7 @@ pytest.register_assert_rewrite("support.step_shell", "support.step_cases")
 from contract.native import stand_in  # noqa: E402 - after the line above, like what follows
 
 from lab.tools import TOOLS  # noqa: E402
+from lab.windows.access import ADMINISTRATORS, FULL, SYSTEM, Ace, Acl  # noqa: E402
 from lab.windows.filesystem import normalize  # noqa: E402
 from lab.windows.host import Host  # noqa: E402
 from lab.windows.process import NotDone, Process, split_command_line  # noqa: E402
@@ -80,6 +81,11 @@ def lab(place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[An
     inside = folder / "host" / "C" / folder.relative_to("/")
     inside.mkdir(parents=True)
     (inside / "files").symlink_to(folder / "files")
+    # As a folder for temporary files has it: what is made there is nobody else's.
+    ours = tuple(
+        Ace(sid, FULL, object_inherit=True, container_inherit=True) for sid in (SYSTEM, ADMINISTRATORS)
+    )
+    host.files.set_access(normalize(str(folder)), Acl(ours, inherits=False))
     program = str(folder / "powershell")
     host.put_program(program, TOOL, "7.6.9")
     host.put_program(sys.executable, TOOL)
