@@ -50,12 +50,14 @@ options:
     type: str
   provider:
     description:
-      - The key storage provider that the association names.
+      - The key storage provider that the association names. Where keys are opened directly (O(cloudhsm.codesign.win_cloudhsm_import_key#module:key_access))
+        AWS's guides name V(CloudHSM Key Storage Provider).
     type: str
     default: Cavium Key Storage Provider
   container:
     description:
-      - Name of the key container.
+      - Name of the key container, which is the key's own name where keys are opened directly.
+      - M(cloudhsm.codesign.win_cloudhsm_import_key) returns it, and the provider, for either way.
       - Without it any container of O(provider) is right, and where there is no association yet, certutil looks for the one that holds the
         certificate's public key.
     type: str

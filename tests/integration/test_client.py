@@ -296,7 +296,7 @@ FINDINGS: list[tuple[str, tuple[str, ...], dict[str, Any], list[str], str]] = [
         "no compatibility",
         SDK5,
         {"arguments": {"key_access": "direct"}},
-        ["client"],
+        ["client", "provider"],
         "SDK 3 compatibility mode",
     ),
     ("credentials", ALL, {"arguments": {"stored_credentials": True}}, ["credential"], "Administrator"),
