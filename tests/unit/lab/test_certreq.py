@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from lab.control.bench import USER, Bench, run, text
 from lab.hsm.pki import Issued
-from lab.windows import ksp
+from lab.windows import client, ksp
 from lab.windows.certstore import CertificateStores
 from lab.windows.host import Host
 from lab.windows.process import NOT_DONE, Completed
@@ -95,6 +95,22 @@ def test_a_request_is_made_and_its_answer_accepted(bench: Bench, sdk: int) -> No
     assert stored is not None
     assert stored.key_provider_info == info
     assert stores.certificates("REQUEST") == []
+
+
+def test_in_direct_mode_the_key_is_all_there_is(bench: Bench) -> None:
+    host = bench.host()
+    first = bench.cluster.addresses[0]
+    run(host, rf"{client.PROGRAMS}\bin\configure-ksp.exe", f"-a {first} --disable-sdk3-compatibility-mode")
+    assert new(host).exit_code == 0
+    (waiting,) = CertificateStores(host).certificates("REQUEST")
+    assert waiting.key_provider_info is not None
+    assert ksp.read_container(host, waiting.key_provider_info.container) is None
+    trust(bench, host)
+    issued = answered(bench, host)
+    assert certreq(host, ACCEPT).exit_code == 0
+    stored = CertificateStores(host).get(issued.thumbprint, "My")
+    assert stored is not None
+    assert stored.key_provider_info == waiting.key_provider_info
 
 
 def test_the_subject_in_unicode_and_an_ec_key(bench: Bench) -> None:
