@@ -177,9 +177,9 @@ class Together(Step):
 class Each(Step):
     """Makes one run for each file that ``pattern`` finds in the folder ``path``, ``jobs`` at a time.
 
-    ``{name}`` in the run's arguments becomes the file's name, and the folder is the working directory. The
-    arguments are the command line as it stands, not a list: the quotes round ``{name}`` are the maker's, as
-    no file name of Windows holds a double quote. The host also gives each file's size and SHA-256.
+    ``{path}`` in the run's arguments becomes the file's path; the folder is not the working directory, as others
+    may write into it. The arguments are the command line as it stands, not a list: the quotes round ``{path}``
+    are the maker's, as no file name of Windows holds a double quote. The host also gives each file's size and SHA-256.
 
     ``leave_out`` names files to pass over, in any case. With ``most``, nothing is run where more files than
     that are left. ``changes`` as in Run.

@@ -193,15 +193,15 @@ function Invoke-Together($Step) {
     @{ results = $done; failed = [bool](@($done) | Where-Object { $_.error -or $_.timed_out -or $_.exit_code }) }
 }
 
-# One run for each file that the pattern finds, side by side; {name} in the arguments stands for the file's name.
+# One run for each file that the pattern finds, side by side; {path} in the arguments stands for the file's path.
 # Files that leave_out names (in any case) are passed over; more files than "most" get no run at all.
 function Invoke-Each($Step) {
     $found = Get-FolderContent $Step
     $files = @(foreach ($file in @($found.files)) { if (@($Step.leave_out) -notcontains $file.name) { $file } })
     if ($Step.most -and $files.Count -gt [int]$Step.most) { $files = @() }
     $runs = @(foreach ($file in $files) {
-        $arguments = ([string]$Step.arguments).Replace('{name}', $file.name)
-        [pscustomobject]@{ file = $Step.file; arguments = $arguments; directory = $Step.path; environment = $Step.environment; timeout = $Step.timeout }
+        $arguments = ([string]$Step.arguments).Replace('{path}', [System.IO.Path]::Combine($Step.path, $file.name))
+        [pscustomobject]@{ file = $Step.file; arguments = $arguments; environment = $Step.environment; timeout = $Step.timeout }
     })
     $outcome = Invoke-Together ([pscustomobject]@{ runs = $runs; jobs = $Step.jobs })
     for ($index = 0; $index -lt $files.Count; $index++) {

@@ -264,7 +264,7 @@ def plan(wanted: Wanted, seen: Seen, sdk: ClientSdk, handles: Handles, moved: bo
         FOLDER,
         "*",
         ICACLS,
-        f'"{{name}}" /grant {_rights(sids)}',
+        f'"{{path}}" /grant {_rights(sids)}',
         leave_out=seen.containers,
         most=1,
         changes=True,

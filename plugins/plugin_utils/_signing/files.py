@@ -227,10 +227,8 @@ def observe(wanted: Wanted) -> list[Step]:
     named = [location for location in wanted.locations if not location.is_pattern]
     steps: list[Step] = [Digest(location.path) for location in named]
     if named:
-        runs = tuple(
-            Run(program, verify_argv([".\\" + location.name]), directory=location.folder, timeout=timeout)
-            for location in named
-        )
+        # With the whole path, from a folder of Windows: who may write beside the files may plant a library there.
+        runs = tuple(Run(program, verify_argv([location.path]), timeout=timeout) for location in named)
         steps.append(Together(runs, jobs))
     steps += [
         Each(location.folder, location.name, program, verify_each_arguments(), jobs=jobs, timeout=timeout)

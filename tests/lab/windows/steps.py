@@ -349,8 +349,9 @@ class StepRunner:
         runs = [
             {
                 "file": step["file"],
-                "arguments": str(step.get("arguments") or "").replace("{name}", file["name"]),
-                "directory": step["path"],
+                "arguments": str(step.get("arguments") or "").replace(
+                    "{path}", join(str(step["path"]), file["name"])
+                ),
                 "environment": step.get("environment"),
                 "timeout": step["timeout"],
             }

@@ -376,7 +376,7 @@ def each_file_of_a_folder(place: Place) -> Play:
     contents = {"a.exe": b"1", "my ä.exe": b"22", "c&d (1)%.exe": b"333"}
     for name, data in {**contents, "other.txt": b"x"}.items():
         (folder / name).write_bytes(data)
-    arguments = command_line("arguments") + ' "{name}" tail'
+    arguments = command_line("arguments") + ' "{path}" tail'
     each, after, rest, too_many, place_of_it, fails, skipped, none, nothing = yield ask(
         steps.Each(str(folder), "*.exe", sys.executable, arguments, jobs=2),
         python("exit", "0", only_if_previous_ok=True),
@@ -391,12 +391,13 @@ def each_file_of_a_folder(place: Place) -> Play:
     assert each.exists
     found = {one.name: (one.size, one.digest.size, one.digest.sha256) for one in each.files}
     assert found == {name: (len(data), len(data), digest(data)) for name, data in contents.items()}
-    assert all(json.loads(one.result.stdout_bytes) == [one.name, "tail"] for one in each.files)
+    assert all(json.loads(one.result.stdout_bytes) == [str(folder / one.name), "tail"] for one in each.files)
     assert after.ok
     assert [one.name for one in rest.files] == ["c&d (1)%.exe"]
     assert too_many.exists
     assert too_many.files == ()
-    assert Path(place_of_it.files[0].result.stdout_bytes.decode("utf-8")).resolve() == folder.resolve()
+    # Others may write into the folder of the files: nothing works there.
+    assert Path(place_of_it.files[0].result.stdout_bytes.decode("utf-8")).resolve() != folder.resolve()
     assert {one.result.exit_code for one in fails.files} == {3}
     assert isinstance(skipped, steps.Skipped)
     assert not none.exists
@@ -410,7 +411,7 @@ def each_digest_is_that_after_the_run(place: Place) -> Play:
     (place.folder / "a.bin").write_bytes(b"before")
     slow, environment, many = yield ask(
         steps.Each(
-            str(place.folder), "*.bin", sys.executable, command_line("overwrite", "after") + ' "{name}"'
+            str(place.folder), "*.bin", sys.executable, command_line("overwrite", "after") + ' "{path}"'
         ),
         steps.Each(
             str(place.folder),

@@ -203,7 +203,7 @@ def test_together_and_each(host: Host) -> None:
             "path": r"C:\Work",
             "pattern": "*.bin",
             "file": r"C:\Work\tool.exe",
-            "arguments": 'x "{name}"',
+            "arguments": 'x "{path}"',
             "jobs": 2,
             "timeout": 5,
         },
@@ -241,7 +241,9 @@ def test_together_and_each(host: Host) -> None:
     assert together["failed"]
     assert together["results"][1]["error_code"] == 2
     assert [file["name"] for file in each["files"]] == ["a.bin", "b c.bin"]
-    assert "['x', 'b c.bin']" in base64.b64decode(each["files"][1]["result"]["stdout"]).decode("cp850")
+    assert r"['x', 'C:\\Work\\b c.bin']" in base64.b64decode(each["files"][1]["result"]["stdout"]).decode(
+        "cp850"
+    )
     assert each["files"][0]["digest"]["sha256"] == hashlib.sha256(b"a.bin").hexdigest()
     assert empty == {"exists": False, "files": [], "failed": False}
 

@@ -171,7 +171,7 @@ def verify_argv(names: Sequence[str]) -> tuple[str, ...]:
 
 def verify_each_arguments() -> str:
     """The command line of a verification for the step ``Each``."""
-    return " ".join(VERIFY_OPTIONS) + ' ".\\{name}"'
+    return " ".join(VERIFY_OPTIONS) + ' "{path}"'
 
 
 def remove_argv(names: Sequence[str]) -> tuple[str, ...]:

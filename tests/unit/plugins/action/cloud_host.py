@@ -313,7 +313,7 @@ class CloudHost(FakeHost):
         names = [name for name in self.containers() if name not in step.get("leave_out", [])]
         names = names if len(names) <= step["most"] else []
         for name in names:
-            self._run({**step, "arguments": step["arguments"].replace("{name}", name)})
+            self._run({**step, "arguments": step["arguments"].replace("{path}", f"{step['path']}\\{name}")})
         return {"exists": True, "files": []}
 
     def _icacls(self, step: Raw) -> Raw:

@@ -124,7 +124,7 @@ class SignToolHost(FakeHost):
             "verify": self._verify,
             "remove": self._take_off,
         }[arguments[0]]
-        code, out, err, timed_out = command(arguments[1:], step["directory"])
+        code, out, err, timed_out = command(arguments[1:], step.get("directory", ""))
         return {
             "exit_code": code & 0xFFFFFFFF,
             "stdout": base64.b64encode(_bytes(out)).decode(),
@@ -144,8 +144,7 @@ class SignToolHost(FakeHost):
             result = self._run(
                 {
                     "file": step["file"],
-                    "arguments": step["arguments"].replace("{name}", name),
-                    "directory": step["path"],
+                    "arguments": step["arguments"].replace("{path}", path),
                 }
             )
             digest = {"exists": True, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -316,7 +315,7 @@ class SignToolHost(FakeHost):
     def _verify(self, arguments: list[str], folder: str) -> tuple[int, str, str, bool]:
         _options_given, names = _options(arguments, set())
         (name,) = names
-        path = folder.rstrip("\\") + "\\" + name.removeprefix(".\\")
+        path = f"{folder}\\{name}" if folder else name
         content = self._file(path)
         if content is None:
             return 1, "\r\nNumber of errors: 1\r\r\n", f"SignTool Error: File not found: {name}\r\r\n", False

@@ -122,13 +122,13 @@ def test_quote(arguments: list[str], line: str) -> None:
             },
         ),
         (
-            steps.Each("C:\\f", "*.exe", "t", 'verify "{name}"', {"A": "1"}, jobs=3),
+            steps.Each("C:\\f", "*.exe", "t", 'verify "{path}"', {"A": "1"}, jobs=3),
             {
                 "op": "each",
                 "path": "C:\\f",
                 "pattern": "*.exe",
                 "file": "t",
-                "arguments": 'verify "{name}"',
+                "arguments": 'verify "{path}"',
                 "jobs": 3,
                 "timeout": 60,
                 "environment": {"A": "1"},

@@ -70,7 +70,7 @@ def test_others() -> None:
     )
     assert timestamp_argv(URL, "sha256", ["a.exe"], 1)[6:] == ("/tp", "1", "a.exe")
     assert verify_argv([".\\-a.exe"]) == ("verify", "/pa", "/all", "/v", ".\\-a.exe")
-    assert verify_each_arguments() == 'verify /pa /all /v ".\\{name}"'
+    assert verify_each_arguments() == 'verify /pa /all /v "{path}"'
     assert remove_argv(["a.exe"]) == ("remove", "/s", "/v", "a.exe")
 
 
