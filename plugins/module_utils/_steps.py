@@ -857,6 +857,8 @@ class HostFacts:
     oem_code_page: int = 0
     utc_offset: int = 0
     module_logging: bool = False
+    windows_build: int = 0
+    """Of Windows, such as 14393 for Server 2016; 0 where the host did not say."""
 
     @property
     def encoding(self) -> str:
@@ -918,6 +920,7 @@ def read_answer(steps: Sequence[Step], text: str) -> Answer:
         int(data.get("oem_code_page") or 0),
         int(data.get("utc_offset") or 0),
         bool(data.get("module_logging")),
+        int(data.get("windows_build") or 0),
     )
     raw = _list(data, "results")
     if len(raw) != len(steps):

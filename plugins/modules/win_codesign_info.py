@@ -234,12 +234,16 @@ host:
         - Whether PowerShell's module logging is on by policy. Event 4103 then holds what cmdlets are given, also what
           M(ansible.windows.win_powershell) gives ConvertTo-SecureString, the crypto user's password among it.
       type: bool
+    windows_build:
+      description: The build number of Windows, 0 where the host is none.
+      type: int
   sample:
     account: WINHOST\Administrator
     powershell: 5.1.20348.2849
     oem_code_page: 437
     utc_offset: 60
     module_logging: false
+    windows_build: 20348
 client:
   description: The client, as M(cloudhsm.codesign.win_cloudhsm_client) returns it.
   returned: with O(gather) V(client)

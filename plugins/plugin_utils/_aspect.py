@@ -27,12 +27,13 @@ NEVER = datetime.min.replace(tzinfo=timezone.utc)
 @dataclass(frozen=True)
 class Context:
     """What a comparison needs beside the two states: when it is made, and as whom on a host with which client
-    SDK.
+    SDK and Windows.
     """
 
     now: datetime = NEVER
     account: str = ""
     sdk: ClientSdk = SDKS[0]
+    windows_build: int = 0
 
 
 ANYWHERE = Context()

@@ -121,7 +121,7 @@ class Report:
 
     def findings(self, now: datetime) -> list[Finding]:
         """Every finding once, in the order of the chain from the host to SignTool."""
-        context = Context(now, self.host.account, self.sdk)
+        context = Context(now, self.host.account, self.sdk, self.host.windows_build)
         found = [
             replace(finding, role=finding.role or row.role)
             for row in TABLE

@@ -200,6 +200,7 @@ def test_answer_names_the_powershell_and_the_account(
     # The server's own time zone, Asia/Kathmandu.
     assert answer["utc_offset"] == 345
     assert answer["module_logging"] is False
+    assert answer["windows_build"] == 0
 
 
 REPLACE = r"""

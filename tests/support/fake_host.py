@@ -113,6 +113,7 @@ class FakeHost:
     oem_code_page: int = 437
     utc_offset: int = 0
     module_logging: bool = False
+    windows_build: int = 20348
     calls: list[list[Raw]] = field(default_factory=list)
     secrets: list[Mapping[str, str]] = field(default_factory=list)
     module_failure: Raw | None = None
@@ -161,6 +162,7 @@ class FakeHost:
                 "oem_code_page": self.oem_code_page,
                 "utc_offset": self.utc_offset,
                 "module_logging": self.module_logging,
+                "windows_build": self.windows_build,
             }
         )
 

@@ -929,6 +929,7 @@ $list = ConvertFrom-Json -InputObject $Steps @asText
 $results = Invoke-Steps @($list)
 $codePage = @{ op = 'registry'; path = 'HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage'; name = 'OEMCP' }
 $logging = @{ path = 'HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell\ModuleLogging'; name = 'EnableModuleLogging' }
+$build = @{ path = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'; name = 'CurrentBuild' }
 $json = ConvertTo-Json -Compress -Depth 12 -InputObject @{
     results = @($results)
     powershell = [string]$PSVersionTable.PSVersion
@@ -936,5 +937,6 @@ $json = ConvertTo-Json -Compress -Depth 12 -InputObject @{
     oem_code_page = if ($onWindows) { (Read-RegistryValue $codePage).value }   # what the tools write; the account's culture may name another one
     utc_offset = [int][System.TimeZoneInfo]::Local.GetUtcOffset([System.DateTime]::UtcNow).TotalMinutes   # SignTool writes local time
     module_logging = [bool]($onWindows -and (Read-RegistryValue $logging).value -eq 1)   # event 4103 holds what cmdlets are given
+    windows_build = if ($onWindows) { [int](Read-RegistryValue $build).value } else { 0 }
 }
 if ($Ansible) { $Ansible.Changed = $false; $Ansible.Result = $json } else { $json }

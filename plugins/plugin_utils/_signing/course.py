@@ -227,6 +227,7 @@ class Course:
         files, jobs = signing_jobs.settled(files, signing_jobs.make_jobs(files, self._run), self._settled)
 
         def check() -> None:
+            signing_tool.check_windows(seen_tool, answer.host.windows_build)
             signing_certificate.check(sought, thumbprint, seen_certificate, now)
             ledger.check(self._ledger, found.seen(written))
 

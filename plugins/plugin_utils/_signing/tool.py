@@ -17,6 +17,16 @@ from .._tools.signtool import PLACES
 
 ARCHITECTURES: tuple[str, ...] = ("x64", "x86", "arm64", "arm")
 ROLE = "signtool"
+SERVER_2016 = 14393
+"""The build of Windows Server 2016, on which SignerSignEx3 hangs in the wintrust.dll that newer SignTools bring along
+(dotnet/sign issue 752).
+"""
+HANGS_FROM = "10.0.22000"
+LAST_GOOD = "10.0.17763"
+OLDER = (
+    f"Give the SignTool of the Windows SDK {LAST_GOOD}: its path (signtool_path, codesign_signtool_path), or a package with it "
+    "(codesign_signtool_package_url, codesign_signtool_package_sha256)."
+)
 UNREAD = "Check the account's rights on this host."
 REPAIR = "Install the Windows SDK's signing tools (role cloudhsm.codesign.signtool), or give signtool_path."
 
@@ -76,13 +86,19 @@ def read(_wanted: Wanted, results: Sequence[Result]) -> Seen:
     return Seen(False, problem=problem)
 
 
-def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Finding]:
+def compare(wanted: Wanted, seen: Seen, context: Context = ANYWHERE) -> list[Finding]:
     if seen.problem:
         sentence = f"whether SignTool is at {wanted.where} is not known: {seen.problem}"
         return [Finding("signtool", "SignTool", wanted.where, seen.problem, UNREAD, sentence=sentence)]
     if not seen.exists:
         return [Finding("signtool", "SignTool", wanted.where, "missing", REPAIR, ROLE)]
     found = []
+    if hangs := _hangs(seen, context.windows_build):
+        found.append(
+            Finding(
+                "signtool", "SignTool's version", "one that signs here", seen.version, OLDER, sentence=hangs
+            )
+        )
     if seen.architecture == "x86":
         advice = "Use the x64 SignTool: the CloudHSM key storage provider exists for 64 bit only."
         found.append(Finding("signtool", "SignTool's architecture", "x64", "x86", advice))
@@ -126,6 +142,18 @@ def check(wanted: Wanted, seen: Seen) -> None:
     if _too_old(wanted, seen):
         problem = f"{seen.path} has the version {seen.version}, older than {wanted.minimum_version}."
         raise BrokenLink("signtool", problem, REPAIR)
+
+
+def check_windows(seen: Seen, build: int) -> None:
+    """BrokenLink for a SignTool that would hang on this Windows until its time limit ends it."""
+    if hangs := _hangs(seen, build):
+        raise BrokenLink("signtool", f"{hangs}.", OLDER)
+
+
+def _hangs(seen: Seen, build: int) -> str:
+    if build != SERVER_2016 or numbers(seen.version) < numbers(HANGS_FROM):
+        return ""
+    return f"{seen.path} has the version {seen.version}, and signing hangs with it on Windows Server 2016 (build {build})"
 
 
 def _too_old(wanted: Wanted, seen: Seen) -> bool:

@@ -185,6 +185,7 @@ class StepRunner:
         logging = self._host.registry.get(
             r"HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell\ModuleLogging", "EnableModuleLogging"
         )
+        build = self._host.registry.get(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "CurrentBuild")
         return json.dumps(
             {
                 "results": results,
@@ -194,6 +195,7 @@ class StepRunner:
                 # The lab's SignTool writes UTC.
                 "utc_offset": 0,
                 "module_logging": bool(logging and logging.data == 1),
+                "windows_build": int(build.data) if build else 0,
             }
         )
 

@@ -369,8 +369,8 @@ def _comparable(recording: Recording, key: str, value: Any) -> Any:
         return sorted(value)
     if recording.story == "run_steps" and key == "result" and isinstance(value, str):
         answer = json.loads(value)
-        # Since the recording the script also tells of the host's time and its logging.
-        later = ("utc_offset", "module_logging")
+        # Since the recording the script also tells of the host's time, its logging and its Windows.
+        later = ("utc_offset", "module_logging", "windows_build")
         kept = {name: item for name, item in answer.items() if name not in later}
         return {**kept, "results": [_comparable_step(step) for step in answer["results"]]}
     return value

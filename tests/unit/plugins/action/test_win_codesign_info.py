@@ -130,6 +130,7 @@ def test_a_host_that_is_as_wanted_costs_one_call(host: FakeHost, check_mode: boo
         "oem_code_page": 437,
         "utc_offset": 0,
         "module_logging": False,
+        "windows_build": 20348,
     }
     assert (
         result["containers"],

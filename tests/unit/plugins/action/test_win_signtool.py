@@ -528,6 +528,16 @@ def test_no_login_is_sent_where_ansible_keeps_its_files(
     assert not run(host).get("failed")
 
 
+def test_signtool_that_hangs_on_this_windows_is_not_run_to_sign(host: SignToolHost) -> None:
+    host.windows_build = 14393
+    host.versions[PROGRAM] = "10.0.28000.2957"
+    result = run(host)
+    assert "signing hangs with it on Windows Server 2016" in result["msg"]
+    assert (result["link"], len(host.calls)) == ("signtool", 1)
+    verified = run(host, state="verified")
+    assert "hangs" not in verified["msg"]
+
+
 @pytest.mark.parametrize("logged", [False, True])
 def test_a_login_that_module_logging_has_seen_is_told(host: SignToolHost, logged: bool) -> None:
     host.module_logging = logged

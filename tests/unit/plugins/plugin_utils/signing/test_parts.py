@@ -45,6 +45,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     read_answer,
     to_json,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._aspect import Context
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
     StoredCertificate,
 )
@@ -132,6 +133,40 @@ def test_signtool_that_can_do_the_work(
         return
     with pytest.raises(BrokenLink, match=words):
         signing_tool.check(wanted, seen)
+
+
+@pytest.mark.parametrize(
+    ("version", "build", "hangs"),
+    [
+        ("10.0.28000.2957", 14393, True),
+        ("10.0.22000.194", 14393, True),
+        ("10.0.17763.132", 14393, False),
+        ("10.0.19041.1", 14393, False),
+        ("10.0.28000.2957", 17763, False),
+        ("10.0.28000.2957", 0, False),
+    ],
+)
+def test_signtool_that_hangs_on_an_old_windows(version: str, build: int, hangs: bool) -> None:
+    wanted, seen = signing_tool.Wanted(), signing_tool.Seen(True, KIT + r"\x64\signtool.exe", version)
+    findings = signing_tool.compare(wanted, seen, Context(windows_build=build))
+    assert [("Windows Server 2016" in one.text, one.role) for one in findings] == [(True, "")] * hangs
+    if not hangs:
+        signing_tool.check_windows(seen, build)
+        return
+    with pytest.raises(BrokenLink, match="hangs with it on Windows Server 2016") as raised:
+        signing_tool.check_windows(seen, build)
+    assert raised.value.link == "signtool"
+
+
+@pytest.mark.parametrize(("kind", "role"), [("digest", "signtool"), ("folder", "")])
+def test_signtool_that_the_host_would_not_run(kind: str, role: str) -> None:
+    path = KIT + r"\x64\signtool.exe"
+    told = "\n".join((kind, path, "C:\\tools", "O:BAG:BAD:(A;;FA;;;BU)", ""))
+    seen = signing_tool.read(signing_tool.Wanted(), [VersionResult(True, "10.0.26100.1", "", path, told)])
+    (finding,) = signing_tool.compare(signing_tool.Wanted(), seen)
+    assert (finding.link, finding.role, finding.severity) == ("signtool", role, "error")
+    with pytest.raises(BrokenLink, match="not"):
+        signing_tool.check(signing_tool.Wanted(), seen)
 
 
 def test_signtool_is_looked_for_where_the_role_and_the_sdk_put_it() -> None:
