@@ -635,7 +635,8 @@ class ReadAccess(Step):
 @dataclass(frozen=True)
 class Unpack(Step):
     """Unpacks a zip file into the folder ``target`` where its SHA-256 is ``sha256``, else nothing of it.
-    ``source`` is an address or a path, of a share for example.
+    ``source`` is an address or a path, of a share for example; ``proxy`` the address of a proxy for it, "" for the
+    settings of the account.
     """
 
     op: ClassVar[str] = "unpack"
@@ -644,14 +645,16 @@ class Unpack(Step):
     sha256: str
     target: str
     timeout: int = 600
+    proxy: str = ""
 
     def fields(self) -> Dict[str, Any]:
-        return {
+        data: Dict[str, Any] = {
             "source": self.source,
             "sha256": self.sha256,
             "target": self.target,
             "timeout": self.timeout,
         }
+        return {**data, "proxy": self.proxy} if self.proxy else data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
         return UnpackResult(str(raw["sha256"]), int(raw.get("files") or 0))

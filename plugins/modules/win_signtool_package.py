@@ -51,6 +51,12 @@ options:
     description:
       - The oldest version of SignTool that will do. Any unless given.
     type: str
+  proxy_url:
+    description:
+      - Address of a proxy for a package that comes from an address, such as V(http://proxy.example:3128). Unless given, the proxy of Windows' settings for the
+        account is used, which an account that Ansible connects as often has not.
+      - It is given no user. A package on a share, or copied from the control node as the role P(cloudhsm.codesign.signtool#role) does, needs no proxy.
+    type: str
   timeout:
     description:
       - Seconds that the download may take.
@@ -66,6 +72,12 @@ EXAMPLES = r"""
   cloudhsm.codesign.win_signtool_package:
     package: "{{ codesign_signtool_package_url }}"
     sha256: "{{ codesign_signtool_package_sha256 }}"
+
+- name: Install it on a host that reaches the internet by a proxy
+  cloudhsm.codesign.win_signtool_package:
+    package: "{{ codesign_signtool_package_url }}"
+    sha256: "{{ codesign_signtool_package_sha256 }}"
+    proxy_url: http://proxy.example:3128
 
 - name: Install it from the company's own server, where it is older than wanted
   cloudhsm.codesign.win_signtool_package:

@@ -14,6 +14,7 @@ ARGUMENTS = Arguments(
         "sha256": {"type": "str", "required": True},
         "folder": {"type": "str", "default": FOLDER},
         "minimum_version": {"type": "str"},
+        "proxy_url": {"type": "str"},
         **timeout(600),
     }
 )

@@ -600,6 +600,7 @@ function Get-WebBytes($Step) {
     $secure = [System.Net.SecurityProtocolType]::Tls12   # Windows PowerShell on Server 2016 offers older ones only
     [System.Net.ServicePointManager]::SecurityProtocol = [System.Net.ServicePointManager]::SecurityProtocol -bor $secure
     $client = New-Object System.Net.WebClient
+    if ($Step.proxy) { $client.Proxy = New-Object System.Net.WebProxy([string]$Step.proxy) }
     try {
         $download = $client.DownloadDataTaskAsync([uri][string]$Step.source)
         if (-not $download.Wait([int]$Step.timeout * 1000)) {

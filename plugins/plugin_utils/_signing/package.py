@@ -29,6 +29,7 @@ class Wanted:
     folder: str
     minimum_version: str = ""
     timeout: int = 600
+    proxy: str = ""
 
     @property
     def path(self) -> str:
@@ -52,12 +53,20 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
     folder = str(params["folder"]).rstrip("\\/")
     if not re.match(r"[A-Za-z]:\\.", folder):
         raise BrokenLink("argument", f"The folder '{folder}' is no full path of a folder on a drive.")
+    proxy = str(params.get("proxy_url") or "")
+    if proxy and not re.fullmatch(r"https?://[^\s/@]+/?", proxy):
+        raise BrokenLink(
+            "argument",
+            f"proxy_url '{proxy.rpartition('@')[2]}' is no address of a proxy.",
+            "Write it as http://proxy.example:3128, without a user.",
+        )
     return Wanted(
         str(params["package"]),
         sha256,
         folder,
         str(params.get("minimum_version") or ""),
         int(params["timeout"]),
+        proxy,
     )
 
 
@@ -85,7 +94,7 @@ def is_changed(seen: Seen) -> bool:
 def plan(wanted: Wanted, seen: Seen) -> list[Step]:
     if is_there(wanted, seen) and not is_changed(seen):
         return []
-    return [Unpack(wanted.package, wanted.sha256, wanted.folder, wanted.timeout)]
+    return [Unpack(wanted.package, wanted.sha256, wanted.folder, wanted.timeout, wanted.proxy)]
 
 
 def note(seen: Seen) -> list[Step]:
@@ -118,7 +127,7 @@ def check_unpacked(wanted: Wanted, result: Result) -> None:
         raise BrokenLink(
             "signtool",
             f"The package {wanted.package} could not be unpacked into {wanted.folder}: {result.message.rstrip('. ')}.",
-            "Check that the host reaches it, and the account's rights.",
+            "Check that the host reaches it (proxy_url where it takes a proxy), and the account's rights.",
         )
     if isinstance(result, UnpackResult) and result.sha256 != wanted.sha256:
         raise BrokenLink(

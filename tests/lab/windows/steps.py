@@ -814,7 +814,10 @@ class StepRunner:
         source, target = str(step["source"]), normalize(str(step["target"]))
         if source.lower().startswith(("http://", "https://")):
             try:
-                with urllib.request.urlopen(source, timeout=float(step["timeout"])) as page:  # noqa: S310 - checked above
+                proxy = str(step.get("proxy") or "")
+                handler = urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {})
+                opener = urllib.request.build_opener(handler)
+                with opener.open(source, timeout=float(step["timeout"])) as page:
                     data = page.read()
             except OSError as error:
                 raise StepFailed(

@@ -98,7 +98,8 @@ def package_comes_from_an_address(place: Place) -> Play:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            there = self.path == "/package"
+            # A proxy is asked for the whole address.
+            there = self.path in ("/package", "http://packages.example/package")
             self.send_response(200 if there else 404)
             self.end_headers()
             if there:
@@ -110,12 +111,18 @@ def package_comes_from_an_address(place: Place) -> Play:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address, target = f"http://127.0.0.1:{server.server_port}", place.folder / "out"
-        missing, good, tool = yield ask(
+        missing, good, tool, by_proxy, no_proxy = yield ask(
             steps.Unpack(f"{address}/none", digest(content), str(target)),
             steps.Unpack(f"{address}/package", digest(content), str(target)),
             steps.ReadFile(str(target / "tool.txt")),
+            steps.Unpack("http://packages.example/package", digest(content), str(target), proxy=address),
+            steps.Unpack(
+                f"{address}/package", digest(content), str(target), proxy="http://127.0.0.1:9", timeout=20
+            ),
         )
         server.shutdown()
+    assert by_proxy.files == 1
+    assert isinstance(no_proxy, steps.Failure)
     assert isinstance(missing, steps.Failure)
     assert "404" in missing.message
     assert good.files == 1

@@ -76,6 +76,13 @@ def test_it_is_installed_once() -> None:
     assert (again["changed"], again["path"], len(host.calls)) == (False, PATTERN, 5)
 
 
+def test_the_package_comes_by_a_proxy() -> None:
+    host = served()
+    assert execute(host, proxy_url="http://proxy.example:3128")["changed"]
+    (unpacked,) = [step for step in host.steps() if step["op"] == "unpack"]
+    assert unpacked["proxy"] == "http://proxy.example:3128"
+
+
 def test_one_that_is_there_already_is_noted() -> None:
     host = served()
     host.files[PATTERN] = b"MZ there"
@@ -193,6 +200,8 @@ def test_one_that_was_there_is_refused_and_left() -> None:
         ),
         (FakeHost(), {}, f"The package {URL} could not be unpacked into {FOLDER}: The remote server"),
         (served(), {"sha256": "12"}, "sha256 is no SHA-256"),
+        (served(), {"proxy_url": "proxy"}, "proxy_url 'proxy' is no address of a proxy."),
+        (served(), {"proxy_url": "http://u:pw@proxy:1"}, "proxy_url 'proxy:1' is no address of a proxy."),
         (served(), {"folder": "signtool"}, "is no full path of a folder"),
         (served(), {"folder": "C:\\"}, "is no full path of a folder"),
         (
