@@ -24,7 +24,9 @@ UNREACHABLE = "SignTool Error: The specified timestamp server either could not b
 
 
 def path_of(name: str) -> Path:
-    """The file that SignTool would find under ``name`` in its working directory."""
+    """The file that SignTool would find under ``name``, which may be a whole path, in its working directory."""
+    if ":" in name:
+        return Path(name)
     here = Path.cwd()
     return here.with_name(here.name + "\\" + name.removeprefix(".\\"))
 

@@ -195,7 +195,7 @@ class StepRunner:
                 # The lab's SignTool writes UTC.
                 "utc_offset": 0,
                 "module_logging": bool(logging and logging.data == 1),
-                "windows_build": int(build.data) if build else 0,
+                "windows_build": int(str(build.data)) if build else 0,
             }
         )
 
