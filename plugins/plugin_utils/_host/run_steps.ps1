@@ -385,6 +385,11 @@ function Move-OneFile($Step) {
     @{ sha256 = $now }
 }
 
+# The new bytes stay only where they are the only ones.
+function Remove-Temporary([string] $File, $Moved) {
+    if ((-not $Moved -or $Moved.kept -ne $File) -and [System.IO.File]::Exists($File)) { [System.IO.File]::Delete($File) }
+}
+
 function Set-FileBytes($Step) {
     $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
     $temporary = New-Beside $Step.path
@@ -393,10 +398,7 @@ function Set-FileBytes($Step) {
         [System.IO.File]::WriteAllBytes($temporary, $bytes)
         $result = Move-OneFile ([pscustomobject]@{ path = $temporary; target = $Step.path })
     }
-    finally {
-        # The new bytes stay only where they are the only ones.
-        if ((-not $result -or $result.kept -ne $temporary) -and [System.IO.File]::Exists($temporary)) { [System.IO.File]::Delete($temporary) }
-    }
+    finally { Remove-Temporary $temporary $result }
     $result
 }
 
@@ -440,9 +442,7 @@ function Set-SecretBytes($Step) {
         }
         $result = Move-OneFile ([pscustomobject]@{ path = $temporary; target = $Step.path })
     }
-    finally {
-        if ((-not $result -or $result.kept -ne $temporary) -and [System.IO.File]::Exists($temporary)) { [System.IO.File]::Delete($temporary) }
-    }
+    finally { Remove-Temporary $temporary $result }
     $result
 }
 
