@@ -430,10 +430,7 @@ function Set-SecretBytes($Step) {
     $result = $null
     try {
         [System.IO.FileStream] $stream = New-OwnFile $temporary $security
-        try {
-            $stream.Write($bytes, 0, $bytes.Length)
-            $stream.Flush($true)
-        }
+        try { $stream.Write($bytes, 0, $bytes.Length) }
         finally { $stream.Dispose() }
         if ($security -and [System.IO.File]::Exists($Step.path)) {
             $file = New-Object System.IO.FileInfo($Step.path)
