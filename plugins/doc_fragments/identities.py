@@ -86,6 +86,7 @@ options:
       former:
         description:
           - Thumbprints of the certificates that it had before a renewal, for M(cloudhsm.codesign.win_signtool). Nothing is compared with them.
+            The lookup P(cloudhsm.codesign.former#lookup) says when they are of no use any more.
         type: list
         elements: str
         default: []
@@ -98,6 +99,10 @@ options:
           - What the lookup adds; the module reads the certificate.
         type: str
       subject:
+        description:
+          - What the lookup adds; the module reads the certificate.
+        type: str
+      not_before:
         description:
           - What the lookup adds; the module reads the certificate.
         type: str

@@ -21,6 +21,7 @@ options:
         All other keys are handed on as they are.
       - The signing certificate must be fit for code signing and no CA, each certificate of the chain must have signed another one, in any order,
         and only a self-signed one may be in C(Root). The root may be absent, and the signing certificate may stand in C(TrustedPublisher) too.
+      - The certificates that an identity had before, C(former), may be files or thumbprints; thumbprints are given back.
       - Files are looked for as P(ansible.builtin.file#lookup) does, in the folder C(files) of the role or play among others; then beside the
         inventory, and where C(ansible-playbook) was started.
     type: list
@@ -71,6 +72,10 @@ _raw:
       description: Its subject.
       type: str
       sample: CN=Example Software,O=Example,C=DE
+    not_before:
+      description: When it became valid (UTC, ISO 8601).
+      type: str
+      sample: '2026-11-24T09:40:00+00:00'
     not_after:
       description: When it ends (UTC, ISO 8601).
       type: str
@@ -79,6 +84,11 @@ _raw:
       description: The modulus of its RSA key, upper case hex; empty for other keys.
       type: str
       sample: C3A1D0E96B2F47C8...
+    former:
+      description: The thumbprints of the certificates that it had before, where the input names some.
+      type: list
+      elements: str
+      sample: []
     chain:
       description: The certificates above it, the nearest first.
       type: list
@@ -104,10 +114,21 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils._certificate import Certificate, CertificateError, read_certificate
+from ..module_utils._certificate import (
+    Certificate,
+    CertificateError,
+    normalize_thumbprint,
+    read_certificate,
+)
 from ..module_utils._findings import BrokenLink
 from ..plugin_utils import _control_files
 from ..plugin_utils._store.identity import certificates_of
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 class LookupModule(LookupBase):
@@ -115,6 +136,10 @@ class LookupModule(LookupBase):
         self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any
     ) -> list[dict[str, Any]]:
         self.set_options(var_options=variables, direct=kwargs)
+        return self.identities(terms, variables)
+
+    def identities(self, terms: list[Any], variables: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """The identities of all terms, with what their files hold. AnsibleLookupError for one that cannot be read."""
         identities = [item for term in terms for item in (term if isinstance(term, list) else [term])]
         return [self._identity(dict(identity), variables) for identity in identities]
 
@@ -133,20 +158,42 @@ class LookupModule(LookupBase):
                 "thumbprint": certificate.thumbprint,
                 "serial_number": certificate.serial,
                 "subject": certificate.subject,
+                "not_before": certificate.not_before.isoformat(),
                 "not_after": certificate.not_after.isoformat(),
                 "modulus": certificate.modulus,
             }
             if certificate
             else {}
         )
+        former = [
+            self._former(str(one), identity["name"], variables) for one in _as_list(identity.get("former"))
+        ]
+        if certificate and certificate.thumbprint in former:
+            raise AnsibleLookupError(
+                f"'former' of '{identity['name']}' names {certificate.thumbprint}, which is the certificate that it has now: "
+                "name the ones before."
+            )
         return {
             **identity,
             **signing,
+            **({"former": former} if "former" in identity else {}),
             "chain": [
                 {"certificate": read.pem, "thumbprint": read.thumbprint, "store": store}
                 for read, store in chain
             ],
         }
+
+    def _former(self, text: str, identity: str, variables: dict[str, Any] | None) -> str:
+        """The thumbprint of a former certificate, which is named by it or by a file."""
+        try:
+            return normalize_thumbprint(text)
+        except CertificateError as error:
+            if _control_files.find(self._loader, variables or {}, text):
+                return self._read(text, f"the former certificate of '{identity}'", variables).thumbprint
+            raise AnsibleLookupError(
+                f"'former' of '{identity}' holds '{text}', which is no file on the control node; as a thumbprint it cannot be read: "
+                f"{error.sentence}"
+            ) from error
 
     def _read(self, name: Any, what: str, variables: dict[str, Any] | None) -> Certificate:
         if not name:

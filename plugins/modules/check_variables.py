@@ -25,7 +25,8 @@ extends_documentation_fragment:
 options:
   uses:
     description:
-      - The roles that will be used. V(login) stands for the login of a crypto user, V(retire), V(password) and V(export) for the playbooks of these names.
+      - The roles that will be used. V(login) stands for the login of a crypto user, V(retire), V(password), V(export) and V(rotate) for the playbooks
+        of these names.
     type: list
     elements: str
     required: true
@@ -42,6 +43,7 @@ options:
       - retire
       - password
       - export
+      - rotate
   clusters:
     description:
       - What M(cloudhsm.codesign.cloudhsm_cluster_info) has returned, to compare the variables with it. The cluster of a host is the one that

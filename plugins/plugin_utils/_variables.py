@@ -44,6 +44,7 @@ OF_USES: Mapping[str, tuple[str, ...]] = {
     "retire": ("inspect", "client", "signtool", "credentials"),
     "password": ("credentials",),
     "export": (),
+    "rotate": ("inspect", "client", "certificates", "key_container"),
 }
 """Playbooks that need other variables than the roles do, and the roles whose options they know."""
 USES = (*ROLES, LOGIN, *OF_USES)
@@ -66,6 +67,7 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_export_from": {"type": "str"},
     "codesign_export_authority": {"type": "str"},
     "codesign_export_thumbprints": {"type": "list", "elements": "str"},
+    "codesign_former_days": {"type": "int"},
 }
 """What the playbooks read beside the variables of roles."""
 
@@ -363,6 +365,7 @@ _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "sign": _sign,
     "credentials": _credentials,
     LOGIN: _wanted_login,
+    "rotate": _some_identity,
     "password": lambda values: [*_wanted_login(values), *_credentials(values)],
     "export": _export,
 }

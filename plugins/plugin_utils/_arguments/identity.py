@@ -30,7 +30,8 @@ IDENTITY: Options = {
 }
 
 READ: Options = {
-    name: {"type": "str"} for name in ("thumbprint", "serial_number", "subject", "not_after", "modulus")
+    name: {"type": "str"}
+    for name in ("thumbprint", "serial_number", "subject", "not_before", "not_after", "modulus")
 }
 """What the lookup identities adds from the certificate's file; the module reads the certificate itself."""
 

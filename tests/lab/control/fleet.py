@@ -55,6 +55,10 @@ class HostDescription:
     """Whether it may ask AWS for the cluster"""
     drives: str = ""
     """Letters of the drives beside C:"""
+    users: tuple[tuple[str, str], ...] = ()
+    """Local users that are no administrators, with their passwords. A name that ends with $ is a managed service
+    account's: nobody knows its password.
+    """
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ DEMO = Description(
 
 def read_description(text: str) -> Description:
     """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, key_access, powershell, faults,
-    instance_role, drives), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
+    instance_role, drives, users), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
     """
     data = yaml.safe_load(text)
     if not isinstance(data, dict) or not isinstance(data.get("hosts"), dict) or not data["hosts"]:
@@ -122,10 +126,14 @@ def read_description(text: str) -> Description:
                 "faults",
                 "instance_role",
                 "drives",
+                "users",
             },
             f"the host {name}",
         )
-        host = HostDescription(str(name), **{**fields, "faults": tuple(fields.get("faults") or ())})
+        users = tuple((str(user), str(password)) for user, password in (fields.get("users") or {}).items())
+        host = HostDescription(
+            str(name), **{**fields, "faults": tuple(fields.get("faults") or ()), "users": users}
+        )
         if host.language not in OEM_CODE_PAGES:
             raise DescriptionError(
                 f"the host {name} has the language '{host.language}'; the lab knows {', '.join(OEM_CODE_PAGES)}"
@@ -246,6 +254,8 @@ class Fleet:
         CertificateStores(host).add(self.pki.tsa_root.der, "AuthRoot")
         password = "Lab-" + secrets.token_urlsafe(12)
         host.administrator.password = password
+        for name, known in wanted.users:
+            host.add_user(name, known or secrets.token_urlsafe(12))
         remote = Remote(host, self.description.collections, self.description.step_script())
         endpoint = Endpoint(
             remote.run,

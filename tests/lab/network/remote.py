@@ -210,10 +210,19 @@ class Remote:
         if sid in ("S-1-5-18", "S-1-5-19", "S-1-5-20"):
             return Logon(accounts.full_name(sid), "service")
         try:
+            if not become.password and self._runs_as(sid):
+                # become takes the logon of a process that runs already.
+                return Logon(accounts.full_name(sid), kind)
             account = accounts.logon(become.user, become.password or "")
         except LabOSError as error:
             raise BecomeFailed(_become_failure(become.user, error.message, error.code)) from error
         return Logon(accounts.full_name(account.sid), kind)
+
+    def _runs_as(self, sid: str) -> bool:
+        """Whether a service of the account runs."""
+        services = self.host.services
+        running = [one for one in map(services.get, services.names()) if one and one.status == "Running"]
+        return self.host.accounts.full_name(sid) in [service.account for service in running]
 
     # ansible-core's own scripts
     # -------------------------------------------------------------------------------------------

@@ -68,6 +68,26 @@ def test_reads_certificate_and_chain(
     assert [(link["thumbprint"], link["store"]) for link in identity["chain"]] == [(thumbprint, "Root")]
 
 
+def test_former_certificates_are_thumbprints_or_files(tmp_path: Path, certificate: x509.Certificate) -> None:
+    former, current = make("Former", number=3), tmp_path / "release.cer"
+    current.write_bytes(certificate.public_bytes(Encoding.DER))
+    (tmp_path / "former.pem").write_text(former.pem)
+    wanted = {"name": "release", "certificate": str(current)}
+    spelt = former.thumbprint.lower()
+    (identity,) = lookup().run(
+        [{**wanted, "former": [str(tmp_path / "former.pem"), f"{spelt[:20]} {spelt[20:]}", "AB" * 20]}],
+        variables={},
+    )
+    assert identity["former"] == [former.thumbprint, former.thumbprint, "AB" * 20]
+    assert datetime.fromisoformat(identity["not_before"]) <= datetime.now(timezone.utc)
+    with pytest.raises(AnsibleError, match="which is the certificate that it has now"):
+        lookup().run([{**wanted, "former": str(current)}], variables={})
+    with pytest.raises(
+        AnsibleError, match=r"'old\.pem', which is no file on the control node; as a thumbprint"
+    ):
+        lookup().run([{**wanted, "former": ["old.pem"]}], variables={})
+
+
 @pytest.mark.parametrize(
     ("identity", "sentence"),
     [
