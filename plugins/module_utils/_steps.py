@@ -852,7 +852,7 @@ class Journaled(Step):
 class HostFacts:
     """What the host tells once a call. ``oem_code_page`` is 0 where it did not say; ``utc_offset``: minutes by which
     its local time is ahead of UTC now; ``module_logging``: its PowerShell writes into the event log what cmdlets are
-    given.
+    given; ``time``: what it takes for the time, in seconds since 1970 (UTC), 0 where it did not say.
     """
 
     account: str = ""
@@ -862,6 +862,7 @@ class HostFacts:
     module_logging: bool = False
     windows_build: int = 0
     """Of Windows, such as 14393 for Server 2016; 0 where the host did not say."""
+    time: int = 0
 
     @property
     def encoding(self) -> str:
@@ -924,6 +925,7 @@ def read_answer(steps: Sequence[Step], text: str) -> Answer:
         int(data.get("utc_offset") or 0),
         bool(data.get("module_logging")),
         int(data.get("windows_build") or 0),
+        int(data.get("time") or 0),
     )
     raw = _list(data, "results")
     if len(raw) != len(steps):

@@ -26,7 +26,7 @@ options:
   uses:
     description:
       - The roles that will be used. V(login) stands for the login of a crypto user, V(retire), V(password), V(export) and V(rotate) for the playbooks
-        of these names.
+        of these names, V(sign_local) for the role sign with files of the control node.
     type: list
     elements: str
     required: true
@@ -44,6 +44,7 @@ options:
       - password
       - export
       - rotate
+      - sign_local
   clusters:
     description:
       - What M(cloudhsm.codesign.cloudhsm_cluster_info) has returned, to compare the variables with it. The cluster of a host is the one that

@@ -229,6 +229,9 @@ host:
     utc_offset:
       description: Minutes by which the host's local time is ahead of UTC now.
       type: int
+    time:
+      description: What the host takes for the time, in seconds since 1970 (UTC).
+      type: int
     module_logging:
       description:
         - Whether PowerShell's module logging is on by policy. Event 4103 then holds what cmdlets are given, also what
@@ -242,6 +245,7 @@ host:
     powershell: 5.1.20348.2849
     oem_code_page: 437
     utc_offset: 60
+    time: 1796040715
     module_logging: false
     windows_build: 20348
 client:

@@ -45,6 +45,7 @@ OF_USES: Mapping[str, tuple[str, ...]] = {
     "password": ("credentials",),
     "export": (),
     "rotate": ("inspect", "client", "certificates", "key_container"),
+    "sign_local": ("sign",),
 }
 """Playbooks that need other variables than the roles do, and the roles whose options they know."""
 USES = (*ROLES, LOGIN, *OF_USES)
@@ -340,7 +341,22 @@ def _sign(values: Mapping[str, Any]) -> list[str]:
         found.append(
             "codesign_sign_timestamp_urls is empty, and codesign_sign_state is timestamped: name a timestamp authority."
         )
-    found += _some_identity(values) if state == "signed" else []
+    return found + _signer(values, state == "signed")
+
+
+def _sign_local(values: Mapping[str, Any]) -> list[str]:
+    what = "the files of the control node to sign, for example ['dist/**/*.exe']"
+    found = _need(values, "codesign_local_files", what)
+    per_host = values.get("codesign_local_files_per_host")
+    if str(per_host).lstrip("-").isdigit() and int(str(per_host)) < 1:
+        found.append(f"codesign_local_files_per_host is {per_host}; it must be at least 1.")
+    if str(values.get("codesign_sign_state") or "signed") != "signed":
+        found.append("codesign_sign_state is not signed: files of the control node can be signed only.")
+    return found + _signer(values, signs=True)
+
+
+def _signer(values: Mapping[str, Any], signs: bool) -> list[str]:
+    found = _some_identity(values) if signs else []
     named = _named(values)
     names = [str(one.get("name")) for one in named]
     wanted = str(values.get("codesign_sign_identity") or "")
@@ -349,7 +365,7 @@ def _sign(values: Mapping[str, Any]) -> list[str]:
             f"codesign_sign_identity is '{wanted}', and codesign_identities has no such name; there are: {', '.join(names)}."
         )
     chosen = next((one for one in named if not wanted or str(one.get("name")) == wanted), None)
-    if state == "signed" and chosen and chosen.get("certificate") is None and chosen.get("chain"):
+    if signs and chosen and chosen.get("certificate") is None and chosen.get("chain"):
         found.append(
             f"codesign_identities: '{chosen.get('name')}' has no certificate, so nothing can be signed as it: hosts verify by it only."
         )
@@ -363,6 +379,7 @@ _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "key_container": _some_identity,
     "signtool": _signtool,
     "sign": _sign,
+    "sign_local": _sign_local,
     "credentials": _credentials,
     LOGIN: _wanted_login,
     "rotate": _some_identity,

@@ -63,6 +63,15 @@ _HANDLES: Task = {
     },
     "register": "lab_pair",
 }
+_SIGNED: Task = {
+    "name": "Sign what is written down next",
+    f"{COLLECTION}.win_signtool": {
+        "files": [r"C:\release\*.exe"],
+        "thumbprint": "{{ codesign_thumbprint }}",
+        **_LOGIN,
+    },
+    "register": "signed",
+}
 _RELEASE: Task = {
     "name": "Sign the release that is verified next",
     f"{COLLECTION}.win_signtool": {
@@ -186,6 +195,19 @@ EXAMPLES = (
     Example("See whether it would be installed into another folder", "en5", changed=True),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
     Example("Remove the container from a host that shall not sign any more", "zh5", changed=True),
+    Example("Sign a program of the control node in its place", "en5", changed=True),
+    Example("Put the signed program beside the original", "en5", changed=True),
+    Example("Share out all programs of a build", "en5", changed=False),
+    Example(
+        "See which host would sign what, for copies in a folder of their own",
+        "en5",
+        changed=False,
+    ),
+    Example("Share out again what a host did not bring back", "en5", changed=False),
+    Example("Sign the share that this host has by a plan", "en5", changed=True),
+    Example("Write down what was signed on this host", "en5", changed=True, first=[_SIGNED]),
+    Example("Write down what several hosts signed", "en5", changed=True),
+    Example("Write down what came of files of the control node", "en5", changed=True),
     Example(
         "See whether this account can sign with the key, and why not",
         "de5",
@@ -213,6 +235,7 @@ def made_up(bench: Bench) -> dict[Any, Any]:
         "requests/": f"{_requests(bench)}/",
         "reports/": f"{bench.lab.state / 'reports'}/",
         "files/": f"{_requests(bench)}/files/",
+        "/srv/release": str(_release(bench)),
         "/etc/pki/signing.pem": str(_pki(bench) / "signing.pem"),
         "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so": module_path(),
     }
@@ -245,6 +268,26 @@ def control_files(bench: Bench, folder: Path) -> None:
         ("root.pem", "root.pem"),
     ):
         shutil.copyfile(_pki(bench) / source, folder / name)
+
+
+def release(bench: Bench) -> None:
+    """Files of the control node that are to be signed."""
+    folder = _release(bench) / "dist"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    (folder / "plugins").mkdir(parents=True)
+    program = programs()
+    for name, content in (
+        ("app.exe", program["setup64.exe"]),
+        ("tool.exe", program["setup32.exe"]),
+        ("plugins/plugin.exe", program["library.dll"]),
+        ("setup.msi", installer(folder.parent)),
+    ):
+        (folder / name).write_bytes(content)
+    (folder.parent / "readme.txt").write_text("no program", encoding="ascii")
+
+
+def _release(bench: Bench) -> Path:
+    return bench.lab.state / "release"
 
 
 def host_files(bench: Bench, folder: Path) -> dict[tuple[str, str], bytes]:
@@ -323,6 +366,7 @@ def run(
     host, after them.
     """
     control_files(bench, folder / "files")
+    release(bench)
     for (host, path), content in host_files(bench, folder).items():
         bench.lab.write(host, path, content)
     tasks, table = documented(), made_up(bench)
@@ -338,7 +382,7 @@ def run(
         )
         for example in EXAMPLES
     ]
-    plays += [_play(bench, host, [task], environment) for host, task in extra]
+    plays += [_play(bench, host, [replaced(task, table)], environment) for host, task in extra]
     playbook = folder / "examples.yml"
     playbook.write_text(yaml.safe_dump(plays, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return run_playbook(

@@ -28,6 +28,17 @@ _LOGIN = {"crypto_user": "{{ codesign_crypto_user }}", "crypto_password": "{{ co
 
 # A mistake for each module, so that the keys of a failure are seen as well.
 MISTAKES: dict[str, tuple[str, dict[str, Any]]] = {
+    "codesign_manifest": ("en5", {"path": "/proc/none/manifest.json", "signed": {}}),
+    "codesign_plan": ("en5", {"files": ["/none/*.exe"], "hosts": ["en5"]}),
+    "win_codesign_artifacts": (
+        "en5",
+        {
+            "artifacts": [{"path": "/srv/release/dist/app.exe"}, {"path": "/srv/release/readme.txt"}],
+            "thumbprint": "{{ codesign_thumbprint }}",
+            "timestamp_urls": ["http://timestamp.digicert.com"],
+            **_LOGIN,
+        },
+    ),
     "check_variables": ("en5", {"uses": ["sign"]}),
     "cloudhsm_cluster_info": ("en5", {"cluster_id": "cluster-none", "region": "eu-central-1"}),
     "cloudhsm_find_key_by_modulus": ("en5", {"modulus": "C" * 512, **_LOGIN}),

@@ -112,6 +112,7 @@ class FakeHost:
     account: str = "WINHOST\\Administrator"
     oem_code_page: int = 437
     utc_offset: int = 0
+    time: int = 0
     module_logging: bool = False
     windows_build: int = 20348
     calls: list[list[Raw]] = field(default_factory=list)
@@ -161,6 +162,7 @@ class FakeHost:
                 "account": self.account,
                 "oem_code_page": self.oem_code_page,
                 "utc_offset": self.utc_offset,
+                "time": self.time,
                 "module_logging": self.module_logging,
                 "windows_build": self.windows_build,
             }

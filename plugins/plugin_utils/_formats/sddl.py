@@ -106,6 +106,14 @@ _NAMES: Mapping[str, str] = {
 """English names for the short ones of SDDL."""
 
 
+def is_own(sddl: str, account: str) -> bool:
+    """Whether what an SDDL text describes belongs to administrators of the machine, or to ``account`` (a SID)."""
+    found = re.match(r"O:(.+?)(?=G:|D:|S:|$)", sddl)
+    if found is None:
+        return False
+    return found[1] == account or re.fullmatch("|".join(ADMINISTRATORS), found[1]) is not None
+
+
 def _hexadecimal(mask: int) -> str:
     """A regular expression for hexadecimal numbers that share a bit with ``mask``."""
     found = []

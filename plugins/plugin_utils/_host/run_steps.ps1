@@ -933,6 +933,7 @@ $json = ConvertTo-Json -Compress -Depth 12 -InputObject @{
     powershell = [string]$PSVersionTable.PSVersion
     account = "$([System.Environment]::UserDomainName)\$([System.Environment]::UserName)"
     oem_code_page = if ($onWindows) { (Read-RegistryValue $codePage).value }   # what the tools write; the account's culture may name another one
+    time = [System.DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
     utc_offset = [int][System.TimeZoneInfo]::Local.GetUtcOffset([System.DateTime]::UtcNow).TotalMinutes   # SignTool writes local time
     module_logging = [bool]($onWindows -and (Read-RegistryValue $logging).value -eq 1)   # event 4103 holds what cmdlets are given
     windows_build = if ($onWindows) { [int](Read-RegistryValue $build).value } else { 0 }

@@ -16,9 +16,12 @@ KNOWN = {
     "authority_unknown": "the root of the timestamp authority is not among the roots that Windows brings along",
     "cli_exit_0": "cloudhsm-cli ends failures with 0",
     "cli_file_name": "cloudhsm-cli names the next key reference file after the argument, as it does after a key's label",
+    "clock": "the host's clock is off by the argument, in seconds (clock:-86400 is a day behind)",
     "connection_drop": "the WinRM connection breaks when a command starts; with an argument at that operation (Create, Command, Send, Receive)",
     "credentials_missing": "the Credential Manager has no entry",
     "constrained_language": "a PowerShell that a program starts runs in Constrained Language Mode",
+    "dead": "nothing answers any more",
+    "dies": "the host dies when the program of the argument ends (its key in lab.tools, perhaps with its first word: dies:signtool sign); it is dead then",
     "disk_full": "there is no space for files whose path begins with the argument",
     "file_locked": "another process holds the file of the argument and lets nobody read it",
     "file_open": "another process holds the file of the argument: it may be read, not written or removed",
@@ -112,6 +115,11 @@ class Faults:
             for argument in arguments
             if path.lower().startswith(argument.lower())
         )
+
+    def arguments(self, name: str) -> list[str]:
+        """The arguments of all injected faults of a name."""
+        with self._lock:
+            return [f.argument for f in self._faults if f.name == name]
 
     def to_list(self) -> list[dict[str, Any]]:
         with self._lock:

@@ -262,7 +262,8 @@ class Fleet:
             ADMINISTRATOR,
             password,
             lambda operation: (
-                host.faults.take("connection_drop", operation) is not None
+                host.faults.active("dead")
+                or host.faults.take("connection_drop", operation) is not None
                 or (operation == "Command" and host.faults.take("connection_drop", "") is not None)
             ),
         )

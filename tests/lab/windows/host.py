@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -369,6 +370,8 @@ class Host:
         hanging = (info["tool"], " ".join([info["tool"], *process.argv[:1]]))
         hangs = any(self.faults.take("hang", name) is not None for name in hanging)
         done = run_tool(tool, process, timeout, hangs)
+        if any(self.faults.take("dies", name) is not None for name in hanging):
+            self.faults.set("dead")
         entry.update(
             exit_code=done.exit_code,
             timed_out=done.timed_out,
@@ -379,6 +382,11 @@ class Host:
         if done.not_done:
             entry["not_done"] = done.not_done
         return done
+
+    def now(self) -> datetime:
+        """What the host takes for the time (UTC)."""
+        off = sum(float(seconds) for seconds in self.faults.arguments("clock"))
+        return datetime.now(UTC) + timedelta(seconds=off)
 
     def reboot(self) -> None:
         """Restarts the host: services that start by themselves run again, the others are stopped."""

@@ -194,6 +194,7 @@ class StepRunner:
                 "oem_code_page": code_page.data if code_page else None,
                 # The lab's SignTool writes UTC.
                 "utc_offset": 0,
+                "time": int(self._host.now().timestamp()),
                 "module_logging": bool(logging and logging.data == 1),
                 "windows_build": int(str(build.data)) if build else 0,
             }

@@ -23,6 +23,7 @@ from ansible.playbook.task import Task
 from ansible_collections.cloudhsm.codesign.plugins.action import win_signtool
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login import host as login_host
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following
 from lab.tools.signtool import authenticode, fileformat
 from lab.windows.errors import ACCESS_DENIED, DISK_FULL, SHARING_VIOLATION, LabOSError
 from lab.windows.host import Host
@@ -57,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(win_signtool.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(following.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(control_node, "process", lambda: "")
     monkeypatch.setattr(login_host, "GATE", ProvenGate())
 

@@ -9,7 +9,6 @@ recordings.
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -163,7 +162,7 @@ class _Choice:
             )
 
     def _filters(self) -> list[tuple[str, Callable[[Candidate], bool]]]:
-        line, now = self.line, datetime.datetime.now(datetime.UTC)
+        line, now = self.line, self.process.host.now()
         wanted = SYSTEM_COMPONENT if line.has("uw") else line.value("u", CODE_SIGNING)
         wanted = USAGE_NAMES.get(wanted.lower(), wanted)
 

@@ -94,7 +94,7 @@ class _Verifier:
         self.trust = Trust(process)
         policy = line.value("pg").upper() == AUTHENTICODE_POLICY
         self.authenticode_policy = line.has("pa") or policy
-        self.now = datetime.datetime.now(datetime.UTC)
+        self.now = process.host.now()
 
     def file(self, named: Named) -> None:
         if named.folder:

@@ -129,6 +129,7 @@ def test_a_host_that_is_as_wanted_costs_one_call(host: FakeHost, check_mode: boo
         "powershell": "5.1.20348.1",
         "oem_code_page": 437,
         "utc_offset": 0,
+        "time": 0,
         "module_logging": False,
         "windows_build": 20348,
     }

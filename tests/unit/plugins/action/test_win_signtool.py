@@ -117,7 +117,8 @@ def host() -> SignToolHost:
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
     monkeypatch.setattr(
-        "ansible_collections.cloudhsm.codesign.plugins.action.win_signtool.time.sleep", slept.append
+        "ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.following.time.sleep",
+        slept.append,
     )
     return slept
 

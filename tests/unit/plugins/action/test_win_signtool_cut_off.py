@@ -21,11 +21,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_signtool import SignToolHost, signed, split
 from test_win_signtool import CERTIFICATE, LEDGER, OTHER, OWN, put_certificate
 
-from ansible_collections.cloudhsm.codesign.plugins.action import win_signtool
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import read_answer, to_json
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.course import Ask, Course, Pause
 from support.fake_host import Raw, failure, run_action
 
@@ -51,7 +51,7 @@ def new_host() -> SignToolHost:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nobody waits, and no process of this machine is known: the term alone counts."""
     pauses: list[float] = []
-    monkeypatch.setattr(win_signtool.time, "sleep", pauses.append)
+    monkeypatch.setattr(following.time, "sleep", pauses.append)
     monkeypatch.setattr(control_node, "process", lambda: "")
     return pauses
 

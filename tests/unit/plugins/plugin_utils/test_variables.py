@@ -14,6 +14,7 @@ from tests.unit.plugins.certificates import NOW, make
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 GOOD: dict[str, Any] = {
+    "codesign_local_files": ["dist/**/*.exe"],
     "codesign_hsm_addresses": ["10.0.1.11"],
     "codesign_customer_ca": "ca.crt",
     "codesign_identities": [{"name": "release", "certificate": "release.cer"}],
@@ -129,12 +130,13 @@ def test_accounts_without_a_login_to_store_are_refused() -> None:
     assert problems(["credentials"], **nobody) == []
 
 
-@pytest.mark.parametrize("uses", [["inspect"], ["client"], ["sign"], ["signtool"]])
+@pytest.mark.parametrize("uses", [["inspect"], ["client"], ["sign"], ["sign_local"], ["signtool"]])
 def test_only_what_will_be_used_is_needed(uses: list[str]) -> None:
     needed = {
         "inspect": [],
         "client": ["codesign_hsm_addresses"],
         "sign": ["codesign_files", "codesign_identities"],
+        "sign_local": ["codesign_local_files", "codesign_identities"],
     }
     given = {name: GOOD[name] for name in needed.get(uses[0], ["codesign_signtool_accept_license"])}
     assert _variables.check(given, uses, read_file, read_identity) == []

@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What win_codesign_artifacts returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...module_utils._findings import BrokenLink
+from .course import Course
+from .plan import CHANGED, FAILED, OPEN, SIGNED
+
+SHOWN = 5
+"""How many failed files a message names."""
+
+
+def result(course: Course, problem: BrokenLink | None) -> dict[str, Any]:
+    """The task's result. BrokenLink with it where the host failed (``problem``), or a file is not as wanted."""
+    artifacts = course.artifacts()
+    signed = [one for one in artifacts if one["outcome"] == SIGNED]
+    bad = [one for one in artifacts if one["outcome"] in (FAILED, CHANGED)]
+    whole: dict[str, Any] = {
+        "changed": any(one.get("changed") for one in artifacts),
+        "artifacts": artifacts,
+        "signed": len(signed),
+        "failed_files": len(bad),
+        "open": sum(1 for one in artifacts if one["outcome"] == OPEN),
+        "signtool_version": course.tool,
+        "diff": {
+            "before": "".join(f"{one['path']}: {one.get('sha256_before')}\n" for one in signed),
+            "after": "".join(f"{one['path']}: {one.get('sha256_after') or 'signed'}\n" for one in signed),
+        },
+    }
+    if problem is not None:
+        problem.details.update(whole)
+        raise problem
+    if bad:
+        texts = " ".join(str(one["error"]["msg"]) for one in bad[:SHOWN])
+        more = f" And {len(bad) - SHOWN} more, see artifacts." if len(bad) > SHOWN else ""
+        noun = ("file" if len(artifacts) == 1 else "files") + (" is" if len(bad) == 1 else " are")
+        raise BrokenLink(
+            bad[0]["error"]["link"],
+            f"{len(bad)} of {len(artifacts)} {noun} not signed: {texts}{more}",
+            **whole,
+        )
+    return whole
