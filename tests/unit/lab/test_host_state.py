@@ -7,6 +7,7 @@ record.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -318,6 +319,23 @@ def test_a_hanging_program_is_ended(host: Host) -> None:
 # ---------------------------------------------------------------------------------------------------
 
 
+def test_a_host_that_dies_is_dead_from_then_on(host: Host) -> None:
+    host.faults.set("dies:cmd", 1)
+    assert host.start("cmd", "/c ver").exit_code is not None
+    assert host.faults.active("dead")
+    host.faults.clear()
+    host.start("cmd", "/c ver")
+    assert not host.faults.active("dead")
+
+
+def test_each_host_has_a_clock_of_its_own(host: Host) -> None:
+    host.faults.set("clock:-86400")
+    behind = datetime.now(UTC) - host.now()
+    assert abs(behind.total_seconds() - 86_400) < 5
+    host.faults.clear()
+    assert abs((datetime.now(UTC) - host.now()).total_seconds()) < 5
+
+
 def test_faults_are_used_up() -> None:
     faults = Faults()
     faults.set("ksp_error:80090016", 2)
@@ -336,7 +354,8 @@ def test_every_fault_that_a_part_of_the_lab_asks_for_is_known() -> None:
     for file in (Path(lab.__file__).parent).rglob("*.py"):
         asked |= set(
             re.findall(
-                r'(?:\.fault|faults\.take|faults\.active)\(\s*"(\w+)"', file.read_text(encoding="utf-8")
+                r'(?:\.fault|faults\.take|faults\.active|faults\.arguments)\(\s*"(\w+)"',
+                file.read_text(encoding="utf-8"),
             )
         )
     assert asked == set(KNOWN)
