@@ -269,7 +269,7 @@ def secret_is_written_for_its_readers_only(place: Place) -> Play:
 @case("Linux", "Darwin")
 def secret_file_has_the_rights_of_its_owner(place: Place) -> Play:
     file = place.folder / "fresh.key"
-    yield ask(steps.WriteSecret(str(file), "short key"), secrets={"short key": "x"})
+    yield ask(steps.WriteSecret(str(file), "own key"), secrets={"own key": "a-key-of-its-own-5c1e"})
     if not place.windows:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
