@@ -9,11 +9,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from lab.hsm.softhsm import module_path
 from support.aws_api import make_cluster
@@ -24,7 +27,8 @@ from support.signable import Vendor, installer, programs, tampered, thumbprint
 from .conftest import COLLECTIONS, Bench
 
 LINUX = "localhost"
-CLUSTER = "cluster-igklspoyj5v"
+CLUSTER = "cluster-lab2mhsm1ab"
+"""The lab's, so that a host may ask for it as well."""
 KIT = r"C:\Program Files (x86)\Windows Kits"
 _SIGNTOOL = r"C:\Program Files\cloudhsm.codesign\signtool\bin"
 FOLDERS = (
@@ -103,11 +107,24 @@ _EXPORTED: Task = {
     f"{COLLECTION}.win_certificate_export": {},
     "register": "codesign_exported",
 }
+_FORMER: Task = {
+    "name": "Have an identity whose certificate was renewed",
+    "ansible.builtin.set_fact": {
+        "codesign_identities": [{"name": "release", "certificate": "release.pem", "former": ["former.pem"]}]
+    },
+}
+
 # In this order: what one has made is there for the next.
 EXAMPLES = (
     Example("Find the cluster that is tagged for code signing", "en5", changed=False),
     Example("Check customerCA.crt before it is handed out", "en5", changed=False),
+    Example(
+        "Ask as a role of another account, behind a proxy that has its own authority", "en5", changed=False
+    ),
     Example("List all clusters of the account in this region", "en5", changed=False),
+    Example("A cluster that knows its clients by their certificates", "en5", changed=True),
+    Example("Let the configure tools ask AWS for the addresses, and log warnings only", "en5", changed=True),
+    Example("Take the client's certificate and its key from a host that leaves", "en5", changed=True),
     Example(
         "Configure the client for a cluster with two HSMs",
         "en5",
@@ -191,10 +208,22 @@ EXAMPLES = (
     Example("Write what a host signs with into files", "en5", changed=True, first=[_EXPORTED]),
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Install SignTool from Microsoft's server", "en5", changed=False),
+    Example("Install it on a host that reaches the internet by a proxy", "en5", changed=False),
     Example("Install it from the company's own server, where it is older than wanted", "en5", changed=False),
     Example("See whether it would be installed into another folder", "en5", changed=True),
+    Example("Show which certificates could go", LINUX, changed=False, first=[_FORMER]),
+    Example("Show until when each is kept", LINUX, changed=False),
+    Example("Take out what is of no use any more", "fr3", changed=False),
+    Example("Take the certificate out that was in use before the renewal", "zh5", changed=False),
+    Example(
+        "Let the provider open keys by their own names, though certificates are tied to key reference files",
+        "zh5",
+        changed=True,
+    ),
+    Example("Say the name by which the key is opened directly", "zh5", changed=False),
     Example("Take the association away from a host that shall not sign any more", "zh5", changed=True),
     Example("Remove the container from a host that shall not sign any more", "zh5", changed=True),
+    Example("Take all certificates out that this collection has put there", "zh5", changed=True),
     Example("Sign a program of the control node in its place", "en5", changed=True),
     Example("Put the signed program beside the original", "en5", changed=True),
     Example("Share out all programs of a build", "en5", changed=False),
@@ -223,6 +252,8 @@ def made_up(bench: Bench) -> dict[Any, Any]:
     """
     cluster, tsa = bench.lab.status()["cluster"], bench.lab.status()["tsa"]
     return {
+        "cluster-igklspoyj5v": CLUSTER,
+        r"BUILD\agent": r"NT AUTHORITY\NETWORK SERVICE",
         "10.0.1.17": cluster["addresses"][0],
         "10.0.2.23": cluster["addresses"][1],
         "hsm2m": cluster["hsm_type"],
@@ -266,8 +297,10 @@ def control_files(bench: Bench, folder: Path) -> None:
         ("release.pem", "signing.pem"),
         ("intermediate.pem", "intermediate.pem"),
         ("root.pem", "root.pem"),
+        ("former.pem", "expired.pem"),
     ):
         shutil.copyfile(_pki(bench) / source, folder / name)
+    own_certificate(folder)
 
 
 def release(bench: Bench) -> None:
@@ -288,6 +321,22 @@ def release(bench: Bench) -> None:
 
 def _release(bench: Bench) -> Path:
     return bench.lab.state / "release"
+
+
+def own_certificate(folder: Path) -> None:
+    """A certificate that a client shows, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=30))
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "ssl-client.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "ssl-client.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
 
 
 def host_files(bench: Bench, folder: Path) -> dict[tuple[str, str], bytes]:

@@ -19,6 +19,7 @@ from moto.core.request import Request
 from moto.core.responses import BaseResponse
 from moto.ec2.responses import EC2Response
 from moto.secretsmanager.responses import SecretsManagerResponse
+from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
@@ -27,6 +28,7 @@ _SERVICES: dict[str, type[BaseResponse]] = {
     "cloudhsm": CloudHSMV2Response,
     "ec2": EC2Response,
     "secretsmanager": SecretsManagerResponse,
+    "sts": TokenResponse,
 }
 """By the name that a request is signed for."""
 

@@ -21,9 +21,9 @@ from fake_signtool import SignToolHost, made, signed, split
 from test_win_signtool import CERTIFICATE, LEDGER, OTHER, OWN, URL, put_certificate
 from test_win_signtool_cut_off import FILES, PATTERNS, Killed, Kills
 
-from ansible_collections.cloudhsm.codesign.plugins.action import win_signtool
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following
 from support.fake_host import Raw, run_action
 
 TERM = 661
@@ -32,7 +32,7 @@ TERM = 661
 
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(win_signtool.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(following.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(control_node, "process", lambda: "")
 
 
