@@ -85,7 +85,8 @@ _raw:
       type: str
       sample: C3A1D0E96B2F47C8...
     former:
-      description: The thumbprints of the certificates that it had before, where the input names some.
+      description: The thumbprints of the certificates that it had before.
+      returned: where the input names some
       type: list
       elements: str
       sample: []

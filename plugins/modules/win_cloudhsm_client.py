@@ -133,7 +133,6 @@ EXAMPLES = r"""
     hsm_addresses:
       - 10.0.1.17
       - 10.0.2.23
-    hsm_type: hsm2m
     customer_ca: "{{ lookup('cloudhsm.codesign.control_file', 'customerCA.crt') }}"
     tls_certificate: "{{ lookup('cloudhsm.codesign.control_file', 'ssl-client.pem') }}"
     tls_key: "{{ lookup('cloudhsm.codesign.control_file', 'ssl-client.key') }}"   # encrypted by ansible-vault
@@ -170,12 +169,12 @@ EXAMPLES = r"""
 RETURN = r"""
 client_sdk:
   description: The client SDK that is installed, V(null) where none is.
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: str
   sample: '5'
 components:
   description: The parts of the client that have a configuration of their own, C(cli) and C(ksp) of Client SDK 5 or C(client) of Client SDK 3.
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: list
   elements: dict
   contains:
@@ -224,16 +223,16 @@ components:
       type: dict
       contains:
         type:
-          description: Where it logs.
+          description: Where it logs, V(null) where not asked for.
           type: str
         file:
-          description: The file.
+          description: The file, V(null) where not asked for.
           type: str
         level:
-          description: What is logged.
+          description: What is logged, V(null) where not asked for.
           type: str
         rotation:
-          description: How often a new file is begun.
+          description: How often a new file is begun, V(null) where not asked for.
           type: str
     needs:
       description: What its package has to do, V(install), V(upgrade) or V(reinstall) (a provider that is not registered). V(null) where it is well.
@@ -262,17 +261,17 @@ components:
       needs: null
 key_access:
   description: How the host's keys are to be opened, V(reference) or V(direct), as O(key_access) and the host say.
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: str
   sample: reference
 customer_ca:
   description: The content of C(customerCA.crt), V(null) where there is none.
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: str
   sample: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----"
 service:
   description: The daemon of Client SDK 3, V(null) for Client SDK 5, which has none.
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: dict
   contains:
     status:
@@ -286,7 +285,7 @@ service:
     start_type: Automatic
 idle_service:
   description: The daemon of Client SDK 3 on a host that works with Client SDK 5. V(null) where there is none.
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: dict
   contains:
     status:
@@ -311,10 +310,14 @@ tls:
       description: The SIDs that may read the key beside the system and administrators.
       type: list
       elements: str
-  sample: null
+  sample:
+    certificate: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----"
+    key: as wanted
+    may_read:
+      - S-1-5-20
 providers:
   description: The providers of CloudHSM that are registered on the host, V(null) where they could not be listed.
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: list
   elements: str
   sample:
@@ -322,7 +325,7 @@ providers:
     - CloudHSM Key Storage Provider
 connections:
   description: Whether each HSM answers on TCP 2223, as the host sees it. Empty without O(check_connection).
-  returned: success
+  returned: success, unless O(tls_state=absent)
   type: list
   elements: dict
   contains:

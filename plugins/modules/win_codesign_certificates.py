@@ -132,7 +132,8 @@ certificates:
       description: Its SHA-1 thumbprint.
       type: str
     not_after:
-      description: When it ends. With O(state=present).
+      description: When it ends.
+      returned: with O(state=present)
       type: str
     store_name:
       description: The store that it belongs into.
@@ -144,27 +145,38 @@ certificates:
       description: Whether it is there now, or would be in check mode.
       type: bool
     added:
-      description: Whether it was added, or would be in check mode. With O(state=present).
+      description: Whether it was added, or would be in check mode.
+      returned: with O(state=present)
       type: bool
     removed:
-      description: Whether it was removed, or would be in check mode. With O(state=absent).
+      description: Whether it was removed, or would be in check mode.
+      returned: with O(state=absent)
       type: bool
+      sample: true
     ours:
       description: Whether the record says that this collection put it there.
       type: bool
     container:
-      description: The key container that it was tied to, V(null) for none or where O(containers) is not set. With O(state=absent).
+      description: The key container that it was tied to, V(null) for none or where O(containers) is not set.
+      returned: with O(state=absent)
       type: str
+      sample: 7e3c-b2f5
     association:
       description:
         - With O(containers), what a certificate that is left is tied to still, V(null) for nothing; M(cloudhsm.codesign.win_cert_repairstore) takes
           that away.
+      returned: with O(state=absent)
       type: dict
+      sample:
+        container: 7e3c-b2f5
+        provider: Cavium Key Storage Provider
     archived:
-      description: Whether it has the property Archived, which is a failure. With O(state=present).
+      description: Whether it has the property Archived, which is a failure.
+      returned: with O(state=present)
       type: bool
     pem:
-      description: The certificate. With O(state=present).
+      description: The certificate.
+      returned: with O(state=present)
       type: str
   sample:
     - identity: release

@@ -272,6 +272,9 @@ client:
     idle_service:
       description: The daemon of Client SDK 3 on a host that works with Client SDK 5. V(null) where there is none.
       type: dict
+    tls:
+      description: The client's own certificate and key for TLS, V(null) where they were not asked for.
+      type: dict
     providers:
       description: The providers of CloudHSM that are registered on the host, V(null) where they could not be listed.
       type: list
@@ -294,11 +297,21 @@ client:
         customer_ca_file: C:\ProgramData\Amazon\CloudHSM\customerCA.crt
         key_availability_check: true
         sdk3_compatibility_mode: true
+        clusters: 1
+        cluster_id: null
+        tls: false
+        retry_mode: null
+        log:
+          type: null
+          file: null
+          level: null
+          rotation: null
         needs: null
     key_access: reference
     customer_ca: "-----BEGIN CERTIFICATE-----\nMIIDszCCApugAwIBAgIUd...\n-----END CERTIFICATE-----"
     service: null
     idle_service: null
+    tls: null
     providers:
       - Cavium Key Storage Provider
       - CloudHSM Key Storage Provider

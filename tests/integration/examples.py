@@ -297,7 +297,7 @@ def control_files(bench: Bench, folder: Path) -> None:
         ("release.pem", "signing.pem"),
         ("intermediate.pem", "intermediate.pem"),
         ("root.pem", "root.pem"),
-        ("former.pem", "expired.pem"),
+        ("former.pem", "signing-expired.pem"),
     ):
         shutil.copyfile(_pki(bench) / source, folder / name)
     own_certificate(folder)
