@@ -68,7 +68,7 @@ def _entries(params: Mapping[str, Any], folder: str, now: str, old: Any) -> list
     plan = params.get("plan")
     if plan:
         state = State(
-            tuple(item_of(one) for one in plan["items"]),
+            tuple(item_of(one) for one in plan["files"]),
             dict(plan["settled"]),
             uses={name: tuple(hosts) for name, hosts in plan["uses"].items()},
         )

@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
             )
         result.update(
             changed=False,
-            items=[item.as_dict() for item in state.items],
+            files=[item.as_dict() for item in state.items],
             settled={name: dict(one) for name, one in state.told.items()},
             known=[dict(one) for one in begun.known],
             out=dict(state.out),
@@ -77,7 +77,7 @@ def _record(params: Mapping[str, Any]) -> str:
 
 def _after(previous: Mapping[str, Any], results: Mapping[str, Any]) -> Begun:
     state = State(
-        tuple(item_of(one) for one in previous["items"]),
+        tuple(item_of(one) for one in previous["files"]),
         dict(previous["settled"]),
         dict(previous["out"]),
         {name: tuple(hosts) for name, hosts in previous["uses"].items()},

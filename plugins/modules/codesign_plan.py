@@ -101,7 +101,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-items:
+files:
   description: What there is to sign, each content once.
   returned: success
   type: list

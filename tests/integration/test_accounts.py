@@ -6,7 +6,7 @@ read the key container, and each proves it by a signature of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -51,12 +51,12 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def site(
-    bench: Bench, *extra: str, readers: list[str], accounts: list[dict[str, str]] = ACCOUNTS
+    bench: Bench, *extra: str, readers: list[str], accounts: Sequence[Mapping[str, str]] | None = None
 ) -> PlaybookRun:
     (known, *_others) = bench.identities
     variables = {
         "codesign_identities": [{**known, "readers": readers}],
-        "codesign_credentials_accounts": accounts,
+        "codesign_credentials_accounts": [dict(account) for account in accounts or ACCOUNTS],
         "codesign_prove": "signature",
     }
     return bench.play("cloudhsm.codesign.site", *extra, variables=variables)

@@ -59,7 +59,8 @@ class Tick:
 def html(report: Report) -> str:
     """The page. It loads nothing, and says everything without its script."""
     template = pkgutil.get_data(__package__, "page.html.j2")
-    assert template is not None
+    if template is None:
+        raise FileNotFoundError("page.html.j2 does not lie beside page.py: the collection is not whole")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     until = line_end(report)
     return environment.from_string(template.decode("utf-8")).render(

@@ -87,7 +87,7 @@ def test_a_run_from_the_first_look_to_the_manifest(dist: Path) -> None:
     assert not write(where, plan=third)["changed"]
     # The next run has nothing to do, and says the same.
     again = plan(files=["dist/*.exe"], manifest=str(where))
-    assert (again["shares"], again["items"], len(again["known"])) == ({}, [], 20)
+    assert (again["shares"], again["files"], len(again["known"])) == ({}, [], 20)
     assert not write(where, plan=again)["changed"]
 
 

@@ -34,14 +34,13 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._aspect import C
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import tls
 from support.fake_host import FakeHost, Raw, failure, ran, run_action
 from tests.unit.plugins import certificates
+from tests.unit.plugins.action import test_win_cloudhsm_client as client
 from tests.unit.plugins.action.test_win_cloudhsm_client import (
     CLI_FILE,
     KSP_FILE,
     TLS_KEY,
     TLS_PEM,
     WANTED,
-    sdk3,  # noqa: F401 - a fixture
-    sdk5,  # noqa: F401 - a fixture
 )
 
 AGENT, SID = "BUILD\\agent", "S-1-5-21-1-2-3-1001"
@@ -225,8 +224,12 @@ def clear(text: str) -> bool:
     return any(line in text for line in TLS_KEY.splitlines()[1:-1])
 
 
+sdk3, sdk5 = client.sdk3, client.sdk5
+"""Its fixtures."""
+
+
 @pytest.fixture
-def host(sdk5: FakeHost) -> FakeHost:  # noqa: F811 - the fixture
+def host(sdk5: FakeHost) -> FakeHost:
     sdk5.sids[AGENT] = SID
     return sdk5
 
