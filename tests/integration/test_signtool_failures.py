@@ -352,7 +352,9 @@ def _bad_files(signing: Signing) -> list[Bad]:
 @pytest.fixture(scope="module")
 def refusals(signing: Signing) -> Refusals:
     one = [signing.put(r"one\a.exe", signing.files["setup64.exe"])]
-    tools = _bad_tools(one, signing.put(r"tools\a.txt", b"text\r\n"))
+    lab, text = signing.fleet.lab, r"C:\Program Files\tools\a.txt"
+    lab.write(HOST, text, b"text\r\n")
+    tools = _bad_tools(one, text)
     cases = [
         *_bad_paths(),
         *_bad_arguments(one),
@@ -361,7 +363,6 @@ def refusals(signing: Signing) -> Refusals:
         *_bad_files(signing),
     ]
     tasks = [signing.task(case.name, case.files, **case.options) for case in cases]
-    lab = signing.fleet.lab
     for path in LOCKED:
         lab.fault(HOST, f"file_locked:{path}")
     first = lab.last()
@@ -369,6 +370,7 @@ def refusals(signing: Signing) -> Refusals:
     predicted_calls, second = signing.calls(first), lab.last()
     done = signing.run(*tasks)
     lab.clear()
+    lab.remove(HOST, text)
     return Refusals(cases, predicted, done, signing.calls(second), predicted_calls)
 
 

@@ -10,6 +10,7 @@ outside of Windows' own folder, and refuses in a form that ``refusal`` reads.
 from __future__ import annotations
 
 import json
+import re
 
 from ...module_utils._findings import BrokenLink, Link
 from .._formats import sddl
@@ -20,6 +21,7 @@ REFUSED = "System.Security.VerificationException"
 NOTE = ".sha256"
 """What is added to a program's path for the file with its digest."""
 
+_OF_CLIENT = re.compile(r"(?i)(^|[\\/])(cloudhsm-cli|key_mgmt_util|import_key|ksp_config|configure[\w-]*)\.exe$|^$")
 _MASKS = {"file": sddl.FILE, "folder": sddl.FOLDER, "above": sddl.ABOVE}
 
 
@@ -46,7 +48,8 @@ def refusal(told: str) -> BrokenLink:
     """
     lines = [*told.splitlines(), "", "", "", "", ""]
     kind, program, first, second, account = lines[:5]
-    link: Link = "signtool" if program.lower().endswith("signtool.exe") else "client"
+    # SignTool may lie anywhere and be called anything, the client's programs may not.
+    link: Link = "client" if _OF_CLIENT.search(program) else "signtool"
     if kind == "digest":
         return BrokenLink(
             link,
