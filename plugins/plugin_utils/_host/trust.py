@@ -21,7 +21,9 @@ REFUSED = "System.Security.VerificationException"
 NOTE = ".sha256"
 """What is added to a program's path for the file with its digest."""
 
-_OF_CLIENT = re.compile(r"(?i)(^|[\\/])(cloudhsm-cli|key_mgmt_util|import_key|ksp_config|configure[\w-]*)\.exe$|^$")
+_OF_CLIENT = re.compile(
+    r"(?i)(^|[\\/])(cloudhsm-cli|key_mgmt_util|import_key|ksp_config|configure[\w-]*)\.exe$|^$"
+)
 _MASKS = {"file": sddl.FILE, "folder": sddl.FOLDER, "above": sddl.ABOVE}
 
 
