@@ -12,11 +12,12 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from support.posix_scenes import associations, clients, hosts, signing
+from support.posix_scenes import associations, hosts, signing
 from support.posix_scenes.machine import Machine, certificate
 from support.posix_scenes.stage import Batch, Done, Playing, Scene, Task
 
 __all__ = [
+    "ANYHOW",
     "NEEDS_WINDOWS",
     "NOT_HERE",
     "PARTS",
@@ -31,7 +32,7 @@ __all__ = [
 
 PARTS: tuple[tuple[Scene, ...], ...] = (
     signing.SCENES,
-    (*associations.SCENES, *clients.SCENES, *hosts.SCENES),
+    (*associations.SCENES, *hosts.SCENES),
 )
 """Scenes that share their runs of ansible-playbook, a part for each of two cores. All that a module is covered by is in one part."""
 
@@ -53,19 +54,24 @@ NOT_HERE: Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
         for location in ("LocalMachine", "CurrentUser")
         for sdk in ("auto", "3", "5")
     ),
-    "win_cloudhsm_client": (
-        ("client_sdk 3: its daemon is a service", {**_CLUSTER, "client_sdk": "3"}),
-        ("client_sdk auto: it asks for both SDKs", {**_CLUSTER, "client_sdk": "auto"}),
+    "win_cloudhsm_client": tuple(
+        (
+            f"client_sdk {sdk}: a daemon is a service, a store is a key of the registry",
+            {**_CLUSTER, "client_sdk": sdk},
+        )
+        for sdk in ("auto", "3", "5")
     ),
+    "win_certificate_export": (("the store's entries", {}),),
+    "win_certificate_request": (("the store's entries", {"subject": "CN=Example", "csr": "example.csr"}),),
     "win_signtool_package": (("who signed a program", {"package": "package.zip", "sha256": "0" * 64}),),
     "win_codesign_certificates": (
         (
-            "LocalMachine: that store is a key of the registry",
+            "the record of what was put there is in the registry",
             {"identities": [{"certificate": base64.b64encode(certificate()).decode()}]},
         ),
     ),
     "win_codesign_info": (
-        ("client of SDK 3: its daemon is a service", {"gather": ["client"], "client_sdk": "3"}),
+        ("client: a daemon is a service, a store is a key of the registry", {"gather": ["client"]}),
         ("identities: the store's entries and the service of Client SDK 3", {"gather": ["identities"]}),
     ),
     "win_cert_repairstore": (
@@ -87,4 +93,16 @@ NOT_HERE: Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
 }
 """By module what cannot be a scene, and why: arguments whose first call holds one of those steps.
 Tests of tests/unit/fidelity and tests/contract hold it against the modules.
+"""
+
+ANYHOW = (
+    "win_certificate_export",
+    "win_certificate_request",
+    "win_cloudhsm_client",
+    "win_cloudhsm_import_key",
+    "win_codesign_artifacts",
+    "win_codesign_certificates",
+)
+"""The modules that ask for such a thing whatever their choices are. NOT_HERE has an example of each, but for
+win_codesign_artifacts, which works as win_signtool does.
 """

@@ -9,7 +9,6 @@ import hashlib
 from pathlib import Path
 
 from support.posix_scenes.associations import repair
-from support.posix_scenes.clients import prepared
 from support.posix_scenes.machine import Machine, certificate
 from support.posix_scenes.signing import sign
 from support.posix_scenes.stage import Playing, Task
@@ -19,19 +18,7 @@ THUMBPRINT = "A1" * 20
 
 def state_is_read_and_is_as_wanted(machine: Machine) -> Playing:
     machine.install_signtool()
-    prepared(machine, "10.0.1.10", "10.0.2.10")
-    cluster = {"hsm_addresses": ["10.0.2.10", "10.0.1.10"], "hsm_type": "hsm2m", "check_connection": False}
-    (done,) = yield [
-        Task(
-            "win_codesign_info",
-            {
-                "gather": ["client", "signtool"],
-                "client_sdk": "5",
-                "signtool_path": machine.signtool,
-                **cluster,
-            },
-        )
-    ]
+    (done,) = yield [Task("win_codesign_info", {"gather": ["signtool"], "signtool_path": machine.signtool})]
     assert not done.changed
     # A program without version resource, as each is on such a system.
     expected = {
@@ -42,34 +29,22 @@ def state_is_read_and_is_as_wanted(machine: Machine) -> Playing:
     }
     assert done.result["signtool"] == expected
     assert (done.result["findings"], done.result["converged"]) == ([], True)
-    assert done.result["client"]["client_sdk"] == "5"
-    assert done.result["client"]["providers"] == ["Cavium Key Storage Provider"]
-    assert [one["hsm_addresses"] for one in done.result["client"]["components"]] == [
-        ["10.0.1.10", "10.0.2.10"]
-    ] * 2
     assert done.result["host"]["oem_code_page"] == 0
     assert done.result["host"]["powershell"].startswith("7.")
-    assert [one["argv"] for one in done.runs] == [["-csplist"]]
+    assert not done.runs
 
 
 def bare_host_is_told_in_one_sentence(machine: Machine) -> Playing:
     wanted = f"{machine.folder}/none/*/x64/signtool"
-    cluster = {"client_sdk": "5", "hsm_addresses": ["10.0.1.10"], "check_connection": False}
-    info, client, association = yield [
-        Task("win_codesign_info", {"gather": ["client", "signtool"], "signtool_path": wanted, **cluster}),
-        Task("win_cloudhsm_client", cluster),
+    info, association = yield [
+        Task("win_codesign_info", {"gather": ["signtool"], "signtool_path": wanted}),
         Task("win_cert_repairstore", repair(THUMBPRINT)),
     ]
     assert not info.changed
     assert info.result["converged"] is False
     assert [(one["link"], one["what"], one["expected"], one["seen"]) for one in info.result["findings"]] == [
-        ("client", "CloudHSM client (cli)", "installed", "not installed"),
-        ("client", "CloudHSM client (ksp)", "installed", "not installed"),
         ("signtool", "SignTool", wanted, "missing"),
     ]
-    assert client.failed
-    assert (client.result["link"], client.result["changed"]) == ("client", False)
-    assert "CloudHSM Client SDK 5 is not installed on this host" in client.msg
     assert association.failed
     assert association.result["link"] == "certificate"
     assert f"There is no certificate {THUMBPRINT} in the store CurrentUser\\My." in association.msg
@@ -79,44 +54,39 @@ def bare_host_is_told_in_one_sentence(machine: Machine) -> Playing:
 def windows_is_missed_in_one_sentence(machine: Machine) -> Playing:
     machine.install_signtool()
     machine.put("none.exe", b"program")
-    information, signing, importing = yield [
+    artifact = machine.folder / "artifact.exe"
+    artifact.write_bytes(b"MZ program")
+    login = {"crypto_user": "codesigner", "crypto_password": "a-word-for-the-hsm"}
+    identity = {"name": "release", "certificate": base64.b64encode(certificate(2)).decode()}
+    missed = yield [
         Task("win_codesign_info", {}),
         Task("win_signtool", sign(machine, THUMBPRINT, "none.exe", store_location="LocalMachine")),
         Task(
             "win_cloudhsm_import_key",
             {"thumbprint": THUMBPRINT, "store_location": "CurrentUser", "client_sdk": "5"},
         ),
-    ]
-    for done in (information, signing, importing):
-        assert done.failed
-        assert done.result["link"] == "host"
-        assert "not Windows" in done.msg
-    assert {one["argv"][0] for one in machine.runs()} == {"verify"}
-
-
-def certificates_that_are_there_are_left(machine: Machine) -> Playing:
-    der = certificate(2)
-    thumbprint = machine.store(der, "a container")
-    before = machine.stored(thumbprint)
-    one = {"name": "release", "certificate": base64.b64encode(der).decode()}
-    own = {"store_location": "CurrentUser"}
-    there, no_chain, unreadable = yield [
-        Task("win_codesign_certificates", {**own, "identities": [one]}),
+        Task("win_cloudhsm_client", {"hsm_addresses": ["10.0.1.10"], "check_connection": False}),
+        Task("win_codesign_certificates", {"store_location": "CurrentUser", "identities": [identity]}),
+        Task("win_certificate_export", {}),
         Task(
-            "win_codesign_certificates",
-            {**own, "identities": [{**one, "chain": [{"certificate": one["certificate"], "store": "CA"}]}]},
+            "win_certificate_request",
+            {"subject": "CN=Example", "csr": str(machine.folder / "example.csr"), **login},
         ),
-        Task("win_codesign_certificates", {**own, "identities": [{**one, "certificate": "release.cer"}]}),
+        Task(
+            "win_codesign_artifacts",
+            {
+                "artifacts": [{"path": str(artifact)}],
+                "thumbprint": THUMBPRINT,
+                "signtool_path": machine.signtool,
+                **login,
+            },
+        ),
     ]
-    assert not there.changed
-    assert [(item["thumbprint"], item["added"]) for item in there.result["certificates"]] == [
-        (thumbprint, False)
-    ]
-    assert no_chain.failed
-    assert f"{thumbprint} (Example Code Signing) is what 'release' signs with and cannot be" in no_chain.msg
-    assert unreadable.failed
-    assert "The certificate of 'release' is not a certificate" in unreadable.msg
-    assert machine.stored(thumbprint) == before
+    for done in missed:
+        assert done.failed, done.task
+        assert done.result["link"] == "host", (done.task, done.msg)
+        assert "not Windows" in done.msg
+    assert artifact.read_bytes() == b"MZ program"
 
 
 def package_that_is_not_the_one_is_not_unpacked(machine: Machine) -> Playing:
@@ -136,7 +106,6 @@ def package_that_is_not_the_one_is_not_unpacked(machine: Machine) -> Playing:
 
 SCENES = (
     state_is_read_and_is_as_wanted,
-    certificates_that_are_there_are_left,
     package_that_is_not_the_one_is_not_unpacked,
     bare_host_is_told_in_one_sentence,
     windows_is_missed_in_one_sentence,
