@@ -10,47 +10,44 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
+from ..module_utils._findings import BrokenLink
+from ..plugin_utils import _control_files as control_files
+from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.codesign_manifest import ARGUMENTS
-from ..plugin_utils._artifacts import campaign, files, manifest
+from ..plugin_utils._artifacts import campaign, manifest
 from ..plugin_utils._artifacts.plan import State, item_of
 from ..plugin_utils._artifacts.store import UTC
 
 
-class ActionModule(ActionBase):
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
     _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = dict(super().run(tmp, task_vars))
-        params = self.validate_argument_spec(**ARGUMENTS.as_keywords())[1]
-        path = os.path.abspath(params["path"])
+    def execute(self) -> dict[str, Any]:
+        path = os.path.abspath(self.params["path"])
         try:
-            result.update(self._write(path, params))
+            return self._write(path, self.params)
         except (manifest.ManifestError, OSError) as error:
-            msg = f"The manifest {path} cannot be written: {str(error).rstrip('.')}."
-            result.update(changed=False, failed=True, msg=msg, link="file")
-        return result
+            raise BrokenLink(
+                "file", f"The manifest {path} cannot be written: {str(error).rstrip('.')}."
+            ) from error
 
     def _write(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
         folder = os.path.dirname(path)
         old, record = campaign.read(path)
-        earlier = {**{one["path"]: one for one in old.entries}, **{one["path"]: one for _how, one in record}}
+        earlier = (*old.entries, *(one for _how, one in record))
         now = datetime.now(timezone.utc).strftime(UTC)
         new = _entries(params, folder, now, old.entries)
         # In check mode what would be signed has no digest yet.
-        predicted = self._task.check_mode and any(not one.get("sha256_after") for one in new)
-        whole = manifest.Manifest(params["wanted"], campaign.merged(new, list(earlier.values()), folder))
+        predicted = self.check_mode and any(not one.get("sha256_after") for one in new)
+        whole = manifest.Manifest(params["wanted"], campaign.merged(new, earlier, folder))
         texts = {path: manifest.build(whole, now), **_sums(path, whole)}
         changed = predicted or not manifest.is_same(_text(path), whole)
         changed = changed or any(_text(one) != text for one, text in texts.items() if one != path)
-        if changed and not self._task.check_mode:
-            os.makedirs(folder, exist_ok=True)
+        if changed and not self.check_mode:
             for one, text in texts.items():
-                files.write(one, text)
-        if not self._task.check_mode:
+                control_files.write(one, text.encode("utf-8", "surrogateescape"))
+        if not self.check_mode:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(manifest.record_of(path))
         repeated = sum(int(one.get("key_uses_repeated") or 0) for one in whole.entries)

@@ -11,28 +11,25 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
+from ..module_utils._findings import BrokenLink
+from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.codesign_plan import ARGUMENTS
 from ..plugin_utils._artifacts.campaign import Begun, begin
 from ..plugin_utils._artifacts.manifest import record_of
 from ..plugin_utils._artifacts.plan import State, after, item_of, share_out, verdict
 
 
-class ActionModule(ActionBase):
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
     _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = dict(super().run(tmp, task_vars))
-        params = self.validate_argument_spec(**ARGUMENTS.as_keywords())[1]
+    def execute(self) -> dict[str, Any]:
+        params = self.params
         previous = params.get("previous")
         begun = _after(previous, params["results"]) if previous else _begin(params)
         if begun.problems:
-            msg = f"Nothing was signed: {' '.join(begun.problems)}"
-            return {**result, "changed": False, "failed": True, "msg": msg, "link": "file"}
-        for path in begun.left if not self._task.check_mode else ():
+            raise BrokenLink("file", f"Nothing was signed: {' '.join(begun.problems)}")
+        for path in begun.left if not self.check_mode else ():
             with contextlib.suppress(OSError):
                 os.unlink(path)
         state = begun.state
@@ -43,23 +40,22 @@ class ActionModule(ActionBase):
             texts.append(
                 f"{state.repeated} signatures may have been made on hosts that did not bring them back: so many uses of the key were repeated, at most."
             )
-        result.update(
-            changed=False,
-            files=[item.as_dict() for item in state.items],
-            settled={name: dict(one) for name, one in state.told.items()},
-            known=[dict(one) for one in begun.known],
-            out=dict(state.out),
-            uses={name: list(names) for name, names in state.uses.items()},
-            shares={host: [item.as_dict() for item in share] for host, share in shares.items()},
-            record=previous["record"] if previous else _record(params),
-            open=len(state.open),
-            signed=sum(1 for one in state.told.values() if one["outcome"] == "signed"),
-            key_uses_repeated=state.repeated,
-            problem="" if shares else verdict(state, hosts),
-        )
-        if texts and not shares:
-            result["warnings"] = texts
-        return result
+        for text in texts if not shares else ():
+            self.warn(text)
+        return {
+            "changed": False,
+            "files": [item.as_dict() for item in state.items],
+            "settled": {name: dict(one) for name, one in state.told.items()},
+            "known": [dict(one) for one in begun.known],
+            "out": dict(state.out),
+            "uses": {name: list(names) for name, names in state.uses.items()},
+            "shares": {host: [item.as_dict() for item in share] for host, share in shares.items()},
+            "record": previous["record"] if previous else _record(params),
+            "open": len(state.open),
+            "signed": sum(1 for one in state.told.values() if one["outcome"] == "signed"),
+            "key_uses_repeated": state.repeated,
+            "problem": "" if shares else verdict(state, hosts),
+        }
 
 
 def _begin(params: Mapping[str, Any]) -> Begun:

@@ -8,7 +8,6 @@ import getpass
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 
 from ..module_utils._findings import BrokenLink
+from ..plugin_utils import _control_files as control_files
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.drift_report import ARGUMENTS
 from ..plugin_utils._drift import fleet, forms, page
@@ -71,9 +71,9 @@ class ActionModule(CodesignAction):
         }
         if not self.check_mode:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
                 for name, text in texts.items():
-                    _replace(folder / name, text)
+                    # In one stroke: node_exporter or a browser may read it meanwhile.
+                    control_files.write(str(folder / name), text.encode("utf-8"))
             except OSError as error:
                 problem = f"The report cannot be written to {folder}: {error.strerror}."
                 raise BrokenLink("file", problem, "Name a folder that can be written to.") from error
@@ -88,18 +88,6 @@ def _read(path: Path) -> fleet.Report:
     except ValueError as error:
         why = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
         raise BrokenLink("file", f"The report {path} cannot be read: {why}.") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """In one stroke, so that whoever reads meanwhile (node_exporter, a browser) sees the old or the new one whole."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".", delete=False
-    ) as file:
-        file.write(text)
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(file.name, 0o666 & ~mask)
-    os.replace(file.name, path)
 
 
 def _user() -> str:

@@ -8,31 +8,20 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
 from ..module_utils._findings import BrokenLink
 from ..plugin_utils import _control_files as control_files
 from ..plugin_utils import _identity_files as identity_files
+from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.identity_files import ARGUMENTS
 
 
-class ActionModule(ActionBase):
+class ActionModule(CodesignAction):
+    ARGUMENTS = ARGUMENTS
     _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = dict(super().run(tmp, task_vars))
-        try:
-            params = self.validate_argument_spec(**ARGUMENTS.as_keywords())[1]
-            files = identity_files.plan(identity_files.read(params["certificates"]), params["folder"])
-            result.update(self._write(files, os.path.abspath(params["folder"])))
-        except AnsibleActionFail as error:
-            result.update(changed=False, failed=True, msg=error.message, link="argument")
-        except BrokenLink as broken:
-            result.update(changed=False, failed=True, msg=str(broken), link=broken.link)
-        return result
+    def execute(self) -> dict[str, Any]:
+        files = identity_files.plan(identity_files.read(self.params["certificates"]), self.params["folder"])
+        return self._write(files, os.path.abspath(self.params["folder"]))
 
     def _write(self, files: identity_files.Files, folder: str) -> dict[str, Any]:
         written, diffs = [], []
@@ -42,7 +31,7 @@ class ActionModule(ActionBase):
                 before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
                 if before == text:
                     continue
-                if not self._task.check_mode:
+                if not self.check_mode:
                     control_files.write(str(path), text.encode("utf-8"))
             except OSError as error:
                 problem = f"The file {path} cannot be written: {error.strerror}."
@@ -56,9 +45,8 @@ class ActionModule(ActionBase):
             "files": [str(Path(folder, name)) for name in files.contents],
             "written": written,
             "identities": files.identities,
+            "diff": diffs,
         }
         if files.warnings:
             result["warnings"] = list(files.warnings)
-        if self._task.diff:
-            result["diff"] = diffs
         return result

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
+from ..module_utils import _certificate as certificate
 from ..module_utils._findings import BrokenLink
 from ..module_utils._steps import Answer
 from ..plugin_utils._action import CodesignAction
@@ -42,6 +43,12 @@ class ActionModule(CodesignAction):
 
     def execute(self) -> dict[str, Any]:
         params = self.params
+        if not certificate.HAS_CRYPTOGRAPHY:
+            raise BrokenLink(
+                "argument",
+                "Python's cryptography is missing on the control node, which looks at what comes back.",
+                "Install it there.",
+            )
         items = arguments.items(params)
         name = str(self._task.delegate_to or self.task_vars.get("inventory_hostname", ""))
         with checks.tool(params["trusted"]) as tool:

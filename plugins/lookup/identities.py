@@ -124,12 +124,7 @@ from ..module_utils._certificate import (
 from ..module_utils._findings import BrokenLink
 from ..plugin_utils import _control_files
 from ..plugin_utils._store.identity import certificates_of
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+from ..plugin_utils._variables import as_list
 
 
 class LookupModule(LookupBase):
@@ -167,7 +162,7 @@ class LookupModule(LookupBase):
             else {}
         )
         former = [
-            self._former(str(one), identity["name"], variables) for one in _as_list(identity.get("former"))
+            self._former(str(one), identity["name"], variables) for one in as_list(identity.get("former"))
         ]
         if certificate and certificate.thumbprint in former:
             raise AnsibleLookupError(

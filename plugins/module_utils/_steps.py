@@ -719,6 +719,7 @@ class RemoveCertificate(Step):
     location: str
     thumbprint: str
     record: str = ""
+    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         data = {"store": self.store, "location": self.location, "thumbprint": self.thumbprint}

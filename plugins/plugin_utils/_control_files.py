@@ -60,7 +60,7 @@ def write(path: str, content: bytes) -> bool:
     fails. What is there keeps its mode.
     """
     file = Path(path)
-    mode = 0o644
+    mode = 0o666 & ~_umask()
     try:
         if file.read_bytes() == content:
             return False
@@ -79,3 +79,9 @@ def write(path: str, content: bytes) -> bool:
         os.unlink(temporary)
         raise
     return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

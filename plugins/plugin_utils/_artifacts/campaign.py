@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import escape, glob
 from typing import Any
 
 from . import manifest, plan
-from .files import SUMS, find, sha256
+from .files import find, sha256
 from .manifest import Entry, Manifest
 from .plan import CHANGED, FAILED, OPEN, State
 from .store import entry_of
@@ -33,7 +34,8 @@ def begin(patterns: Sequence[str], base: str, target: str, path: str, wanted: Ma
     as ``wanted``, while the file in its place is the one that the manifest means.
     """
     folder = os.path.dirname(path)
-    ours = [path, manifest.record_of(path), os.path.join(folder, SUMS)] if path else []
+    sums = manifest.sums_of(path)
+    ours = [path, manifest.record_of(path), sums, *glob(f"{escape(sums)}.*")] if path else []
     found = find(patterns, base, target, ours)
     problems = list(found.problems)
     entries: Mapping[str, Entry] = {}
@@ -129,19 +131,17 @@ def entries_on(
 
 
 def merged(new: Sequence[Entry], old: Sequence[Entry], folder: str) -> tuple[Entry, ...]:
-    """``new`` entries, and the ``old`` ones of other files that are still what the manifest says of them."""
-    keys = {_key(one) for one in new}
+    """``new`` entries, and the ``old`` ones of other files that are still what the manifest says of them. Of several ``old``
+    ones of a file the last counts.
+    """
+    keys = {manifest.key(one) for one in new}
     kept = [
         one
-        for one in old
-        if _key(one) not in keys
+        for known, one in {manifest.key(one): one for one in old}.items()
+        if known not in keys
         and (one.get("on_host") or _sha256(manifest.on_disk(one["path"], folder)) == one.get("sha256_after"))
     ]
     return (*new, *kept)
-
-
-def _key(one: Entry) -> tuple[str, str]:
-    return (str(one.get("host")) if one.get("on_host") else "", str(one["path"]))
 
 
 def _sha256(path: str) -> str | None:

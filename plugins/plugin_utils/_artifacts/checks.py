@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -14,15 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .._formats import authenticode
+from .._tools import osslsigncode
 
 DIGEST, TABLE, TOOL = "sha256", "certificate_table", "osslsigncode"
-OLDEST = (2, 9)
-"""The osslsigncode that can be told to ask nobody (-ignore-crl came with 2.9; its NEWS)."""
 LIMIT = 300
 """Seconds."""
-
-_KINDS = (b"MZ", b"MSCF", b"\xd0\xcf\x11\xe0")
-"""How programs, cabinets and installers begin: what osslsigncode reads in each build."""
 
 
 class NotAcceptedError(Exception):
@@ -54,7 +49,7 @@ def check(path: str, digest: str, wanted: Wanted, tool: Tool | None = None) -> l
         if authenticode.is_program(file):
             _check_program(path, wanted)
             by.append(TABLE)
-    if tool is not None and head.startswith(_KINDS):
+    if tool is not None and head.startswith(osslsigncode.KINDS):
         if not tool.accepts(path):
             raise NotAcceptedError(f"osslsigncode ({tool.program}) does not accept its signature")
         by.append(TOOL)
@@ -89,11 +84,10 @@ class Tool:
     trusted: str
 
     def accepts(self, path: str) -> bool:
-        """Whether it finds the signatures good. It asks nobody on the network, and leaves the timestamp to the host."""
-        argv = [self.program, "verify", "-ignore-timestamp", "-ignore-cdp", "-ignore-crl"]
+        """Whether it finds the signatures good."""
         try:
             done = subprocess.run(
-                [*argv, "-CAfile", self.trusted, "-in", path],
+                [self.program, *osslsigncode.verify(path, self.trusted)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=LIMIT,
@@ -107,8 +101,8 @@ class Tool:
 @contextmanager
 def tool(trusted: Sequence[str]) -> Iterator[Tool | None]:
     """osslsigncode where it is installed and new enough, and the certificates that it is to trust (PEM) are known."""
-    program = shutil.which("osslsigncode")
-    if not program or not trusted or _version(program) < OLDEST:
+    program = shutil.which(osslsigncode.PROGRAM)
+    if not program or not trusted or _version(program) < osslsigncode.OLDEST:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="codesign-") as folder:
@@ -121,9 +115,12 @@ def tool(trusted: Sequence[str]) -> Iterator[Tool | None]:
 def _version(program: str) -> tuple[int, ...]:
     try:
         done = subprocess.run(
-            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+            [program, *osslsigncode.version()],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = re.match(rb"osslsigncode (\d+)\.(\d+)", done.stdout + done.stderr)
-    return (int(found[1]), int(found[2])) if found else ()
+    return osslsigncode.read_version(done.stdout + done.stderr)

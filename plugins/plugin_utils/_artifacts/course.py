@@ -129,7 +129,10 @@ class Course:
             entries, problem = yield from self._sign()
             yield from self._fetch(entries)
         except BrokenLink:
-            yield from self._clear()
+            try:
+                yield from self._clear()
+            except Exception as error:  # noqa: BLE001 (the first error is the one that counts)
+                yield Warn(_not_removed(self._folder, str(error)))
             raise
         if problem is not None:
             raise problem
@@ -254,18 +257,20 @@ class Course:
                     error["link"] in _FINAL
                     and entry is not None
                     and entry["state_before"] not in _OF_THE_HOST
+                    and not _wrote_there(entry)
                 )
                 if entry and self._is_skipped(item, entry):
                     self.told[item.id] = self._store_keep(item, {**told, "outcome": LEFT})
                     continue
-                used = self._begun and entry is not None and entry["outcome"] == "failed"
-                used = used and error["link"] in _SIGNED_BY_THEN
+                used = entry is not None and (
+                    _wrote_there(entry) or (entry["outcome"] == "failed" and error["link"] in _SIGNED_BY_THEN)
+                )
                 outcome = FAILED if final else OPEN
                 self.told[item.id] = {
                     **told,
                     "outcome": outcome,
                     "error": error,
-                    "key_used": used,
+                    "key_used": self._begun and used,
                     "placed": [],
                 }
             elif entry["outcome"] == "changed":
@@ -297,7 +302,13 @@ class Course:
         return entry["state_before"] in ("not_signable", "empty")
 
     def _store_keep(self, item: Item, told: dict[str, Any]) -> dict[str, Any]:
-        return self._predicted(item, told) if self._check_mode else self._store.keep(item, told)
+        if self._check_mode:
+            return self._predicted(item, told)
+        try:
+            return self._store.keep(item, told)
+        except OSError as error:
+            reason = f"{item.path} could not be put in place on the control node: {error.strerror or error}."
+            return _failed(FAILED, reason)
 
     @staticmethod
     def _predicted(item: Item, told: dict[str, Any]) -> dict[str, Any]:
@@ -323,7 +334,6 @@ class Course:
                 self.told[item.id] = self._predicted(item, {**told, "outcome": SIGNED})
         parts = [] if self._check_mode else list(self._requests(wanted))
         entries = {item.id: told for item, told in wanted}
-        # What is signed and is not here yet cost a use of the key.
         while True:
             steps: list[Step] = []
             batch: list[tuple[Item, bool]] = []
@@ -384,9 +394,16 @@ class Course:
     def _cleared(self, results: Sequence[Result]) -> Turns[None]:
         for folder, result in zip([self._folder, *self._left], results, strict=False):
             if isinstance(result, Failure):
-                yield Warn(
-                    f"{folder} could not be removed on the host: {result.message.rstrip('. ')}. The next run tries again."
-                )
+                yield Warn(_not_removed(folder, result.message))
+
+
+def _not_removed(folder: str, why: str) -> str:
+    return f"{folder} could not be removed on the host: {why.rstrip('. ')}. The next run tries again."
+
+
+def _wrote_there(entry: Mapping[str, Any]) -> bool:
+    """Whether something on the host wrote a file that only we have there, a virus scanner for example."""
+    return bool(entry["outcome"] == "changed_meanwhile")
 
 
 def _failed(outcome: str, msg: str, link: str = "file") -> dict[str, Any]:

@@ -263,19 +263,3 @@ def copy(source: str, place: Place, begin: Callable[[Place], Incoming] = Incomin
         raise
     incoming.close()
     return incoming
-
-
-def write(path: str, text: str) -> None:
-    """Writes a text file in one stroke, with the mode that it has, else the one of new files."""
-    mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else 0o666 & ~_umask()
-    incoming = Incoming(Place(path, sha256(path), mode))
-    incoming.add(text.encode("utf-8", "surrogateescape"))
-    incoming.close()
-    os.chmod(incoming.path, mode)
-    os.replace(incoming.path, path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -44,6 +44,11 @@ def entry(told: Mapping[str, Any], path: str, **more: Any) -> dict[str, Any]:
     return {name: data[name] for name in KEYS if name in data}
 
 
+def key(one: Entry) -> tuple[str, str]:
+    """What an entry is known by: files on hosts often have the same path on each."""
+    return (str(one.get("host") or "") if one.get("on_host") else "", str(one["path"]))
+
+
 def in_manifest(path: str, folder: str) -> str:
     """A path as the manifest in ``folder`` has it: relative where it lies in there, so that both can be moved."""
     if folder and (path == folder or path.startswith(folder.rstrip("/") + "/")):
@@ -57,10 +62,7 @@ def on_disk(path: str, folder: str) -> str:
 
 def build(manifest: Manifest, now: str) -> str:
     """The JSON text. ``now`` in UTC, ISO 8601."""
-    entries = sorted(
-        manifest.entries,
-        key=lambda one: (str(one.get("host") or "") if one.get("on_host") else "", str(one["path"])),
-    )
+    entries = sorted(manifest.entries, key=key)
     data = {
         "format": FORMAT,
         "made_by": "cloudhsm.codesign",

@@ -30,10 +30,6 @@ def mark() -> str:
     return f"{_machine()}-{process}-{secrets.token_hex(8)}"
 
 
-def is_mark(text: str) -> bool:
-    return _MARK.fullmatch(text) is not None
-
-
 def is_left(text: str, age: float) -> bool:
     """Whether what has this mark is nobody's any more: its process has ended, or cannot be known and nothing happened
     there for a day (``age`` in seconds).

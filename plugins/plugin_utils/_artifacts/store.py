@@ -58,7 +58,8 @@ class Store:
         """Checks what was received against what the host says of it (``entry``), and puts it in its places. What came of
         it, for the result.
         """
-        incoming = self._incoming.pop(item.id)
+        # It stays known until it is in its place: where anything fails on the way, ``drop`` removes it.
+        incoming = self._incoming[item.id]
         digest = incoming.close()
         wanted = checks.Wanted(
             str(entry["sha256_after"]), str(entry["signer"]), str(entry["digest"]), self._stamped, item.path
@@ -90,8 +91,12 @@ class Store:
                 continue
             last = incoming is not None and place is item.places[0]
             file = incoming if last and incoming else copy(source, place)
-            self._write_down(item, told, place.path)
-            done = file.put()
+            try:
+                self._write_down(item, told, place.path)
+                done = file.put()
+            except OSError:
+                file.drop()
+                raise
             changed |= done
             (placed if done else stale).append(place.path)
         if not stale:

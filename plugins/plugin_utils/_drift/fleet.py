@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Literal, get_args
 
+from ...module_utils._findings import LINKS
+
 SCHEMA = "cloudhsm.codesign/drift/1"
 
 Outcome = Literal["converged", "drifted", "unreachable", "failed"]
@@ -27,18 +29,7 @@ WORDS: Mapping[Outcome, str] = {
     "failed": "not read",
 }
 
-CHECKS = (
-    "host",
-    "client",
-    "cluster",
-    "service",
-    "provider",
-    "credential",
-    "certificate",
-    "key",
-    "container",
-    "signtool",
-)
+CHECKS = LINKS[: LINKS.index("signtool") + 1]
 """The links of the chain that a look compares, in their order."""
 
 Cell = Literal["ok", "notice", "error", "unknown"]

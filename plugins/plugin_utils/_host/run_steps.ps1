@@ -261,7 +261,7 @@ function Get-Folders($Step) {
         $found = @{ name = $folder.Name; age = [int64]([System.DateTime]::UtcNow.Subtract($folder.LastWriteTimeUtc)).TotalSeconds }
         try { $found + @{ sddl = Get-FileSddl $folder.FullName } } catch { $found + (Get-Failure $_.Exception) }
     })
-    $account = if ($onWindows) { [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value } else { '' }
+    $account = if ($onWindows) { Get-OwnSid } else { '' }
     @{ exists = $true; folders = $folders; account = $account }
 }
 

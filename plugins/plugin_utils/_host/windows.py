@@ -129,9 +129,6 @@ class Host:
                 "Run the task again with -vvv.",
             ) from error
         self._need_windows(steps, answer)
-        for failure in _failures(answer.results):
-            if failure.kind == trust.REFUSED:
-                raise trust.refusal(failure.message)
         self.is_logged |= bool(secrets) and answer.host.module_logging
         for placed in _placed(answer.results):
             if placed.kept:
@@ -139,6 +136,9 @@ class Host:
                 self._tell(
                     f"{placed.kept} holds what a file was before, and could not be removed{why}. Remove it when it is not needed."
                 )
+        for failure in _failures(answer.results):
+            if failure.kind == trust.REFUSED:
+                raise trust.refusal(failure.message)
         return answer
 
     def _tell(self, text: str) -> None:

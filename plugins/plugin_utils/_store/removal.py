@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
-from ...module_utils._results import Failure, Result
+from ...module_utils._results import Failure, RemoveResult, Result
 from ...module_utils._steps import ListFolder, RemoveCertificate, RemoveFile, Step
 from .._aspect import Answers, Question, steps_of
 from .._formats import codes as hresult
@@ -233,53 +233,75 @@ def left_containers(wanted: Wanted, seen: Seen) -> list[str]:
     ]
 
 
+def _order(wanted: Wanted, seen: Seen) -> list[str | Target]:
+    """What goes: containers (by name) and certificates, each certificate behind the container that it names."""
+    gone, names = going(wanted, seen), containers(wanted, seen)
+    held = {target.entry.key: container_of(target, seen) for target in gone}
+    found: list[str | Target] = [target for target in gone if held[target.entry.key] not in names]
+    for name in names:
+        found += [name, *(target for target in gone if held[target.entry.key] == name)]
+    return found
+
+
 def plan(wanted: Wanted, seen: Seen) -> list[Step]:
-    """Takes out what goes, with its line in the record. A container goes before the certificate that names it: a run
-    that was cut off in between is finished by the next one.
+    """Takes out what goes, with its line in the record. A certificate goes only after the container that it names: a
+    container that could not be removed is found by it in the next run.
     """
-    files = [RemoveFile(f"{container.FOLDER}\\{name}") for name in containers(wanted, seen)]
-    return [*files, *_certificates(wanted, seen)]
-
-
-def _certificates(wanted: Wanted, seen: Seen) -> list[Step]:
+    names = containers(wanted, seen)
     return [
-        RemoveCertificate(
-            target.entry.store_name,
-            target.entry.store_location,
-            target.entry.thumbprint,
-            record.key(target.entry.store_location),
+        RemoveFile(f"{container.FOLDER}\\{one}")
+        if isinstance(one, str)
+        else RemoveCertificate(
+            one.entry.store_name,
+            one.entry.store_location,
+            one.entry.thumbprint,
+            record.key(one.entry.store_location),
+            only_if_previous_ok=container_of(one, seen) in names,
         )
-        for target in going(wanted, seen)
+        for one in _order(wanted, seen)
     ]
 
 
 def judge(wanted: Wanted, before: Seen, after: Seen, results: Sequence[Result]) -> None:
     """BrokenLink where something of the plan is there still. ``results``: those of the plan."""
-    files = containers(wanted, before)
-    for name, result in zip(files, results, strict=False):
-        if container.existing(name, after.files):
-            why = result.message.strip().rstrip(".") if isinstance(result, Failure) else "it is still there"
-            raise BrokenLink(
-                "container",
-                f"The container {name} could not be removed: {why}.",
-                "Run the task as an administrator; stop what uses the key.",
-            )
-    for target, result in zip(going(wanted, before), results[len(files) :], strict=True):
-        if isinstance(result, Failure):
-            code = hresult.lookup(result.code)
-            denied = code is not None and code.symbol == "ERROR_ACCESS_DENIED"
-            raise BrokenLink(
-                "certificate",
-                f"{target.label} could not be removed: {result.message.strip().rstrip('.')}.",
-                "Stores of the machine take an administrator whose session is elevated." if denied else "",
-                code=hresult.as_text(result.code),
-            )
-        if target.entry.key in after.there:
-            raise BrokenLink(
-                "certificate",
-                f"{target.label} is there still: something else than the store itself holds it, group policy or the enterprise.",
-                "Remove it where it comes from.",
-            )
+    changed = any(isinstance(result, RemoveResult) and result.existed for result in results)
+    for one, result in zip(_order(wanted, before), results, strict=True):
+        try:
+            if isinstance(one, str):
+                _judge_container(one, result, after)
+            else:
+                _judge_certificate(one, result, after)
+        except BrokenLink as broken:
+            broken.details["changed"] = changed
+            raise
+
+
+def _judge_container(name: str, result: Result, after: Seen) -> None:
+    if container.existing(name, after.files):
+        why = result.message.strip().rstrip(".") if isinstance(result, Failure) else "it is still there"
+        raise BrokenLink(
+            "container",
+            f"The container {name} could not be removed: {why}.",
+            "Run the task as an administrator; stop what uses the key.",
+        )
+
+
+def _judge_certificate(target: Target, result: Result, after: Seen) -> None:
+    if isinstance(result, Failure):
+        code = hresult.lookup(result.code)
+        denied = code is not None and code.symbol == "ERROR_ACCESS_DENIED"
+        raise BrokenLink(
+            "certificate",
+            f"{target.label} could not be removed: {result.message.strip().rstrip('.')}.",
+            "Stores of the machine take an administrator whose session is elevated." if denied else "",
+            code=hresult.as_text(result.code),
+        )
+    if target.entry.key in after.there:
+        raise BrokenLink(
+            "certificate",
+            f"{target.label} is there still: something else than the store itself holds it, group policy or the enterprise.",
+            "Remove it where it comes from.",
+        )
 
 
 def report(wanted: Wanted, before: Seen, after: Seen) -> list[dict[str, Any]]:

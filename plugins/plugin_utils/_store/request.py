@@ -357,13 +357,16 @@ def judge_made(wanted: Wanted, results: Sequence[Result], after: Seen) -> Csr:
             "key",
             "certreq -new ended without an error, and wrote no request.",
             "Look at certreq's own words in stdout.",
+            changed=True,
             stdout=ran.stdout[-2000:] if isinstance(ran, RunResult) else "",
         )
     try:
         made = csr.read(content.content, "the request that certreq wrote")
     except CsrError as error:
         text = str(error)
-        raise BrokenLink("key", f"{text[:1].upper()}{text[1:]}", "Run the task again.") from error
+        raise BrokenLink(
+            "key", f"{text[:1].upper()}{text[1:]}", "Run the task again.", changed=True
+        ) from error
     if not x500_name.same_text(wanted.subject, made.subject):
         raise BrokenLink(
             "certificate",

@@ -244,6 +244,32 @@ def test_the_record_is_written_before_a_file_takes_its_place(
     assert line["file"]["sha256_before"] == digest(b"bytes of app.exe")
 
 
+def test_a_file_that_cannot_be_put_in_place_takes_no_other_with_it(host: SignToolHost, folder: Path) -> None:
+    (folder / "vendor.dll").write_bytes(signed(b"vendor", OTHER))
+    nowhere = {"path": str(folder / "vendor.dll"), "places": [{"path": str(folder / "setup.msi" / "x.dll")}]}
+    result = run(host, folder / "app.exe", nowhere)
+    assert outcomes(result) == {"app.exe": "signed", "vendor.dll": "failed"}
+    assert "vendor.dll could not be put in place on the control node" in result["msg"]
+    assert on_host(host) == []
+
+
+def test_nothing_is_left_beside_a_place_that_takes_no_file(
+    host: SignToolHost, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    other = {
+        "path": str(folder / "tool.exe"),
+        "places": [{"path": str(folder / name)} for name in ("a", "b")],
+    }
+    result = run(host, folder / "app.exe", other)
+    assert outcomes(result) == {"app.exe": "failed", "tool.exe": "failed"}
+    assert [one["key_used"] for one in result["artifacts"]] == [True, True]
+    assert sorted(path.name for path in folder.iterdir()) == ["app.exe", "setup.msi", "tool.exe"]
+
+
 # The host
 # --------------------------------------------------------------------------------------------------------------
 
@@ -357,6 +383,37 @@ def test_large_files_travel_in_parts(
     sizes = [sum(len(step.get("base64", "")) for step in call) for call in host.calls]
     assert max(sizes) < 2500 * 4 / 3 + 500
     assert sum(step["op"] == "put_part" for call in host.calls for step in call) == 11
+
+
+def test_the_first_error_is_the_one_that_counts(host: SignToolHost, folder: Path) -> None:
+    def die(step: Raw) -> None:
+        if step["op"] == "remove_scratch":
+            raise AnsibleConnectionFailure("the other side is gone")
+
+    host.overrides["scratch"] = lambda step: {
+        "error": "There is not enough space on the disk.",
+        "error_code": 112,
+    }
+    host.before_step = die
+    result = run(host, folder / "app.exe")
+    assert (result["failed"], result["link"]) == (True, "host")
+    assert "could not be made on the host" in result["msg"]
+    assert any(
+        "could not be removed on the host: the other side is gone." in text for text in result["warnings"]
+    )
+
+
+def test_what_something_on_the_host_wrote_is_for_another_host(host: SignToolHost, folder: Path) -> None:
+    """Nobody but us has the file there: a virus scanner, for example."""
+
+    def scanned(step: Raw) -> None:
+        if step["op"] == "move" and step["target"].endswith("a0001.exe"):
+            host.files[step["target"]] = b"quarantined"
+
+    host.before_step = scanned
+    result = run(host, folder / "app.exe")
+    assert [(one["outcome"], one["key_used"]) for one in result["artifacts"]] == [("open", True)]
+    assert (folder / "app.exe").read_bytes() == b"bytes of app.exe"
 
 
 def test_what_runs_have_left_is_removed_where_it_is_ours(host: SignToolHost, folder: Path) -> None:

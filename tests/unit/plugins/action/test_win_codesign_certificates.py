@@ -352,6 +352,36 @@ def test_a_container_that_cannot_be_removed() -> None:
     result = execute(host, state="absent", containers=True)
     assert (result["failed"], result["link"]) == (True, "container")
     assert "The container old could not be removed: Access to the path is denied." in result["msg"]
+    assert result["changed"] is False
+
+
+def test_a_certificate_stays_while_its_container_does() -> None:
+    """It is what the next run finds the container by."""
+    host = FakeHost(files={rf"{CONTAINERS}\{name}": b"x" for name in ("held", "old")})
+    for certificate, name in ((FORMER, "held"), (SIGNER, "old")):
+        host.registry[place("My", certificate)] = stored(blob(certificate, name))
+    held = failure("It is being used by another process.", -2147024864)
+
+    def remove(step: Raw) -> Raw:
+        if step["path"].endswith("held"):
+            return held
+        return {"existed": host.files.pop(step["path"], None) is not None}
+
+    arguments: Raw = {
+        "identities": [],
+        "state": "absent",
+        "certificates": [{"thumbprint": one.thumbprint, "store_name": "My"} for one in (FORMER, SIGNER)],
+        "containers": True,
+    }
+    host.overrides["remove"] = remove
+    result = execute(host, **arguments)
+    assert (result["failed"], result["link"], result["changed"]) == (True, "container", True)
+    assert place("My", FORMER) in host.registry
+    assert place("My", SIGNER) not in host.registry
+    host.overrides.clear()
+    again = execute(host, **arguments)
+    assert (again["changed"], again["containers"], host.files) == (True, ["held"], {})
+    assert place("My", FORMER) not in host.registry
 
 
 def test_the_diff_names_what_goes() -> None:

@@ -134,7 +134,6 @@ def gone() -> str:
 
 def test_marks_tell_whose_something_is() -> None:
     ended = gone()
-    assert owner.is_mark(ended)
     assert owner.is_left(ended, 0)
     assert not owner.is_left(owner.mark(), 10**9)
     unknown = "0badcafe-4711-0123456789abcdef"
@@ -193,13 +192,3 @@ def test_another_name_of_a_file_keeps_what_it_had(tmp_path: Path) -> None:
     os.link(path, other)
     assert incoming(path, digest("app")).put()
     assert other.read_text(encoding="utf-8") == "app"
-
-
-def test_text_is_written_in_one_stroke(tmp_path: Path) -> None:
-    path = tmp_path / "manifest.json"
-    files.write(str(path), "one")
-    path.chmod(0o600)
-    files.write(str(path), "twö")
-    assert path.read_text(encoding="utf-8") == "twö"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["manifest.json"]

@@ -208,6 +208,21 @@ def test_older_entries_stay_while_their_files_are_the_same(tmp_path: Path) -> No
     assert [one["path"] for one in found] == ["new.exe", "same.exe", r"C:\build\app.exe"]
 
 
+def test_a_file_of_one_path_on_several_hosts_is_several_files(tmp_path: Path) -> None:
+    old = [
+        {**entry(r"C:\build\app.exe", after=after), "host": host, "on_host": True}
+        for host, after in (("one", "first"), ("two", "second"), ("one", "third"))
+    ]
+    found = campaign.merged([{**old[1], "sha256_after": "new"}], old, str(tmp_path))
+    assert [(one["host"], one["sha256_after"]) for one in found] == [("two", "new"), ("one", digest("third"))]
+
+
+def test_sums_of_hosts_are_no_sources(dist: Path) -> None:
+    (dist / "dist" / "SHA256SUMS.win-1").write_text("", encoding="utf-8")
+    found = campaign.begin(["dist/*"], str(dist), "", str(dist / "dist" / "m.json"), WANTED)
+    assert [Path(one.path).name for one in found.state.items] == ["a.exe", "b.exe"]
+
+
 def test_files_of_hosts() -> None:
     signed = {
         "path": r"C:\a.exe",
