@@ -25,8 +25,8 @@ extends_documentation_fragment:
 options:
   uses:
     description:
-      - The roles that will be used. V(login) stands for the login of a crypto user, V(retire), V(password), V(export) and V(rotate) for the playbooks
-        of these names, V(sign_local) for the role sign with files of the control node.
+      - The roles that will be used. V(login) stands for the login of a crypto user, V(retire), V(password), V(export), V(rotate) and V(migrate)
+        for the playbooks of these names, V(sign_local) for the role sign with files of the control node.
     type: list
     elements: str
     required: true
@@ -44,6 +44,7 @@ options:
       - password
       - export
       - rotate
+      - migrate
       - sign_local
   clusters:
     description:

@@ -45,6 +45,7 @@ OF_USES: Mapping[str, tuple[str, ...]] = {
     "password": ("credentials",),
     "export": (),
     "rotate": ("inspect", "client", "certificates", "key_container"),
+    "migrate": ("inspect", "client", "certificates", "key_container"),
     "sign_local": ("sign",),
 }
 """Playbooks that need other variables than the roles do, and the roles whose options they know."""
@@ -352,7 +353,21 @@ def _sign_local(values: Mapping[str, Any]) -> list[str]:
         found.append(f"codesign_local_files_per_host is {per_host}; it must be at least 1.")
     if str(values.get("codesign_sign_state") or "signed") != "signed":
         found.append("codesign_sign_state is not signed: files of the control node can be signed only.")
+    if _has(values, "codesign_sign_additional_certificates"):
+        found.append(
+            "codesign_sign_additional_certificates is set, and files of the control node are signed without any: leave it empty here, and name "
+            "the certificate in the identity's chain, which puts it into the hosts' stores."
+        )
     return found + _signer(values, signs=True)
+
+
+def _migrate(values: Mapping[str, Any]) -> list[str]:
+    # With Client SDK 3 it is refused in any case.
+    if values.get("codesign_key_access") != "direct" or str(values.get("codesign_client_sdk")) == "3":
+        return []
+    return [
+        "codesign_key_access is direct, and hosts move by their key reference files: run migrate with -e codesign_key_access=auto, then site with direct."
+    ]
 
 
 def _signer(values: Mapping[str, Any], signs: bool) -> list[str]:
@@ -383,6 +398,7 @@ _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "credentials": _credentials,
     LOGIN: _wanted_login,
     "rotate": _some_identity,
+    "migrate": _migrate,
     "password": lambda values: [*_wanted_login(values), *_credentials(values)],
     "export": _export,
 }

@@ -72,6 +72,14 @@ def test_check_mode_says_it_and_a_host_of_sdk_5_is_left_alone(bench: Bench) -> N
     assert (done.returncode, done.changed()) == (0, [])
 
 
+def test_direct_is_refused_before_a_host_is_touched(bench: Bench) -> None:
+    before = bench.lab.last()
+    run = migrate(bench, "--limit", STOPPED, codesign_key_access="direct")
+    assert run.returncode != 0
+    assert "run migrate with -e codesign_key_access=auto" in run.failed()[0].msg
+    assert bench.lab.calls(STOPPED, before) == []
+
+
 def test_a_host_moves_and_the_pause_is_told(bench: Bench) -> None:
     old = set(bench.lab.files(STOPPED, CONTAINERS))
     run = migrate(bench, "--limit", STOPPED)

@@ -182,6 +182,32 @@ def test_the_first_play_runs_with_every_tag() -> None:
     )
 
 
+def test_accounts_are_proven_only_with_what_stores_their_login() -> None:
+    """The login that lies there else may be an old one, which costs a refused login that no gate sees."""
+    tasks = list(tasks_in(PLAYBOOKS / "site.yml"))
+    (stores,) = (task for task in tasks if "credentials" in str(task.get("ansible.builtin.include_role", "")))
+    (proves,) = (
+        task for task in tasks if task.get("ansible.builtin.include_tasks") == "tasks/prove_account.yml"
+    )
+    assert set(proves["tags"]) <= set(stores["tags"])
+    assert tasks.index(stores) < tasks.index(proves)
+
+
+def test_every_package_of_the_client_comes_by_the_proxy() -> None:
+    proxy = {
+        f"proxy_{name}": f"{{{{ codesign_client_proxy_{name} | default(omit, true) }}}}"
+        for name in ("url", "username", "password")
+    }
+    found = [
+        task["ansible.windows.win_package"]
+        for path in (ROLES / "client" / "tasks").glob("*.yml")
+        for task in tasks_in(path)
+        if "ansible.windows.win_package" in task
+    ]
+    assert {one["state"] for one in found} == {"present", "absent"}
+    assert [one for one in found if not proxy.items() <= one.items()] == []
+
+
 def test_what_signing_leaves_is_documented() -> None:
     readme = (ROLES / "sign" / "README.md").read_text(encoding="utf-8")
     returned = yaml.safe_load(win_signtool.RETURN)

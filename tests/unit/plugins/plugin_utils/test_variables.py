@@ -86,6 +86,14 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ({"codesign_client_sdk": "4"}, "codesign_client_sdk must be one of: 3, 5"),
         ({"codesign_key_access": "file"}, "codesign_key_access must be one of"),
         ({"codesign_key_access": "direct", "codesign_client_sdk": 3}, "Client SDK 3 opens keys by their"),
+        (
+            {"codesign_key_access": "direct"},
+            "by their key reference files: run migrate with -e codesign_key_access=auto",
+        ),
+        (
+            {"codesign_sign_additional_certificates": [r"C:\certificates\issuer.cer"]},
+            "codesign_sign_additional_certificates is set, and files of the control node",
+        ),
         ({"codesign_prove": "perhaps"}, "codesign_prove must be one of"),
         (
             {"codesign_crypto_password": None},
@@ -140,6 +148,20 @@ def test_only_what_will_be_used_is_needed(uses: list[str]) -> None:
     }
     given = {name: GOOD[name] for name in needed.get(uses[0], ["codesign_signtool_accept_license"])}
     assert _variables.check(given, uses, read_file, read_identity) == []
+
+
+@pytest.mark.parametrize(
+    ("use", "changes"),
+    [
+        *((use, {"codesign_key_access": "direct"}) for use in ALL if use != "migrate"),
+        ("migrate", {"codesign_key_access": "auto"}),
+        ("migrate", {"codesign_key_access": "reference"}),
+        ("sign", {"codesign_sign_additional_certificates": [r"C:\certificates\issuer.cer"]}),
+        ("sign_local", {"codesign_sign_additional_certificates": []}),
+    ],
+)
+def test_what_one_playbook_refuses_is_right_elsewhere(use: str, changes: dict[str, Any]) -> None:
+    assert problems([use], **changes) == []
 
 
 def test_a_host_leaves_whatever_is_missing() -> None:
