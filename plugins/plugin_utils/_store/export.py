@@ -208,7 +208,7 @@ def _check(verb: str, ran: Result) -> None:
         raise BrokenLink(
             "certificate",
             f"certutil -{verb} did not end within {ran.milliseconds // 1000} seconds, and was ended.",
-            "It checks revocation: let the host reach the lists that its certificates name, or give it more time.",
+            "It may check revocation: let the host reach the lists that its certificates name, or give it more time.",
             **details,
         )
     code = codes.lookup(ran.exit_code)
