@@ -9,7 +9,7 @@ import json
 import os
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import yaml
 from cryptography import x509
 
 from support.osslsigncode import need_newer
-from support.playbook import ROOT, PlaybookRun, environment
+from support.playbook import ROOT, PlaybookRun, environment, run_playbook
 from support.signable import Judge, missing_tools, programs, thumbprint
 
 from .conftest import COLLECTIONS, Bench, running
@@ -216,6 +216,47 @@ def test_five_hosts_take_at_most_five_calls_each_and_check_mode_says_so_before(r
     assert release.signatures(since) == 60
     assert all(release.is_signed_once(release.folder / "dist" / name) for name in contents)
     assert {result.host for result in run.changed()} == {result.host for result in predicted.changed()}
+
+
+@pytest.mark.parametrize("waiting", [HOSTS[:2], HOSTS], ids=["some", "all"])
+def test_check_mode_leaves_out_hosts_to_which_earlier_roles_would_bring_what_signs(
+    release: Release, waiting: Sequence[str]
+) -> None:
+    release.fill(2)
+    play = {
+        "name": "a play of somebody else",
+        "hosts": "windows",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "name": "what an earlier role predicts",
+                "ansible.builtin.set_fact": {"codesign_predicted": ["signtool"]},
+                "when": "inventory_hostname in waiting",
+            },
+            {
+                "name": "the tasks local",
+                "ansible.builtin.import_role": {"name": "cloudhsm.codesign.sign", "tasks_from": "local"},
+            },
+        ],
+    }
+    since = release.bench.lab.last()
+    run = run_playbook(
+        [play],
+        release.bench.lab.inventory,
+        collections=COLLECTIONS,
+        extra=["-e", f"@{release.bench.lab.secrets}", "--check"],
+        variables={
+            "codesign_local_files": [str(release.folder / "dist" / "**")],
+            "codesign_sign_timestamp_urls": [str(release.bench.lab.status()["tsa"])],
+            "waiting": list(waiting),
+        },
+        keep_results=True,
+    )
+    assert run.returncode == 0, run.output[-4000:]
+    asked = {host for host, calls in release.calls(since).items() if calls}
+    assert asked == ({"three"} if waiting != HOSTS else set())
+    says = "2 would be signed" if asked else "cannot be known before signtool would be there"
+    assert says in run.output
 
 
 def test_few_files_go_to_one_host_and_into_a_target(release: Release) -> None:
