@@ -24,6 +24,7 @@ from ..windows.host import Host
 from .damage import UnknownDamage, damage
 from .faults import KNOWN
 from .fleet import DescriptionError, Fleet
+from .pace import UnknownPace
 
 Question = Mapping[str, Any]
 
@@ -45,6 +46,8 @@ class Admin:
             "leaks": self._leaks,
             "fault": self._fault,
             "clear": self._clear,
+            "pace": self._pace,
+            "reads": self._reads,
             "damage": self._damage,
             "read": self._read,
             "write": self._write,
@@ -83,7 +86,7 @@ class Admin:
             return 404, {"error": f"the lab has no '{name}'; it has {', '.join(self._answers)}"}
         try:
             return 200, self._answers[name](question)
-        except (_Refused, DescriptionError, UnknownDamage, LabOSError) as error:
+        except (_Refused, DescriptionError, UnknownDamage, UnknownPace, LabOSError) as error:
             return 400, {"error": str(error)}
         except (KeyError, TypeError, ValueError) as error:
             return 400, {"error": f"the question lacks or misuses {error}"}
@@ -110,6 +113,7 @@ class Admin:
             "tsa": fleet.tsa.url,
             "tsa_requests": fleet.tsa.count,
             "web": fleet.web.url,
+            "pace": fleet.pace.to_dict(),
             "cluster": {
                 "id": fleet.cluster.cluster_id,
                 "hsm_type": fleet.cluster.hsm_type,
@@ -188,6 +192,18 @@ class Admin:
         if not question.get("host"):
             self._fleet.clear_faults()
         return {}
+
+    def _reads(self, question: Question) -> Any:
+        """How often and how many bytes of each file modules and steps have read; what programs read does not count."""
+        return {
+            path: {"times": times, "bytes": read}
+            for path, (times, read) in dict(self._host(question).reads).items()
+        }
+
+    def _pace(self, question: Question) -> Any:
+        """Other seconds for the kinds named; the answer has those of all kinds."""
+        self._fleet.pace.set(question)
+        return self._fleet.pace.to_dict()
 
     def _damage(self, question: Question) -> Any:
         return {"broken": damage(self._host(question), str(question["name"]))}

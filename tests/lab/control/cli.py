@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's commands: start, stop, status, calls, record, search, fault, clear, damage (``python -m lab``)."""
+"""The lab's commands: start, stop, status, calls, record, search, fault, clear, pace, damage (``python -m lab``)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from .fleet import (
     Fleet,
     read_description,
 )
+from .pace import KINDS
 from .process import Control, LabError, start
 
 _OWN_FOLDERS = ("hosts", "hsm", "pki", "tsa", "www")
@@ -95,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     clear = command("clear", _clear, "take faults away")
     clear.add_argument("fault", nargs="?", default="")
     clear.add_argument("--host", default="")
+    pace = command("pace", _pace, "make the fleet as slow as real hosts are; without options: how slow it is")
+    for name, text in KINDS.items():
+        pace.add_argument(f"--{name}", type=float, metavar="SECONDS", help=text)
     damage = command("damage", _damage, "break something on a host")
     damage.add_argument("name", choices=tuple(DAMAGES))
     damage.add_argument("--host", required=True)
@@ -225,6 +229,13 @@ def _fault(options: argparse.Namespace) -> int:
 
 def _clear(options: argparse.Namespace) -> int:
     Control(options.state).clear(options.host, options.fault)
+    return 0
+
+
+def _pace(options: argparse.Namespace) -> int:
+    seconds = {name: getattr(options, name) for name in KINDS if getattr(options, name) is not None}
+    for name, value in Control(options.state).pace(**seconds).items():
+        print(f"{name:<10} {value:6.3f} s")
     return 0
 
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ..network.wsman import Endpoint
 from ..windows import packages
 from ..windows.certstore import CertificateStores
 from ..windows.host import OEM_CODE_PAGES, Host
+from .pace import Pace, UnknownPace
 from .record import Record
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
@@ -73,6 +75,8 @@ class Description:
     crypto_password: str = ""
     certificates: str = "signing"
     noise: bool = True
+    pace: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by kind (lab.control.pace), where something is to be as slow as on real hosts"""
     collections: Path = _REPOSITORY / "build" / "collections"
     script: Path | None = None
 
@@ -93,7 +97,8 @@ DEMO = Description(
 
 def read_description(text: str) -> Description:
     """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, key_access, powershell, faults,
-    instance_role, drives, users), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``collections``, ``run_steps``.
+    instance_role, drives, users), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``pace``,
+    ``collections``, ``run_steps``.
     """
     data = yaml.safe_load(text)
     if not isinstance(data, dict) or not isinstance(data.get("hosts"), dict) or not data["hosts"]:
@@ -107,6 +112,7 @@ def read_description(text: str) -> Description:
             "crypto_password",
             "certificates",
             "noise",
+            "pace",
             "collections",
             "run_steps",
         },
@@ -146,6 +152,11 @@ def read_description(text: str) -> Description:
     values: dict[str, Any] = {
         key: data[key] for key in ("crypto_user", "crypto_password", "certificates", "noise") if key in data
     }
+    if "pace" in data:
+        try:
+            values["pace"] = Pace(data["pace"]).to_dict()
+        except (UnknownPace, AttributeError) as error:
+            raise DescriptionError(f"the pace: {error}") from error
     if "collections" in data:
         values["collections"] = Path(data["collections"])
     if "run_steps" in data:
@@ -194,6 +205,7 @@ class Fleet:
     tsa: Tsa
     web: FileServer
     crypto_password: str
+    pace: Pace = field(default_factory=Pace)
     members: dict[str, Member] = field(default_factory=dict)
     _doubled: list[tuple[int, int]] = field(default_factory=list)
     _labels: dict[int, str] = field(default_factory=dict)
@@ -222,15 +234,17 @@ class Fleet:
         web.mkdir(exist_ok=True)
         for package in packages.ALL:
             (web / package.file).write_bytes(package.content())
+        pace = Pace(description.pace)
         fleet = cls(
             state,
             description,
             Record(state / "record.jsonl"),
             cluster,
             pki,
-            Tsa.start(state, pki),
+            Tsa.start(state, pki, pace),
             FileServer(web),
             password,
+            pace,
         )
         for host in description.hosts:
             fleet._add(host)
@@ -247,6 +261,7 @@ class Fleet:
             record=self.record,
             fleet=self,
             cluster=self.cluster,
+            pace=self.pace,
         )
         for letter in wanted.drives:
             host.add_drive(letter)
@@ -274,8 +289,9 @@ class Fleet:
         self.members[wanted.name] = Member(host, remote, endpoint, password)
 
     def stop(self) -> None:
-        for member in self.members.values():
-            member.endpoint.stop()
+        # Each waits for its server's next look around.
+        with ThreadPoolExecutor(max_workers=64) as pool:
+            list(pool.map(lambda member: member.endpoint.stop(), self.members.values()))
         self.web.stop()
         self.tsa.stop()
         self.cluster.close()

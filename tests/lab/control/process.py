@@ -87,6 +87,18 @@ class Control:
         """Takes faults away: of one host or everywhere, one fault or all."""
         self.ask("clear", host=host, fault=fault)
 
+    def pace(self, **seconds: float) -> dict[str, float]:
+        """Makes things as slow as on real hosts: seconds by kind (call, process, signature, stamp); what is not named
+        stays. Gives the seconds of all kinds.
+        """
+        return dict(self.ask("pace", **seconds))
+
+    def reads(self, host: str) -> dict[str, dict[str, int]]:
+        """How often (``times``) and how many ``bytes`` of each file modules and steps have read so far; what
+        programs of the host read does not count.
+        """
+        return dict(self.ask("reads", host=host))
+
     def damage(self, host: str, name: str) -> int:
         return int(self.ask("damage", host=host, name=name)["broken"])
 

@@ -19,6 +19,25 @@ CARRIERS = {"call": {"sensitive"}, "process": {"environment", "stdin"}}
 """Fields in which a secret may stand: that is the way it has to travel."""
 
 
+TEXT_LIMIT = 200_000
+"""So many bytes of a file's beginning are looked at for its text."""
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file's beginning, "" for a binary file: its bytes say nothing to a reader, and as text they
+    take three times their room.
+    """
+    start = data[:TEXT_LIMIT]
+    marked = start[:2] == b"\xff\xfe"
+    if b"\0" not in start and not marked:
+        return start.decode("utf-8", errors="replace")
+    # Windows' own tools also write UTF-16, with a mark and without; a program's zeros come in pairs.
+    low, high = start[::2], start[1::2]
+    if marked or (high.count(0) > len(high) // 2 and low.count(0) <= len(low) // 100):
+        return start[: len(start) // 2 * 2].decode("utf-16-le", errors="replace").removeprefix("\ufeff")
+    return ""
+
+
 class Record:
     """All entries of a fleet, in their order. Each has ``number`` (from 1), ``time``, ``kind`` and ``host``."""
 
@@ -89,5 +108,6 @@ class Record:
     def save(self) -> None:
         """Writes all entries as JSON lines into the lab's folder."""
         if self._file:
-            lines = [json.dumps(entry, ensure_ascii=False, default=str) for entry in self.entries()]
-            self._file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            with self._lock, self._file.open("w", encoding="utf-8") as stream:
+                for entry in self._entries:
+                    stream.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")

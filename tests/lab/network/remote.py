@@ -85,6 +85,7 @@ class Remote:
     def run(self, command: Command) -> Completed:
         """Runs one command of the WinRM shell."""
         started = time.monotonic()
+        time.sleep(self.host.pace.left("call"))
         entry = self.host.record.add(
             "call", self.host.name, module="", args={}, check_mode=False, line=command.line[:200]
         )

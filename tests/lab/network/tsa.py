@@ -20,6 +20,7 @@ from pathlib import Path
 
 from asn1crypto import tsp
 
+from ..control.pace import Pace
 from ..hsm.pki import Pki
 from ..hsm.softhsm import MissingPartError
 
@@ -69,8 +70,9 @@ class Tsa:
     in.
     """
 
-    def __init__(self, folder: Path, openssl: str) -> None:
+    def __init__(self, folder: Path, openssl: str, pace: Pace | None = None) -> None:
         self.folder = folder
+        self.pace = pace or Pace()
         self.requests: list[Request] = []
         self.delay = 5.0
         """Seconds that the fault "slow" takes"""
@@ -86,7 +88,7 @@ class Tsa:
         )
 
     @classmethod
-    def start(cls, state_dir: Path, pki: Pki) -> Tsa:
+    def start(cls, state_dir: Path, pki: Pki, pace: Pace | None = None) -> Tsa:
         """An authority that stamps with the TSA certificate of ``pki``; its files lie in ``state_dir``/tsa."""
         openssl = shutil.which("openssl")
         if not openssl:
@@ -102,7 +104,7 @@ class Tsa:
         (folder / "serial").write_text("1000\n", encoding="ascii")
         text = CONFIGURATION.format(folder=folder, policy=POLICY, digests=", ".join(DIGESTS))
         (folder / "openssl.cnf").write_text(text, encoding="utf-8")
-        tsa = cls(folder, openssl)
+        tsa = cls(folder, openssl, pace)
         tsa._thread.start()
         return tsa
 
@@ -206,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(405, "text/plain", b"timestamp requests are sent by POST\n")
 
     def do_POST(self) -> None:
-        tsa = self.server.tsa
+        tsa, begun = self.server.tsa, time.monotonic()
         query = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault, digest = tsa.take_fault(), _digest_of(query)
         status = 0 if fault == "down" else {"http_500": 500, "http_404": 404}.get(fault, 200)
@@ -230,7 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if fault == "slow":
                 time.sleep(tsa.delay)
-            self._answer(200, REPLY_TYPE, tsa.reply(query))
+            answer = tsa.reply(query)
+            time.sleep(tsa.pace.left("stamp", begun))
+            self._answer(200, REPLY_TYPE, answer)
 
     def _answer(self, status: int, kind: str, body: bytes) -> None:
         try:

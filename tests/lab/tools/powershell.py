@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,7 +111,9 @@ def sign(process: Process, request: Request) -> bytes:
     if fault is not None:
         raise Stopped("sign", int(fault, 16) if fault else NTE_NOT_SUPPORTED)
     assert host.cluster is not None
+    begun = time.monotonic()
     signature = host.cluster.token.sign_digest(key.token_id, hashlib.sha256(request.data).digest(), "sha256")
+    process.wait(host.pace.left("signature", begun))
     if kind == "rsa":
         return signature
     half = (public.key_size + 7) // 8

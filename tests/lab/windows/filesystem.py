@@ -34,6 +34,7 @@ from .errors import (
 )
 
 Watcher = Callable[[str, bytes, str], None]
+Reader = Callable[[str, int], None]
 Names = list[str]
 Entries = list[Ace]
 
@@ -99,6 +100,7 @@ class FileSystem:
         held: Callable[[str], bool] = lambda path: False,
         full: Callable[[str], bool] = lambda path: False,
         replacing: Callable[[], str | None] = lambda: None,
+        reader: Reader = lambda path, size: None,
     ) -> None:
         self._root = root
         self._root.mkdir(parents=True, exist_ok=True)
@@ -107,6 +109,7 @@ class FileSystem:
         self._full = full
         self._replacing = replacing
         self._watcher = watcher
+        self._reader = reader
         self._acls: dict[str, Acl] = {}
         self._lock = threading.RLock()
 
@@ -239,7 +242,9 @@ class FileSystem:
             if real.is_dir():
                 raise LabOSError(ACCESS_DENIED, path)
             self._unlocked(path)
-            return real.read_bytes()
+            data = real.read_bytes()
+        self._reader(normalize(path), len(data))
+        return data
 
     def stat(self, path: str) -> FileInfo:
         real, true = self.real_path(path), self.true_path(path)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..control.faults import Faults
-from ..control.record import Record
+from ..control.pace import Pace
+from ..control.record import Record, text_of
 from .access import (
     ADD_FILE,
     ADD_SUBDIRECTORY,
@@ -44,6 +45,7 @@ from .process import (
     Completed,
     NotDone,
     Process,
+    program_of_thread,
     run_tool,
     split_command_line,
 )
@@ -77,6 +79,7 @@ class Host:
         record: Record | None = None,
         fleet: Fleet | None = None,
         cluster: Cluster | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -87,6 +90,9 @@ class Host:
         self.record = record or Record()
         self.fleet = fleet
         self.cluster = cluster
+        self.pace = pace or Pace()
+        self.reads: dict[str, tuple[int, int]] = {}
+        """How often and how many bytes of a file were read, by its path; what programs read does not count"""
         self.instance_role = False
         """Whether it may ask AWS for the cluster"""
         self.computer = re.sub(r"[^A-Z0-9-]", "", name.upper())[:15]
@@ -107,6 +113,7 @@ class Host:
             self._open,
             lambda path: self.faults.active("disk_full") and self.faults.of_path("disk_full", path),
             lambda: self.faults.take("replace_error"),
+            self._file_read,
         )
         self.events: list[dict[str, Any]] = []
         self.boots = 1
@@ -142,8 +149,13 @@ class Host:
             path=path,
             size=len(data),
             by=by,
-            text=data[:200_000].decode("utf-8", errors="replace"),
+            text=text_of(data),
         )
+
+    def _file_read(self, path: str, size: int) -> None:
+        if not program_of_thread():
+            times, read = self.reads.get(path, (0, 0))
+            self.reads[path] = (times + 1, read + size)
 
     # What a fresh Windows has
     # ---------------------------------------------------------------------------------------------
@@ -369,7 +381,7 @@ class Host:
         )
         hanging = (info["tool"], " ".join([info["tool"], *process.argv[:1]]))
         hangs = any(self.faults.take("hang", name) is not None for name in hanging)
-        done = run_tool(tool, process, timeout, hangs)
+        done = run_tool(tool, process, timeout, hangs, self.pace.left("process"))
         if any(self.faults.take("dies", name) is not None for name in hanging):
             self.faults.set("dead")
         entry.update(

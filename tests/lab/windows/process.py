@@ -16,6 +16,7 @@ from .filesystem import normalize
 if TYPE_CHECKING:
     from .host import Host
 
+_thread = threading.local()
 KILLED = 0xFFFFFFFF
 """The exit code of a process that .NET killed."""
 
@@ -199,17 +200,30 @@ def split_program(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def run_tool(tool: Tool, process: Process, timeout: float | None, hangs: bool) -> Completed:
-    """Runs a tool and ends it after ``timeout`` seconds. ``hangs``: it never ends by itself."""
+def program_of_thread() -> str:
+    """The program that this thread runs as, "" where it does the work of a module or of the steps."""
+    return str(getattr(_thread, "program", ""))
+
+
+def run_tool(
+    tool: Tool, process: Process, timeout: float | None, hangs: bool, starting: float = 0.0
+) -> Completed:
+    """Runs a tool and ends it after ``timeout`` seconds. ``hangs``: it never ends by itself; ``starting``: the
+    seconds that pass before it does anything.
+    """
     outcome: list[int] = []
     failure: list[BaseException] = []
     refused: list[str] = []
 
     def work() -> None:
+        outer = program_of_thread()
+        _thread.program = process.program
         try:
             if hangs:
                 process.ended.wait()
                 return
+            if starting:
+                process.wait(starting)
             outcome.append(tool(process))
         except ProcessEnded:
             return
@@ -219,6 +233,8 @@ def run_tool(tool: Tool, process: Process, timeout: float | None, hangs: bool) -
             outcome.append(NOT_DONE)
         except BaseException as error:  # noqa: BLE001 - a tool's own mistake must reach the caller's thread, whatever it is
             failure.append(error)
+        finally:
+            _thread.program = outer
 
     started = time.monotonic()
     if timeout is None and not hangs:

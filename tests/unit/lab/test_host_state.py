@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import lab
 from lab.control.faults import KNOWN, Faults
-from lab.control.record import Record
+from lab.control.record import Record, text_of
 from lab.windows import errors
 from lab.windows.access import (
     FULL,
@@ -29,7 +29,7 @@ from lab.windows.credentials import Credential
 from lab.windows.errors import LabOSError
 from lab.windows.filesystem import FileSystem, normalize
 from lab.windows.host import MACHINE_ENVIRONMENT, Host
-from lab.windows.process import escape_argument, split_command_line, split_program
+from lab.windows.process import Process, escape_argument, run_tool, split_command_line, split_program
 from lab.windows.registry import Registry
 from lab.windows.services import Service
 
@@ -397,3 +397,56 @@ def test_a_second_drive_is_a_place_of_its_own(tmp_path: Path) -> None:
         files.replace(r"C:\b.exe", r"D:\Build Output\A.exe")
     assert refused.value.code == errors.NOT_SAME_DEVICE
     assert files.read(r"D:\Build Output\A.exe") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", ""),
+        (b"plain", "plain"),
+        ("Prüfung\r\n".encode(), "Prüfung\r\n"),
+        (b"Pr\xfcfung", "Pr\ufffdfung"),
+        ("[Version]\r\n".encode("utf-16"), "[Version]\r\n"),
+        ("[Version]\r\n".encode("utf-16-le"), "[Version]\r\n"),
+        ("中文".encode("utf-16"), "中文"),
+        (b"MZ\x90\x00" + bytes(60) + b"This program cannot be run in DOS mode", ""),
+        (bytes(1000), ""),
+        (b"\x30\x82\x05\x00\x02\x01\x00", ""),
+    ],
+    ids=[
+        "empty",
+        "ascii",
+        "utf-8",
+        "another code page",
+        "utf-16",
+        "no mark",
+        "chinese",
+        "program",
+        "zeros",
+        "der",
+    ],
+)
+def test_the_record_keeps_the_text_of_texts_alone(data: bytes, text: str) -> None:
+    assert text_of(data) == text
+
+
+def test_the_record_of_a_large_file_holds_its_beginning() -> None:
+    assert len(text_of(b"x" * 3_000_000)) == 200_000
+
+
+def test_what_modules_read_of_a_file_is_counted_and_what_programs_read_is_not(tmp_path: Path) -> None:
+    host = Host("h", tmp_path)
+    host.files.write(r"C:\a.txt", b"12345")
+    host.files.read(r"C:\a.txt")
+    host.files.copy(r"C:\a.txt", r"C:\b.txt")
+    assert host.reads == {r"C:\a.txt": (2, 10)}
+
+    def tool(process: Process) -> int:
+        return len(process.host.files.read(r"C:\a.txt"))
+
+    process = Process(host, "p.exe", [], "p.exe", b"", {}, "C:\\", "H\\Administrator", "network")
+    for timeout in (None, 30.0):
+        assert run_tool(tool, process, timeout, hangs=False).exit_code == 5
+    assert host.reads == {r"C:\a.txt": (2, 10)}
+    host.files.read(r"C:\a.txt")
+    assert host.reads == {r"C:\a.txt": (3, 15)}

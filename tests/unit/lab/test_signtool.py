@@ -87,6 +87,19 @@ def test_signature_is_accepted_by_another_program(world: World) -> None:
     )
 
 
+def test_each_signature_takes_its_seconds(world: World) -> None:
+    world.host.pace.set({"signature": 1.0})
+    try:
+        done = sign(world, "a.exe", "b.exe")
+        world.host.pace.set({"signature": 0.0})
+        verified = world.run("verify /pa a.exe b.exe")
+    finally:
+        world.host.pace.set({"signature": 0.0})
+    assert done.exit_code == 0
+    assert done.milliseconds >= 2000
+    assert verified.milliseconds < done.milliseconds
+
+
 @pytest.mark.parametrize("name", ["archive.cab", "script.ps1", "package.msi"])
 def test_other_kinds_of_files(world: World, name: str) -> None:
     if name != "package.msi":

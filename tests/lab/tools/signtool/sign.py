@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,8 +238,10 @@ class _Signer:
             command += ["-i", line.value("du")] if line.value("du") else []
             command += ["-ph"] if line.has("ph") and kind == fileformat.PE else []
             command += ["-nest"] if nested else []
+            begun = time.monotonic()
             with exclusive():
                 content = osslsigncode.change(path, command, environment, ending)
+            self.process.wait(self.process.host.pace.left("signature", begun))
         if not url and not legacy:
             return content, True
         if self.process.fault("stamp_fails_after_signing") is not None:
