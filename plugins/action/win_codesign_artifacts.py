@@ -8,34 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure
 
 from ..module_utils import _certificate as certificate
 from ..module_utils._findings import BrokenLink
-from ..module_utils._steps import Answer
-from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._action import LOST, CodesignAction
 from ..plugin_utils._arguments import win_codesign_artifacts as arguments
 from ..plugin_utils._artifacts import checks
 from ..plugin_utils._artifacts.course import Course
 from ..plugin_utils._artifacts.result import result
 from ..plugin_utils._artifacts.store import Store
-from ..plugin_utils._login.host import GatedHost
 from ..plugin_utils._signing.following import follow
-
-
-class Reached:
-    """A host whose connection may break: whatever the connection's plugin says then, it is that."""
-
-    def __init__(self, host: GatedHost) -> None:
-        self._host = host
-
-    def run(self, *arguments: Any) -> Answer:
-        try:
-            return self._host.run(*arguments)
-        except (AnsibleError, BrokenLink, AssertionError):
-            raise
-        except Exception as error:
-            raise AnsibleConnectionFailure(str(error) or type(error).__name__) from error
 
 
 class ActionModule(CodesignAction):
@@ -58,12 +41,12 @@ class ActionModule(CodesignAction):
             course = Course(arguments.signing(params), items, self.check_mode, name, store, self.host)
             problem: BrokenLink | None = None
             try:
-                follow(course.turns(), Reached(self.host), self.warn)
+                follow(course.turns(), self.host, self.warn)
             except BrokenLink as broken:
                 problem = broken
             except AnsibleConnectionFailure as error:
                 # A host that dies takes nothing with it: what came back is in place, the rest is open.
-                msg = f"The connection to the host broke: {str(error).strip().rstrip('.')}."
+                msg = LOST.format(str(error).strip().rstrip("."))
                 problem = BrokenLink("host", msg, "Its files may be signed on another host.")
             finally:
                 store.drop()

@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._arguments.base import Arguments
 from ..module_utils._crypto_user import crypto_user
 from ..module_utils._findings import BrokenLink, LoginRefusedError
+from ._host.lost import ConnectionLostError
 from ._host.windows import Host
 from ._login.host import GatedHost
 from ._login.proof import Login
@@ -33,6 +34,10 @@ LOGGED = (
     "PowerShell's module logging is on at this host (policy EnableModuleLogging): event 4103 holds the password that was sent, as "
     "win_powershell gives it to ConvertTo-SecureString. Turn protected event logging on there, or module logging off; see docs/secrets.md."
 )
+
+
+LOST = "The connection to the host broke: {}."
+AGAIN = "It may go on with what it was asked for. See that it answers (ansible.windows.win_ping), and run the play again: it looks at what is there first."
 
 
 def _register_nothing(value: str) -> None:
@@ -170,7 +175,7 @@ class CodesignAction(ActionBase):
         self.task_vars: Mapping[str, Any] = task_vars or {}
         self.host = GatedHost(Host(self, self.task_vars), self._login())
         try:
-            result.update(self.execute())
+            result.update(self._executed())
         except BrokenLink as broken:
             if isinstance(broken, LoginRefusedError) and "login_tries" not in broken.details:
                 self.host.refuse()
@@ -186,6 +191,15 @@ class CodesignAction(ActionBase):
         if self._is_ours():
             result = as_role_says(result)
         return dict(masked(result, hidden))
+
+    def _executed(self) -> dict[str, Any]:
+        """What ``execute`` returns. A connection that breaks on the way is a broken link as any other: the task fails, and
+        what rescues it still may reach the host.
+        """
+        try:
+            return self.execute()
+        except ConnectionLostError as error:
+            raise BrokenLink("host", LOST.format(error), AGAIN) from None
 
     def _is_ours(self) -> bool:
         """Whether the task stands in a role or playbook of this collection, whose user knows no module."""

@@ -34,6 +34,7 @@ from ...module_utils._steps import (
     to_json,
 )
 from . import trust
+from .lost import lost
 
 
 def _failures(results: Sequence[Result]) -> Iterator[Failure]:
@@ -105,8 +106,8 @@ class Host:
         parameter only. Raises BrokenLink("host") when the script could not be run there, BrokenLink("argument") where
         secrets would stay in files that Ansible keeps there, BrokenLink("signtool" or "client") where a program was
         not run because others may change it, and
-        AnsibleConnectionFailure when the host could not be reached. A tool that fails is no exception: its
-        result says so.
+        AnsibleConnectionFailure when the host could not be reached, ConnectionLostError of its kind when the connection
+        broke meanwhile. A tool that fails is no exception: its result says so.
         """
         if self._action._task.check_mode and any(changes_host(step) for step in steps):
             raise AssertionError("a step that changes the host was about to be sent in check mode")
@@ -160,6 +161,11 @@ class Host:
                     task_vars=dict(self._task_vars),
                 )
             )
+        except Exception as error:
+            broken = lost(error)
+            if broken is None:
+                raise
+            raise broken from None
         finally:
             task.no_log = before
 

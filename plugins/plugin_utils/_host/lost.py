@@ -1,0 +1,71 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A connection that broke while a host was asked: what the connection's plug-in raises then, as one reason.
+
+Ansible's plug-ins turn a host that does not answer at first into AnsibleConnectionFailure. What breaks later reaches an action
+as it was raised far below (requests, urllib3, pywinrm, pypsrp, an XML parser), nested and in that library's own form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
+_PLUGINS = re.compile(r"(ansible|ansible_collections\.\w+\.\w+)\.plugins\.connection\.")
+_LONGEST = 300
+
+
+class ConnectionLostError(AnsibleConnectionFailure):
+    """The connection broke in a call: nobody knows how far the host came with it. ``str``: the reason, no sentence."""
+
+
+def lost(error: Exception) -> ConnectionLostError | None:
+    """``error`` as a broken connection, if it was raised in a connection plug-in or below and is none of Ansible's own."""
+    if isinstance(error, AnsibleError) or not any(_PLUGINS.match(name) for name in _raised_in(error)):
+        return None
+    return ConnectionLostError(reason(error))
+
+
+def reason(error: BaseException) -> str:
+    """What the innermost of nested errors says, in one line without a full stop."""
+    inner = _innermost(error)
+    said = getattr(inner, "strerror", None) or getattr(inner, "reason", None)
+    text = said if isinstance(said, str) and said else str(inner)
+    text = "".join(char if char.isprintable() else " " for char in text)
+    text = " ".join(text.split())[:_LONGEST].rstrip(". ")
+    # A parser or a look-up that stumbles over an answer says little without its kind.
+    name = type(inner).__name__
+    if not text:
+        return name
+    return (
+        text
+        if isinstance(inner, OSError) or _is_of_network(inner)
+        else f"its answer cannot be read ({name}: {text})"
+    )
+
+
+def _is_of_network(error: BaseException) -> bool:
+    libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return bool(libraries & {"http", "requests", "urllib3", "winrm", "pypsrp"})
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """requests and urllib3 hold the error behind theirs as an argument, as ``reason``, or as the cause."""
+    passed = [error]
+    while True:
+        here = passed[-1]
+        behind = [getattr(here, "reason", None), *reversed(here.args), here.__cause__]
+        found = next((one for one in behind if isinstance(one, BaseException) and one not in passed), None)
+        if found is None:
+            return here
+        passed.append(found)
+
+
+def _raised_in(error: BaseException) -> Iterator[str]:
+    """The modules that the error came through."""
+    place = error.__traceback__
+    while place is not None:
+        yield str(place.tb_frame.f_globals.get("__name__", ""))
+        place = place.tb_next
