@@ -91,14 +91,7 @@ class ActionModule(CodesignAction):
         try:
             plan.judge(want, before, after, done)
         except BrokenLink as broken:
-            if not diagnosis.is_open(broken):
-                raise
-            key = self._key(want, before)
-            host = diagnosis.seen_of(key, self._run(container.observe(key)))
-            if host is None:
-                raise
-            context = diagnosis.Context(key, host)
-            raise diagnosis.judge(context, self._run(*diagnosis.steps(context, broken)), broken) from None
+            raise self.diagnosed_anew(self._key(want, before), broken) from None
         return after
 
     def _key(self, want: Wanted, seen: Seen) -> container.Wanted:

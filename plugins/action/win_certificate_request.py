@@ -11,11 +11,9 @@ from typing import Any, Sequence
 from ..module_utils._findings import BrokenLink
 from ..module_utils._results import Result
 from ..plugin_utils import _control_files as control_files
-from ..plugin_utils import _diagnosis as diagnosis
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_certificate_request import ARGUMENTS, wanted
 from ..plugin_utils._aspect import Looked, Question, Repairable, look
-from ..plugin_utils._key import container
 from ..plugin_utils._request_files import RequestFiles
 from ..plugin_utils._store import placed, request
 from ..plugin_utils._store.identity import Placed
@@ -66,7 +64,7 @@ class ActionModule(CodesignAction):
         try:
             text = request.judge_made(want, looked.done, after)
         except BrokenLink as broken:
-            raise self._diagnosed(want, broken) from None
+            raise self.diagnosed_anew(request.key_wanted(want), broken) from None
         want = replace(want, csr=text)
         try:
             control_files.write(want.csr_path, text.pem.encode("ascii"))
@@ -105,31 +103,12 @@ class ActionModule(CodesignAction):
         try:
             entry = request.judge_accepted(want.answer, results, after)
         except BrokenLink as broken:
-            raise self._diagnosed(want, broken) from None
+            raise self.diagnosed_anew(request.key_wanted(want), broken) from None
         if request.is_left_open(want.answer, after):
             self.warn(
                 "The request still stands in the store REQUEST of this host: nothing needs it any more."
             )
         return entry
-
-    def _diagnosed(self, want: Wanted, broken: BrokenLink) -> BrokenLink:
-        """``broken``, or the link behind it that one more look shows, where certreq's code leaves it open."""
-        if not diagnosis.is_open(broken):
-            return broken
-        key = container.Wanted(
-            provider=want.provider,
-            client_sdk=want.client_sdk,
-            cluster_id=want.cluster_id,
-            user=want.user,
-            timeout=want.timeout,
-            scratch=want.scratch,
-        )
-        host = diagnosis.seen_of(key, self.host.run(container.observe(key)).results)
-        if host is None:
-            return broken
-        context = diagnosis.Context(key, host)
-        steps, secrets = diagnosis.steps(context, broken)
-        return diagnosis.judge(context, self.host.run(steps, secrets).results if steps else [], broken)
 
     def _result(
         self, want: Wanted, state: str, entry: Entry | None, *, changed: bool, added: Sequence[str] = ()

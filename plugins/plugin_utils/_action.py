@@ -18,8 +18,11 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._arguments.base import Arguments
 from ..module_utils._crypto_user import crypto_user
 from ..module_utils._findings import BrokenLink, LoginRefusedError
+from . import _diagnosis as diagnosis
+from ._diagnosis import Context
 from ._host.lost import ConnectionLostError
 from ._host.windows import Host
+from ._key import container
 from ._login.host import GatedHost
 from ._login.proof import Login
 
@@ -200,6 +203,19 @@ class CodesignAction(ActionBase):
             return self.execute()
         except ConnectionLostError as error:
             raise BrokenLink("host", LOST.format(error), AGAIN) from None
+
+    def diagnosed(self, context: Context, broken: BrokenLink) -> BrokenLink:
+        """``broken``, or the link behind it that one more call shows."""
+        steps, secrets = diagnosis.steps(context, broken)
+        results = self.host.run(steps, secrets).results if steps else []
+        return diagnosis.judge(context, results, broken)
+
+    def diagnosed_anew(self, key: container.Wanted, broken: BrokenLink) -> BrokenLink:
+        """The same where nothing was read of the client yet, and only where a tool's own words leave it open."""
+        if not diagnosis.is_open(broken):
+            return broken
+        seen = diagnosis.seen_of(key, self.host.run(container.observe(key)).results)
+        return broken if seen is None else self.diagnosed(Context(key, seen), broken)
 
     def _is_ours(self) -> bool:
         """Whether the task stands in a role or playbook of this collection, whose user knows no module."""

@@ -26,6 +26,7 @@ from ..module_utils._findings import (
     UnreachableError,
     quoted,
 )
+from ..module_utils._key import pair
 from ..module_utils._key.backends import TOOLS
 from ..module_utils._key.backends import cloudhsm_cli as cli_backend
 from ..module_utils._key.backends import key_mgmt_util as kmu_backend
@@ -104,7 +105,7 @@ def key_of(der: bytes) -> WantedKey:
         certificate = read_certificate(der)
     except CertificateError:
         return WantedKey()
-    return WantedKey(certificate.modulus, certificate.point.upper())
+    return pair.key_of(certificate)
 
 
 def seen_of(wanted: Wanted, results: Sequence[Result]) -> Seen | None:

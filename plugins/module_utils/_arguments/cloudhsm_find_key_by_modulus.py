@@ -11,7 +11,7 @@ from .._crypto_user import crypto_user
 from .._findings import BrokenLink
 from .._key.backends import CHOICES
 from .._key.lookup import AUTO, Lookup
-from .._key.pair import PUBLIC_KEY_MODES, WantedKey, checked
+from .._key.pair import PUBLIC_KEY_MODES, WantedKey, checked, key_of
 from .base import (
     CREDENTIALS,
     STORE,
@@ -68,7 +68,7 @@ def lookup(params: Mapping[str, Any], windows: bool, scratch: str) -> Lookup:
 
 def wanted_from_certificate(certificate: Certificate) -> WantedKey:
     """The key of a certificate. BrokenLink for a key that cannot be looked for."""
-    return checked(WantedKey(certificate.modulus, certificate.point.upper()))
+    return checked(key_of(certificate))
 
 
 def read(content: bytes, name: str) -> Certificate:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Literal, Optional, Sequence, Tuple, get_args
 
+from .._certificate import Certificate
 from .._findings import BrokenLink, NotVisibleError
 from .._tools import cloudhsm_cli
 
@@ -39,6 +40,11 @@ class WantedKey:
         return (
             f"the RSA modulus {self.modulus[:16]}..." if self.is_rsa else f"the EC point {self.point[:16]}..."
         )
+
+
+def key_of(certificate: Certificate) -> WantedKey:
+    """The public half of a certificate's key."""
+    return WantedKey(certificate.modulus, certificate.point.upper())
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from ...module_utils._steps import (
     Step,
     pack,
 )
+from .._counting import some_of
 from .._formats import sddl
 from .._scratch import PARENT
 from .._signing import course as signing
@@ -282,8 +283,7 @@ class Course:
         if problem is None or not left:
             return fetched, None
         first = left[0]["error"]
-        noun = ("file" if len(sent) == 1 else "files") + (" was" if len(left) == 1 else " were")
-        msg = f"{len(left)} of {len(sent)} {noun} not signed on this host: {first['msg']}"
+        msg = f"{some_of(len(left), len(sent), 'was')} not signed on this host: {first['msg']}"
         return fetched, BrokenLink(first["link"], msg, self._about_the_clock())
 
     def _about_the_clock(self) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from .._counting import SHOWN, first_of, some_of
 from .files import Place, Source, ending
 
 PER_HOST = 8
@@ -148,13 +149,12 @@ def verdict(state: State, hosts: Sequence[str]) -> str:
     failed = [one for one in state.told.values() if one["outcome"] in (FAILED, CHANGED)]
     texts = []
     if failed:
-        noun = ("file" if count == 1 else "files") + (" is" if len(failed) == 1 else " are")
-        reasons = " ".join(str((one.get("error") or {}).get("msg", "")) for one in failed[:5])
-        more = f" And {len(failed) - 5} more, see artifacts." if len(failed) > 5 else ""
-        texts.append(f"{len(failed)} of {count} {noun} not signed: {reasons}{more}")
+        reasons = first_of([str((one.get("error") or {}).get("msg", "")) for one in failed], "artifacts")
+        texts.append(f"{some_of(len(failed), count)} not signed: {reasons}")
     if left:
-        noun = ("file" if count == 1 else "files") + (" was" if len(left) == 1 else " were")
-        reasons = " ".join(f"{host}: {text}" for host, text in list(state.out.items())[:5])
+        reasons = " ".join(f"{host}: {text}" for host, text in list(state.out.items())[:SHOWN])
         none = "" if hosts else " No host is left that could sign."
-        texts.append(f"{len(left)} of {count} {noun} not signed, as hosts failed.{none} {reasons}".rstrip())
+        texts.append(
+            f"{some_of(len(left), count, 'was')} not signed, as hosts failed.{none} {reasons}".rstrip()
+        )
     return " ".join(texts)

@@ -7,11 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils._findings import BrokenLink
+from .._counting import first_of, some_of
 from .course import Course
 from .plan import CHANGED, FAILED, OPEN, SIGNED
-
-SHOWN = 5
-"""How many failed files a message names."""
 
 
 def result(course: Course, problem: BrokenLink | None) -> dict[str, Any]:
@@ -35,12 +33,7 @@ def result(course: Course, problem: BrokenLink | None) -> dict[str, Any]:
         problem.details.update(whole)
         raise problem
     if bad:
-        texts = " ".join(str(one["error"]["msg"]) for one in bad[:SHOWN])
-        more = f" And {len(bad) - SHOWN} more, see artifacts." if len(bad) > SHOWN else ""
-        noun = ("file" if len(artifacts) == 1 else "files") + (" is" if len(bad) == 1 else " are")
-        raise BrokenLink(
-            bad[0]["error"]["link"],
-            f"{len(bad)} of {len(artifacts)} {noun} not signed: {texts}{more}",
-            **whole,
-        )
+        texts = first_of([str(one["error"]["msg"]) for one in bad], "artifacts")
+        problem_of_files = f"{some_of(len(bad), len(artifacts))} not signed: {texts}"
+        raise BrokenLink(bad[0]["error"]["link"], problem_of_files, **whole)
     return whole

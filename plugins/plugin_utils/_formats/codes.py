@@ -125,12 +125,13 @@ def lookup(value: int | None) -> Code | None:
     """The table's entry for a code (signed or unsigned); None for an unknown one. A bare Win32 error is found
     by its HRESULT.
     """
-    if value is None:
-        return None
+    return None if value is None else CODES.get(hresult(value))
+
+
+def hresult(value: int) -> int:
+    """``value`` as an unsigned HRESULT: a bare Win32 error gets the one that Windows gives it."""
     number = unsigned(value)
-    if 0 < number < 0x10000:
-        number = 0x80070000 | number
-    return CODES.get(number)
+    return 0x80070000 | number if 0 < number < 0x10000 else number
 
 
 def describe(value: int | None) -> str:

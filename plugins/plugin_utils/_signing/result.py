@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Literal, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
+from .._counting import first_of, some_of
 from .jobs import DONE, NOT_TRIED, Job
 from .journal import Left
 from .signature import (
@@ -27,9 +28,6 @@ from .signature import (
 
 Outcome = Literal["unchanged", "changed", "left", "failed", "changed_meanwhile", "not_tried"]
 """``changed_meanwhile``: something else changed the file while it was worked on, and it was left as it is now."""
-
-SHOWN = 5
-"""How many failed files the message names; all of them stand in ``files``."""
 
 
 def entries(
@@ -179,14 +177,9 @@ def check(found: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> None:
     bad = [entry for entry in found if entry["error"]]
     if not bad:
         return
-    sentences = [entry["error"]["msg"] for entry in bad[:SHOWN]]
-    more = f" And {len(bad) - SHOWN} more, see files." if len(bad) > SHOWN else ""
-    noun = f"{'file' if len(found) == 1 else 'files'} {'is' if len(bad) == 1 else 'are'}"
-    raise BrokenLink(
-        bad[0]["error"]["link"],
-        f"{len(bad)} of {len(found)} {noun} not as wanted: " + " ".join(sentences) + more,
-        **whole,
-    )
+    sentences = first_of([str(entry["error"]["msg"]) for entry in bad], "files")
+    problem = f"{some_of(len(bad), len(found))} not as wanted: {sentences}"
+    raise BrokenLink(bad[0]["error"]["link"], problem, **whole)
 
 
 def notes(files: Sequence[tuple[SeenFile, Decision]], jobs: Sequence[Job]) -> list[str]:

@@ -10,14 +10,11 @@ it is wanted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Mapping, Sequence
 
 from ...module_utils._crypto_user import NOBODY, CryptoUser
 from ...module_utils._findings import (
     BrokenLink,
-    Link,
-    NoLoginError,
-    ServiceStoppedError,
     UnexplainedError,
 )
 from ...module_utils._results import (
@@ -46,6 +43,7 @@ from .association import (
     compare_name,
     describe,
 )
+from .failed_tool import details_of, failure
 
 USUAL_KEY_SPEC = 2
 """What AWS writes into the property file for this provider, with both client SDKs, where neither the user nor
@@ -222,44 +220,25 @@ def judge(wanted: Wanted, before: Seen, after: Seen, results: Sequence[Result]) 
     )
 
 
-_OF_THE_KEY: tuple[Link, ...] = ("container", "provider", "key", "service", "cluster")
-"""Links of codes that a provider gives for more than one cause."""
+_WHEN_HUNG = (
+    "Check that the HSM can be reached and that the account may use the key; a provider that waits for a window needs the crypto "
+    "user's credentials."
+)
 
 
 def _failure(wanted: Wanted, seen: Seen, result: RunResult) -> BrokenLink:
-    details: dict[str, Any] = {
-        "stdout": result.stdout[-2000:],
-        "code": None if result.exit_code is None else hresult.as_text(result.exit_code),
-    }
-    known = provider_log.explanation(result)
-    if known:
-        return (NoLoginError if known[0] == "credential" else ServiceStoppedError)(*known, **details)
-    if result.timed_out:
-        return UnexplainedError(
-            "provider",
-            f"certutil did not answer within {result.milliseconds // 1000} seconds, and was ended with all that it had started.",
-            "Check that the HSM can be reached and that the account may use the key; a provider that waits for a window needs the crypto user's credentials.",
-            **details,
-        )
     code = hresult.lookup(result.exit_code)
-    if code is None:
-        return UnexplainedError(
-            "container",
-            f"certutil -repairstore failed with {hresult.describe(result.exit_code)}.",
-            "Its own words are in stdout.",
-            **details,
-        )
-    if code.symbol in ("NTE_NOT_FOUND", "CRYPT_E_NOT_FOUND", "NTE_BAD_KEYSET") and wanted.present:
+    nothing_found = ("NTE_NOT_FOUND", "CRYPT_E_NOT_FOUND", "NTE_BAD_KEYSET")
+    if (
+        wanted.present
+        and code is not None
+        and code.symbol in nothing_found
+        and not provider_log.explanation(result)
+    ):
         return UnexplainedError(
             "container",
             f"certutil found no container of {wanted.provider} that holds the key of {seen.thumbprint} ({code.text} {code.symbol}).",
             "Make the container first (win_cloudhsm_import_key).",
-            **details,
+            **details_of(result),
         )
-    kind = UnexplainedError if code.link in _OF_THE_KEY else BrokenLink
-    return kind(
-        code.link,
-        f"certutil -repairstore failed with {hresult.describe(code.value)}.",
-        code.advice,
-        **details,
-    )
+    return failure("certutil -repairstore", result, "container", _WHEN_HUNG)

@@ -21,18 +21,19 @@ from ...module_utils._certificate import (
     read_certificates,
 )
 from ...module_utils._crypto_user import NOBODY, CryptoUser
-from ...module_utils._findings import BrokenLink, Link, NoLoginError, ServiceStoppedError, UnexplainedError
-from ...module_utils._key.pair import WantedKey
+from ...module_utils._findings import BrokenLink, UnexplainedError
+from ...module_utils._key.pair import WantedKey, key_of
 from ...module_utils._results import Failure, FileContent, Result, RunResult
 from ...module_utils._steps import ReadFile, RemoveScratch, Run, Scratch, Step, WriteFile
 from .._aspect import Answers, Question, steps_of
-from .._client import provider_log
-from .._formats import codes, csr, x500_name
+from .._formats import csr, x500_name
 from .._formats.csr import Csr, CsrError
 from .._formats.store_blob import StoredCertificate
+from .._key import container
 from .._tools import certreq
 from . import chain
 from . import entry as store_entry
+from .failed_tool import failure
 from .identity import CHAIN_LOCATION, Placed
 
 STORE = "REQUEST"
@@ -100,11 +101,6 @@ class Seen:
 
     def accepted_for(self, key: WantedKey) -> Entry | None:
         return next((one for one in self.own if one.key == key), None)
-
-
-def key_of(certificate: Certificate) -> WantedKey:
-    """The public half of a certificate's key."""
-    return WantedKey(certificate.modulus, certificate.point.upper())
 
 
 # Asking
@@ -344,6 +340,18 @@ def _certreq(wanted: Wanted, arguments: tuple[str, ...]) -> Run:
     )
 
 
+def key_wanted(wanted: Wanted) -> container.Wanted:
+    """The key that certreq makes or uses, for the diagnosis where it cannot."""
+    return container.Wanted(
+        provider=wanted.provider,
+        client_sdk=wanted.client_sdk,
+        cluster_id=wanted.cluster_id,
+        user=wanted.user,
+        timeout=wanted.timeout,
+        scratch=wanted.scratch,
+    )
+
+
 # Judging
 # --------------------------------------------------------------------------------------------------------------
 
@@ -413,7 +421,7 @@ def is_left_open(answer: Certificate, after: Seen) -> bool:
     return after.open_for(key_of(answer)) is not None
 
 
-_OF_THE_KEY: tuple[Link, ...] = ("container", "provider", "key", "service", "cluster")
+_WHEN_HUNG = "Check that the HSM can be reached, and look whether the request is open now before you ask for another one."
 
 
 def _check_run(what: str, before: Sequence[Result], ran: Result) -> None:
@@ -422,30 +430,8 @@ def _check_run(what: str, before: Sequence[Result], ran: Result) -> None:
         if isinstance(result, Failure):
             problem = f"{what} could not be run on the host: {result.message.rstrip('. ')}."
             raise BrokenLink("host", problem, "Check the account's rights.", code=result.code)
-    if not isinstance(ran, RunResult) or ran.ok:
-        return
-    details: dict[str, Any] = {
-        "stdout": ran.stdout[-2000:],
-        "code": None if ran.exit_code is None else codes.as_text(ran.exit_code),
-    }
-    known = provider_log.explanation(ran)
-    if known:
-        raise (NoLoginError if known[0] == "credential" else ServiceStoppedError)(*known, **details)
-    if ran.timed_out:
-        raise UnexplainedError(
-            "provider",
-            f"{what} did not end within {ran.milliseconds // 1000} seconds, and was ended with all that it had started.",
-            "Check that the HSM can be reached, and look whether the request is open now before you ask for another one.",
-            **details,
-        )
-    code = codes.lookup(ran.exit_code)
-    if code is None:
-        problem = f"{what} failed with {codes.describe(ran.exit_code)}."
-        raise UnexplainedError("key", problem, "Its own words are in stdout.", **details)
-    kind = UnexplainedError if code.link in _OF_THE_KEY else BrokenLink
-    raise kind(
-        code.link, f"{what} failed with {code.text} {code.symbol}: {code.meaning}.", code.advice, **details
-    )
+    if isinstance(ran, RunResult) and not ran.ok:
+        raise failure(what, ran, "key", _WHEN_HUNG)
 
 
 # The result

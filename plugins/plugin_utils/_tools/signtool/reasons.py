@@ -433,8 +433,8 @@ def of_code(code: int, stamping: bool = False) -> Reason | None:
     ``stamping``: SignerTimeStamp() gave it, which uses no key: what is not the file's fault is the
     authority's.
     """
-    # What takes signatures off gives the system's number as it is.
-    known = CODES.get(0x800700C1 if code == 0xC1 else code)
+    # What takes signatures off gives the system's number as it is, and one of them means something of its own there.
+    known = CODES.get(code) or CODES.get(hresult.hresult(code))
     network = code >> 16 == 0x8019 or code & 0xFFFFFE00 == 0x80072E00 or code == 0x8009310B
     if network or (stamping and (known is None or known.link != "file")):
         return Reason(

@@ -509,7 +509,7 @@ def test_certutil_that_does_not_answer(host: FakeHost) -> None:
     tool(host).hangs = True
     link, words = broken(run(host, container="c"))
     assert link == "provider"
-    assert "did not answer" in words
+    assert "did not end within" in words
     assert host.files == {}
 
 

@@ -457,8 +457,8 @@ def test_the_store_decides_and_not_the_exit_code() -> None:
             "service",
             "cannot reach the service AWSCloudHSMClient",
         ),
-        (ran(0, timed_out=True, milliseconds=30123), "provider", "did not answer within 30 seconds"),
-        (RunResult(None, timed_out=True, milliseconds=30123), "provider", "did not answer within 30 seconds"),
+        (ran(0, timed_out=True, milliseconds=30123), "provider", "did not end within 30 seconds"),
+        (RunResult(None, timed_out=True, milliseconds=30123), "provider", "did not end within 30 seconds"),
         (
             Failure("The system cannot find the file specified"),
             "host",
