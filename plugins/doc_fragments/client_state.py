@@ -99,7 +99,52 @@ options:
       - Whether the configure tools of Client SDK 5 ask AWS for the addresses of O(cluster_id) (their option C(--cluster-id)) instead of being given
         O(hsm_addresses), which may be left out then. What is configured already is left while it is of that cluster.
       - The host needs a way to the CloudHSM API and credentials for it, those of its instance role for example, with the permission
-        C(cloudhsm:DescribeClusters); see C(docs/aws.md) of the collection. Without this nothing on the hosts asks AWS.
+        C(cloudhsm:DescribeClusters); see C(docs/aws.md) of the collection. Without this and O(lookup_clusters) nothing on the hosts asks AWS.
     type: bool
     default: false
+  lookup_clusters:
+    description:
+      - Further clusters that C(cloudhsm-cli) knows, for look-ups; the key storage provider works with the one of O(cluster_id), and is not told of these.
+        M(cloudhsm.codesign.cloudhsm_find_key_by_modulus) asks the one that its option C(cluster_id) names.
+      - They are added by C(configure-cli.exe add-cluster), which asks AWS for their addresses, so that the host needs what O(ask_aws) needs. As every call of
+        C(cloudhsm-cli) then has to name its cluster, O(cluster_id) is required, and its entry of C(cloudhsm-cli)'s configuration gets that id.
+      - A further cluster that is in the configuration and not in this list is left, and reported. While there is one, no other option of C(cloudhsm-cli)
+        is changed, as its configure tool works on a file of one cluster only. Those of this list are removed for that moment, and added again.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      cluster_id:
+        description:
+          - The cluster's id.
+        type: str
+        required: true
+      region:
+        description:
+          - Its AWS region. The tool takes that of the environment unless given, else C(us-east-1).
+        type: str
+      endpoint:
+        description:
+          - Address of the CloudHSM API where the usual one is not reached, that of a VPC endpoint for example.
+        type: str
+      hsm_type:
+        description:
+          - The type of its HSMs, written where the configuration says another one. Left as the tool writes it unless given.
+        type: str
+        choices:
+          - hsm1
+          - hsm2m
+      customer_ca:
+        description:
+          - The certificate that issued this cluster's certificate, as PEM text. It is written to C(C:\ProgramData\Amazon\CloudHSM\customerCA-CLUSTER.crt),
+            with the cluster's id in its name. Unless given, the tool takes C(customerCA.crt), that of the client's own cluster.
+        type: str
+      state:
+        description:
+          - V(absent) takes the cluster from the configuration (C(configure-cli.exe remove-cluster)), and its certificate from the host.
+        type: str
+        choices:
+          - present
+          - absent
+        default: present
 """

@@ -18,10 +18,14 @@ description:
 options:
   _terms:
     description:
-      - Paths. In each place the folder C(files) is looked into first.
+      - Paths. In each place the folder C(files) is looked into first. With O(key) mappings that hold one.
     type: list
-    elements: str
+    elements: raw
     required: true
+  key:
+    description:
+      - What in each mapping of the terms is a path. The mapping is given back with the file's content in that place; one without it as it is.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -37,15 +41,20 @@ EXAMPLES = r"""
 - name: Show several files of the control node
   ansible.builtin.debug:
     msg: "{{ query('cloudhsm.codesign.control_file', 'customerCA.crt', 'signing.pem') }}"
+
+- name: Show further clusters with the content of the files that they name
+  ansible.builtin.debug:
+    msg: "{{ query('cloudhsm.codesign.control_file', *codesign_client_lookup_clusters, key='customer_ca') }}"
 """
 
 RETURN = r"""
 _raw:
-  description: The contents, without line ends at their end.
+  description: The contents, without line ends at their end; with O(key) the mappings that hold them.
   type: list
-  elements: str
+  elements: raw
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleLookupError
@@ -55,9 +64,17 @@ from ..plugin_utils import _control_files
 
 
 class LookupModule(LookupBase):
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         self.set_options(var_options=variables, direct=kwargs)
+        key = self.get_option("key")
+        if key:
+            return [self._filled(one, str(key), variables or {}) for one in terms]
         return [self._content(str(name or ""), variables or {}) for name in terms]
+
+    def _filled(self, one: Any, key: str, variables: dict[str, Any]) -> Any:
+        if not isinstance(one, Mapping):
+            raise AnsibleLookupError(f"'{one}' is no mapping with a path in '{key}'.")
+        return {**one, key: self._content(str(one[key] or ""), variables)} if key in one else dict(one)
 
     def _content(self, name: str, variables: dict[str, Any]) -> str:
         if not name:

@@ -103,9 +103,8 @@ notes:
   - A host that is as wanted costs one remote call, a change two, and a change of the cluster's type by the configure tool three.
   - The configuration field of the SDK 3 compatibility mode, by which O(key_access) is set, is not documented. Where the file does not speak of it, the
     configure tool is run.
-  - A configuration of several clusters is read, and only the type of a cluster is changed in it. C(cloudhsm-cli) may know several, for look-ups
-    (the option C(cluster_id) of M(cloudhsm.codesign.cloudhsm_find_key_by_modulus)); add them by C(configure-cli.exe add-cluster). The key storage
-    provider works with one, and more in its configuration are a finding.
+  - C(cloudhsm-cli) may know several clusters (O(lookup_clusters)). The key storage provider works with one; in a configuration of it that names more only
+    the type of a cluster is changed, and they are a finding.
 seealso:
   - module: cloudhsm.codesign.cloudhsm_cluster_info
   - module: cloudhsm.codesign.win_codesign_info
@@ -145,6 +144,28 @@ EXAMPLES = r"""
     cluster_id: cluster-igklspoyj5v
     region: eu-central-1
     log_level: warn
+
+- name: Let cloudhsm-cli know a second cluster, for look-ups
+  cloudhsm.codesign.win_cloudhsm_client:
+    hsm_addresses:
+      - 10.0.1.17
+      - 10.0.2.23
+    cluster_id: cluster-igklspoyj5v
+    region: eu-central-1
+    lookup_clusters:
+      - cluster_id: cluster-mx2qtp3kd7a
+        region: eu-central-1
+        customer_ca: "{{ lookup('cloudhsm.codesign.control_file', 'otherCA.crt') }}"
+
+- name: Let cloudhsm-cli forget it
+  cloudhsm.codesign.win_cloudhsm_client:
+    hsm_addresses:
+      - 10.0.1.17
+      - 10.0.2.23
+    cluster_id: cluster-igklspoyj5v
+    lookup_clusters:
+      - cluster_id: cluster-mx2qtp3kd7a
+        state: absent
 
 - name: Take the client's certificate and its key from a host that leaves
   cloudhsm.codesign.win_cloudhsm_client:
@@ -212,6 +233,20 @@ components:
     cluster_id:
       description: The id of the cluster that is meant, V(null) where it says none.
       type: str
+    lookup_clusters:
+      description: The further clusters of C(cloudhsm-cli) that have an id.
+      type: list
+      elements: dict
+      contains:
+        cluster_id:
+          description: Its id.
+          type: str
+        hsm_type:
+          description: Its type in the file, V(null) where not asked for.
+          type: str
+        customer_ca_file:
+          description: The file of its issuing certificate, V(null) where not asked for.
+          type: str
     tls:
       description: Whether it names the client's certificate and key for TLS. V(null) for Client SDK 3.
       type: bool
@@ -251,6 +286,7 @@ components:
       sdk3_compatibility_mode: true
       clusters: 1
       cluster_id: null
+      lookup_clusters: []
       tls: false
       retry_mode: null
       log:

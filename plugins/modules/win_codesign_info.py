@@ -299,6 +299,7 @@ client:
         sdk3_compatibility_mode: true
         clusters: 1
         cluster_id: null
+        lookup_clusters: []
         tls: false
         retry_mode: null
         log:

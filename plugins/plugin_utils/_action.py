@@ -84,6 +84,7 @@ OF_ROLES = {
     "tls_key": "codesign_client_tls_key",
     "tls_readers": "codesign_client_tls_readers",
     "ask_aws": "codesign_client_ask_aws",
+    "lookup_clusters": "codesign_client_lookup_clusters",
     "store_location": "codesign_store_location",
     "signtool_path": "codesign_signtool_path",
     "timestamp_urls": "codesign_sign_timestamp_urls",

@@ -79,6 +79,8 @@ class Part:
     most: int | None = None
     brings_provider: bool = False
     """Whether its package registers the provider."""
+    adds_clusters: bool = False
+    """Whether it may know several clusters, which its configure tool adds and removes."""
 
 
 class ClientSdk(_sdk.ClientSdk, ABC):
@@ -239,7 +241,14 @@ _SDK5_SETTINGS = tuple(setting for setting in Setting if setting is not Setting.
 
 class Sdk5(_sdk.Sdk5, ClientSdk):
     parts = (
-        Part("cli", (configure.CONFIGURE_CLI,), configure.CLI_FILE, read_sdk5, _SDK5_SETTINGS),
+        Part(
+            "cli",
+            (configure.CONFIGURE_CLI,),
+            configure.CLI_FILE,
+            read_sdk5,
+            _SDK5_SETTINGS,
+            adds_clusters=True,
+        ),
         Part("ksp", (configure.CONFIGURE_KSP,), configure.KSP_FILE, read_sdk5, tuple(Setting), None, True),
     )
     program = cloudhsm_cli.WINDOWS_PROGRAM

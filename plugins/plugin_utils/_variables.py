@@ -22,7 +22,8 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._certificate import pem_certificates
-from ._client import tls
+from ..module_utils._findings import BrokenLink
+from ._client import lookups, tls
 from ._formats import x500_name
 from ._store import identity, placed
 
@@ -178,6 +179,7 @@ def check(
     found += _key_access(typed) if "codesign_key_access" in options else []
     found += _addresses(typed) if "codesign_hsm_addresses" in options else []
     found += _customer_ca(typed, read_file) if "codesign_customer_ca" in options else []
+    found += _lookup_clusters(typed, read_file) if "codesign_client_lookup_clusters" in options else []
     found += _tls(typed, read_file) if "codesign_client_tls_key" in options else []
     found += _identities(typed, read_identity) if "codesign_identities" in options else []
     if found and "client" in uses and signs(typed) and not _has(typed, "codesign_customer_ca"):
@@ -426,18 +428,37 @@ def _addresses(values: Mapping[str, Any]) -> list[str]:
 
 
 def _customer_ca(values: Mapping[str, Any], read_file: ReadFile) -> list[str]:
-    name = str(values.get("codesign_customer_ca") or "")
+    return _issuer("codesign_customer_ca", str(values.get("codesign_customer_ca") or ""), read_file)
+
+
+def _issuer(where: str, name: str, read_file: ReadFile) -> list[str]:
+    """What is wrong with a cluster's customerCA.crt, the file ``name`` of the control node."""
     if not name:
         return []
     try:
         text = read_file(name)
     except ValueError as error:
-        return [f"codesign_customer_ca: {error}"]
+        return [f"{where}: {error}"]
     if len(pem_certificates(text.encode("utf-8"))) != 1:
-        return [
-            f"codesign_customer_ca: '{name}' is not one certificate in PEM form; it is the cluster's customerCA.crt."
-        ]
+        return [f"{where}: '{name}' is not one certificate in PEM form; it is the cluster's customerCA.crt."]
     return []
+
+
+def _lookup_clusters(values: Mapping[str, Any], read_file: ReadFile) -> list[str]:
+    """What is wrong with the further clusters of cloudhsm-cli and their certificates."""
+    where = "codesign_client_lookup_clusters"
+    given = [one for one in as_list(values.get(where)) if isinstance(one, Mapping) and one.get("cluster_id")]
+    found = [text for one in given for text in _issuer(where, str(one.get("customer_ca") or ""), read_file)]
+    try:
+        lookups.wanted(
+            {"lookup_clusters": [{**one, "customer_ca": ""} for one in given]},
+            str(values.get("codesign_cluster_id") or ""),
+        )
+    except BrokenLink as broken:
+        # By the names that a user of the roles knows.
+        text = str(broken).replace("lookup_clusters", where)
+        found.append(re.sub(r"\bcluster_id\b", "codesign_cluster_id", text))
+    return found
 
 
 def _tls(values: Mapping[str, Any], read_file: ReadFile) -> list[str]:

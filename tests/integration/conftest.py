@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 COLLECTIONS = (ROOT / "build" / "dev", ROOT / "build" / "collections")
 FLEET: dict[str, Any] = {
     "hosts": {
-        "en5": {"drives": "D"},
+        "en5": {"drives": "D", "instance_role": True},
         "de5": {"language": "de"},
         "zh5": {"language": "zh"},
         "en3": {"client_sdk": 3},
         "fr3": {"language": "fr", "client_sdk": 3},
     },
-    "cluster": {"hsm_type": "hsm1", "hsms": 2},
+    "cluster": {"hsm_type": "hsm1", "hsms": 2, "other": True},
     "certificates": "all",
 }
 

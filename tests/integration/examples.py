@@ -29,6 +29,7 @@ from .conftest import COLLECTIONS, Bench
 LINUX = "localhost"
 CLUSTER = "cluster-lab2mhsm1ab"
 """The lab's, so that a host may ask for it as well."""
+OTHER_CLUSTER = "cluster-lab2mhsm2cd"
 KIT = r"C:\Program Files (x86)\Windows Kits"
 _SIGNTOOL = r"C:\Program Files\cloudhsm.codesign\signtool\bin"
 FOLDERS = (
@@ -124,6 +125,8 @@ EXAMPLES = (
     Example("List all clusters of the account in this region", "en5", changed=False),
     Example("A cluster that knows its clients by their certificates", "en5", changed=True),
     Example("Let the configure tools ask AWS for the addresses, and log warnings only", "en5", changed=True),
+    Example("Let cloudhsm-cli know a second cluster, for look-ups", "en5", changed=True),
+    Example("Let cloudhsm-cli forget it", "en5", changed=True),
     Example("Take the client's certificate and its key from a host that leaves", "en5", changed=True),
     Example(
         "Configure the client for a cluster with two HSMs",
@@ -178,6 +181,7 @@ EXAMPLES = (
     Example("Write the cluster's issuing certificate", "en5", changed=False),
     Example("Show the file that the cluster's certificate was issued by", "en5", changed=False),
     Example("Show several files of the control node", "en5", changed=False),
+    Example("Show further clusters with the content of the files that they name", "en5", changed=False),
     Example("Is the crypto user's login still good?", "en5", changed=False),
     Example(
         "Put the certificates of all identities into their stores", "en5", changed=True, damage=["chain"]
@@ -253,6 +257,7 @@ def made_up(bench: Bench) -> dict[Any, Any]:
     cluster, tsa = bench.lab.status()["cluster"], bench.lab.status()["tsa"]
     return {
         "cluster-igklspoyj5v": CLUSTER,
+        "cluster-mx2qtp3kd7a": OTHER_CLUSTER,
         r"BUILD\agent": r"NT AUTHORITY\NETWORK SERVICE",
         "10.0.1.17": cluster["addresses"][0],
         "10.0.2.23": cluster["addresses"][1],
@@ -284,6 +289,7 @@ def variables(bench: Bench, host: str) -> dict[str, Any]:
         "codesign_thumbprint": _thumbprint(bench),
         "codesign_serial_number": serial.zfill(len(serial) + len(serial) % 2),
         "lab_state": str(bench.lab.state),
+        "codesign_client_lookup_clusters": [{"cluster_id": OTHER_CLUSTER, "customer_ca": "otherCA.crt"}],
     }
 
 
@@ -292,6 +298,7 @@ def control_files(bench: Bench, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, source in (
         ("customerCA.crt", "customerCA.crt"),
+        ("otherCA.crt", "otherCA.crt"),
         ("signing.pem", "signing.pem"),
         ("release.cer", "signing.cer"),
         ("release.pem", "signing.pem"),

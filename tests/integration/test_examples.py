@@ -149,6 +149,7 @@ def test_every_made_up_value_is_in_an_example(fleet: Bench) -> None:
 NOT_SHOWN = (
     *("components.needs", "client.components.needs", "idle_service", "client.idle_service"),
     *("components.cluster_id", "components.retry_mode", "client.tls"),
+    *("components.lookup_clusters", "client.components.lookup_clusters"),
     *(f"components.log.{name}" for name in ("type", "file", "rotation")),
     *("certificates.association", "certificates.container"),
 )

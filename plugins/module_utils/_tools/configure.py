@@ -79,5 +79,25 @@ def argv(
     return tuple(arguments)
 
 
+def customer_ca_of(cluster_id: str) -> str:
+    """Where the issuing certificate of a further cluster lies, named by us: each cluster has its own."""
+    return f"{DATA}\\customerCA-{cluster_id}.crt"
+
+
+def add_cluster(
+    cluster_id: str, region: str = "", endpoint: str = "", customer_ca: str = ""
+) -> Tuple[str, ...]:
+    """Arguments that add a cluster to the configuration of cloudhsm-cli; the tool asks AWS for its addresses (user
+    guide, "Add a cluster to your configuration"; the options as the guide has them for configure-pkcs11).
+    """
+    given = (("--region", region), ("--endpoint", endpoint), ("--hsm-ca-cert", customer_ca))
+    return ("add-cluster", "--cluster-id", cluster_id, *(text for pair in given if pair[1] for text in pair))
+
+
+def remove_cluster(cluster_id: str) -> Tuple[str, ...]:
+    """Arguments that take a cluster from the configuration of cloudhsm-cli."""
+    return ("remove-cluster", "--cluster-id", cluster_id)
+
+
 def _enable(on: bool) -> str:
     return "enable" if on else "disable"

@@ -16,6 +16,16 @@ from .._formats.client_config import HSM_TYPES
 
 TIMEOUT = 60
 
+LOOKUP_CLUSTER: Options = {
+    "cluster_id": {"type": "str", "required": True},
+    "region": {"type": "str"},
+    "endpoint": {"type": "str"},
+    "hsm_type": {"type": "str", "choices": list(HSM_TYPES)},
+    "customer_ca": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+"""A further cluster that cloudhsm-cli knows for look-ups."""
+
 CLUSTER: Options = {
     "hsm_addresses": {"type": "list", "elements": "str"},
     "hsm_type": {"type": "str", "choices": list(HSM_TYPES)},
@@ -35,6 +45,7 @@ CLUSTER: Options = {
     "log_level": {"type": "str", "choices": list(configure.LOG_LEVELS)},
     "log_rotation": {"type": "str", "choices": list(configure.LOG_ROTATIONS)},
     "ask_aws": {"type": "bool", "default": False},
+    "lookup_clusters": {"type": "list", "elements": "dict", "default": [], "options": LOOKUP_CLUSTER},
 }
 """What a client has to know of its cluster."""
 

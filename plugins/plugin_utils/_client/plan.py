@@ -13,11 +13,11 @@ from ...module_utils._findings import BrokenLink, OutdatedError
 from ...module_utils._results import Failure, Result, RunResult, ServiceResult
 from ...module_utils._steps import Run, Step, WriteFile
 from ...module_utils._tools import configure
-from .._formats.client_config import ClientConfig, Logging, with_hsm_type
+from .._formats.client_config import ClientConfig, ClusterConfig, Logging, with_hsm_type
 from .._key import access
 from .._sdk import SDK3, TAKES_VALUE, Setting, meant
 from .._tools import ksp_config, net
-from . import state, tls
+from . import lookups, state, tls
 from .state import (
     PORT,
     ROLE,
@@ -69,6 +69,14 @@ def check(want: Wanted, seen: Seen) -> None:
         )
     if want.tls.state == "present":
         check_tls(want, seen)
+    if any(one.present for one in want.lookups) and not any(
+        part.adds_clusters for part in (sdk or meant(want.client_sdk)[0]).parts
+    ):
+        raise BrokenLink(
+            "argument",
+            "lookup_clusters is given, and Client SDK 3 knows one cluster only.",
+            "Leave lookup_clusters out, or install Client SDK 5 (role cloudhsm.codesign.client).",
+        )
     check_addresses(want, seen)
     for component in seen.components:
         if component.problem:
@@ -172,13 +180,12 @@ def plan(want: Wanted, seen: Seen) -> list[Step]:
         steps.append(WriteFile(configure.CUSTOMER_CA, want.customer_ca))
     # No daemon reads these two, so that none has to be stopped for them.
     steps += tls.plan(want.tls, seen.tls)
+    written, removed = lookups.plan_files(want.lookups, seen.lookups)
+    steps += written
     for component in seen.components:
-        differs = drift(want, component)
-        if set(differs) - {Setting.HSM_TYPE}:
-            steps.append(_configure(want, component, differs))
-        elif differs and want.hsm_type:
-            steps.append(_set_hsm_type(want, component, want.hsm_type))
+        steps += _component_steps(want, component)
     configured = bool(steps)
+    steps += removed
     if seen.sdk and seen.sdk.registers:
         steps += [
             Run(ksp_config.PROGRAMS[name], ksp_config.register_argv(), timeout=want.timeout, changes=True)
@@ -199,17 +206,37 @@ def second_pass(want: Wanted, seen: Seen) -> list[Step]:
     return steps if all(isinstance(step, WriteFile) for step in steps) else []
 
 
+def _component_steps(want: Wanted, component: Component) -> list[Step]:
+    """Calls of the configure tool, else the clusters' types in its file: after a call they are looked at again."""
+    differs = drift(want, component)
+    anew = bool(set(differs) - {Setting.HSM_TYPE})
+    known = want.lookups if component.part.adds_clusters else ()
+    others = component.others(want.hsm_addresses, want.cluster_id)
+    before, after = lookups.plan(known, others, component.program, anew, want.timeout)
+    if anew:
+        _check_known(component, lookups.strangers(known, others))
+        return [*before, _configure(want, component, differs), *after]
+    return before + after or _set_hsm_types(want, component, bool(differs), known)
+
+
+def _check_known(component: Component, strangers: Sequence[ClusterConfig]) -> None:
+    """BrokenLink for clusters that nobody asked for in a file that the configure tool would change."""
+    if not strangers or component.config is None:
+        return
+    raise BrokenLink(
+        "client",
+        f"{component.file} names {len(component.config.clusters)} clusters, and which of them {component.program} would change is not documented.",
+        "Name the further clusters of cloudhsm-cli in lookup_clusters (codesign_client_lookup_clusters); they are then removed for the change and added "
+        "again. Else change that cluster with the tool's add-cluster and remove-cluster; a file that is as wanted is left alone.",
+    )
+
+
 def _configure(want: Wanted, component: Component, differs: Container[Setting]) -> Run:
     """Gives the tool what differs and no more: with ``-a`` it may write the cluster anew, and its type with
     it.
     """
-    if component.config is not None and len(component.config.clusters) > 1:
-        raise BrokenLink(
-            "client",
-            f"{component.file} names {len(component.config.clusters)} clusters, and which of them {component.program} -a would change is not documented.",
-            "Change that cluster with the tool's add-cluster and remove-cluster; a file that is as wanted is left alone.",
-        )
-    if not want.hsm_addresses and not want.ask_aws and component.content is None:
+    asks = want.asks_aws(component.part)
+    if not want.hsm_addresses and not asks and component.content is None:
         raise BrokenLink(
             "argument",
             f"{component.file} does not exist yet, and without hsm_addresses it cannot be written.",
@@ -228,7 +255,7 @@ def _configure(want: Wanted, component: Component, differs: Container[Setting]) 
                 if setting in differs
             ),
         ],
-        want.cluster_id if want.ask_aws and Setting.ADDRESSES in differs else "",
+        want.cluster_id if asks and Setting.ADDRESSES in differs else "",
         want.region,
     )
     return Run(component.program, arguments, timeout=want.timeout, changes=True)
@@ -242,15 +269,26 @@ def _sets_customer_ca(want: Wanted, component: Component, differs: Container[Set
     )
 
 
-def _set_hsm_type(want: Wanted, component: Component, hsm_type: str) -> WriteFile:
-    index = component.config.cluster_of(want.hsm_addresses, want.cluster_id) if component.config else None
-    if index is None or component.content is None:
+def _set_hsm_types(want: Wanted, component: Component, differs: bool, known: lookups.Wanted) -> list[Step]:
+    """The file with the types of its clusters: of the one that is meant where that ``differs``, and of the further
+    ones.
+    """
+    config, content = component.config, component.content
+    types = lookups.types(known, config.clusters if config else ())
+    if not differs and not types:
+        return []
+    index = config.cluster_of(want.hsm_addresses, want.cluster_id) if config else None
+    if content is None or (differs and index is None):
         raise BrokenLink(
             "client",
             f"{component.file} has no cluster with the addresses {', '.join(want.hsm_addresses)}.",
             "Look at its list of clusters.",
         )
-    return WriteFile(component.file, with_hsm_type(component.content, index, hsm_type))
+    if differs and index is not None:
+        types.append((index, want.hsm_type or ""))
+    for number, hsm_type in types:
+        content = with_hsm_type(content, number, hsm_type)
+    return [WriteFile(component.file, content)]
 
 
 def _around_service(
@@ -291,6 +329,7 @@ def predict(want: Wanted, seen: Seen) -> Seen:
     if customer_ca_differs(want, seen):
         after = replace(after, customer_ca=want.customer_ca)
     after = replace(after, tls=tls.predict(want.tls, seen.tls))
+    after = replace(after, lookups=lookups.predict_files(want.lookups, seen.lookups))
     if seen.service is not None:
         start_type = seen.service.start_type
         after = replace(
@@ -307,13 +346,14 @@ def predict(want: Wanted, seen: Seen) -> Seen:
 
 
 def _predict_component(want: Wanted, component: Component) -> Component:
-    differs = drift(want, component)
-    if not differs:
+    differs, others = drift(want, component), component.others(want.hsm_addresses, want.cluster_id)
+    further = lookups.predict(want.lookups if component.part.adds_clusters else (), others)
+    if not differs and further == others:
         return component
     cluster = component.cluster(want.hsm_addresses, want.cluster_id)
     availability = want.key_availability if Setting.KEY_AVAILABILITY in differs else None
     addresses = want.hsm_addresses[: component.part.most] or cluster.addresses
-    by_id = want.ask_aws and Setting.ADDRESSES in differs
+    by_id = want.asks_aws(component.part) and Setting.ADDRESSES in differs
     changed = replace(
         cluster,
         addresses=addresses if Setting.ADDRESSES in differs else cluster.addresses,
@@ -336,15 +376,11 @@ def _predict_component(want: Wanted, component: Component) -> Component:
         value(Setting.LOG_LEVEL, config.logging.level),
         value(Setting.LOG_ROTATION, config.logging.rotation),
     )
-    index = config.cluster_of(want.hsm_addresses, want.cluster_id) or 0
-    clusters = tuple(changed if number == index else item for number, item in enumerate(config.clusters)) or (
-        changed,
-    )
     mode: bool | None = (
         want.sdk3_compatibility_mode if Setting.SDK3_MODE in differs else config.sdk3_compatibility_mode
     )
     retry = value(Setting.RETRY_MODE, config.retry_mode)
-    return replace(component, config=ClientConfig(clusters, mode, retry, log))
+    return replace(component, config=ClientConfig((changed, *further), mode, retry, log))
 
 
 def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Result]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ from .._formats.client_config import ClientConfig, ClusterConfig, ConfigError
 from .._key import access
 from .._sdk import SDK3, SDKS, ClientSdk, Part, Setting, meant, version_of
 from .._store import entry as store_entry
-from . import tls
+from . import lookups, tls
 
 PORT = 2223
 """Every HSM listens here."""
@@ -82,6 +82,13 @@ class Wanted:
     region: str = ""
     usual_provider: bool = False
     """Whether a provider that is not named is the one that certificates are usually tied by. Else any will do."""
+    lookups: lookups.Wanted = ()
+
+    def asks_aws(self, part: Part) -> bool:
+        """Whether a part's configure tool asks AWS for the addresses: where a part knows several clusters, its own has
+        to have its id as well, which the tool writes only then.
+        """
+        return self.ask_aws or (part.adds_clusters and any(one.present for one in self.lookups))
 
     @property
     def hsms(self) -> int:
@@ -161,6 +168,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         str(params.get("log_rotation") or ""),
         bool(params.get("ask_aws")),
         str(params.get("region") or ""),
+        lookups=lookups.wanted(params, str(params.get("cluster_id") or "")),
     )
 
 
@@ -193,6 +201,12 @@ class Component:
         index = self.config.cluster_of(addresses, cluster_id) if self.config else None
         return self.config.clusters[index] if self.config and index is not None else ClusterConfig()
 
+    def others(self, addresses: Sequence[str], cluster_id: str = "") -> tuple[ClusterConfig, ...]:
+        """The clusters of the file beside the one that is meant."""
+        index = self.config.cluster_of(addresses, cluster_id) if self.config else None
+        clusters = self.config.clusters if self.config else ()
+        return tuple(cluster for number, cluster in enumerate(clusters) if number != index)
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -222,6 +236,7 @@ class Seen:
     """Whether the client was seen to reach the cluster though its configuration file was not found."""
     uses: tuple[access.Use, ...] = field(default=(), compare=False)
     """What the certificates of the machine are tied to."""
+    lookups: lookups.Seen = lookups.UNSEEN
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -270,6 +285,11 @@ def _component_dict(component: Component, want: Wanted) -> dict[str, Any]:
         "sdk3_compatibility_mode": config.sdk3_compatibility_mode,
         "clusters": len(config.clusters),
         "cluster_id": cluster.cluster_id or None,
+        "lookup_clusters": lookups.as_dicts(
+            want.lookups, component.others(want.hsm_addresses, want.cluster_id)
+        )
+        if component.part.adds_clusters
+        else [],
         "tls": cluster.tls if Setting.TLS in component.part.settings else None,
         "retry_mode": config.retry_mode if want.retry_mode else None,
         # What nobody asked for is the tools' own, which nobody can predict.
@@ -335,6 +355,7 @@ def _questions(want: Wanted) -> list[tuple[str, Step]]:
     used = meant(want.client_sdk)
     asked += [(_service(sdk), Service(sdk.service, optional=sdk not in used)) for sdk in SDKS if sdk.service]
     asked += [("tls", step) for step in tls.observe(want.tls)]
+    asked += [("lookups", step) for step in lookups.observe(want.lookups)]
     if any(sdk.sets(Setting.SDK3_MODE) for sdk in used):
         asked.append(("containers", ListFolder(access.FOLDER)))
         asked += [("store", step) for step in store_entry.observe(_MACHINE)]
@@ -387,6 +408,7 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
         tls.read(want.tls, [result for _step, result in answers.get("tls", [])]),
         _why_unlisted(asked) if listed is None else "",
         uses=_uses(answers),
+        lookups=lookups.read(want.lookups, [result for _step, result in answers.get("lookups", [])]),
     )
 
 
@@ -475,6 +497,11 @@ def _differs(want: Wanted, component: Component, setting: Setting) -> tuple[str,
     match setting:
         case Setting.ADDRESSES:
             expected, seen = want.hsm_addresses, cluster.addresses
+            if want.asks_aws(component.part) and not want.ask_aws:
+                if cluster.cluster_id.lower() != want.cluster_id.lower() or not seen:
+                    return f"those of {want.cluster_id}", cluster.cluster_id or "those of no id"
+                # AWS knows them all, the variables perhaps one.
+                return None if set(expected) <= set(seen) else (", ".join(expected), ", ".join(seen))
             if want.ask_aws and not expected:
                 other = bool(cluster.cluster_id) and cluster.cluster_id.lower() != want.cluster_id.lower()
                 there = cluster.cluster_id if other else "none"
@@ -702,10 +729,13 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
         advice = f"Move {component.file} away and run the module cloudhsm.codesign.win_cloudhsm_client: the provider works with one cluster."
         findings.append(Finding("client", f"clusters in the configuration ({name})", "1", count, advice))
     refused = {Setting.SDK3_MODE: " ".join(switch_refused(want, against))} if against else {}
-    return findings + [
+    findings += [
         Finding("client", f"{setting.value} ({name})", expected, found, refused.get(setting, MODULE))
         for setting, (expected, found) in differs.items()
     ]
+    others = component.others(want.hsm_addresses, want.cluster_id)
+    further = lookups.compare(want.lookups, seen.lookups, others) if component.part.adds_clusters else []
+    return findings + further
 
 
 def unfound_text(component: Component) -> str:

@@ -124,6 +124,13 @@ class Admin:
                     what == "login_failed" for _user, what, _handle in fleet.cluster.operations
                 ),
             },
+            "other": None
+            if fleet.other is None
+            else {
+                "id": fleet.other.cluster_id,
+                "addresses": fleet.other.addresses,
+                "modulus": next(f"{key.modulus:X}" for key in fleet.other.all_keys()),
+            },
             "hosts": {
                 name: {
                     "port": member.endpoint.port,

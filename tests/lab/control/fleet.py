@@ -71,6 +71,8 @@ class Description:
     hsm_type: str = "hsm1"
     hsms: int = 2
     mutual_tls: bool = False
+    other: bool = False
+    """Whether there is a second cluster, with a key of the same crypto user"""
     crypto_user: str = "codesigner"
     crypto_password: str = ""
     certificates: str = "signing"
@@ -97,7 +99,7 @@ DEMO = Description(
 
 def read_description(text: str) -> Description:
     """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, key_access, powershell, faults,
-    instance_role, drives, users), ``cluster`` (hsm_type, hsms, mutual_tls), ``crypto_user``, ``certificates``, ``pace``,
+    instance_role, drives, users), ``cluster`` (hsm_type, hsms, mutual_tls, other), ``crypto_user``, ``certificates``, ``pace``,
     ``collections``, ``run_steps``.
     """
     data = yaml.safe_load(text)
@@ -148,7 +150,7 @@ def read_description(text: str) -> Description:
             raise DescriptionError(f"the host {name} has client_sdk {host.client_sdk}; it is 3 or 5")
         hosts.append(host)
     cluster = data.get("cluster") or {}
-    _known(cluster, {"hsm_type", "hsms", "mutual_tls"}, "the cluster")
+    _known(cluster, {"hsm_type", "hsms", "mutual_tls", "other"}, "the cluster")
     values: dict[str, Any] = {
         key: data[key] for key in ("crypto_user", "crypto_password", "certificates", "noise") if key in data
     }
@@ -173,6 +175,15 @@ def _issue_for_clients(cluster: Cluster, folder: Path) -> None:
         issued = tls_client(anchor, file_name)
         (folder / f"{file_name}.pem").write_text(issued.pem, encoding="ascii")
         (folder / f"{file_name}.key").write_bytes(issued.key_pem)
+
+
+def _second_cluster(state: Path, description: Description, password: str) -> Cluster:
+    """Another cluster of the same account, of the newer type, with a signing key and a customerCA.crt of its own."""
+    other = Cluster.create(state / "other", "hsm2m", noise=False, cluster_id="cluster-lab2mhsm2cd", first=101)
+    other.add_user(description.crypto_user, password)
+    other.generate_rsa("codesign-elsewhere", owner=description.crypto_user)
+    (state / "pki" / "otherCA.crt").write_text(other.customer_ca_pem, encoding="ascii")
+    return other
 
 
 def _known(data: Mapping[str, Any], names: set[str], where: str) -> None:
@@ -207,6 +218,8 @@ class Fleet:
     crypto_password: str
     pace: Pace = field(default_factory=Pace)
     members: dict[str, Member] = field(default_factory=dict)
+    other: Cluster | None = None
+    """The second cluster, where there is one"""
     _doubled: list[tuple[int, int]] = field(default_factory=list)
     _labels: dict[int, str] = field(default_factory=dict)
     """The signing keys' own labels, while the fault ``key_label`` gives all of them another one (or, without an argument, none)"""
@@ -246,6 +259,8 @@ class Fleet:
             password,
             pace,
         )
+        if description.other:
+            fleet.other = _second_cluster(state, description, password)
         for host in description.hosts:
             fleet._add(host)
         return fleet
@@ -263,6 +278,7 @@ class Fleet:
             cluster=self.cluster,
             pace=self.pace,
         )
+        host.others = [self.other] if self.other else []
         for letter in wanted.drives:
             host.add_drive(letter)
         # Windows knows the roots of public authorities by itself.
@@ -295,6 +311,8 @@ class Fleet:
         self.web.stop()
         self.tsa.stop()
         self.cluster.close()
+        if self.other is not None:
+            self.other.close()
         self.record.save()
 
     # Faults of what all hosts share

@@ -159,18 +159,25 @@ class Cluster:
 
     @classmethod
     def create(
-        cls, state_dir: Path, hsm_type: str = "hsm2m", hsm_count: int = 2, *, noise: bool = True
+        cls,
+        state_dir: Path,
+        hsm_type: str = "hsm2m",
+        hsm_count: int = 2,
+        *,
+        noise: bool = True,
+        cluster_id: str = "cluster-lab2mhsm1ab",
+        first: int = 11,
     ) -> Cluster:
         """A new cluster below ``state_dir``, with an admin, and with some keys of other people unless
-        ``noise`` is false.
+        ``noise`` is false. ``first``: the last number of its first HSM's address.
         """
         if hsm_type not in ("hsm1", "hsm2m"):
             raise ValueError(f"hsm_type is {hsm_type!r}; a cluster is of type hsm1 or hsm2m")
         if not 1 <= hsm_count <= 28:
             raise ValueError(f"hsm_count is {hsm_count}; a cluster has 1 to 28 HSMs")
         token = Token.create(state_dir / "hsm", "lab")
-        addresses, listeners = _listen(hsm_count)
-        cluster = cls(token, hsm_type, addresses, _customer_ca(), "cluster-lab2mhsm1ab")
+        addresses, listeners = _listen(hsm_count, first)
+        cluster = cls(token, hsm_type, addresses, _customer_ca(), cluster_id)
         cluster._listeners = listeners
         for listener in listeners.values():
             threading.Thread(target=_answer, args=(listener,), daemon=True).start()
@@ -396,12 +403,12 @@ class Session:
         return self.cluster.token.sign_digest(key.token_id, digest, algorithm)
 
 
-def _listen(count: int) -> tuple[list[str], dict[str, socket.socket]]:
+def _listen(count: int, first: int) -> tuple[list[str], dict[str, socket.socket]]:
     """Addresses for ``count`` HSMs with a listener each; without listeners where the system has only
     127.0.0.1.
     """
     for net in range(250):
-        addresses = [f"127.0.{net}.{11 + index}" for index in range(count)]
+        addresses = [f"127.0.{net}.{first + index}" for index in range(count)]
         listeners: dict[str, socket.socket] = {}
         try:
             for address in addresses:
@@ -413,7 +420,7 @@ def _listen(count: int) -> tuple[list[str], dict[str, socket.socket]]:
         except OSError:
             for listener in listeners.values():
                 listener.close()
-    return [f"127.0.0.{11 + index}" for index in range(count)], {}
+    return [f"127.0.0.{first + index}" for index in range(count)], {}
 
 
 def _answer(listener: socket.socket) -> None:

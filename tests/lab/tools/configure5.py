@@ -4,9 +4,11 @@
 provider.
 
 Options as in the AWS CloudHSM user guide; what they write as in public deployments, including the type hsm1
-for any cluster. --cluster-id asks AWS, which a host of the lab may that has an instance role. Assumed: a new
--a writes the cluster anew (and with it that type), the field of the compatibility mode is a top-level
-sdk3_compatibility_mode, and the fields of the client's certificate for TLS and of the retry mode.
+for any cluster. --cluster-id asks AWS, which a host of the lab may that has an instance role. configure-cli has
+the subcommands add-cluster and remove-cluster; once its file names several clusters it changes nothing else.
+Assumed: a new -a writes the cluster anew (and with it that type), the field of the compatibility mode is a top-level
+sdk3_compatibility_mode, the fields of the client's certificate for TLS and of the retry mode, and what is said where
+a cluster is added twice or one is removed that is not there.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from ..windows import client
 from .clap import Option, Refused, parse
 
 if TYPE_CHECKING:
+    from ..hsm.cluster import Cluster
     from ..windows.process import Process
 
 TOGGLES = {
@@ -63,10 +66,22 @@ KSP_OPTIONS = {
     **{name: Option() for name in KSP_CERTIFICATES},
     **{name: Option("0") for name in COMPATIBILITY},
 }
+ADD = {
+    "--cluster-id": Option(required=True),
+    "--region": Option(),
+    "--endpoint": Option(),
+    "--hsm-ca-cert": Option(),
+    **{name: Option() for name in CERTIFICATES},
+    "--help": Option("0"),
+}
+REMOVE = {"--cluster-id": Option(required=True), "--help": Option("0")}
 CUSTOMER_CA = rf"{client.DATA}\customerCA.crt"
 
 
 def configure_cli(process: Process) -> int:
+    command = process.argv[0] if process.argv else ""
+    if command in ("add-cluster", "remove-cluster"):
+        return _change_clusters(process, command)
     return _run(process, "cli", OPTIONS)
 
 
@@ -93,19 +108,50 @@ def _run(process: Process, component: str, options: dict[str, Option]) -> int:
     if "--help" in given:
         process.out(f"Usage: {usage}\n")
         return 0
+    cluster = None
     if "--cluster-id" in given:
-        cluster = process.host.cluster if process.host.instance_role else None
+        cluster = _described(process, given["--cluster-id"][0])
         if cluster is None:
-            process.err("Error: Unable to describe the cluster: No credentials in the property bag\n")
-            return 1
-        if given["--cluster-id"] != [cluster.cluster_id]:
-            process.err(f"Error: Unable to find the cluster {given['--cluster-id'][0]}\n")
             return 1
     elif "--region" in given or "--endpoint" in given:
         process.err_bytes(
             b"error: the following required arguments were not provided:\n  --cluster-id <CLUSTER ID>\n"
         )
         return 2
+    refused = _check_files(process, given)
+    if refused:
+        return refused
+    certificate = given.get("--hsm-ca-cert", [""])[0]
+    try:
+        data = client.read_configuration(process.host, component) or _new(component)
+    except client.ClientError as error:
+        process.err(f"Error: {error}\n")
+        return 1
+    if len(data["clusters"]) > 1:
+        process.err("Error: There are multiple clusters in the configuration file\n")
+        return 1
+    found = cluster.addresses if cluster else []
+    if cluster:
+        data["clusters"][0]["cluster_id"] = cluster.cluster_id
+    _apply(data, {**given, **({"-a": found} if found else {})}, certificate and process.resolve(certificate))
+    client.write_configuration(process.host, component, data)
+    return 0
+
+
+def _described(process: Process, cluster_id: str) -> Cluster | None:
+    """The cluster as AWS describes it; None where AWS cannot be asked or knows none of that id, which is said."""
+    if not process.host.instance_role or not client.clusters(process.host):
+        process.err("Error: Unable to describe the cluster: No credentials in the property bag\n")
+        return None
+    for cluster in client.clusters(process.host):
+        if cluster.cluster_id == cluster_id:
+            return cluster
+    process.err(f"Error: Unable to find the cluster {cluster_id}\n")
+    return None
+
+
+def _check_files(process: Process, given: dict[str, list[str]]) -> int:
+    """The exit code where the files of certificates are not as the tool wants them, which is said; else 0."""
     if len([name for name in CERTIFICATES if name in given]) == 1:
         process.err_bytes(
             b"error: the following required arguments were not provided:\n  the other file of the pair\n"
@@ -115,16 +161,53 @@ def _run(process: Process, component: str, options: dict[str, Option]) -> int:
     if certificate and not process.host.files.is_file(process.resolve(certificate)):
         process.err(f"Error: The file {certificate} does not exist\n")
         return 1
+    return 0
+
+
+def _change_clusters(process: Process, command: str) -> int:
+    """add-cluster and remove-cluster: one entry more or less in the list of clusters."""
+    adds = command == "add-cluster"
+    usage = f"configure-cli.exe {command} [OPTIONS] --cluster-id <CLUSTER ID>"
     try:
-        data = client.read_configuration(process.host, component) or _new(component)
+        given = parse(process.argv[1:], ADD if adds else REMOVE, {"-h": "--help"}, usage)
+    except Refused as refusal:
+        process.err_bytes(str(refusal).encode())
+        return 2
+    if "--help" in given:
+        process.out(f"Usage: {usage}\n")
+        return 0
+    try:
+        data = client.read_configuration(process.host, "cli") or {**_new("cli"), "clusters": []}
     except client.ClientError as error:
         process.err(f"Error: {error}\n")
         return 1
-    found = process.host.cluster.addresses if "--cluster-id" in given and process.host.cluster else []
-    if "--cluster-id" in given:
-        data["clusters"][0]["cluster_id"] = given["--cluster-id"][0]
-    _apply(data, {**given, **({"-a": found} if found else {})}, certificate and process.resolve(certificate))
-    client.write_configuration(process.host, component, data)
+    cluster_id = given["--cluster-id"][0]
+    known = cluster_id in [one.get("cluster_id") for one in data["clusters"]]
+    if known == adds:
+        process.err(
+            f"Error: The cluster {cluster_id} is {'already' if adds else 'not'} in the configuration file\n"
+        )
+        return 1
+    if not adds:
+        data["clusters"] = [one for one in data["clusters"] if one.get("cluster_id") != cluster_id]
+        client.write_configuration(process.host, "cli", data)
+        return 0
+    refused = _check_files(process, given)
+    if refused:
+        return refused
+    cluster = _described(process, cluster_id)
+    if cluster is None:
+        return 1
+    (entry,) = _new("cli")["clusters"]
+    entry["cluster_id"] = cluster_id
+    data["clusters"].append(entry)
+    certificate = given.get("--hsm-ca-cert", [""])[0]
+    _apply(
+        {**data, "clusters": [entry]},
+        {**given, "-a": cluster.addresses},
+        certificate and process.resolve(certificate),
+    )
+    client.write_configuration(process.host, "cli", data)
     return 0
 
 

@@ -159,13 +159,18 @@ def reachable(host: Host, address: str, port: int = 2223) -> bool:
         or host.faults.take("hsm_unreachable", address) is not None
     ):
         return False
-    return host.cluster is not None and host.cluster.reachable(address, port)
+    return any(cluster.reachable(address, port) for cluster in clusters(host))
+
+
+def clusters(host: Host) -> list[Cluster]:
+    """All that there are in its account, its own first."""
+    return [cluster for cluster in (host.cluster, *host.others) if cluster is not None]
 
 
 def connect(host: Host, component: str, cluster_id: str = "") -> tuple[Cluster, Settings]:
     """The cluster that ``component`` talks to, or a ClientError that says why it does not."""
     wanted = settings(host, component, cluster_id)
-    cluster = host.cluster
+    cluster = next((one for one in clusters(host) if set(wanted.addresses) & set(one.addresses)), None)
     if component == "client":
         service = host.services.get(SERVICE)
         if service is None or service.status != "Running":

@@ -93,6 +93,8 @@ class Host:
         self.pace = pace or Pace()
         self.reads: dict[str, tuple[int, int]] = {}
         """How often and how many bytes of a file were read, by its path; what programs read does not count"""
+        self.others: list[Cluster] = []
+        """Further clusters of the same account"""
         self.instance_role = False
         """Whether it may ask AWS for the cluster"""
         self.computer = re.sub(r"[^A-Z0-9-]", "", name.upper())[:15]

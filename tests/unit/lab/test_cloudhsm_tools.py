@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from lab.control.bench import (
     run,
     text,
 )
+from lab.hsm.cluster import Cluster
 from lab.windows import client, ksp, packages
 from lab.windows.host import Host
 
@@ -498,6 +500,16 @@ def test_configure_writes_servers_and_switches(bench: Bench) -> None:
         (CONFIGURE_KSP, "--log-level loud", 2),
         (CONFIGURE_KSP, r"--hsm-ca-cert C:\nothing.crt", 1),
         (CONFIGURE_KSP, "--cluster-id cluster-x", 1),
+        (CONFIGURE_KSP, "add-cluster --cluster-id cluster-x", 2),
+        (CONFIGURE_CLI, "add-cluster", 2),
+        (CONFIGURE_CLI, "add-cluster --cluster-id cluster-x -a 10.0.0.1", 2),
+        (CONFIGURE_CLI, "add-cluster --cluster-id cluster-x --log-level warn", 2),
+        (CONFIGURE_CLI, r"add-cluster --cluster-id cluster-x --hsm-ca-cert C:\nothing.crt", 1),
+        (CONFIGURE_CLI, r"add-cluster --cluster-id cluster-x --client-cert-hsm-tls-file C:\one.pem", 2),
+        (CONFIGURE_CLI, "add-cluster --cluster-id cluster-x", 1),
+        (CONFIGURE_CLI, "remove-cluster", 2),
+        (CONFIGURE_CLI, "remove-cluster --cluster-id cluster-x --region eu-central-1", 2),
+        (CONFIGURE_CLI, "remove-cluster --cluster-id cluster-x", 1),
     ],
 )
 def test_configure_refuses_and_leaves_the_file_alone(
@@ -507,6 +519,34 @@ def test_configure_refuses_and_leaves_the_file_alone(
     before = [host.files.read(client.CONFIGURATIONS[component]) for component in ("cli", "ksp")]
     assert run(host, program, arguments).exit_code == code
     assert [host.files.read(client.CONFIGURATIONS[component]) for component in ("cli", "ksp")] == before
+
+
+def test_configure_cli_knows_several_clusters(bench: Bench, tmp_path: Path) -> None:
+    host = bench.host()
+    other = Cluster.create(tmp_path / "other", noise=False, cluster_id="cluster-other", first=101)
+    other.add_user(USER, PASSWORD)
+    other.generate_rsa("elsewhere", owner=USER)
+    host.others = [other]
+    add = "add-cluster --cluster-id cluster-other --region eu-central-1"
+    assert b"property bag" in run(host, CONFIGURE_CLI, add).stderr, "AWS has to be asked"
+    host.instance_role = True
+    own = bench.cluster.cluster_id
+    assert run(host, CONFIGURE_CLI, f"--cluster-id {own}").exit_code == 0
+    ca = r"C:\ProgramData\Amazon\CloudHSM\other.crt"
+    host.files.write(ca, other.customer_ca_pem.encode("ascii"))
+    assert run(host, CONFIGURE_CLI, f"{add} --hsm-ca-cert {ca}").exit_code == 0
+    entries = configuration(host, "cli")["clusters"]
+    assert [one["cluster_id"] for one in entries] == [own, "cluster-other"]
+    assert [server["hostname"] for server in entries[1]["cluster"]["servers"]] == other.addresses
+    assert "--cluster-id" in cli(host, "key list", expected=1)
+    listed = cli(host, "key list --cluster-id cluster-other --filter attr.class=private-key")
+    assert [key["attributes"]["label"] for key in listed["matched_keys"]] == ["elsewhere"]
+    for refused in (add, "--log-level warn", f"--cluster-id {own}"):
+        assert run(host, CONFIGURE_CLI, refused).exit_code == 1
+    assert configuration(host, "cli")["clusters"] == entries
+    assert run(host, CONFIGURE_CLI, "remove-cluster --cluster-id cluster-other").exit_code == 0
+    assert configuration(host, "cli")["clusters"] == entries[:1]
+    other.close()
 
 
 def test_configure_of_sdk_3_takes_effect_when_the_service_starts_again(bench: Bench) -> None:

@@ -26,6 +26,7 @@ def load(path: Path) -> dict[str, Any]:
 
 COMMON = load(ROLES / "common" / "defaults" / "main.yml")
 SHARED = {
+    "codesign_client_lookup_clusters_read",
     "codesign_identities_read",
     "codesign_identities_signing",
     "codesign_predicted",

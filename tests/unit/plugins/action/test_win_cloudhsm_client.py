@@ -6,6 +6,7 @@ broken link told apart.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
@@ -43,6 +44,21 @@ WANTED = {"hsm_addresses": ["10.0.1.17", "10.0.2.23"], "hsm_type": "hsm2m", "cus
 WANTED_SDK3 = {"client_sdk": "3", "hsm_addresses": ["10.0.1.17"], "hsm_type": "hsm1", "customer_ca": CA}
 
 
+def change_clusters(host: FakeHost, data: Raw, words: list[str]) -> Raw:
+    """The subcommands of configure-cli. AWS knows each cluster, and one HSM of it."""
+    there = words[2] in [entry.get("cluster_id") for entry in data["clusters"]]
+    if there == (words[0] == "add-cluster"):
+        return ran(1, f"the cluster is {'already' if there else 'not'} there\r\n")
+    data["clusters"] = [entry for entry in data["clusters"] if entry.get("cluster_id") != words[2]]
+    if not there:
+        inner: Raw = {"servers": [{"hostname": "10.9.1.1", "port": 2223}]}
+        if "--hsm-ca-cert" in words:
+            inner["hsm_ca_file"] = words[words.index("--hsm-ca-cert") + 1]
+        data["clusters"].append({"type": "hsm1", "cluster_id": words[2], "cluster": inner})
+    host.files[CLI_FILE] = json.dumps(data).encode()
+    return ran()
+
+
 def configure_tool(
     host: FakeHost, path: str, mode_field: str | None = "enable_sdk3_compatibility_mode"
 ) -> Any:
@@ -53,6 +69,11 @@ def configure_tool(
     def tool(step: Raw) -> Raw:
         words = step["arguments"].split()
         data = json.loads(host.files.get(path, b'{"clusters": [], "logging": {"log_level": "info"}}'))
+        if words[0] in ("add-cluster", "remove-cluster"):
+            assert path == CLI_FILE
+            return change_clusters(host, data, words)
+        if len(data["clusters"]) > 1:
+            return ran(1, "multiple clusters in the configuration\r\n")
         cluster: Raw = (data["clusters"] or [{"type": "hsm1", "cluster": {}}])[0]
         cluster["type"] = "hsm1"
         if "-a" in words:
@@ -66,7 +87,9 @@ def configure_tool(
         if "--cluster-id" in words:
             assert "-a" not in words
             cluster["cluster_id"] = words[words.index("--cluster-id") + 1]
-            cluster["cluster"]["servers"] = [{"hostname": "10.0.1.17", "port": 2223, "enable": True}]
+            cluster["cluster"]["servers"] = [
+                {"hostname": address, "port": 2223, "enable": True} for address in ("10.0.1.17", "10.0.2.23")
+            ]
         for option, field in (("cert", "client_cert"), ("key", "client_key")):
             if f"--client-{option}-hsm-tls-file" in words:
                 cluster["cluster"][field] = words[words.index(f"--client-{option}-hsm-tls-file") + 1]
@@ -204,6 +227,7 @@ def test_sdk5_result_and_command_lines(sdk5: FakeHost) -> None:
         "clusters": 1,
         "cluster_id": None,
         "tls": False,
+        "lookup_clusters": [],
         "retry_mode": None,
         "log": dict.fromkeys(("type", "file", "level", "rotation")),
         "needs": None,
@@ -587,7 +611,7 @@ def test_the_result_is_the_documented_one(sdk5: FakeHost) -> None:
 
 @pytest.mark.parametrize("task", documentation.examples("win_cloudhsm_client"), ids=lambda task: task["name"])
 def test_the_examples_run(task: Raw, request: pytest.FixtureRequest) -> None:
-    arguments = dict(task["cloudhsm.codesign.win_cloudhsm_client"])
+    arguments = copy.deepcopy(task["cloudhsm.codesign.win_cloudhsm_client"])
     given = {"customerCA.crt": CA.rstrip(), "ssl-client.pem": TLS_PEM, "ssl-client.key": TLS_KEY}
     for name in ("customer_ca", "tls_certificate", "tls_key"):
         if name in arguments:
@@ -597,6 +621,8 @@ def test_the_examples_run(task: Raw, request: pytest.FixtureRequest) -> None:
             )
             assert named, arguments[name]
             arguments[name] = given[named[1]]
+    for one in arguments.get("lookup_clusters", []):
+        one.update({"customer_ca": OTHER_CA} if "customer_ca" in one else {})
     host: FakeHost = request.getfixturevalue("sdk3" if arguments.get("client_sdk") == "3" else "sdk5")
     host.sids["BUILD\\agent"] = "S-1-5-21-1-2-3-1001"
     if arguments.get("tls_state") == "absent":

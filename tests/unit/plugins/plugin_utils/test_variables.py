@@ -74,6 +74,18 @@ def test_all_that_is_missing_is_named_at_once() -> None:
             {"codesign_client_ask_aws": True, "codesign_hsm_addresses": None},
             "codesign_cluster_id is missing: codesign_client_ask_aws asks AWS",
         ),
+        (
+            {"codesign_client_lookup_clusters": [{"cluster_id": "cluster-b"}], "codesign_cluster_id": ""},
+            "codesign_client_lookup_clusters is given without codesign_cluster_id",
+        ),
+        (
+            {
+                "codesign_client_lookup_clusters": [{"cluster_id": "cluster-b", "customer_ca": "gone.crt"}],
+                "codesign_cluster_id": "cluster-a",
+            },
+            "codesign_client_lookup_clusters: The file 'gone.crt'",
+        ),
+        ({"codesign_client_lookup_clusters": [{"region": "eu-central-1"}]}, "cluster_id"),
         ({"codesign_client_tls_key": "gone.key"}, "codesign_client_tls_key: The file 'gone.key'"),
         (
             {"codesign_client_tls_certificate": "ca.crt"},
