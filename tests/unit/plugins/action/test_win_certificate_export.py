@@ -145,7 +145,7 @@ def test_the_ca_s_certificate_and_chain(host: FakeHost, check_mode: bool) -> Non
             "-ca.cert failed with 0x80070103",
         ),
         ({"-ca.chain": ran(0x800B010A)}, b"", "-ca.chain failed with 0x800b010a CERT_E_CHAINING"),
-        ({"-ca.chain": ran(None, timed_out=True)}, b"", "checks revocation"),
+        ({"-ca.chain": ran(None, timed_out=True)}, b"", "check revocation"),
         ({}, b"no certificate", "is not a certificate"),
     ],
 )
