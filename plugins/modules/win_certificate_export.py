@@ -47,7 +47,7 @@ options:
     default: Cavium Key Storage Provider
   timeout:
     description:
-      - Seconds that one run of certutil may take. It checks revocation, which may take long where a list cannot be reached.
+      - Seconds that one run of certutil may take. It may check revocation, which can take long where a list cannot be reached.
     type: int
     default: 120
 seealso:
