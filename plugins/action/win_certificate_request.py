@@ -34,8 +34,8 @@ class ActionModule(CodesignAction):
         plan, entry = request.decide(want, seen, datetime.now(timezone.utc))
         if want.answer is not None:
             return self._accept(want, asked, chain, looked, entry, plan == "accept")
-        if plan == "accepted" and want.csr is None and entry is not None:
-            self.warn(request.left_alone(want, entry))
+        if plan == "accepted" and entry is not None and (text := request.left_alone(want, entry)):
+            self.warn(text)
         if plan not in ("make", "again"):
             return self._result(want, "accepted" if plan == "accepted" else "requested", entry, changed=False)
         if self.check_mode:
@@ -104,6 +104,8 @@ class ActionModule(CodesignAction):
             entry = request.judge_accepted(want.answer, results, after)
         except BrokenLink as broken:
             raise self.diagnosed_anew(request.key_wanted(want), broken) from None
+        if text := request.not_recorded(results):
+            self.warn(text)
         if request.is_left_open(want.answer, after):
             self.warn(
                 "The request still stands in the store REQUEST of this host: nothing needs it any more."

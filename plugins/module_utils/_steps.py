@@ -682,7 +682,8 @@ class AddCertificate(Step):
     """Puts a certificate (DER) into a store that is there, without a file. One that is in it is left alone.
 
     ``record``: a registry key. A certificate that was added gets a sub-key "<thumbprint> <store>" there, whose
-    value ``RECORDED`` says when (UTC); where that cannot be made, the certificate is not added.
+    value ``RECORDED`` says when (UTC); where that cannot be made, the certificate is not added. ``only_record``: it is
+    never added, and gets its sub-key if it is there, as a tool of the same call has put it there.
     """
 
     op: ClassVar[str] = "add_certificate"
@@ -691,12 +692,16 @@ class AddCertificate(Step):
     location: str
     content: bytes
     record: str = ""
+    only_record: bool = False
+    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         content = base64.b64encode(self.content).decode("ascii")
         data: Dict[str, Any] = {"store": self.store, "location": self.location, "base64": content}
         if self.record:
             data["record"] = self.record
+        if self.only_record:
+            data["only_record"] = True
         return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:

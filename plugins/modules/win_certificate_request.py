@@ -13,7 +13,8 @@ description:
   - Makes a new key pair in the HSM through its key storage provider, with C(certreq -new) on a Windows host, and brings the certificate signing request
     to the control node. The key is the machine's, cannot be exported, and is for code signing.
   - When the CA has answered, C(certreq -accept) puts the certificate into the machine's store C(My), tied to its key. The chain comes into its stores
-    before.
+    before. The certificate is written down as one that this collection put there, so that M(cloudhsm.codesign.win_codesign_certificates) with
+    O(cloudhsm.codesign.win_codesign_certificates#module:state=absent), and the playbook C(cloudhsm.codesign.retire), take it out again.
   - An identity needs one request, on one host. All others get the key by the certificate's modulus (M(cloudhsm.codesign.win_cloudhsm_import_key), or
     the playbook C(cloudhsm.codesign.site)).
   - An open request is read in the machine's store C(REQUEST), which opens no key. It is not made a second time, and an answer that was accepted is not
@@ -75,6 +76,13 @@ options:
   renew:
     description:
       - Whether a new key is made though the host has a certificate for O(subject) that is good for signing.
+    type: bool
+    default: false
+  same_key:
+    description:
+      - Whether no key is made, and the request is one for the key of the newest certificate that the host has for O(subject), tied to a container of
+        O(provider). It may have ended. For a renewal on the same key.
+      - O(key_algorithm) and O(key_size) mean nothing then. Name a file in O(csr) that is not there yet. The file of the request before has the same key.
     type: bool
     default: false
   key_algorithm:
@@ -140,6 +148,14 @@ EXAMPLES = r"""
     chain:
       - intermediate.pem
       - root.pem
+    crypto_user: "{{ codesign_crypto_user }}"
+    crypto_password: "{{ codesign_crypto_password }}"
+
+- name: Make a request for the key that signs already, for a renewal
+  cloudhsm.codesign.win_certificate_request:
+    subject: CN=Example Software, O="Example, Inc.", C=DE
+    csr: requests/release-2027.csr
+    same_key: true
     crypto_user: "{{ codesign_crypto_user }}"
     crypto_password: "{{ codesign_crypto_password }}"
 

@@ -226,6 +226,10 @@ def _types(values: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_YES = ("true", "yes", "on", "1")
+"""How -e gives what is true."""
+
+
 def _has(values: Mapping[str, Any], name: str) -> bool:
     return values.get(name) not in (None, "", [], {})
 
@@ -331,6 +335,10 @@ def _certificate_request(values: Mapping[str, Any]) -> list[str]:
             x500_name.parse(str(values["codesign_request_subject"]))
         except x500_name.SubjectError as error:
             found.append(f"codesign_request_subject: {error}")
+    if all(str(values.get(f"codesign_request_{name}")).lower() in _YES for name in ("renew", "same_key")):
+        found.append(
+            "codesign_request_renew asks for a new key, codesign_request_same_key for that of the certificate that is there: give one of the two."
+        )
     return found
 
 

@@ -196,6 +196,7 @@ EXAMPLES = (
     ),
     Example("Make a key in the HSM and a request for the CA", "de5", changed=True),
     Example("Accept what the CA answered", "de5", changed=True, first=[_ANSWER]),
+    Example("Make a request for the key that signs already, for a renewal", "de5", changed=True),
     Example(
         "See whether a larger key would be made for the next certificate of that subject", "de5", changed=True
     ),

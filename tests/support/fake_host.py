@@ -517,20 +517,20 @@ class FakeHost:
         content = write_blob(StoredCertificate(der))
         if lies_in_folder(step["store"], step["location"]):
             existed = self._file(f"{USER_MY_FOLDER}\\{thumbprint}") is not None
-            if not existed:
+            if not (existed or step.get("only_record")):
                 self._put(f"{USER_MY_FOLDER}\\{thumbprint}", content)
-                self._remember(step, thumbprint)
+            self._remember(step, thumbprint, existed)
             return {"existed": existed}
         name = f"{certificates_key(step['store'], step['location'])}\\{thumbprint}|{VALUE}"
         existed = name in self.registry
-        if not existed:
+        if not (existed or step.get("only_record")):
             raw = {"exists": True, "kind": "Binary", "base64": base64.b64encode(content).decode()}
             self.registry[name] = raw
-            self._remember(step, thumbprint)
+        self._remember(step, thumbprint, existed)
         return {"existed": existed}
 
-    def _remember(self, step: Raw, thumbprint: str) -> None:
-        if step.get("record"):
+    def _remember(self, step: Raw, thumbprint: str, existed: bool) -> None:
+        if step.get("record") and existed == bool(step.get("only_record")):
             name = f"{step['record']}\\{thumbprint} {step['store']}|{RECORDED}"
             self.registry[name] = {"exists": True, "kind": "String", "value": "2026-11-24T09:40:00Z"}
 

@@ -32,6 +32,7 @@ ARGUMENTS = Arguments(
         "certificate": {"type": "path"},
         "chain": {"type": "list", "elements": "path", "default": []},
         "renew": {"type": "bool", "default": False},
+        "same_key": {"type": "bool", "default": False},
         "key_algorithm": {"type": "str", "choices": list(KEY_ALGORITHMS), "default": RSA},
         "key_size": {"type": "int", "default": 3072},
         "hash_algorithm": {"type": "str", "choices": list(HASH_ALGORITHMS), "default": "sha256"},
@@ -55,6 +56,9 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
     if params["key_algorithm"] == RSA and not (SMALLEST_KEY <= size <= LARGEST_RSA and size % 256 == 0):
         problem = f"key_size is {size}: an RSA key for code signing has {SMALLEST_KEY} to {LARGEST_RSA} bits, in steps of 256."
         raise BrokenLink("argument", problem, "Leave it out for 3072, which public CAs ask for.")
+    if params["renew"] and params["same_key"]:
+        problem = "renew asks for a new key, same_key for that of the certificate that is there."
+        raise BrokenLink("argument", problem, "Give one of the two.")
     fault = check_inf_value(params["provider"])
     if fault or not params["provider"]:
         raise BrokenLink("argument", "The option provider cannot be used.", fault or "It is empty.")
@@ -65,6 +69,7 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         key_size=size,
         hash_algorithm=params["hash_algorithm"],
         renew=params["renew"],
+        same_key=params["same_key"],
         client_sdk=params["client_sdk"],
         cluster_id=params.get("cluster_id") or "",
         user=crypto_user(params),

@@ -660,18 +660,19 @@ function Open-CertificateStore($Step) {
 }
 
 # Adds a certificate to a store that is there, unless it is in it: a second Add may cut the entry off from its key. Archived ones count too.
-# With "record", a registry key, what was added gets a sub-key there; where that cannot be made, nothing is added.
+# With "record", a registry key, what was added gets a sub-key there; where that cannot be made, nothing is added. With "only_record" nothing is
+# added: what a tool of the same call has put there gets its sub-key.
 function Add-StoreCertificate($Step) {
     $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new([byte[]][System.Convert]::FromBase64String([string]$Step.base64))
     [System.Security.Cryptography.X509Certificates.X509Store] $store = Open-CertificateStore $Step
     try {
         $existed = [bool]$store.Certificates.Find('FindByThumbprint', $certificate.Thumbprint, $false).Count
-        if (-not $existed) {
+        if ($existed -eq [bool]$Step.only_record) {
             if ($Step.record) {
                 $hive = Open-RegistryHive $Step.record
                 [Microsoft.Win32.RegistryKey] $record = $hive.key.CreateSubKey("$($hive.path)\$($certificate.Thumbprint) $($Step.store)")
             }
-            $store.Add($certificate)
+            if (-not $existed) { $store.Add($certificate) }
             # The value comes last: a sub-key without it says nothing.
             if ($Step.record) { $record.SetValue('Added', [System.DateTime]::UtcNow.ToString('o')) }
         }

@@ -24,14 +24,14 @@ from ...module_utils._crypto_user import NOBODY, CryptoUser
 from ...module_utils._findings import BrokenLink, UnexplainedError
 from ...module_utils._key.pair import WantedKey, key_of
 from ...module_utils._results import Failure, FileContent, Result, RunResult
-from ...module_utils._steps import ReadFile, RemoveScratch, Run, Scratch, Step, WriteFile
+from ...module_utils._steps import AddCertificate, ReadFile, RemoveScratch, Run, Scratch, Step, WriteFile
 from .._aspect import Answers, Question, steps_of
 from .._formats import csr, x500_name
 from .._formats.csr import Csr, CsrError
 from .._formats.store_blob import StoredCertificate
 from .._key import container
 from .._tools import certreq
-from . import chain
+from . import chain, record
 from . import entry as store_entry
 from .failed_tool import failure
 from .identity import CHAIN_LOCATION, Placed
@@ -44,7 +44,7 @@ _ELSEWHERE = (
 )
 
 Plan = Literal["make", "again", "open", "accept", "accepted"]
-"""``make`` a key and a request; make the request ``again`` with the key of the one that is open, as its text is lost;
+"""``make`` a key and a request; make the request ``again`` with a key that is there, of the one that is open and whose text is lost, or of a certificate;
 leave what is ``open`` or ``accepted``; ``accept`` the answer.
 """
 
@@ -53,6 +53,7 @@ leave what is ``open`` or ``accepted``; ``accept`` the answer.
 class Wanted:
     """``csr``: the request as it lies on the control node, None where it does not. ``answer``: the certificate to accept;
     None where a request is wanted. ``renew``: make a new key though a certificate of that subject is there.
+    ``same_key``: make no key, but a request with that of the newest certificate of the subject.
     """
 
     subject: x500_name.Name = ()
@@ -64,6 +65,7 @@ class Wanted:
     csr_path: str = ""
     answer: Certificate | None = None
     renew: bool = False
+    same_key: bool = False
     client_sdk: str = "auto"
     cluster_id: str = ""
     user: CryptoUser = NOBODY
@@ -100,7 +102,12 @@ class Seen:
         return next((one for one in self.requests if one.key == key), None)
 
     def accepted_for(self, key: WantedKey) -> Entry | None:
-        return next((one for one in self.own if one.key == key), None)
+        """The newest: a renewal on the same key has the key of the certificate before it."""
+        return _newest([one for one in self.own if one.key == key])
+
+
+def _newest(entries: Sequence[Entry]) -> Entry | None:
+    return max(entries, key=lambda one: one.certificate.not_after, default=None)
 
 
 # Asking
@@ -259,7 +266,23 @@ def _decide_answer(answer: Certificate, seen: Seen) -> tuple[Plan, Entry | None]
     )
 
 
+def _decide_same_key(wanted: Wanted, seen: Seen) -> tuple[Plan, Entry | None]:
+    """A certificate that has ended counts too: its key has not."""
+    own = [one for one in seen.own if x500_name.same_text(wanted.subject, one.certificate.subject)]
+    newest = _newest(own)
+    if newest is None:
+        raise BrokenLink(
+            "certificate",
+            f"This host has no certificate for '{x500_name.as_windows(wanted.subject)}' that is tied to a key of {wanted.provider}, so there is no key "
+            "to make the request with.",
+            "Ask a host that signs with it, with the subject of its certificate; or make a new key, without same_key.",
+        )
+    return "again", seen.open_for(newest.key) or newest
+
+
 def _decide_new(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, Entry | None]:
+    if wanted.same_key:
+        return _decide_same_key(wanted, seen)
     still_open = [
         one for one in seen.requests if x500_name.same_text(wanted.subject, one.certificate.subject)
     ]
@@ -284,11 +307,18 @@ def _decide_new(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, Entry 
 
 
 def left_alone(wanted: Wanted, entry: Entry) -> str:
-    """The warning where nothing was asked for, as the host can sign with that subject already."""
+    """The warning where nothing was asked for, as there is a certificate already; "" where that is what was wanted."""
     until = entry.certificate.not_after.strftime("%Y-%m-%d")
+    if wanted.csr is not None:
+        there = f"The request in {wanted.csr_path} has its certificate: {entry.certificate.thumbprint}, until {until}."
+        return (
+            f"{there} For another request name another file in csr."
+            if wanted.renew or wanted.same_key
+            else ""
+        )
     return (
         f"This host has a certificate for '{x500_name.as_windows(wanted.subject)}' until {until} ({entry.certificate.thumbprint}), so no new key was "
-        "made. A new one is made with renew=true (codesign_request_renew)."
+        "made. A new one is made with renew=true (codesign_request_renew), a request with the same key with same_key=true (codesign_request_same_key)."
     )
 
 
@@ -318,14 +348,28 @@ def make_steps(wanted: Wanted, entry: Entry | None) -> list[Step]:
 
 
 def accept_steps(wanted: Wanted, answer: Certificate) -> list[Step]:
-    """Accepts the answer."""
-    path = f"{wanted.scratch}\\answer.cer"
+    """Accepts the answer, and writes down that it came from here."""
+    path, location = f"{wanted.scratch}\\answer.cer", "LocalMachine"
     return [
         Scratch(wanted.scratch),
         WriteFile(path, answer.pem.encode("ascii"), only_if_previous_ok=True),
         _certreq(wanted, certreq.accept_argv(path)),
+        AddCertificate(
+            "My", location, answer.der, record.key(location), only_record=True, only_if_previous_ok=True
+        ),
         RemoveScratch(wanted.scratch),
     ]
+
+
+def not_recorded(results: Sequence[Result]) -> str:
+    """A warning where ``accept_steps`` could not write the certificate down; else ""."""
+    noted = results[3]
+    if not isinstance(noted, Failure):
+        return ""
+    return (
+        f"The certificate is there, and could not be written down as one that came from here ({noted.message.strip().rstrip('.')}): "
+        "the playbook retire will name it and leave it."
+    )
 
 
 def _certreq(wanted: Wanted, arguments: tuple[str, ...]) -> Run:
@@ -399,7 +443,7 @@ def judge_accepted(answer: Certificate, results: Sequence[Result], after: Seen) 
     own = next((one for one in after.own if one.certificate.der == answer.der), None)
     if own is not None:
         return own
-    scratch, written, ran, _removed = results
+    scratch, written, ran, _noted, _removed = results
     _check_run("certreq -accept", (scratch, written), ran)
     if answer.thumbprint in after.untied:
         raise BrokenLink(

@@ -870,8 +870,9 @@ class StepRunner:
         existed = any(
             stores.get(thumbprint, place, location, self._account) for place in _places(name, location)
         )
-        if not existed:
+        if not existed and not step.get("only_record"):
             stores.add(der, name, location, self._account)
+        if existed == bool(step.get("only_record")):
             if step.get("record"):
                 key = f"{_hive(str(step['record']))}\\{thumbprint} {name}"
                 self._registry.set(key, "Added", "String", self._now())

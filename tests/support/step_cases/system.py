@@ -203,6 +203,29 @@ def certificate_that_was_there_is_in_no_record(place: Place) -> Play:
 
 
 @case()
+def certificate_that_a_tool_has_added_is_written_down(place: Place) -> Play:
+    """By a step that adds nothing itself."""
+    noting = {"record": RECORD, "only_record": True} if place.windows else {"only_record": True}
+    with a_store_of_the_user(place) as store:
+        _before, absent, added, existed, recorded, removed = yield ask(
+            steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE, **noting),
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE),
+            steps.AddCertificate(store, "CurrentUser", CERTIFICATE, **noting),
+            steps.ReadRegistryChildren(RECORD, steps.RECORDED),
+            steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT, RECORD if place.windows else ""),
+        )
+    assert (absent, existed, removed) == (
+        steps.AddResult(False),
+        steps.AddResult(True),
+        steps.RemoveResult(True),
+    )
+    assert added == steps.AddResult(False), "nothing was added before"
+    if place.windows:
+        assert list(recorded.children) == [f"{THUMBPRINT} {store}"]
+
+
+@case()
 def certificate_comes_into_no_store_that_is_not_there(place: Place) -> Play:
     with a_store_of_the_user(place) as store:
         unknown, damaged, nowhere = yield ask(

@@ -293,6 +293,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "certificate_is_added_once",
         "certificate_is_taken_out",
         "certificate_that_was_added_is_in_the_record",
+        "certificate_that_a_tool_has_added_is_written_down",
         "certificate_that_was_there_is_in_no_record",
         "certificate_comes_into_no_store_that_is_not_there",
     ),

@@ -25,7 +25,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._certificate imp
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate import Gate
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certreq as tool
-from support.fake_host import FakeHost, Raw, ran, run_action
+from support.fake_host import FakeHost, Raw, failure, ran, run_action
 from tests.unit.plugins.certificates import blob, key
 
 STORES = r"HKLM\SOFTWARE\Microsoft\SystemCertificates"
@@ -221,6 +221,57 @@ def test_what_is_good_already_is_left_unless_it_is_renewed(world: World) -> None
     assert not world.request(renew=True)["changed"], "the file says which request is meant"
 
 
+@pytest.mark.parametrize("days", [365, -1])
+def test_a_request_for_the_key_that_is_there(world: World, days: int) -> None:
+    """A renewal on the same key, also after the certificate has ended."""
+    world.put("My", answer(2, days=-20), "tq-2")
+    old = answer(1, days=days)
+    world.put("My", old, CONTAINER)
+    world.next = 3
+    predicted = world.request(check_mode=True, same_key=True)
+    assert (predicted["changed"], world.runs()) == (True, [])
+    made = world.request(same_key=True)
+    assert (made["changed"], made["request_state"], made["container"]) == (True, "requested", CONTAINER)
+    assert made["csr"] == csr(1).public_bytes(Encoding.PEM).decode()
+    inf = next(content for name, content in world.files[0].items() if name.endswith(".inf"))
+    assert b"UseExistingKeySet = True" in inf
+    assert b"Exportable" not in inf
+    assert b"KeyLength" not in inf
+    again = world.request(same_key=True)
+    assert (again["changed"], again["request_state"], len(world.runs())) == (False, "requested", 1)
+    path = world.file("answer.pem", answer(1, days=400).pem + ROOT.pem)
+    accepted = world.accept(certificate=path)
+    assert (accepted["changed"], accepted["container"]) == (True, CONTAINER)
+    assert set(world.has("My")) > {old.thumbprint, accepted["thumbprint"]}
+    left = world.request(same_key=True)
+    assert (left["changed"], left["thumbprint"]) == (False, accepted["thumbprint"])
+    assert "has its certificate" in left["warnings"][0]
+    assert "name another file in csr" in left["warnings"][0]
+    assert "warnings" not in world.request()
+    next_one = world.request(same_key=True, csr=str(world.folder / "next.csr"))
+    assert (next_one["changed"], next_one["request_state"]) == (True, "requested")
+
+
+@pytest.mark.parametrize(
+    ("one", "container", "provider"),
+    [
+        (lambda: answer(1, OTHER), CONTAINER, "Cavium Key Storage Provider"),
+        (lambda: answer(1), "", "Cavium Key Storage Provider"),
+        (lambda: answer(1), CONTAINER, "Microsoft Software Key Storage Provider"),
+    ],
+)
+def test_no_key_to_make_the_request_with(world: World, one: Any, container: str, provider: str) -> None:
+    world.put("My", one(), container, provider=provider)
+    result = world.request(same_key=True)
+    assert (result["failed"], result["link"], world.runs()) == (True, "certificate", [])
+    assert "there is no key to make the request with" in result["msg"]
+
+
+def test_a_new_key_and_the_same_are_two_wishes(world: World) -> None:
+    result = world.request(renew=True, same_key=True)
+    assert (result["failed"], result["link"], world.host.calls) == (True, "argument", [])
+
+
 @pytest.mark.parametrize(
     ("store", "one", "container", "provider"),
     [
@@ -390,6 +441,11 @@ def test_an_answer_is_accepted_once(world: World) -> None:
         [ROOT.thumbprint],
     )
     assert re.fullmatch(r"-accept -q -machine C:\\Windows\\Temp\\\w{16}\\answer.cer", world.runs()[1][1])
+    noted = [name for name in world.host.registry if "cloudhsm.codesign" in name]
+    assert {name.rpartition("\\")[2] for name in noted} == {
+        f"{one.thumbprint} My|Added",
+        f"{ROOT.thumbprint} Root|Added",
+    }
     adding = [step["op"] for step in world.host.calls[-1]]
     assert adding.index("add_certificate") < adding.index("run"), "the chain comes first"
     assert not [name for name in world.host.files if "Temp" in name]
@@ -397,6 +453,18 @@ def test_an_answer_is_accepted_once(world: World) -> None:
     assert (again["changed"], again["thumbprint"], len(world.runs())) == (False, one.thumbprint, 2)
     assert not world.request()["changed"]
     assert world.request()["request_state"] == "accepted"
+
+
+def test_an_answer_that_cannot_be_written_down_is_accepted_all_the_same(world: World) -> None:
+    world.request()
+    path = world.file("answer.pem", answer(1).pem + ROOT.pem)
+    real = world.host._add_certificate
+    world.host.overrides["add_certificate"] = lambda step: (
+        failure("Access is denied.") if step.get("only_record") else real(step)
+    )
+    result = world.accept(certificate=path)
+    assert (result["changed"], result["request_state"]) == (True, "accepted")
+    assert "retire will name it and leave it" in result["warnings"][0]
 
 
 @pytest.mark.parametrize("form", ["pem", "der", "p7b"])

@@ -167,6 +167,20 @@ def test_quote(arguments: list[str], line: str) -> None:
             },
         ),
         (
+            steps.AddCertificate(
+                "My", "CurrentUser", b"\x30x", "HKCU\\r", only_record=True, only_if_previous_ok=True
+            ),
+            {
+                "op": "add_certificate",
+                "store": "My",
+                "location": "CurrentUser",
+                "base64": "MHg=",
+                "record": "HKCU\\r",
+                "only_record": True,
+                "only_if_previous_ok": True,
+            },
+        ),
+        (
             steps.RemoveCertificate("My", "CurrentUser", "AB", "HKCU\\r"),
             {
                 "op": "remove_certificate",

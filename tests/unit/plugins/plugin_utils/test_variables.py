@@ -267,6 +267,15 @@ def test_dates_are_known_from_the_files(days: int, ahead: int, errors: int, warn
             },
             ["codesign_request_key_size"],
         ),
+        (
+            {
+                "codesign_request_certificate": "answer.pem",
+                "codesign_request_renew": "true",
+                "codesign_request_same_key": True,
+            },
+            ["codesign_request_renew asks for a new key"],
+        ),
+        ({"codesign_request_certificate": "answer.pem", "codesign_request_same_key": True}, []),
     ],
 )
 def test_a_request_needs_what_it_will_use(changes: dict[str, Any], parts: list[str]) -> None:
