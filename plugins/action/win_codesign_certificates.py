@@ -35,17 +35,19 @@ class ActionModule(CodesignAction):
 
     def _present(self, found: Sequence[Identity]) -> dict[str, Any]:
         want = placed.wanted(found)
-        asked = Question(CERTIFICATES, want)
         whose = Question(RECORD, tuple(sorted({item.store_location for _name, item in want})))
-        looked = look(self.host, asked, whose)
-        before, ours = looked.seen(asked), looked.seen(whose)
-        placed.check(before)
-        added, after = placed.missing(before), before
-        steps = CERTIFICATES.plan(want, before)
-        if steps and not self.check_mode:
-            done = look(self.host, asked, first=steps)
-            after = done.seen(asked)
-            placed.judge(before, after, done.done)
+        steps = CERTIFICATES.observe(want) if self.check_mode else placed.put_steps(want)
+        looked = look(self.host, whose, first=steps)
+        ours = looked.seen(whose)
+        if self.check_mode:
+            before = after = CERTIFICATES.read(want, looked.done)
+            placed.check(before)
+        else:
+            put = placed.read_put(want, looked.done)
+            before, after = put.before, put.after
+            placed.check(before, put.changed)
+            placed.judge(before, after, put.done)
+        added = placed.missing(before)
         labels = [item.label for item in added]
         found_before = [item.label for item in before if item not in added]
         return {

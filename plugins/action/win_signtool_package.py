@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..module_utils._findings import BrokenLink
+from ..module_utils._results import Result
 from ..module_utils._steps import Step
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_signtool_package import ARGUMENTS
@@ -20,11 +21,11 @@ class ActionModule(CodesignAction):
     def execute(self) -> dict[str, Any]:
         want = package.wanted(self.params)
         asked = Question(package, want)
-        before = after = look(self.host, asked).seen(asked)
+        before, after = self._look(want, asked)
         steps = package.plan(want, before)
         if not steps:
             package.check(want, before)
-        elif not self.check_mode:
+        elif not self.check_mode and after is before:
             after = self._unpack(want, asked, before, steps)
         notes = package.note(after)
         if notes and not self.check_mode:
@@ -42,6 +43,21 @@ class ActionModule(CodesignAction):
             },
         }
 
+    def _look(
+        self, want: package.Wanted, asked: Question[package.Wanted, package.Seen]
+    ) -> tuple[package.Seen, package.Seen]:
+        """What was there, and what is there now: where no SignTool was, the same call unpacks it."""
+        if self.check_mode:
+            seen = look(self.host, asked).seen(asked)
+            return seen, seen
+        first = package.first_steps(want)
+        results = self.host.run([*asked.steps, *first, *asked.steps]).results
+        count = len(asked.steps)
+        before, after = package.read(want, results[:count]), package.read(want, results[-count:])
+        if before.program.exists or package.was_kept(results[count]):
+            return after, after
+        return before, self._checked(want, results[count], before, after)
+
     def _unpack(
         self,
         want: package.Wanted,
@@ -50,8 +66,12 @@ class ActionModule(CodesignAction):
         steps: list[Step],
     ) -> package.Seen:
         found = look(self.host, asked, first=steps)
-        package.check_unpacked(want, found.done[0])
-        after = found.seen(asked)
+        return self._checked(want, found.done[0], before, found.seen(asked))
+
+    def _checked(
+        self, want: package.Wanted, unpacked: Result, before: package.Seen, after: package.Seen
+    ) -> package.Seen:
+        package.check_unpacked(want, unpacked)
         try:
             package.check(want, after, before)
         except BrokenLink:

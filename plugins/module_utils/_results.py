@@ -279,11 +279,12 @@ class AccessResult:
 @dataclass(frozen=True)
 class UnpackResult:
     """``sha256``: that of the package, in lower case. ``files``: how many were unpacked, none where it is not
-    the wanted one.
+    the wanted one. ``kept``: a program was there, so the package was not looked at.
     """
 
     sha256: str
     files: int
+    kept: bool = False
 
 
 @dataclass(frozen=True)

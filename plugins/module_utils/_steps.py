@@ -637,6 +637,9 @@ class Unpack(Step):
     """Unpacks a zip file into the folder ``target`` where its SHA-256 is ``sha256``, else nothing of it.
     ``source`` is an address or a path, of a share for example; ``proxy`` the address of a proxy for it, "" for the
     settings of the account.
+
+    ``program``: what the package is wanted for, a path of which one folder may be ``*``, as in Run. Its SHA-256 is
+    noted beside it once it is unpacked. ``keep``: where a program is there, whichever, nothing is done.
     """
 
     op: ClassVar[str] = "unpack"
@@ -646,6 +649,9 @@ class Unpack(Step):
     target: str
     timeout: int = 600
     proxy: str = ""
+    program: str = ""
+    keep: bool = False
+    only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         data: Dict[str, Any] = {
@@ -654,10 +660,13 @@ class Unpack(Step):
             "target": self.target,
             "timeout": self.timeout,
         }
-        return {**data, "proxy": self.proxy} if self.proxy else data
+        for name in ("proxy", "program", "keep"):
+            if getattr(self, name):
+                data[name] = getattr(self, name)
+        return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
-        return UnpackResult(str(raw["sha256"]), int(raw.get("files") or 0))
+        return UnpackResult(str(raw["sha256"]), int(raw.get("files") or 0), bool(raw.get("kept")))
 
 
 @dataclass(frozen=True)

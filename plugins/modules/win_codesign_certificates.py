@@ -10,7 +10,7 @@ module: win_codesign_certificates
 short_description: Puts signing certificates and their chains into the certificate stores of a Windows host, or takes them out
 version_added: 1.0.0
 description:
-  - Reads all stores in one remote call, adds the certificates that are missing in a second one, and reads the stores again in it.
+  - Reads all stores, adds the certificates that are missing and reads the stores again, in one remote call.
   - A certificate that is there is left alone, with its key and its friendly name. No file is written on the host.
   - A certificate that was added is named in a record in the host's registry (C(HKLM\SOFTWARE\cloudhsm.codesign\Certificates), where only
     administrators write; that of an account's own store lies below C(HKCU)). So it is known later which ones are ours; one that was there before is not.

@@ -35,6 +35,25 @@ def test_check_mode_on_bare_hosts_predicts_and_changes_nothing(bare: Bench) -> N
     assert written == set()
 
 
+def test_a_bare_host_costs_twelve_calls(bare: Bench) -> None:
+    """A look, the packages (one with Client SDK 3, which looks its key up by its handles in two calls more), the client and
+    what it is configured like, certificates, SignTool, the container with the key's look-up, its certificate, a last look.
+    """
+    before = bare.lab.last()
+    run = bare.play("cloudhsm.codesign.site")
+    assert run.returncode == 0, run.output[-4000:]
+    assert {host: len(calls(bare, host, before)) for host in HOSTS} == dict.fromkeys(HOSTS, 12)
+
+
+def test_a_missing_certificate_of_the_chain_costs_three_calls(fleet: Bench) -> None:
+    assert fleet.lab.damage("en5", "chain") > 0
+    before = fleet.lab.last()
+    run = fleet.play("cloudhsm.codesign.site")
+    assert {(result.host, result.role) for result in run.changed()} == {("en5", "certificates")}
+    counted = {host: len(calls(fleet, host, before)) for host in HOSTS}
+    assert counted == {**dict.fromkeys(HOSTS, 1), "en5": 3}
+
+
 def test_a_second_run_changes_nothing_and_costs_one_call(fleet: Bench) -> None:
     before = fleet.lab.last()
     run = fleet.play("cloudhsm.codesign.site", "--diff")

@@ -471,6 +471,8 @@ class FakeHost:
         }
 
     def _unpack(self, step: Raw) -> Raw:
+        if step.get("keep") and self._file(step["program"]) is not None:
+            return {"sha256": "", "files": 0, "kept": True}
         content = self._file(step["source"])
         if content is None:
             return failure(
@@ -487,6 +489,10 @@ class FakeHost:
                 return failure("the package names a file outside of its folder", -2146233087, RUNTIME)
             for name in files:
                 self._put(self.joined(step["target"], name), archive.read(name))
+        if step.get("program") and (program := self._file(step["program"])) is not None:
+            self._put(
+                f"{step['program']}.sha256", f"{hashlib.sha256(program).hexdigest()}\r\n".encode("ascii")
+            )
         return {"sha256": sha256, "files": len(files)}
 
     def joined(self, folder: str, name: str) -> str:

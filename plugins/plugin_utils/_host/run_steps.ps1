@@ -82,6 +82,11 @@ function Resolve-Newest([string] $Path) {
     if ($best) { $best.file }
 }
 
+function Find-Program([string] $Path) {
+    $file = Resolve-Newest $Path
+    if ($file -and (Get-PathKind $file) -eq 'file') { $file }
+}
+
 function Get-OwnSid { [System.Security.Principal.WindowsIdentity]::GetCurrent().User.Value }
 
 # Why a program is not run, as lines; nothing where it is. It, its folder and those above are looked at, and the note of its digest beside it, if
@@ -611,6 +616,7 @@ function Get-WebBytes($Step) {
 # Unpacks a package (a zip file at an address or a path) into a folder where its SHA-256 is the wanted one. It stays in memory:
 # nobody can change it between the look and the use.
 function Expand-Package($Step) {
+    if ($Step.keep -and (Find-Program $Step.program)) { return @{ sha256 = ''; files = 0; kept = $true } }
     Add-Type -AssemblyName System.IO.Compression
     [byte[]] $bytes = if ($Step.source -match '^https?://') { Get-WebBytes $Step } else { [System.IO.File]::ReadAllBytes($Step.source) }
     $sha256 = ([System.BitConverter]::ToString([System.Security.Cryptography.SHA256]::Create().ComputeHash($bytes)) -replace '-').ToLowerInvariant()
@@ -634,13 +640,17 @@ function Expand-Package($Step) {
         }
     }
     finally { $archive.Dispose() }
+    if ($Step.program -and ($file = Find-Program $Step.program)) {
+        $note = "$(Get-Sha256 $file)`r`n"
+        [void](Set-FileBytes @{ path = "$file.sha256"; base64 = [System.Convert]::ToBase64String([System.Text.Encoding]::ASCII.GetBytes($note)) })
+    }
     @{ sha256 = $sha256; files = $entries.Count }
 }
 
 # Whether a program can be trusted: who signed it (the words of an enumeration, which no language changes), its digest, and the one that was noted.
 function Get-ProgramTrust($Step) {
-    $file = Resolve-Newest $Step.path
-    if (-not $file -or (Get-PathKind $file) -ne 'file') { return @{ exists = $false } }
+    $file = Find-Program $Step.path
+    if (-not $file) { return @{ exists = $false } }
     $signature = Get-AuthenticodeSignature -LiteralPath $file
     @{
         exists = $true

@@ -91,10 +91,28 @@ def is_changed(seen: Seen) -> bool:
     return bool(seen.program.noted) and seen.program.noted != seen.program.sha256
 
 
+def first_steps(wanted: Wanted) -> list[Step]:
+    """Unpacks the package where no SignTool is there, in the call that looks for one."""
+    return [_unpack(wanted, keep=True)]
+
+
 def plan(wanted: Wanted, seen: Seen) -> list[Step]:
     if is_there(wanted, seen) and not is_changed(seen):
         return []
-    return [Unpack(wanted.package, wanted.sha256, wanted.folder, wanted.timeout, wanted.proxy)]
+    return [_unpack(wanted)]
+
+
+def _unpack(wanted: Wanted, keep: bool = False) -> Unpack:
+    return Unpack(
+        wanted.package,
+        wanted.sha256,
+        wanted.folder,
+        wanted.timeout,
+        wanted.proxy,
+        wanted.path,
+        keep,
+        only_if_previous_ok=keep,
+    )
 
 
 def note(seen: Seen) -> list[Step]:
@@ -117,8 +135,15 @@ def check_noted(seen: Seen, results: Sequence[Result]) -> None:
 
 
 def undo(seen: Seen) -> list[Step]:
-    """Takes away a program that must not run."""
-    return [RemoveFile(seen.program.file)]
+    """Takes away a program that must not run, and its note. A note of another digest stays: it refuses what may be left."""
+    program = seen.program
+    notes = [RemoveFile(program.file + trust.NOTE)] if program.noted == program.sha256 else []
+    return [RemoveFile(program.file), *notes]
+
+
+def was_kept(result: Result) -> bool:
+    """Whether a SignTool was there, so that nothing was unpacked."""
+    return isinstance(result, UnpackResult) and result.kept
 
 
 def check_unpacked(wanted: Wanted, result: Result) -> None:

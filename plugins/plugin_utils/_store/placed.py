@@ -10,7 +10,7 @@ from typing import Any, Sequence
 
 from ...module_utils._certificate import Certificate, check_for_signing
 from ...module_utils._findings import BrokenLink, Finding
-from ...module_utils._results import Failure, Result
+from ...module_utils._results import AddResult, Failure, Result
 from ...module_utils._steps import AddCertificate, Step
 from .._aspect import ANYWHERE, Answers, Context, Question, steps_of
 from .._formats import codes as hresult
@@ -131,15 +131,55 @@ def compare_one(seen: Seen) -> list[Finding]:
 
 def plan(_wanted: Wanted, seen: Sequence[Seen]) -> list[Step]:
     """Puts what is missing into its store, and into the host's record of what was put there."""
-    return [
-        AddCertificate(
-            item.wanted.store_name,
-            item.wanted.store_location,
-            item.wanted.certificate.der,
-            record.key(item.wanted.store_location),
-        )
-        for item in missing(seen)
-    ]
+    return [_add(item.wanted) for item in missing(seen)]
+
+
+def _add(item: Placed, only_if_previous_ok: bool = False) -> Step:
+    return AddCertificate(
+        item.store_name,
+        item.store_location,
+        item.certificate.der,
+        record.key(item.store_location),
+        only_if_previous_ok=only_if_previous_ok,
+    )
+
+
+def put_steps(wanted: Wanted) -> list[Step]:
+    """Looks for each certificate and adds it, in one call: the step leaves alone what is there. A store that cannot be
+    read is not written to. Then all are looked for again.
+    """
+    steps: list[Step] = []
+    for (_name, item), question in zip(wanted, _questions(wanted), strict=True):
+        # The store's own place comes last, so that the step depends on it.
+        steps += [*reversed(question.steps), _add(item, only_if_previous_ok=True)]
+    return steps + observe(wanted)
+
+
+@dataclass(frozen=True)
+class Put:
+    """What ``put_steps`` found and did. ``done``: the results for what was missing, which ``judge`` takes."""
+
+    before: tuple[Seen, ...]
+    after: tuple[Seen, ...]
+    done: tuple[Result, ...]
+    changed: bool
+
+
+def read_put(wanted: Wanted, results: Sequence[Result]) -> Put:
+    """What came of ``put_steps``."""
+    looks: list[Result] = []
+    adds: list[Result] = []
+    start = 0
+    for question in _questions(wanted):
+        end = start + len(question.steps)
+        looks += reversed(results[start:end])
+        adds.append(results[end])
+        start = end + 1
+    before, after = read(wanted, looks), read(wanted, results[start:])
+    lacking = missing(before)
+    done = tuple(result for item, result in zip(before, adds, strict=True) if item in lacking)
+    changed = any(isinstance(result, AddResult) and not result.existed for result in adds)
+    return Put(before, after, done, changed)
 
 
 def missing(seen: Sequence[Seen]) -> list[Seen]:
@@ -147,13 +187,17 @@ def missing(seen: Sequence[Seen]) -> list[Seen]:
     return [item for item in seen if item.stored is None and not item.problem]
 
 
-def check(seen: Sequence[Seen]) -> None:
-    """BrokenLink for what an import does not put right: an archived certificate, a store that cannot be read."""
+def check(seen: Sequence[Seen], changed: bool = False) -> None:
+    """BrokenLink for what an import does not put right: an archived certificate, a store that cannot be read.
+    ``changed``: whether others were added meanwhile.
+    """
     for item in seen:
         findings = [] if item in missing(seen) else compare_one(item)
         for finding in findings:
             problem = finding.sentence.rstrip(". ")
-            raise BrokenLink("certificate", f"{problem[:1].upper()}{problem[1:]}.", finding.repair)
+            raise BrokenLink(
+                "certificate", f"{problem[:1].upper()}{problem[1:]}.", finding.repair, changed=changed
+            )
 
 
 def judge(before: Sequence[Seen], after: Sequence[Seen], results: Sequence[Result]) -> None:

@@ -813,6 +813,8 @@ class StepRunner:
 
     def _unpack(self, step: Mapping[str, Any]) -> Answer:
         source, target = str(step["source"]), normalize(str(step["target"]))
+        if step.get("keep") and self._program_file(step["program"]):
+            return {"sha256": "", "files": 0, "kept": True}
         if source.lower().startswith(("http://", "https://")):
             try:
                 proxy = str(step.get("proxy") or "")
@@ -840,11 +842,18 @@ class StepRunner:
             for path, one in files:
                 self._files.makedirs(path.rpartition("\\")[0])
                 self._files.write(path, archive.read(one), by="run_steps")
+        if step.get("program") and (program := self._program_file(step["program"])):
+            note = hashlib.sha256(self._files.read(program)).hexdigest()
+            self._files.write(f"{program}.sha256", f"{note}\r\n".encode("ascii"), by="run_steps")
         return {"sha256": sha256, "files": len(files)}
 
+    def _program_file(self, path: object) -> str | None:
+        file = self._newest(str(path))
+        return file if file is not None and self._files.is_file(file) else None
+
     def _program(self, step: Mapping[str, Any]) -> Answer:
-        file = self._newest(str(step["path"]))
-        if file is None or not self._files.is_file(file):
+        file = self._program_file(step["path"])
+        if file is None:
             return {"exists": False}
         info = self._host.program_info(file)
         genuine = info is not None and info["tool"] == "signtool"

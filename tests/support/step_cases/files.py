@@ -14,6 +14,7 @@ import stat
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 from support.inotify import Watch
@@ -72,6 +73,45 @@ def package_is_unpacked_where_it_is_the_one(place: Place) -> Play:
     assert (good.sha256, good.files) == (digest(content), 2)
     assert tool.content == b"tool"
     assert (empty.exists, empty.content) == (True, b"")
+
+
+@case()
+def package_brings_a_program_whose_digest_is_noted(place: Place) -> Play:
+    package, target = place.folder / "package.zip", place.folder / "out"
+    package.write_bytes(zipped(**{"1.0/tool.exe": b"old", "2.0/tool.exe": b"new", "2.0/other.txt": b""}))
+    sha256, program = digest(package.read_bytes()), str(target / "*" / "tool.exe")
+    unpack = steps.Unpack(str(package), sha256, str(target), program=program, keep=True)
+    good, note, older, kept, again, noted = yield ask(
+        unpack,
+        steps.ReadFile(str(target / "2.0" / "tool.exe.sha256")),
+        steps.ReadFile(str(target / "1.0" / "tool.exe.sha256")),
+        unpack,
+        replace(unpack, keep=False),
+        steps.ReadFile(str(target / "2.0" / "tool.exe.sha256")),
+    )
+    assert (good.files, good.kept) == (3, False)
+    assert note.content == f"{digest(b'new')}\r\n".encode()
+    assert not older.exists
+    assert (kept.files, kept.kept) == (0, True)
+    assert (again.files, again.kept) == (3, False)
+    assert noted.content == note.content
+
+
+@case()
+def package_without_the_program_notes_nothing(place: Place) -> Play:
+    package, target = place.folder / "package.zip", place.folder / "out"
+    package.write_bytes(zipped(**{"1.0/other.exe": b"other"}))
+    sha256, program = digest(package.read_bytes()), str(target / "*" / "tool.exe")
+    good, other, left_out, listed = yield ask(
+        steps.Unpack(str(package), sha256, str(target), program=program, keep=True),
+        steps.Unpack(str(package), "0" * 64, str(target), program=program, keep=True),
+        steps.Unpack(str(package), sha256, str(target / "never"), only_if_previous_ok=True),
+        steps.ListFolder(str(target / "1.0")),
+    )
+    assert (good.files, good.kept) == (1, False)
+    assert other.files == 0
+    assert isinstance(left_out, steps.Skipped)
+    assert [file.name for file in listed.files] == ["other.exe"]
 
 
 @case()

@@ -30,6 +30,7 @@ SHARED = {
     "codesign_identities_read",
     "codesign_identities_signing",
     "codesign_predicted",
+    "codesign_seen",
     "codesign_signs",
     "codesign_variables_checked",
 }

@@ -282,6 +282,8 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
     "a key look-up unpacks nothing and asks for no signature": (
         "package_is_unpacked_where_it_is_the_one",
         "package_that_is_not_the_one_leaves_nothing",
+        "package_brings_a_program_whose_digest_is_noted",
+        "package_without_the_program_notes_nothing",
         "package_comes_from_an_address",
         "program_and_who_signed_it",
     ),
@@ -358,6 +360,8 @@ FAKE: Mapping[str, tuple[str, ...]] = {
     ),
     "a path with a variable or a star is a name like any other": (
         "folder_with_a_variable_in_its_path",
+        "package_brings_a_program_whose_digest_is_noted",
+        "package_without_the_program_notes_nothing",
         "newest_version_folder",
     ),
     "a step that it does not know ends the test": ("unknown_step_fails_alone", "append_once", *APPEND, *EACH),

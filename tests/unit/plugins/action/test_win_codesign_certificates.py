@@ -83,7 +83,7 @@ def test_what_is_missing_is_added_in_one_call(there: tuple[str, ...]) -> None:
     result = execute(host)
     assert added(result) == [(store, thumbprint) for store, thumbprint in EACH if store not in there]
     assert result["changed"] == (len(there) < 3)
-    assert len(host.calls) == (2 if result["changed"] else 1)
+    assert len(host.calls) == 1
     assert all(item["present"] for item in result["certificates"])
     assert set(host.registry) == {
         *(place(store, certificate) for store, certificate in PLACES.items()),
@@ -190,11 +190,22 @@ def test_an_archived_certificate_is_not_added_over() -> None:
     assert len(host.calls) == 1
 
 
+def test_what_is_missing_beside_an_archived_one_is_said_to_be_a_change() -> None:
+    content = write_blob(StoredCertificate(SIGNER.der, archived=True))
+    host = FakeHost(registry={place("My", SIGNER): stored(content), place("Root", ROOT): stored(blob(ROOT))})
+    assert execute(host)["changed"]
+    again = execute(host)
+    assert (again["failed"], again["changed"]) == (True, False)
+
+
 def test_a_store_that_cannot_be_read_is_not_written_to() -> None:
     denied = failure(
         "Requested registry access is not allowed.", -2146233078, "System.Security.SecurityException"
     )
-    host = FakeHost(overrides={"registry": lambda _step: denied})
+    host = FakeHost()
+    host.overrides["registry"] = lambda step: (
+        denied if step["path"] == place("Root", ROOT).partition("|")[0] else host._registry(step)
+    )
     result = execute(host)
     assert result["failed"]
     assert (
@@ -202,6 +213,7 @@ def test_a_store_that_cannot_be_read_is_not_written_to() -> None:
         in result["msg"]
     )
     assert len(host.calls) == 1
+    assert place("Root", ROOT) not in host.registry
 
 
 @pytest.mark.parametrize(

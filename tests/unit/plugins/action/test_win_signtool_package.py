@@ -69,11 +69,11 @@ def test_it_is_installed_once() -> None:
     assert result["changed"]
     assert (result["path"], result["signer"]) == (PATTERN, MICROSOFT)
     assert result["sha256"] == hashlib.sha256(b"MZ signtool").hexdigest()
-    assert len(host.calls) == 4
+    assert len(host.calls) == 2
     assert host.files[NOTE].decode() == f"{result['sha256']}\r\n"
     assert result["diff"]["after"] == f"{PATTERN}\n"
     again = execute(host)
-    assert (again["changed"], again["path"], len(host.calls)) == (False, PATTERN, 5)
+    assert (again["changed"], again["path"], len(host.calls)) == (False, PATTERN, 3)
 
 
 def test_the_package_comes_by_a_proxy() -> None:
@@ -113,7 +113,11 @@ def test_one_that_was_changed_stays_refused_where_the_package_does_not_replace_i
     if fails == "unpack":
         del host.files[URL]
     else:
-        host.overrides["unpack"] = lambda _step: {"sha256": SHA256, "files": 1}
+        host.overrides["unpack"] = lambda step: {
+            "sha256": SHA256,
+            "files": 1,
+            "kept": step.get("keep"),
+        }
     result = execute(host)
     assert result["failed"]
     assert host.files.get(NOTE) == noted
@@ -136,7 +140,8 @@ def test_an_old_one_is_replaced(version: str, changed: bool) -> None:
     host.versions[PATTERN] = version
 
     def unpack(step: Raw) -> Raw:
-        host.versions[PATTERN] = "10.0.28000.1"
+        if not step.get("keep"):
+            host.versions[PATTERN] = "10.0.28000.1"
         return host._unpack(step)
 
     host.overrides["unpack"] = unpack
@@ -166,6 +171,20 @@ def test_a_program_that_must_not_run_is_taken_away(said: dict[str, str], says: s
     assert result["link"] == "signtool"
     assert says in result["msg"]
     assert set(host.files) == {URL}
+
+
+def test_one_that_comes_meanwhile_is_left() -> None:
+    """Between the look and the step that unpacks, in one call."""
+    host = served()
+
+    def unpack(step: Raw) -> Raw:
+        host.files[PATTERN] = b"MZ there"
+        return host._unpack(step)
+
+    host.overrides["unpack"] = unpack
+    result = execute(host)
+    assert result["sha256"] == hashlib.sha256(b"MZ there").hexdigest()
+    assert host.files[PATTERN] == b"MZ there"
 
 
 def test_a_folder_that_users_may_write_is_refused() -> None:
