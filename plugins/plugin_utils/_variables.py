@@ -314,6 +314,24 @@ def _credentials(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _password(values: Mapping[str, Any]) -> list[str]:
+    """A managed service account can be entered only while a process of it runs, and that one would go on with the old password."""
+    names = [
+        str(one.get("name") or "")
+        for one in as_list(values.get("codesign_credentials_accounts"))
+        if isinstance(one, Mapping)
+    ]
+    managed = [name for name in names if name.endswith("$")]
+    found = [*_wanted_login(values), *_credentials(values)]
+    if managed:
+        found.append(
+            f"codesign_credentials_accounts names {', '.join(managed)}: the login of a managed service account can be changed only while a process of it runs, "
+            "which would go on with the old password and lock the crypto user. Leave it out here and stop its work; afterwards start a process of it "
+            "that signs nothing, and run site with --tags codesign_credentials."
+        )
+    return found
+
+
 def _export(values: Mapping[str, Any]) -> list[str]:
     what = "the folder on the control node that the certificates come into"
     found = _need(values, "codesign_export_folder", what)
@@ -410,7 +428,7 @@ _REQUIRED: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     LOGIN: _wanted_login,
     "rotate": _some_identity,
     "migrate": _migrate,
-    "password": lambda values: [*_wanted_login(values), *_credentials(values)],
+    "password": _password,
     "export": _export,
 }
 """What each use cannot do without."""

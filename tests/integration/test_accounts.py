@@ -14,6 +14,7 @@ import pytest
 from support.playbook import PlaybookRun
 
 from .conftest import Bench, running
+from .scenes import thumbprint
 
 USERS = {"agent": "Agent-2026!", "svc$": ""}
 FLEET: dict[str, Any] = {
@@ -81,6 +82,35 @@ def test_each_account_signs_with_its_own_login(company: Bench) -> None:
         assert len(proofs(run, host)) == 3
     assert company.password not in run.output
     assert "Agent-2026!" not in run.output
+
+
+def test_the_role_alone_proves_it_too(company: Bench) -> None:
+    """Once, behind what has stored the login; an identity whose certificate is tied to nothing is named."""
+    (known, *_others) = company.identities
+    variables = {
+        "codesign_credentials_accounts": ACCOUNTS[:2],
+        "codesign_prove": "signature",
+        "codesign_identities": [{**known, "readers": ["agent"]}],
+    }
+    role = {
+        "ansible.builtin.include_role": {"name": "cloudhsm.codesign.credentials"},
+        "name": "Store and prove",
+    }
+    run = company.tasks("de5", [role], variables=variables)
+    assert run.returncode == 0, run.output[-4000:]
+    assert len(proofs(run, "de5")) == 2
+    assert set(proofs(run, "de5").values()) == {"usable"}
+    cut = {"thumbprint": thumbprint(company, "signing"), "state": "absent"}
+    assert not company.tasks("de5", [{"cloudhsm.codesign.win_cert_repairstore": cut}]).failed()
+    untied = company.tasks("de5", [role], variables=variables)
+    assert "is tied to no key on this host" in " ".join(untied.output.split())
+    back = company.play(
+        "cloudhsm.codesign.site",
+        "--limit",
+        "de5",
+        variables={"codesign_identities": variables["codesign_identities"]},
+    )
+    assert back.returncode == 0, back.output[-4000:]
 
 
 def test_an_account_that_may_not_read_the_container_is_named(company: Bench) -> None:

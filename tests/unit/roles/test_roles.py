@@ -186,12 +186,10 @@ def test_the_first_play_runs_with_every_tag() -> None:
 
 def test_accounts_are_proven_only_with_what_stores_their_login() -> None:
     """The login that lies there else may be an old one, which costs a refused login that no gate sees."""
-    tasks = list(tasks_in(PLAYBOOKS / "site.yml"))
-    (stores,) = (task for task in tasks if "credentials" in str(task.get("ansible.builtin.include_role", "")))
-    (proves,) = (
-        task for task in tasks if task.get("ansible.builtin.include_tasks") == "tasks/prove_account.yml"
-    )
-    assert set(proves["tags"]) <= set(stores["tags"])
+    tasks = list(tasks_in(ROLES / "credentials" / "tasks" / "main.yml"))
+    (stores,) = (task for task in tasks if task.get("ansible.builtin.include_tasks") == "store.yml")
+    (proves,) = (task for task in tasks if task.get("ansible.builtin.include_tasks") == "prove.yml")
+    assert set(proves["tags"]) == {"codesign", "codesign_credentials"}
     assert tasks.index(stores) < tasks.index(proves)
 
 

@@ -140,7 +140,8 @@ def test_what_is_wrong_is_one_sentence(changes: dict[str, Any], part: str) -> No
     "name", ["SYSTEM", r"NT AUTHORITY\SYSTEM", "LocalService", "NETWORK SERVICE", r"CORP\signer$"]
 )
 def test_service_accounts_need_no_password(name: str) -> None:
-    assert problems(ALL, codesign_credentials_accounts=[{"name": name}]) == []
+    uses = [use for use in ALL if use != "password"]
+    assert problems(uses, codesign_credentials_accounts=[{"name": name}]) == []
 
 
 def test_accounts_without_a_login_to_store_are_refused() -> None:
@@ -282,3 +283,15 @@ def test_a_request_needs_what_it_will_use(changes: dict[str, Any], parts: list[s
     found = _variables.check(changes, ["certificate_request"], read_file, read_identity)
     assert len(found) == len(parts), found
     assert all(part in text for part, text in zip(parts, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(["SYSTEM"], False), (["SYSTEM", "EXAMPLE\\builds$"], True), (["builds$"], True), ([], False)],
+)
+def test_password_serves_no_managed_accounts(names: list[str], told: bool) -> None:
+    """They cannot be entered while nothing of them runs, and nothing may run meanwhile."""
+    accounts = {"codesign_credentials_accounts": [{"name": name} for name in names]}
+    found = _variables.check({**GOOD, **accounts}, ["password"], read_file, read_identity)
+    assert ["managed service account" in text for text in found] == [True] * told
+    assert not _variables.check({**GOOD, **accounts}, ["credentials"], read_file, read_identity)
