@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo test unit integration contract windows-host lint mutants sanity docs-lint lab lab-stop bench clean
+.PHONY: help setup artifact demo test unit integration contract windows-host lint mutants fuzz sanity docs-lint lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -59,6 +59,9 @@ lint: setup  ## ansible-test sanity, ansible-lint, ruff, mypy, yamllint, antsibu
 
 mutants: setup  ## wrong changes to a copy of the product, one by one: does a test notice? (MUTANTS=20 of each kind, SEED=number, ONLY=text)
 	@$(PYTHON) scripts/mutants.py --number $(MUTANTS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
+
+fuzz: setup  ## anything into every reader, until Ctrl-C or a failure; by atheris where it is installed (ONLY=text in a reader's name)
+	@$(PYTHON) scripts/fuzz.py "$(ONLY)"
 
 sanity: setup  ## ansible-test sanity alone
 	@$(PYTHON) scripts/lint.py sanity

@@ -14,10 +14,14 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 
+from ..module_utils._texts import finished, hide
 from ..plugin_utils import _cluster, _variables
 from ..plugin_utils._arguments.check_variables import ARGUMENTS
 from ..plugin_utils._play_hosts import of_hosts
 from ..plugin_utils._request_files import RequestFiles, problem
+
+SECRETS = ("codesign_crypto_password", "codesign_client_tls_key")
+"""Variables whose values no message shows, however wrong they are."""
 
 
 class ActionModule(ActionBase):
@@ -27,6 +31,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = dict(super().run(tmp, task_vars))
+        hide(str((task_vars or {}).get(name) or "") for name in SECRETS)
         params = self.validate_argument_spec(**ARGUMENTS.as_keywords())[1]
         checked: dict[str, _variables.Report] = {}
         for host, variables in of_hosts(self._task, dict(task_vars or {})):
@@ -43,7 +48,7 @@ class ActionModule(ActionBase):
                 msg=f"{count} missing or wrong, and no host was touched: " + " ".join(errors),
                 link="argument",
             )
-        return result
+        return dict(finished(result))
 
     def _check(self, variables: dict[str, Any], params: Mapping[str, Any]) -> _variables.Report:
         uses: list[str] = params["uses"]

@@ -27,9 +27,10 @@ from ..module_utils._key.backends import key_mgmt_util
 from ..module_utils._key.lookup import AUTO, Lookup
 from ..module_utils._results import VersionResult
 from ..module_utils._steps import ReadFile, Service, Step, Version
+from ..module_utils._texts import finished, hide
 from ..module_utils._tools import configure
 from ..plugin_utils import _scratch as scratch
-from ..plugin_utils._action import CodesignAction
+from ..plugin_utils._action import CodesignAction, texts_in
 from ..plugin_utils._aspect import Question
 from ..plugin_utils._aspect import look as look_at
 from ..plugin_utils._host.windows import refuse_kept_files
@@ -48,6 +49,7 @@ class ActionModule(CodesignAction):
         # The module checks its arguments itself.
         self.params = {name: self._task.args.get(name) for name in (*CREDENTIALS, "cluster_id")}
         user = crypto_user(self.params)
+        hide(texts_in(user.password))
         try:
             if user.password:
                 refuse_kept_files()
@@ -57,7 +59,7 @@ class ActionModule(CodesignAction):
         except BrokenLink as broken:
             failed = {"changed": False, "failed": True, "msg": str(broken), "link": broken.link}
             result.update({**failed, **broken.details})
-        return result
+        return dict(finished(result))
 
     def execute(self) -> dict[str, Any]:
         params = self.params

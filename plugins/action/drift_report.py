@@ -82,11 +82,11 @@ class ActionModule(CodesignAction):
 
 def _read(path: Path) -> fleet.Report:
     try:
-        return fleet.from_json(json.loads(path.read_text("utf-8")))
+        return fleet.parse(path.read_text("utf-8"))
     except OSError as error:
         raise BrokenLink("file", f"The report {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        why = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        why = "it is no text" if isinstance(error, UnicodeError) else str(error)
         raise BrokenLink("file", f"The report {path} cannot be read: {why}.") from error
 
 

@@ -12,9 +12,10 @@ import binascii
 import hashlib
 import re
 import warnings
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from ._findings import quoted
 
@@ -133,7 +134,8 @@ def read_certificates(data: bytes, what: str = "the certificate") -> List[Certif
     return list(unique.values())
 
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_PEM_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_PEM_END = re.compile(rb"-----END ([A-Z0-9 ]+)-----")
 _PEM_CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE", b"PKCS7", b"CMS")
 
 
@@ -141,7 +143,7 @@ def _pem_blocks(data: bytes, what: str) -> List[bytes]:
     text = _without_utf16(data)
     if b"-----BEGIN " not in text:
         return []
-    blocks = _PEM.findall(text)
+    blocks = _blocks(text)
     certificates = [_base64(content, what) for kind, content in blocks if kind in _PEM_CERTIFICATES]
     if not certificates:
         if not blocks:
@@ -151,10 +153,29 @@ def _pem_blocks(data: bytes, what: str) -> List[bytes]:
     return certificates
 
 
+def _blocks(text: bytes) -> List[Tuple[bytes, bytes]]:
+    """Kind and content of all PEM blocks. Each text is gone through once: a search for the end from each beginning on
+    would take the square of its length.
+    """
+    ends: Dict[bytes, List[Tuple[int, int]]] = {}
+    for end in _PEM_END.finditer(text):
+        ends.setdefault(end[1], []).append(end.span())
+    blocks, after = [], 0
+    for begin in _PEM_BEGIN.finditer(text):
+        if begin.start() < after:
+            continue
+        of_kind = ends.get(begin[1], [])
+        number = bisect_left(of_kind, (begin.end(), 0))
+        if number < len(of_kind):
+            start, after = of_kind[number]
+            blocks.append((begin[1], text[begin.end() : start]))
+    return blocks
+
+
 def pem_certificates(text: bytes) -> Tuple[bytes, ...]:
     """The certificates of a PEM text as DER, to be compared and not read; a block that is damaged is left out."""
     found = []
-    for kind, content in _PEM.findall(text):
+    for kind, content in _blocks(text):
         if kind == b"CERTIFICATE":
             try:
                 found.append(_base64(content, "the block"))
@@ -197,7 +218,7 @@ def _from_der(der: bytes, what: str) -> List[Certificate]:
         warnings.simplefilter("ignore")
         try:
             certificate = x509.load_der_x509_certificate(der)
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             return [
                 _whole(member, member.public_bytes(Encoding.DER), what)
                 for member in _members(der, what, error)
@@ -205,7 +226,7 @@ def _from_der(der: bytes, what: str) -> List[Certificate]:
         return [_whole(certificate, der, what)]
 
 
-def _members(der: bytes, what: str, first: ValueError) -> List[x509.Certificate]:
+def _members(der: bytes, what: str, first: Exception) -> List[x509.Certificate]:
     try:
         members = load_der_pkcs7_certificates(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -243,7 +264,7 @@ def serial_of(der: bytes) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return serial_text(x509.load_der_x509_certificate(der).serial_number)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return ""
 
 

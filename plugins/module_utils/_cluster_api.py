@@ -108,7 +108,7 @@ def issued_by(cluster_certificate: str, customer_ca: str) -> Tuple[Optional[bool
     try:
         authority = x509.load_pem_x509_certificate(customer_ca.encode("utf-8"))
         subject = authority.subject
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         advice = "Give the content of customerCA.crt, BEGIN and END lines included."
         raise BrokenLink("argument", "customer_ca is not a certificate in PEM form.", advice) from error
     if not cluster_certificate:
@@ -116,7 +116,7 @@ def issued_by(cluster_certificate: str, customer_ca: str) -> Tuple[Optional[bool
     try:
         certificate = x509.load_pem_x509_certificate(cluster_certificate.encode("utf-8"))
         issuer = certificate.issuer
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return False, "the cluster's certificate cannot be read"
     if issuer != subject:
         return (

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, Literal, Tuple, Type, TypeVar, get_args
 
 from ._results import Failure, Result, StepError
+from ._texts import masked, shown
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class Finding:
     def text(self) -> str:
         """The finding as one line for a person."""
         sentence = self.sentence or f"{self.what} should be {self.expected}, is {self.seen}"
-        return f"{self.link}: {sentence.rstrip('. ')}. {self.repair}"
+        return shown(f"{self.link}: {sentence.rstrip('. ')}. {self.repair}")
 
     def as_dict(self) -> Dict[str, str]:
         data = {**asdict(self), "text": self.text}
@@ -92,10 +93,11 @@ class BrokenLink(Exception):
     def __init__(self, link: Link, problem: str, advice: str = "", **details: Any) -> None:
         if link not in LINKS:
             raise ValueError(f"unknown link {link!r}")
-        super().__init__(f"{problem} {advice}".strip())
         self.link = link
-        self.problem = problem
-        self.advice = advice
+        # Parts of both may come from a host: a secret goes before an escape could hide it.
+        self.problem = shown(str(masked(problem)))
+        self.advice = shown(str(masked(advice)))
+        super().__init__(f"{self.problem} {self.advice}".strip())
         self.details = details
 
 

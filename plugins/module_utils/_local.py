@@ -11,10 +11,12 @@ import shutil
 import signal
 import stat
 import subprocess
+import threading
 import time
-from typing import List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
 from ._results import (
+    OUTPUT_LIMIT,
     Done,
     Failure,
     FileContent,
@@ -101,21 +103,57 @@ def _run_process(step: Run, secrets: Mapping[str, str]) -> Result:
         # A group of its own, so that children of the tool can be ended with it.
         start_new_session=True,
     )
+    kept = [bytearray(), bytearray()]
+    threads = [
+        threading.Thread(target=_keep, args=(stream, place), daemon=True)
+        for stream, place in zip((process.stdout, process.stderr), kept)
+    ]
+    threads.append(threading.Thread(target=_feed, args=(process.stdin, text.encode("utf-8")), daemon=True))
+    for thread in threads:
+        thread.start()
     timed_out = False
     try:
-        stdout, stderr = process.communicate(text.encode("utf-8"), timeout=step.timeout)
+        process.wait(step.timeout)
     except subprocess.TimeoutExpired:
         timed_out = True
         os.killpg(process.pid, signal.SIGKILL)
-        stdout, stderr = process.communicate()
+        process.wait()
+    # A child that outlives the tool may hold the pipes open: do not wait for it for ever.
+    patience = time.monotonic() + 5
+    for thread in threads:
+        thread.join(max(0.0, patience - time.monotonic()))
+    for thread, stream in zip(threads, (process.stdout, process.stderr)):
+        if stream is not None and not thread.is_alive():
+            stream.close()
+    cut = any(len(place) > OUTPUT_LIMIT for place in kept)
+    stdout, stderr = (b"" if cut else bytes(place) for place in kept)
     return RunResult(
         process.returncode & 0xFFFFFFFF,
         stdout,
         stderr,
-        timed_out,
+        timed_out or cut,
         int((time.monotonic() - begun) * 1000),
         file=step.file,
+        cut=cut,
     )
+
+
+def _keep(stream: Any, place: bytearray) -> None:
+    """Reads a stream to its end, and keeps no more of it than shows that it is too much."""
+    while True:
+        block = stream.read1(65536)
+        if not block:
+            return
+        if len(place) <= OUTPUT_LIMIT:
+            place += block
+
+
+def _feed(stream: Any, content: bytes) -> None:
+    try:
+        stream.write(content)
+        stream.close()
+    except OSError:
+        pass  # the tool ended without reading its input: its exit code says why
 
 
 def _write_file(step: WriteFile) -> Done:

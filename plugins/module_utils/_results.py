@@ -31,11 +31,22 @@ class Skipped:
     """The step was not tried, because the one before it had failed."""
 
 
+OUTPUT_LIMIT = 4_000_000
+"""Bytes of a program's stream that are read (run_steps.ps1 has the same number)."""
+
+
+def too_much(program: str) -> str:
+    """A sentence for a program whose output was cut."""
+    return f"{program} printed more than {OUTPUT_LIMIT} bytes: none of them was read, and nothing was concluded from them."
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A process that ran. ``exit_code`` is unsigned, 32 bit; None when it outlived even its own end.
 
-    ``file`` is the program that ran, which differs from the step's where that had a ``*`` in it.
+    ``file`` is the program that ran, which differs from the step's where that had a ``*`` in it. ``cut``: it printed
+    more than OUTPUT_LIMIT bytes (or the programs of one call did so together), of which none came back: what it did
+    is as unknown as that of one that was ended, so it counts as ``timed_out`` too.
     """
 
     exit_code: Optional[int]
@@ -45,6 +56,7 @@ class RunResult:
     milliseconds: int = 0
     encoding: str = "utf-8"
     file: str = ""
+    cut: bool = False
 
     @property
     def stdout(self) -> str:

@@ -17,6 +17,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
+from . import _json
+from ._findings import quoted
 from ._results import (
     AccessResult,
     AddResult,
@@ -464,10 +466,19 @@ class GetPart(Step):
         return {"path": self.path, "offset": self.offset, "length": self.length}
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         try:
-            return FilePart(int(raw["size"]), gzip.decompress(_bytes(raw, "base64")))
-        except (OSError, EOFError, zlib.error) as error:
+            # No more than was asked for, whatever the packed bytes would become.
+            packed = _bytes(raw, "base64")
+            content = unpacking.decompress(packed, self.length + 1)
+        except zlib.error as error:
             raise StepError(f"a part of a file is not packed as it should be ({error})") from error
+        # .NET Framework packs nothing as nothing.
+        if len(content) > self.length or (packed and not unpacking.eof):
+            raise StepError(
+                f"a part of a file is not the one of {self.length} bytes that was asked for, or is cut off"
+            )
+        return FilePart(int(raw["size"]), content)
 
 
 def pack(content: bytes) -> bytes:
@@ -928,7 +939,7 @@ def to_json(steps: Sequence[Step]) -> str:
 def read_answer(steps: Sequence[Step], text: str) -> Answer:
     """Reads the JSON text that run_steps.ps1 gave for ``steps``. Raises StepError if it is not one."""
     try:
-        data = json.loads(text)
+        data = _json.load(text)
     except ValueError as error:
         raise StepError(f"the host's answer is no JSON ({error})") from error
     if not isinstance(data, dict):
@@ -936,11 +947,11 @@ def read_answer(steps: Sequence[Step], text: str) -> Answer:
     host = HostFacts(
         str(data.get("account") or ""),
         str(data.get("powershell") or ""),
-        int(data.get("oem_code_page") or 0),
-        int(data.get("utc_offset") or 0),
+        _fact(data, "oem_code_page"),
+        _fact(data, "utc_offset"),
         bool(data.get("module_logging")),
-        int(data.get("windows_build") or 0),
-        int(data.get("time") or 0),
+        _fact(data, "windows_build"),
+        _fact(data, "time"),
     )
     raw = _list(data, "results")
     if len(raw) != len(steps):
@@ -949,6 +960,16 @@ def read_answer(steps: Sequence[Step], text: str) -> Answer:
         tuple(_read_result(step, item, _known_encoding(host.encoding)) for step, item in zip(steps, raw)),
         host,
     )
+
+
+def _fact(data: Mapping[str, Any], name: str) -> int:
+    """A number that the host tells of itself; 0 where it does not."""
+    value = data.get(name) or 0
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        shown = quoted(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
+        raise StepError(f"the host's {name.replace('_', ' ')} is no number, but {shown}") from error
 
 
 def _known_encoding(name: str) -> str:
@@ -968,7 +989,7 @@ def _read_result(step: Step, raw: Any, encoding: str) -> Result:
         return _read_failure(raw)
     try:
         return step.read(raw, encoding)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StepError(f"the result of a step '{step.op}' cannot be read ({error!r})") from error
 
 
@@ -976,7 +997,7 @@ def _read_failure(raw: Mapping[str, Any]) -> Failure:
     message, kept = str(raw.get("error") or ""), str(raw.get("kept") or "")
     if kept:
         message = f"{message.rstrip('. ')}. The file's bytes lie in {kept} now."
-    return Failure(message, str(raw.get("error_type") or ""), int(raw.get("error_code") or 0), kept)
+    return Failure(message, str(raw.get("error_type") or ""), _fact(raw, "error_code"), kept)
 
 
 def _read_placed(raw: Mapping[str, Any]) -> Placed:
@@ -998,6 +1019,7 @@ def _read_run(raw: Mapping[str, Any], encoding: str, file: str) -> RunResult:
         int(raw.get("milliseconds") or 0),
         encoding,
         str(raw.get("file") or file),
+        bool(raw.get("cut")),
     )
 
 

@@ -256,6 +256,7 @@ from ..module_utils._key.backends import find
 from ..module_utils._key.lookup import LOGIN, login_of
 from ..module_utils._key.pair import WantedKey, wanted_from_modulus
 from ..module_utils._local import LocalHost
+from ..module_utils._texts import hide
 
 
 def wanted_key(params: Mapping[str, Any]) -> WantedKey:
@@ -300,6 +301,7 @@ def look_up(module: AnsibleModule) -> Dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(supports_check_mode=True, **ARGUMENTS.as_keywords())
+    hide([module.params["crypto_password"] or ""])
     try:
         result = look_up(module)
     except BrokenLink as broken:

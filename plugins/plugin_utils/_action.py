@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._arguments.base import Arguments
 from ..module_utils._crypto_user import crypto_user
 from ..module_utils._findings import BrokenLink, LoginRefusedError
+from ..module_utils._texts import finished, hide
 from . import _diagnosis as diagnosis
 from ._diagnosis import Context
 from ._host.lost import ConnectionLostError
@@ -29,7 +30,6 @@ from ._login.host import GatedHost
 from ._login.proof import Login
 
 COLLECTION = Path(__file__).resolve().parents[2]
-MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 SHORTEST_SECRET = 4
 """Characters that a secret must have: a shorter one stands in too many texts to be masked there."""
@@ -46,7 +46,7 @@ AGAIN = "It may go on with what it was asked for. See that it answers (ansible.w
 
 
 def _register_nothing(value: str) -> None:
-    """ansible-core before 2.22 masks nothing of an action by itself: ``masked`` does it for our results."""
+    """ansible-core before 2.22 masks nothing of an action by itself: ``finished`` does it for our results."""
 
 
 try:
@@ -55,19 +55,13 @@ except ImportError:
     register_secret = _register_nothing
 
 
-def masked(value: Any, secrets: list[str]) -> Any:
-    """``value`` with every occurrence of a secret in its texts replaced. Keys are ours: they hold no secret,
-    and a caller needs them.
-    """
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, MASK)
-        return value
+def texts_in(value: Any) -> list[str]:
+    """All texts in what was given for an argument: a secret may be given where a list is, or in one."""
     if isinstance(value, Mapping):
-        return {key: masked(item, secrets) for key, item in value.items()}
+        return [text for item in value.values() for text in texts_in(item)]
     if isinstance(value, (list, tuple)):
-        return [masked(item, secrets) for item in value]
-    return value
+        return [text for item in value for text in texts_in(item)]
+    return [str(value)] if value else []
 
 
 OF_ROLES = {
@@ -160,24 +154,19 @@ class CodesignAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = dict(super().run(tmp, task_vars))
-        given = {
-            name: str(value) for name in self.ARGUMENTS.secret_names() if (value := self._task.args.get(name))
-        }
-        short = [name for name, value in given.items() if len(value) < SHORTEST_SECRET]
+        given = {name: texts_in(self._task.args.get(name)) for name in self.ARGUMENTS.secret_names()}
+        short = [name for name, texts in given.items() if any(len(text) < SHORTEST_SECRET for text in texts)]
         if short:
             msg = f"{short[0]} has less than {SHORTEST_SECRET} characters: it would stand in every second text, and could not be masked. Give a longer one."
             return {**result, "changed": False, "failed": True, "msg": msg, "link": "argument"}
-        secrets = list(given.values())
-        for secret in secrets:
+        for secret in hide(text for texts in given.values() for text in texts):
             register_secret(secret)
         self._warnings: list[str] = []
-        # The longest first, so that a secret inside another one leaves nothing of it.
-        hidden = sorted(secrets, key=len, reverse=True)
         try:
             self.params = self.validate_argument_spec(**self.ARGUMENTS.as_keywords())[1]
         except AnsibleActionFail as error:
             refused = {"changed": False, "failed": True, "msg": error.message, "link": "argument"}
-            return dict(masked({**result, **refused}, hidden))
+            return dict(finished({**result, **refused}))
         self.task_vars: Mapping[str, Any] = task_vars or {}
         self.host = GatedHost(Host(self, self.task_vars), self._login())
         try:
@@ -194,9 +183,9 @@ class CodesignAction(ActionBase):
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
         if not self.diff_mode:
             result.pop("diff", None)
-        if self._is_ours():
-            result = as_role_says(result)
-        return dict(masked(result, hidden))
+        # Masked before words in it are replaced: a secret may hold one of them.
+        result = dict(finished(result))
+        return dict(as_role_says(result)) if self._is_ours() else result
 
     def _executed(self) -> dict[str, Any]:
         """What ``execute`` returns. A connection that breaks on the way is a broken link as any other: the task fails, and

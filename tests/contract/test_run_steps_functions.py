@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.pwsh, pytest.mark.usefixtures("counted_directly")]
 LOADED = r"""
 $ErrorActionPreference = 'Stop'
 $tree = [System.Management.Automation.Language.Parser]::ParseFile($env:CODESIGN_SCRIPT, [ref] $null, [ref] $null)
+$room = @{ stream = 1000; call = 5000; answer = 10000 }
 $functions = $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.FunctionDefinitionAst] }, $false)
 foreach ($function in $functions) { . ([scriptblock]::Create($function.Extent.Text)) }
 function New-Process([int] $ExitCode, [bool] $Ends) {
@@ -74,8 +75,9 @@ def test_process_that_outlives_its_own_end_has_no_exit_code(evaluate: Evaluate) 
         "$process = New-Process 0 $false; $answer = Complete-Run (New-Run $process 1); $answer.waits = $process.Waits; $answer"
     )
     assert (result["exit_code"], result["timed_out"]) == (None, True)
-    before, ended, after = result["waits"]
-    assert 0 <= before <= 1
+    *before, ended, after = result["waits"]
+    assert before
+    assert all(0 <= one <= 1 for one in before)
     assert ended == "ended"
     assert 0 < after <= 10_000
 
@@ -89,12 +91,30 @@ def test_run_that_ended_in_time_ends_nobody(evaluate: Evaluate) -> None:
 
 @pytest.mark.parametrize(("elapsed", "left"), [(0, 60_000), (45_000, 15_000), (70_000, 0)])
 def test_time_that_a_run_has_had_is_not_given_again(elapsed: int, left: int, evaluate: Evaluate) -> None:
+    """The clock goes on by what is waited, and the process never ends."""
     waits = evaluate(
-        "$process = New-Process 0 $true; $run = New-Run $process 60000\n"
-        f"$run.clock = [pscustomobject]@{{ ElapsedMilliseconds = {elapsed} }}\n"
+        "function Stop-Tree($Process) { [void]$Process.Waits.Add('ended') }\n"
+        "$process = New-Process 0 $false; $run = New-Run $process 60000\n"
+        f"$clock = [pscustomobject]@{{ ElapsedMilliseconds = {elapsed} }}; $run.clock = $clock\n"
+        "$process | Add-Member -Force -MemberType ScriptMethod -Name WaitForExit -Value "
+        "{ param($limit) [void]$this.Waits.Add($limit); $clock.ElapsedMilliseconds += $limit; $false }\n"
         "[void](Complete-Run $run); ,@($process.Waits)"
     )
-    assert waits == [left]
+    assert sum(waits[: waits.index("ended")]) == left
+    assert max(waits[: waits.index("ended")]) <= 100
+
+
+def test_output_of_all_programs_of_a_call_has_a_limit_too(evaluate: Evaluate) -> None:
+    runs = evaluate(
+        "@(foreach ($size in 900, 900, 900, 900, 900, 900, 300) {\n"
+        "    $run = New-Run (New-Process 0 $true) 5000; $run.stdout, $run.stderr = (New-Room), (New-Room)\n"
+        "    $run.stdout.Write([byte[]]::new($size), 0, $size); Complete-Run $run })"
+    )
+    assert [(run["cut"], run["timed_out"], len(run["stdout"])) for run in runs] == [
+        *[(False, False, 1200)] * 5,
+        (True, True, 0),
+        (False, False, 400),
+    ]
 
 
 def test_output_that_is_still_on_its_way_is_waited_for(evaluate: Evaluate) -> None:

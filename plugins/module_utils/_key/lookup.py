@@ -20,7 +20,7 @@ from .._findings import (
     NotVisibleError,
     UnexplainedError,
 )
-from .._results import Failure, Result, RunResult, expect
+from .._results import Failure, Result, RunResult, expect, too_much
 from .pair import PublicKeyMode
 
 AUTO = "auto"
@@ -50,6 +50,8 @@ def checked_run(result: Result, what: str) -> RunResult:
     could not be started.
     """
     outcome = expect(result, RunResult)
+    if isinstance(outcome, RunResult) and outcome.cut:
+        raise BrokenLink("client", too_much(what), "Look at its log, and at its level of logging.")
     if isinstance(outcome, RunResult):
         return outcome
     if isinstance(outcome, Failure) and outcome.code in NOT_FOUND:

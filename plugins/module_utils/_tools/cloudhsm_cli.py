@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type
 
+from .. import _json
 from .._findings import (
     BrokenLink,
     Link,
@@ -24,6 +25,7 @@ from .._findings import (
     UnexplainedError,
     UnreachableError,
 )
+from .._texts import ending, masked
 
 WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\bin\\cloudhsm-cli.exe"
 LINUX_PROGRAM = "/opt/cloudhsm/bin/cloudhsm-cli"
@@ -206,7 +208,9 @@ def _data(stdout: str, stderr: str, exit_code: Optional[int]) -> Any:
         raise _unreadable("it is no JSON object with an error_code", stdout, stderr)
     code, data = answer["error_code"], answer.get("data")
     if code != 0 or isinstance(code, bool):
-        raise failure(data if isinstance(data, str) else json.dumps(data), exit_code)
+        raise failure(
+            data if isinstance(data, str) else json.dumps(masked(data), ensure_ascii=False), exit_code
+        )
     if exit_code != 0:
         raise failure(
             stderr.strip() or f"the answer says success, but the process ended with exit code {exit_code}",
@@ -215,22 +219,33 @@ def _data(stdout: str, stderr: str, exit_code: Optional[int]) -> Any:
     return data
 
 
+_MOST_OBJECTS = 1000
+
+
 def _json_object(text: str) -> Optional[Dict[str, Any]]:
     """The JSON object in ``text``; log lines before and after it are passed over."""
+    decoder = json.JSONDecoder()
     start = text.find("{")
-    while start >= 0:
+    for _attempt in range(_MOST_OBJECTS):
+        if start < 0:
+            return None
         try:
-            value, _end = json.JSONDecoder().raw_decode(text, start)
-        except ValueError:
-            start = text.find("{", start + 1)
+            value, end = decoder.raw_decode(text, start)
+            _json.checked(value)
+        except json.JSONDecodeError as error:
+            # What lies before the fault was read already: each character is looked at once.
+            start = text.find("{", max(start + 1, error.pos))
             # An object inside one that cannot be read is not the answer.
-            if start < 0 or not re.search(r"(?:^|\n)\s*$", text[:start]):
+            if start < 0 or text[text.rfind("\n", 0, start) + 1 : start].strip():
                 return None
             continue
+        except (ValueError, RecursionError):
+            # A number that is too long, or objects in objects without end.
+            return None
         if isinstance(value, dict) and "error_code" in value:
             return value
-        start = text.find("{", start + 1)
-    return None
+        start = text.find("{", end)
+    return None  # no log has as many lines that begin like an answer
 
 
 def _read_key(item: Any, text: str) -> ListedKey:
@@ -274,7 +289,7 @@ def _unreadable(reason: str, stdout: str, stderr: str) -> BrokenLink:
         "key",
         f"The answer of cloudhsm-cli cannot be read: {reason}.",
         "Nothing was concluded from it; the tool's own words are in 'output'.",
-        output=(stdout.strip() or stderr.strip())[-2000:],
+        output=ending(stdout.strip() or stderr),
     )
 
 
@@ -389,7 +404,7 @@ ERRORS: Sequence[ErrorText] = (
 
 def failure(message: str, exit_code: Optional[int] = None) -> BrokenLink:
     """The broken link behind an error message of the tool."""
-    why = message.strip().rstrip(".")[-1000:] or "it gave no reason"
+    why = ending(message, 1000).rstrip(".") or "it gave no reason"
     for known in ERRORS:
         if re.search(known.pattern, message):
             return known.kind(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Type
 
 from .._findings import BrokenLink, Link, LoginRefusedError, ServiceStoppedError, UnexplainedError, quoted
+from .._texts import ending
 
 WINDOWS_PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\key_mgmt_util.exe"
 LINUX_PROGRAM = "/opt/cloudhsm/bin/key_mgmt_util"
@@ -185,9 +186,10 @@ _RANGE = re.compile(
 )
 _HANDLES_HEADING = re.compile(r"\s*Handles\s+of\s+matching\s+keys:")
 _LIST = re.compile(r"\s*(?P<list>\d+(?:\s*,\s*\d+)*)(?P<comma>\s*,)?(?P<rest>[^\n]*)")
-_ERROR_TEXT = re.compile(
-    r"^[ \t:]*\n?(?:[ \t]*\n)?[ \t]*:?[ \t]*(?P<text>(?:HSM (?:Error|Return):|LIQUIDSECURITY:|[A-Z])[^\n]*)"
-)
+_ERROR_TEXT = re.compile(r"(?:HSM (?:Error|Return):|LIQUIDSECURITY:|[A-Z])[^\n]*")
+_NEXT_FACT = re.compile(r"\s(?=Cluster (?:Error )?Status|Cfm\d)")
+_DIGITS = 18
+"""More than this no number of the tool has."""
 
 
 def parse(text: str) -> Tuple[CommandAnswer, ...]:
@@ -218,7 +220,7 @@ def _read_section(section: str) -> List[CommandAnswer]:
     returns = [
         match
         for match in _RETURN.finditer(section)
-        if match.group("after") or int(match.group("code"), 0) in (SUCCESS, *CODES)
+        if match.group("after") or _number(match.group("code")) in (SUCCESS, *CODES)
     ]
     if not returns:
         # Words alone: a prompt that waits, or a command that was not understood. Only the latter says
@@ -234,12 +236,12 @@ def _read_section(section: str) -> List[CommandAnswer]:
     answers = []
     for match, piece in zip(returns, _pieces(section, returns)):
         total, handles, damage = _read_list(piece)
-        code = int(match.group("code"), 0)
+        code = _number(match.group("code"))
         answers.append(
             CommandAnswer(
                 match.group("name"),
                 code,
-                _message(section[match.end("code") :]),
+                _message(section[match.end("code") : match.end("code") + 2000]),
                 _read_nodes(piece),
                 total,
                 handles,
@@ -274,7 +276,7 @@ def _pieces(section: str, returns: Sequence[re.Match[str]]) -> List[str]:
 def _read_nodes(piece: str) -> Dict[int, int]:
     nodes: Dict[int, int] = {}
     for match in _NODE.finditer(piece):
-        number, status = int(match.group("id")), int(match.group("status"), 16)
+        number, status = _number(match.group("id")), int(match.group("status"), 16)
         # Of two rows of one HSM the one that failed counts.
         nodes[number] = nodes.get(number) or status
     return nodes
@@ -282,7 +284,7 @@ def _read_nodes(piece: str) -> Dict[int, int]:
 
 def _read_list(piece: str) -> Tuple[Optional[int], Optional[Tuple[int, ...]], str]:
     """The number of keys, their handles, and what is wrong with them ("" for nothing)."""
-    totals = [int(match.group("total")) for match in _TOTAL.finditer(piece)]
+    totals = [_number(match.group("total")) for match in _TOTAL.finditer(piece)]
     if not totals:
         return None, None, ""
     if len(totals) > 1:
@@ -302,9 +304,11 @@ def _read_list(piece: str) -> Tuple[Optional[int], Optional[Tuple[int, ...]], st
         ):
             damage = "the list of handles is cut off or holds something that is no handle"
             continue
-        handles.extend(int(number) for number in re.findall(r"\d+", listed.group("list")))
+        handles.extend(_number(number) for number in re.findall(r"\d+", listed.group("list")))
     if not damage and len(handles) != total:
         damage = f"{total} keys are announced and {len(handles)} handles listed"
+    if not damage and -1 in handles:
+        damage = "a handle has more digits than a handle can have"
     if not damage and len(set(handles)) != len(handles):
         damage = "a handle is listed twice"
     return (total, None, damage) if damage else (total, tuple(handles), "")
@@ -312,11 +316,23 @@ def _read_list(piece: str) -> Tuple[Optional[int], Optional[Tuple[int, ...]], st
 
 def _message(after_code: str) -> str:
     """The words that belong to a return code: on its line, or on a line of their own below it."""
-    match = _ERROR_TEXT.match(after_code.lstrip(">"))
-    text = (
-        re.split(r"\s+(?=Cluster (?:Error )?Status|Cfm\d)", match.group("text"))[0].strip() if match else ""
-    )
+    # At most two line ends, and one colon on the line of the words, lie between.
+    lines = after_code.lstrip(">").split("\n", 3)[:3]
+    found: Optional[re.Match[str]] = None
+    for number, line in enumerate(lines):
+        words = line.strip(" \t:") if number == 0 else line.strip(" \t").removeprefix(":").lstrip(" \t")
+        if words:
+            found = _ERROR_TEXT.match(words)
+            break
+    text = _NEXT_FACT.split(found[0], maxsplit=1)[0].strip() if found else ""
     return "" if text.startswith(("Cfm", "Cluster", "Node id", "Command")) else text
+
+
+def _number(digits: str) -> int:
+    """What a run of digits says, decimal or behind 0x. One that is longer than any number of the tool says nothing: -1."""
+    if len(digits) > _DIGITS:
+        return -1
+    return int(digits, 16) if digits[:2].lower() == "0x" else int(digits)
 
 
 def _first_line(text: str) -> str:
@@ -328,7 +344,7 @@ def _unreadable(reason: str, text: str) -> BrokenLink:
         "key",
         f"The answer of key_mgmt_util cannot be read: {reason}.",
         "Nothing was concluded from it; the tool's own words are in 'output'.",
-        output=text.strip()[-2000:],
+        output=ending(text),
     )
 
 
@@ -345,7 +361,7 @@ def failure(answer: CommandAnswer) -> BrokenLink:
             "key",
             f"key_mgmt_util did not carry out a command: {why}.",
             "See 'output' for its own words.",
-            output=answer.text.strip()[-2000:],
+            output=ending(answer.text),
         )
     known = CODES.get(answer.code)
     code = f"{answer.code:#04x}"
@@ -386,7 +402,7 @@ def check_session(text: str, exit_code: Optional[int], timed_out: bool) -> Tuple
                 _DAEMON.link,
                 f"key_mgmt_util ended with exit code {exit_code:#x} before the login.",
                 _DAEMON.advice,
-                output=text.strip()[-2000:],
+                output=ending(text),
             )
         raise _unreadable("the answer to the login is missing", text)
     return tuple(
@@ -415,7 +431,7 @@ _OWNER = re.compile(r"Owned by user:?\s+(\d+)(?=\s)")
 _SHARED = re.compile(
     r"shared (?:to|with)(?: the)? following (\d+) user\(s\):\s*((?:\d+[\s,]*)+)", re.IGNORECASE
 )
-_QUORUM = re.compile(r"(\d+) Users? need to approve to use", re.IGNORECASE)
+_QUORUM = re.compile(r"(?<!\d)(\d{1,18}) Users? need to approve to use", re.IGNORECASE)
 
 
 def parse_key_info(answer: CommandAnswer) -> KeyInfo:
@@ -429,10 +445,13 @@ def parse_key_info(answer: CommandAnswer) -> KeyInfo:
     )
     users: Tuple[int, ...] = ()
     if shared:
-        users = tuple(int(number) for number in re.findall(r"\d+", shared.group(2)))[: int(shared.group(1))]
-        if len(users) != int(shared.group(1)):
+        count = _number(shared.group(1))
+        users = tuple(_number(number) for number in re.findall(r"\d+", shared.group(2)))[: max(count, 0)]
+        if len(users) != count:
             raise _unreadable("the list of users that the key is shared with is cut off", answer.text)
-    return KeyInfo(int(owner.group(1)) if owner else None, users, int(quorum.group(1)) if quorum else 0)
+    return KeyInfo(
+        _number(owner.group(1)) if owner else None, users, _number(quorum.group(1)) if quorum else 0
+    )
 
 
 def parse_attributes(content: bytes) -> Dict[str, str]:
@@ -442,23 +461,23 @@ def parse_attributes(content: bytes) -> Dict[str, str]:
     A name without a value line is an empty value, and a value may be any text but another attribute's name.
     """
     lines = content.decode("utf-8", errors="replace").replace("\r\n", "\n").split("\n")
-    attributes: Dict[str, str] = {}
+    found: Dict[str, List[str]] = {}
     name = ""
     for line in lines:
         heading = re.fullmatch(r"\s*OBJ_ATTR_([A-Z0-9_]+)\s*", line)
         if heading:
             name = heading.group(1)
-            if name in attributes:
+            if name in found:
                 raise _unreadable(
                     f"the attribute {name} stands in the dump twice",
                     content.decode("ascii", errors="replace"),
                 )
-            attributes[name] = ""
+            found[name] = []
         elif name and line.strip():
-            attributes[name] = f"{attributes[name]}\n{line.strip()}" if attributes[name] else line.strip()
-    if not attributes:
+            found[name].append(line.strip())
+    if not found:
         raise _unreadable("the dump of the attributes holds none", content.decode("ascii", errors="replace"))
-    return attributes
+    return {name: "\n".join(values) for name, values in found.items()}
 
 
 def attribute_number(attributes: Mapping[str, str], name: str) -> Optional[int]:

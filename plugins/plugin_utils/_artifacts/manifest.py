@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...module_utils import _json
 from .files import SUMS
 
 FORMAT = 1
@@ -68,16 +69,21 @@ def build(manifest: Manifest, now: str) -> str:
         "made_by": "cloudhsm.codesign",
         "made_at": now,
         "wanted": dict(manifest.wanted),
-        "key_uses_repeated": sum(int(one.get("key_uses_repeated") or 0) for one in entries),
+        "key_uses_repeated": sum(_count(one.get("key_uses_repeated")) for one in entries),
         "files": entries,
     }
     return json.dumps(data, indent=1, ensure_ascii=True) + "\n"
 
 
+def _count(value: Any) -> int:
+    """A number out of an entry, which may have been read from a file that somebody edited."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
 def parse(text: str) -> Manifest:
     """What ``build`` wrote. ManifestError."""
     try:
-        data = json.loads(text)
+        data = _json.load(text)
     except ValueError as error:
         raise ManifestError(f"it is no JSON ({error})") from error
     if not isinstance(data, dict) or data.get("made_by") != "cloudhsm.codesign":
@@ -139,8 +145,10 @@ def read_record(text: str) -> list[tuple[Mapping[str, Any], Entry]]:
     """All whole lines of a record: how each file was to be signed, and its entry."""
     found = []
     for one in text.splitlines():
+        if not one.strip():
+            continue
         try:
-            data = json.loads(one)
+            data = _json.load(one)
         except ValueError:
             continue  # cut off
         if (

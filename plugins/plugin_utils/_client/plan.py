@@ -12,6 +12,7 @@ from typing import Container, Sequence
 from ...module_utils._findings import BrokenLink, OutdatedError
 from ...module_utils._results import Failure, Result, RunResult, ServiceResult
 from ...module_utils._steps import Run, Step, WriteFile
+from ...module_utils._texts import beginning
 from ...module_utils._tools import configure
 from .._formats.client_config import ClientConfig, ClusterConfig, Logging, with_hsm_type
 from .._key import access
@@ -440,4 +441,4 @@ def _trouble(step: Step, result: Result) -> str:
     if result.timed_out:
         return f"{name} did not end in time and was stopped"
     lines = [line.strip() for line in (result.stderr + "\n" + result.stdout).splitlines() if line.strip()]
-    return f"{name} exited with {result.exit_code}" + (f" ({lines[0][:300]})" if lines else "")
+    return f"{name} exited with {result.exit_code}" + (f" ({beginning(lines[0], 300)})" if lines else "")

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Literal, get_args
 
+from ...module_utils import _json
 from ...module_utils._findings import LINKS
+from ...module_utils._texts import shown as one_line
 
 SCHEMA = "cloudhsm.codesign/drift/1"
 
@@ -165,10 +167,7 @@ def shown(text: object) -> str:
     """A text from elsewhere without what a terminal or a browser would obey: line breaks become blanks, other control
     and format characters (escape sequences, right-to-left marks) their numbers.
     """
-    joined = " ".join(str(text).split())
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in joined
-    )
+    return one_line(" ".join(str(text).split()))
 
 
 def hosts(states: Mapping[str, Mapping[str, Any] | None]) -> tuple[Host, ...]:
@@ -176,7 +175,16 @@ def hosts(states: Mapping[str, Mapping[str, Any] | None]) -> tuple[Host, ...]:
     return tuple(_host(shown(name), states[name]) for name in sorted(states, key=str.casefold))
 
 
-def _host(name: str, state: Mapping[str, Any] | None) -> Host:
+def _host(name: str, state: Any) -> Host:
+    try:
+        return _read_host(name, state)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Host(
+            name, "failed", f"What it answered cannot be read ({type(error).__name__}: {shown(error)})."
+        )
+
+
+def _read_host(name: str, state: Mapping[str, Any] | None) -> Host:
     if state is None:
         return Host(name, "failed", "It was not looked at.")
     if state.get("unreachable"):
@@ -293,6 +301,15 @@ def _host_as_json(host: Host) -> dict[str, Any]:
     }
 
 
+def parse(text: str) -> Report:
+    """The report in a text that ``as_json`` was written as. ValueError, with a sentence, for anything else."""
+    try:
+        data = _json.load(text)
+    except ValueError as error:
+        raise ValueError("it is no JSON") from error
+    return from_json(data)
+
+
 def from_json(data: Any) -> Report:
     """A report that ``as_json`` wrote, without its changes. ValueError, with a sentence, for anything else."""
     if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
@@ -303,7 +320,7 @@ def from_json(data: Any) -> Report:
             Made(_time(made["at"]), *(shown(made[name]) for name in ("by", "node", "collection"))),
             tuple(_host_from_json(one) for one in data["hosts"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"it is a damaged report ({type(error).__name__}: {shown(error)})") from error
 
 

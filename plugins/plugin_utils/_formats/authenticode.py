@@ -34,6 +34,8 @@ _DIGESTS = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
+_LONGEST_OID = 64
+_DEEPEST = 32
 _MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _INDIRECT_DATA = "1.3.6.1.4.1.311.2.1.4"
@@ -206,8 +208,8 @@ def _node(data: bytes, at: int, end: int) -> _Node:
 
 def _oid(node: _Node) -> str:
     content = node.need(_OID).content
-    if not content:
-        raise DamagedError("its signature holds an empty object identifier")
+    if not content or content[-1] & 0x80 or len(content) > _LONGEST_OID:
+        raise DamagedError("its signature holds an object identifier that is none")
     numbers, value = [], 0
     for byte in content:
         value = (value << 7) | (byte & 0x7F)
@@ -232,8 +234,10 @@ def _algorithm(node: _Node) -> str:
     return name
 
 
-def _of_message(der: bytes) -> list[Signature]:
+def _of_message(der: bytes, depth: int = 0) -> list[Signature]:
     """The signature of a message, then those nested in it."""
+    if depth > _DEEPEST:
+        raise DamagedError(f"it has more than {_DEEPEST} signatures in each other")
     outer = _node(der, 0, len(der)).need(_SEQUENCE)
     if _oid(_child(outer, 0)) != _SIGNED_DATA:
         raise DamagedError("its signature is no signed data")
@@ -255,7 +259,7 @@ def _of_message(der: bytes) -> list[Signature]:
     found = [Signature(own[0], own[1], image, stamped)]
     for name, values in unsigned:
         if name == _NESTED:
-            found += [one for value in values for one in _of_message(value.whole)]
+            found += [one for value in values for one in _of_message(value.whole, depth + 1)]
     return found
 
 

@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
+from ...module_utils import _json
 from ...module_utils._tools import configure
 
 HSM_TYPES = ("hsm1", "hsm2m")
@@ -127,8 +128,8 @@ def _text(content: bytes) -> str:
 
 def _object(text: str) -> Mapping[str, Any]:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = _json.load(text)
+    except ValueError as error:
         raise ConfigError(f"it is no JSON ({error})") from error
     if not isinstance(data, dict):
         raise ConfigError("it is no JSON object")

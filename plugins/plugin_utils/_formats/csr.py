@@ -21,7 +21,8 @@ except ImportError:
 
 from ...module_utils._key.pair import WantedKey
 
-_PEM = re.compile(rb"-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----(.*?)-----END", re.DOTALL)
+_BEGIN = re.compile(rb"-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----")
+_END = b"-----END"
 
 
 class CsrError(ValueError):
@@ -56,7 +57,8 @@ def read(data: bytes, what: str) -> Csr:
         request = x509.load_der_x509_csr(der)
         key = request.public_key()
         good = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        subject = request.subject.rfc4514_string()
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         reason = str(error).split("\n", maxsplit=1)[0].rstrip(".") or type(error).__name__
         raise CsrError(
             f"{what} is no certificate request: it cannot be read as PKCS#10 ({reason})."
@@ -70,17 +72,19 @@ def read(data: bytes, what: str) -> Csr:
         wanted, kind = WantedKey(point=point.hex().upper()), "EC"
     else:
         raise CsrError(f"{what} is for a key that is neither RSA nor EC.")
-    return Csr(der, request.subject.rfc4514_string(), wanted, kind, key.key_size)
+    return Csr(der, subject, wanted, kind, key.key_size)
 
 
 def _der(data: bytes, what: str) -> bytes:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", errors="replace").encode("utf-8")
-    block = _PEM.search(data)
-    text = b"".join((block[1] if block else data).split())
+    begin = _BEGIN.search(data)
+    end = data.find(_END, begin.end()) if begin else -1
+    block = data[begin.end() : end] if begin and end >= 0 else None
+    text = b"".join((data if block is None else block).split())
     if not text:
         raise CsrError(f"{what} is empty.")
-    if not block and data[:1] == b"\x30":
+    if block is None and data[:1] == b"\x30":
         return data
     try:
         return base64.b64decode(text, validate=True)

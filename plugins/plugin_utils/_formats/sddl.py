@@ -133,7 +133,8 @@ def too_open(mask: int) -> str:
     """
     trusted = "|".join((*ADMINISTRATORS, ACCOUNT))
     letters = "|".join(name for name, bits in _RIGHTS.items() if bits & mask)
-    rights = f"(?:(?:[A-Z]{{2}})*?(?:{letters})(?:[A-Z]{{2}})*|{_hexadecimal(mask)})"
+    # A field that is longer than any list of rights is taken for too much, and not gone through again and again.
+    rights = f"(?:(?=[^;]{{0,200}};)(?:(?:[A-Z]{{2}})*?(?:{letters})(?:[A-Z]{{2}})*|{_hexadecimal(mask)})|[^;()]{{201,}})"
     entry = (
         rf"\((?:A|OA|XA|ZA);(?:(?!IO)[A-Z]{{2}})*;{rights};[^;)]*;[^;)]*;(?!(?:{trusted})[;)])(?<who>[^;)]+)"
     )
@@ -158,7 +159,7 @@ def readers_of(sddl: str) -> tuple[str, ...]:
     """The SIDs that a file's access list allows to read, without those that it denies."""
     allowed, denied = [], set()
     for kind, flags, rights, _object, _inherited, account in re.findall(
-        r"\((\w+);([^;]*);([^;]*);([^;]*);([^;]*);([^;)]*)[^)]*\)", sddl.partition("D:")[2]
+        r"\((\w+);([^;()]*);([^;()]*);([^;()]*);([^;()]*);([^;()]*)[^()]*\)", sddl.partition("D:")[2]
     ):
         if kind not in ("A", "D") or "IO" in flags or not _reads(rights):
             continue
@@ -172,7 +173,7 @@ def readers_of(sddl: str) -> tuple[str, ...]:
 
 def _reads(rights: str) -> bool:
     if rights.lower().startswith("0x"):
-        mask = int(rights, 16)
+        mask = int(rights, 16) if re.fullmatch("0x[0-9a-f]+", rights.lower()) else _FILE_READ_DATA
         return bool(mask & _FILE_READ_DATA or mask & _GENERIC_READS)
     return any(rights[at : at + 2] in (*_READS, "CC") for at in range(0, len(rights), 2))
 

@@ -101,11 +101,11 @@ def _quoted_value(value: str) -> str:
 
 def _parts(text: str) -> list[tuple[str, str]]:
     """Key and raw value of each attribute, cut at the commas that are neither escaped nor in quotes."""
-    parts: list[str] = [""]
+    parts: list[list[str]] = [[]]
     in_quotes = escaped = False
     for char in text:
         if not escaped and not in_quotes and char == ",":
-            parts.append("")
+            parts.append([])
             continue
         if not escaped and not in_quotes and char in "+;":
             what = (
@@ -117,12 +117,12 @@ def _parts(text: str) -> list[tuple[str, str]]:
         if not escaped and char == '"':
             in_quotes = not in_quotes
         escaped = char == "\\" and not escaped
-        parts[-1] += char
+        parts[-1].append(char)
     if in_quotes or escaped:
         raise SubjectError(f"the subject {quoted(text)} cannot be used: a quote in it does not end.")
     if not text.strip():
         return []
-    return [_split(text, part) for part in parts]
+    return [_split(text, "".join(part)) for part in parts]
 
 
 def _split(text: str, part: str) -> tuple[str, str]:
@@ -169,12 +169,11 @@ def _oid(text: str, key: str) -> str:
 
 _ESCAPE = re.compile(r"\\((?:[0-9A-Fa-f]{2})(?:\\[0-9A-Fa-f]{2})*|.)", re.DOTALL)
 _IN_QUOTES = re.compile(r'"(?:[^"\\]|""|\\.)*"', re.DOTALL)
-_BLANKS_AT_END = re.compile(r"(?<!\\)((?:\\\\)*) +$")
 
 
 def _value(text: str, raw: str) -> str:
     """The value without its quotes and escapes; blanks at its ends count only where they are escaped or in quotes."""
-    plain = _BLANKS_AT_END.sub(r"\1", raw.lstrip(" "))
+    plain = _without_blanks_at_end(raw.lstrip(" "))
     if _IN_QUOTES.fullmatch(plain):
         plain = plain[1:-1].replace('""', '"')
     elif '"' in _ESCAPE.sub("", plain):
@@ -182,6 +181,13 @@ def _value(text: str, raw: str) -> str:
             f"the subject {quoted(text)} cannot be used: quotes stand round a whole value or not at all."
         )
     return _ESCAPE.sub(_unescaped, plain)
+
+
+def _without_blanks_at_end(text: str) -> str:
+    """Without the blanks at the end, but for one that a backslash escapes."""
+    bare = text.rstrip(" ")
+    backslashes = len(bare) - len(bare.rstrip("\\"))
+    return bare + " " if backslashes % 2 and len(bare) < len(text) else bare
 
 
 def _unescaped(found: re.Match[str]) -> str:

@@ -34,7 +34,7 @@ def process() -> str:
 def is_gone(owner: str) -> bool:
     """Whether a process is one of this machine that has ended. One that cannot be known has not."""
     where, _slash, number = owner.rpartition("/")
-    if not where or where != machine() or not number.isdecimal():
+    if not where or where != machine() or not number.isdecimal() or len(number) > 18:
         return False
     try:
         os.kill(int(number), 0)

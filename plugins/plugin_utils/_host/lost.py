@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
+from ...module_utils._texts import beginning
+
 _PLUGINS = re.compile(r"(ansible|ansible_collections\.\w+\.\w+)\.plugins\.connection\.")
 _LONGEST = 300
 
@@ -34,7 +36,7 @@ def reason(error: BaseException) -> str:
     said = getattr(inner, "strerror", None) or getattr(inner, "reason", None)
     text = said if isinstance(said, str) and said else str(inner)
     text = "".join(char if char.isprintable() else " " for char in text)
-    text = " ".join(text.split())[:_LONGEST].rstrip(". ")
+    text = beginning(" ".join(text.split()), _LONGEST).rstrip(". ")
     # A parser or a look-up that stumbles over an answer says little without its kind.
     name = type(inner).__name__
     if not text:

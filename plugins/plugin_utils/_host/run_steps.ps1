@@ -127,6 +127,27 @@ function Get-Refusal([string] $Path, [string] $File) {
     $judged[$whole]
 }
 
+# Bytes of each stream of a program that are kept, of all programs of a call, and characters of the whole answer: more of them is told, and not sent.
+$room = @{ stream = 4000000; call = 32000000; answer = 100000000 }
+
+# Room for a stream; a copy into it ends with NotSupportedException where it is full.
+function New-Room {
+    $stream = [System.IO.MemoryStream]::new([byte[]]::new($room.stream), 0, $room.stream, $true)
+    $stream.SetLength(0)
+    $stream
+}
+
+# What comes behind a full stream is read and let go: else the program would wait for its reader for ever.
+function Open-Drain($Run) {
+    foreach ($index in 0, 1) {
+        $copy = $Run.copies[$index]
+        if ($copy.IsFaulted -and $copy.Exception.InnerException -is [System.NotSupportedException]) {
+            $Run.cut = $true
+            $Run.copies[$index] = $Run.sources[$index].CopyToAsync([System.IO.Stream]::Null)
+        }
+    }
+}
+
 function Start-Run($Step) {
     $file = Resolve-Newest $Step.file
     if (-not $file) { throw (New-Object System.ComponentModel.Win32Exception(2, "no file fits $($Step.file)")) }
@@ -141,9 +162,10 @@ function Start-Run($Step) {
     foreach ($entry in $Step.environment.PSObject.Properties) { $start.EnvironmentVariables[$entry.Name] = [string]$entry.Value }
     foreach ($entry in $Step.secret_environment.PSObject.Properties) { $start.EnvironmentVariables[$entry.Name] = Get-Secret $entry.Value }
     $text = if ($Step.secret_stdin) { Get-Secret $Step.secret_stdin } else { [string]$Step.stdin }
-    $run = @{ file = $file; limit = [int]$Step.timeout * 1000; clock = [System.Diagnostics.Stopwatch]::StartNew() }
+    $run = @{ file = $file; cut = $false; limit = [int]$Step.timeout * 1000; clock = [System.Diagnostics.Stopwatch]::StartNew() }
     $run.process = [System.Diagnostics.Process]::Start($start)
-    $run.stdout, $run.stderr = (New-Object System.IO.MemoryStream), (New-Object System.IO.MemoryStream)
+    $run.stdout, $run.stderr = (New-Room), (New-Room)
+    $run.sources = @($run.process.StandardOutput.BaseStream, $run.process.StandardError.BaseStream)
     $run.copies = @($run.process.StandardOutput.BaseStream.CopyToAsync($run.stdout), $run.process.StandardError.BaseStream.CopyToAsync($run.stderr))
     $inTime = $true
     try {
@@ -159,17 +181,32 @@ function Start-Run($Step) {
 }
 
 function Complete-Run($Run) {
-    $inTime = $Run.process.WaitForExit([int][System.Math]::Max(0, $Run.limit - $Run.clock.ElapsedMilliseconds))
+    do {
+        $inTime = $Run.process.WaitForExit([int][System.Math]::Max(0, [System.Math]::Min(100, $Run.limit - $Run.clock.ElapsedMilliseconds)))
+        Open-Drain $Run
+    } while (-not $inTime -and $Run.clock.ElapsedMilliseconds -lt $Run.limit)
     if (-not $inTime) {
         Stop-Tree $Run.process
         [void]$Run.process.WaitForExit(10000)
     }
     # A child that outlives the tool may hold the pipes open: do not wait for it for ever.
-    [void][System.Threading.Tasks.Task]::WaitAll($Run.copies, 5000)
+    try { [void][System.Threading.Tasks.Task]::WaitAll($Run.copies, 5000) }
+    catch [System.AggregateException] {
+        Open-Drain $Run
+        if (-not $Run.cut) { throw }
+    }
+    $room.call -= $Run.stdout.Length + $Run.stderr.Length
+    if ($Run.cut -or $room.call -lt 0) {
+        # Nobody shall read half of it: what it says is not known, as of a program that did not end.
+        $room.call += $Run.stdout.Length + $Run.stderr.Length
+        $Run.cut, $inTime = $true, $false
+        $Run.stdout, $Run.stderr = (New-Object System.IO.MemoryStream), (New-Object System.IO.MemoryStream)
+    }
     @{
         exit_code = if ($Run.process.HasExited) { ([int64]$Run.process.ExitCode) -band 4294967295 } else { $null }
         file = $Run.file
         timed_out = -not $inTime
+        cut = [bool]$Run.cut
         milliseconds = $Run.clock.ElapsedMilliseconds
         stdout = [System.Convert]::ToBase64String($Run.stdout.ToArray())
         stderr = [System.Convert]::ToBase64String($Run.stderr.ToArray())
@@ -188,6 +225,7 @@ function Invoke-Together($Step) {
         }
         foreach ($index in @($active.Keys)) {
             $run = $active[$index]
+            Open-Drain $run
             if ($run.process.HasExited -or $run.clock.ElapsedMilliseconds -ge $run.limit) {
                 $done[$index] = Complete-Run $run
                 $active.Remove($index)
@@ -762,7 +800,7 @@ function Read-Journal($Step) {
         if ($code -eq 32) { $held = $true }
         elseif ($code -ne 2 -and $code -ne 3) { throw }
     }
-    $read = Get-FileBytes ([pscustomobject]@{ path = $file; limit = 100000000 })
+    $read = Get-FileBytes ([pscustomobject]@{ path = $file; limit = 32000000 })
     if (-not $read.exists) { return @{ exists = $true; held = $held } }
     $age = [System.DateTime]::UtcNow.Subtract([System.IO.File]::GetLastWriteTimeUtc($file))
     @{ exists = $true; held = $held; base64 = $read.base64; age = [int64]$age.TotalSeconds }
@@ -949,4 +987,5 @@ $json = ConvertTo-Json -Compress -Depth 12 -InputObject @{
     module_logging = [bool]($onWindows -and (Read-RegistryValue $logging).value -eq 1)   # event 4103 holds what cmdlets are given
     windows_build = if ($onWindows) { [int](Read-RegistryValue $build).value } else { 0 }
 }
+if ($json.Length -gt $room.answer) { throw "the answer has $($json.Length) characters, more than the limit of $($room.answer)" }
 if ($Ansible) { $Ansible.Changed = $false; $Ansible.Result = $json } else { $json }

@@ -22,8 +22,10 @@ from ...module_utils._results import (
     JournaledResult,
     Placed,
     Result,
+    RunResult,
     StepError,
     TogetherResult,
+    too_much,
 )
 from ...module_utils._steps import (
     Answer,
@@ -45,6 +47,16 @@ def _failures(results: Sequence[Result]) -> Iterator[Failure]:
             yield from _failures(result.results)
         elif isinstance(result, EachResult):
             yield from _failures([file.result for file in result.files])
+
+
+def _runs(results: Sequence[Result]) -> Iterator[RunResult]:
+    for result in results:
+        if isinstance(result, RunResult):
+            yield result
+        elif isinstance(result, (TogetherResult, JournaledResult)):
+            yield from _runs(result.results)
+        elif isinstance(result, EachResult):
+            yield from _runs([file.result for file in result.files])
 
 
 def _placed(results: Sequence[Result]) -> Iterator[Placed]:
@@ -89,6 +101,14 @@ def refuse_kept_files() -> None:
         )
 
 
+def _message_of(error: Any) -> str:
+    """What an error record of win_powershell says; some answers hold the bare text instead."""
+    if not isinstance(error, Mapping):
+        return error if isinstance(error, str) else ""
+    exception = error.get("exception")
+    return str(exception.get("message", "")) if isinstance(exception, Mapping) else str(exception or "")
+
+
 class Host:
     """The host of one task. ``calls`` counts the remote calls made."""
 
@@ -131,6 +151,9 @@ class Host:
             ) from error
         self._need_windows(steps, answer)
         self.is_logged |= bool(secrets) and answer.host.module_logging
+        for run in _runs(answer.results):
+            if run.cut:
+                self._tell(f"{too_much(run.file)} It counts as a program that did not end in time.")
         for placed in _placed(answer.results):
             if placed.kept:
                 why = f" ({placed.why.rstrip('. ')})" if placed.why else ""
@@ -188,7 +211,9 @@ class Host:
 
     @staticmethod
     def _script_failure(raw: Mapping[str, Any]) -> BrokenLink:
-        errors = [error for error in raw.get("error") or [] if isinstance(error, Mapping)]
+        given = raw.get("error")
+        told = given if isinstance(given, list) else [given] if given else []
+        errors = [error for error in told if isinstance(error, Mapping)]
         identifiers = " ".join(str(error.get("fully_qualified_error_id", "")) for error in errors)
         if "ConstrainedLanguage" in identifiers:
             return BrokenLink(
@@ -196,7 +221,10 @@ class Host:
                 "This host enforces an application control policy (WDAC), under which the collection's step script may not run unsigned.",
                 "Sign plugins/plugin_utils/_host/run_steps.ps1 with a publisher that the policy trusts.",
             )
-        everything = json.dumps(dict(raw), default=str)
+        try:
+            everything = json.dumps(dict(raw), default=str)
+        except (TypeError, ValueError, RecursionError):
+            everything = ""  # objects in each other without end, or names that are none
         if any(text in everything for text in BLOCKED_BY_AMSI):
             return BrokenLink(
                 "host",
@@ -209,7 +237,7 @@ class Host:
                 "PowerShell ended on this host without an answer, as it does where a virus protection (EDR) stops it.",
                 "Look at the virus protection's own log at this time; else check that win_powershell works there (ansible.windows.win_ping, then -vvv).",
             )
-        texts = [str((error.get("exception") or {}).get("message", "")) for error in errors]
+        texts = [_message_of(error) for error in told]
         text = next((text for text in reversed(texts) if text), str(raw.get("msg") or "no reason was given"))
         return BrokenLink(
             "host",

@@ -327,5 +327,32 @@ def fits(pattern: str, name: str) -> bool:
     """Whether a file's name fits a pattern with ``*`` and ``?``; ``*.*`` fits everything, as in Windows."""
     if pattern == "*.*":
         return True
-    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
-    return re.fullmatch(expression, name, re.IGNORECASE | re.DOTALL) is not None
+    first, *rest = pattern.lower().split("*")
+    low = name.lower()
+    if not rest:
+        return len(first) == len(low) and _find(first, low, 0) == 0
+    *middle, last = rest
+    if len(low) < len(first) + len(last) or _find(first, low[: len(first)], 0) != 0:
+        return False
+    # Each part at the first place where it fits: a part further on loses nothing by it.
+    at = len(first)
+    for part in middle:
+        found = _find(part, low[: len(low) - len(last)], at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at <= len(low) - len(last) and _find(last, low[len(low) - len(last) :], 0) == 0
+
+
+def _find(part: str, text: str, start: int) -> int:
+    """Where ``part``, in which a question mark stands for any character, is found in ``text``; -1 for nowhere."""
+    if "?" not in part:
+        return text.find(part, start)
+    return next(
+        (
+            at
+            for at in range(start, len(text) - len(part) + 1)
+            if all(one in ("?", char) for one, char in zip(part, text[at : at + len(part)], strict=True))
+        ),
+        -1,
+    )

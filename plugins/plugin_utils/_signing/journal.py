@@ -16,6 +16,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Callable, Mapping, Sequence
 
+from ...module_utils import _json
 from ...module_utils._findings import BrokenLink
 from ...module_utils._results import DigestResult, Failure, JournalResult, Result
 from ...module_utils._steps import (
@@ -105,8 +106,10 @@ def parse(content: bytes) -> Journal | None:
     """The journal's last whole word; None where there is none."""
     found: Journal | None = None
     for text in content.split(b"\n"):
+        if not text.strip():
+            continue
         try:
-            data = json.loads(text)
+            data = _json.load(text)
         except ValueError:
             continue
         if not isinstance(data, dict):

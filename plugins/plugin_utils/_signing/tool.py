@@ -162,4 +162,4 @@ def _too_old(wanted: Wanted, seen: Seen) -> bool:
 
 def numbers(version: str) -> tuple[int, ...]:
     """``version`` for comparing; what is no number counts as 0."""
-    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
+    return tuple(int(part) if part.isdecimal() and len(part) < 10 else 0 for part in version.split("."))

@@ -20,6 +20,7 @@ from ...module_utils._certificate import (
 from ...module_utils._findings import BrokenLink
 from ...module_utils._results import Failure, FileContent, Result, RunResult
 from ...module_utils._steps import ReadFile, RemoveScratch, Run, Scratch, Step
+from ...module_utils._texts import ending
 from .._aspect import Answers, Question, steps_of
 from .._formats import codes
 from .._tools import certutil
@@ -201,7 +202,7 @@ def _check(verb: str, ran: Result) -> None:
     if not isinstance(ran, RunResult) or ran.ok:
         return
     details = {
-        "stdout": ran.stdout[-2000:],
+        "stdout": ending(ran.stdout),
         "code": None if ran.exit_code is None else codes.as_text(ran.exit_code),
     }
     if ran.timed_out:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...module_utils._findings import BrokenLink, Link, NoLoginError, ServiceStoppedError, UnexplainedError
 from ...module_utils._results import RunResult
+from ...module_utils._texts import ending
 from .._client import provider_log
 from .._formats import codes
 
@@ -18,7 +19,7 @@ _OF_THE_KEY: tuple[Link, ...] = ("container", "provider", "key", "service", "clu
 def details_of(result: RunResult) -> dict[str, Any]:
     """What a failure's result has of the run: the end of its words, and its code."""
     code = None if result.exit_code is None else codes.as_text(result.exit_code)
-    return {"stdout": result.stdout[-2000:], "code": code}
+    return {"stdout": ending(result.stdout), "code": code}
 
 
 def failure(what: str, result: RunResult, unknown: Link, when_hung: str) -> BrokenLink:

@@ -25,6 +25,7 @@ from ...module_utils._findings import BrokenLink, UnexplainedError
 from ...module_utils._key.pair import WantedKey, key_of
 from ...module_utils._results import Failure, FileContent, Result, RunResult
 from ...module_utils._steps import AddCertificate, ReadFile, RemoveScratch, Run, Scratch, Step, WriteFile
+from ...module_utils._texts import ending
 from .._aspect import Answers, Question, steps_of
 from .._formats import csr, x500_name
 from .._formats.csr import Csr, CsrError
@@ -410,7 +411,7 @@ def judge_made(wanted: Wanted, results: Sequence[Result], after: Seen) -> Csr:
             "certreq -new ended without an error, and wrote no request.",
             "Look at certreq's own words in stdout.",
             changed=True,
-            stdout=ran.stdout[-2000:] if isinstance(ran, RunResult) else "",
+            stdout=ending(ran.stdout) if isinstance(ran, RunResult) else "",
         )
     try:
         made = csr.read(content.content, "the request that certreq wrote")
@@ -456,7 +457,7 @@ def judge_accepted(answer: Certificate, results: Sequence[Result], after: Seen) 
         "certificate",
         f"certreq -accept ended without an error, and {answer.thumbprint} is not in LocalMachine\\My.",
         "Look at certreq's own words in stdout.",
-        stdout=ran.stdout[-2000:] if isinstance(ran, RunResult) else "",
+        stdout=ending(ran.stdout) if isinstance(ran, RunResult) else "",
     )
 
 

@@ -18,11 +18,12 @@ from ...module_utils._findings import (
     UnexplainedError,
 )
 from ...module_utils._sdk import Sdk3
+from ...module_utils._texts import ending
 from ...module_utils._tools.key_mgmt_util import SERVICE
 
 PROGRAM = "C:\\Program Files\\Amazon\\CloudHSM\\import_key.exe"
 
-_REPRESENTED = re.compile(r"Represented\s+(\d+)\s+key\s?pairs?\b")
+_REPRESENTED = re.compile(r"Represented\s+(\d{1,9})\s+key\s?pairs?\b")
 
 
 def from_hsm(private_handle: int, public_handle: int) -> tuple[str, ...]:
@@ -46,7 +47,7 @@ def parse(stdout: str, stderr: str = "", exit_code: int | None = 0) -> int:
             "container",
             f"import_key represented no key pair ({shown}).",
             "See 'output' for its own words.",
-            output=text.strip()[-2000:],
+            output=ending(text),
             exit_code=exit_code,
         )
     if sum(counts) == 0:
@@ -86,7 +87,9 @@ def _known_failure(text: str) -> BrokenLink | None:
             "There is no crypto user of that name on the HSM.",
             "Check crypto_user; a crypto officer's name does not do.",
         )
-    opened = re.search(r"NCrypt(Open|Import|Finalize|Create)\w*\s+failed\s*:\s*(?:0x)?([0-9A-Fa-f]{8})", text)
+    opened = re.search(
+        r"NCrypt(Open|Import|Finalize|Create)\w{0,40}\s+failed\s*:\s*(?:0x)?([0-9A-Fa-f]{8})", text
+    )
     if opened:
         meaning = (
             ": there is no key or container of that name (NTE_BAD_KEYSET)"

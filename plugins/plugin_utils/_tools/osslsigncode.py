@@ -21,7 +21,7 @@ def version() -> list[str]:
 
 def read_version(output: bytes) -> tuple[int, ...]:
     """Major and minor number; () where it says none."""
-    found = re.match(rb"osslsigncode (\d+)\.(\d+)", output)
+    found = re.match(rb"osslsigncode (\d{1,9})\.(\d{1,9})", output)
     return (int(found[1]), int(found[2])) if found else ()
 
 

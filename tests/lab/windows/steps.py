@@ -37,6 +37,8 @@ _NO_CERTIFICATE = -2146885623
 """CRYPT_E_NO_MATCH: the bytes are no certificate"""
 _PASSING = (errors.SHARING_VIOLATION, 33, errors.UNABLE_TO_REMOVE_REPLACED)
 """Win32 errors that the script meets with patience: it tries up to five times."""
+STREAM, CALL = 4_000_000, 32_000_000
+"""Bytes that the script keeps of a program's stream, and of all programs of a call"""
 NO_PROGRAM = (193, 216)
 """Win32 errors of a file that no Windows, or none of this kind, can run"""
 
@@ -141,6 +143,7 @@ class StepRunner:
         self._account = account
         self._logon = logon
         self._environment = dict(environment)
+        self._printed = 0
         self._secrets = secrets
         self.ops: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
             "run": self._run,
@@ -316,13 +319,17 @@ class StepRunner:
                 self._host.powershell, file, directory, error.code, self._host.error_text(error.code)
             )
             raise StepFailed(text, "System.ComponentModel.Win32Exception", error.code) from error
+        printed = len(done.stdout) + len(done.stderr)
+        cut = max(len(done.stdout), len(done.stderr)) > STREAM or self._printed + printed > CALL
+        self._printed += 0 if cut else printed
         return {
             "exit_code": done.exit_code,
             "file": file,
-            "timed_out": done.timed_out,
+            "timed_out": done.timed_out or cut,
+            "cut": cut,
             "milliseconds": done.milliseconds,
-            "stdout": _base64(done.stdout),
-            "stderr": _base64(done.stderr),
+            "stdout": "" if cut else _base64(done.stdout),
+            "stderr": "" if cut else _base64(done.stderr),
         }
 
     def _run_or_failure(self, step: Mapping[str, Any]) -> Answer:

@@ -116,6 +116,34 @@ def every_byte_on_both_streams(place: Place) -> Play:
 
 
 @case()
+def output_has_a_limit(place: Place) -> Play:
+    """Four million bytes a stream: a program that writes more is read to its end, and what it wrote is told to be cut."""
+    whole, out, err, skipped, after = yield ask(
+        python("zeros", "3900000", "10"),
+        python("zeros", "9000000", "10"),
+        python("zeros", "10", "9000000"),
+        python("cat", stdin="not run", only_if_previous_ok=True),
+        python("cat", stdin="after"),
+    )
+    assert (whole.exit_code, whole.cut, whole.timed_out) == (0, False, False)
+    assert (len(whole.stdout_bytes), len(whole.stderr_bytes)) == (3900000, 10)
+    for one in (out, err):
+        assert (one.exit_code, one.cut, one.ok) == (0, True, False)
+        assert (one.stdout_bytes, one.stderr_bytes) == (b"", b""), "nobody shall read half of it"
+    assert isinstance(skipped, steps.Skipped)
+    assert after.stdout == "after"
+
+
+@case()
+def output_side_by_side_has_a_limit(place: Place) -> Play:
+    runs = steps.Together((python("zeros", "9000000", "0"), python("cat", stdin="beside")), jobs=2)
+    (result,) = yield ask(runs)
+    cut, beside = result.results
+    assert (cut.exit_code, cut.cut, cut.stdout_bytes) == (0, True, b"")
+    assert (beside.cut, beside.stdout) == (False, "beside")
+
+
+@case()
 def bytes_of_every_code_page(place: Place) -> Play:
     texts = {
         "cp437": "│é½",
@@ -157,11 +185,11 @@ def large_output_of_both_streams(place: Place) -> Play:
 
 
 @case(alone=True)
-def output_of_twenty_megabytes(place: Place) -> Play:
-    (result,) = yield ask(python("counted", "20000000"))
-    assert len(result.stdout_bytes) == 20_000_000
+def output_up_to_the_limit_comes_whole(place: Place) -> Play:
+    (result,) = yield ask(python("counted", "3900000"))
+    assert len(result.stdout_bytes) == 3_900_000
     assert result.stdout_bytes == (b"%09d\n" * 10 % tuple(range(10)))[:100] + result.stdout_bytes[100:]
-    assert result.stdout_bytes.endswith(b"%09d\n" % 1_999_999)
+    assert result.stdout_bytes.endswith(b"%09d\n" % 389_999)
 
 
 @case()

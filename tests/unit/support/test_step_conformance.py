@@ -307,6 +307,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "no_runs_side_by_side",
         "secret_of_one_run_is_not_in_the_others",
         "unknown_secret_fails_one_of_several_runs",
+        "output_side_by_side_has_a_limit",
         *EACH,
     ),
     "a client's tools lie at one path, in no folder by their version": (
@@ -325,11 +326,12 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
     ),
     "an exit code of Linux has 8 bits": ("exit_code_is_unsigned",),
     "no path of Linux is too long for the temporary name": ("temporary_name_is_short_and_fits_no_pattern",),
-    "a child that outlives a client's tool is waited for until the time limit": (
-        "child_that_outlives_the_tool",
-    ),
 }
 FAKE: Mapping[str, tuple[str, ...]] = {
+    "its programs print what a test wrote: none of it is too much": (
+        "output_has_a_limit",
+        "output_side_by_side_has_a_limit",
+    ),
     "its locks and its folders are words": ("steps_under_a_journal", "journal_that_a_call_holds"),
     "its programs are functions: they take no time": (
         "tool_that_does_not_read_its_input",

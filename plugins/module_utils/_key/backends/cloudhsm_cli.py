@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..._findings import BrokenLink, LoginRefusedError
 from ..._results import Result, RunResult
@@ -21,7 +21,8 @@ ON_WINDOWS = True
 ACCEPTED = r'"error_code"\s*:\s*0\b'
 """What ``login_step`` prints with a login that was accepted (a regular expression)."""
 
-MOST_PAGES = 200
+MOST_KEYS = 20_000
+"""What a crypto user may see of the keys that are asked for: a list that announces more is not gone through."""
 
 
 def program(lookup: Lookup) -> str:
@@ -165,8 +166,9 @@ def find(host: Transport, wanted: WantedKey, lookup: Lookup) -> KeyPair:
 def list_keys(host: Transport, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenKey, ...]:
     """All keys that may be the wanted ones, of all pages; each page is one call."""
     keys: List[tool.ListedKey] = []
-    token, seen_tokens = "", set()
-    for _page in range(MOST_PAGES):
+    token = ""
+    handles: Set[int] = set()
+    while True:
         result = host.run([_page_step(wanted, lookup, token)], lookup.user.secrets).results[0]
         try:
             page = _read_page(result, lookup)
@@ -178,18 +180,25 @@ def list_keys(host: Transport, wanted: WantedKey, lookup: Lookup) -> Tuple[SeenK
         keys.extend(page.keys)
         token = page.next_token
         if not token:
-            break
-        if token in seen_tokens:
-            raise BrokenLink(
-                "key",
-                "cloudhsm-cli gave the same page of keys twice: its list has no end.",
-                "Report this with the version of cloudhsm-cli.",
-            )
-        seen_tokens.add(token)
-    else:
+            return _read_keys(wanted, keys)
+        _need_end(page, len(keys), handles)
+
+
+def _need_end(page: tool.KeyPage, listed: int, handles: Set[int]) -> None:
+    """BrokenLink where no end of the list can be seen behind ``page``: each page is a call and a login. ``listed``: keys
+    so far; ``handles``: those of the pages before, to which this page's are added.
+    """
+    if page.total > MOST_KEYS:
         raise BrokenLink(
             "key",
-            f"cloudhsm-cli lists more than {MOST_PAGES} pages of keys.",
+            f"cloudhsm-cli lists {page.total} keys, more than {MOST_KEYS}.",
             "Use a crypto user that sees fewer keys.",
         )
-    return _read_keys(wanted, keys)
+    here = {key.handle for key in page.keys}
+    if not here or listed >= page.total or here & handles:
+        raise BrokenLink(
+            "key",
+            f"cloudhsm-cli announces {page.total} keys, has listed {listed} and goes on: its list has no end.",
+            "Report this with the version of cloudhsm-cli.",
+        )
+    handles |= here

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Iterable, Sequence
 
 from ....module_utils._certificate import rsa_modulus
 from .text import ParseError, is_end, lines_of
@@ -60,30 +61,33 @@ def parse_keys(text: str) -> KeyListing:
     containers: list[KeyContainer] = []
     damaged = False
     group: list[str] = []
+    is_open = False
     for number, line in enumerate(lines):
         item = _ITEM.fullmatch(line)
         if item is None or _DUMP.fullmatch(line):
             # What ends no container is the details of one, or a container whose algorithm is not known.
-            open_names = [name for name in group if not _DETAIL.search(name)]
-            damaged = damaged or bool(line and open_names)
-            group = group if open_names and not line else []
+            damaged = damaged or bool(line and is_open)
+            group, is_open = (group, True) if is_open and not line else ([], False)
         elif group and (_ALGORITHM.fullmatch(item.group(1)) or _UNOPENED.search(line)):
             opened = not _UNOPENED.search(line)
-            modulus, point, broken = _public_key(lines[number + 1 :]) if opened else ("", "", False)
+            modulus, point, broken = (
+                _public_key(itertools.islice(lines, number + 1, None)) if opened else ("", "", False)
+            )
             damaged = damaged or broken or len(group) > 2
             if len(group) <= 2:
                 unique = group[1] if len(group) == 2 else None
                 algorithm = item.group(1) if opened else ""
                 containers.append(KeyContainer(group[0], unique, algorithm, modulus, point))
-            group = []
+            group, is_open = [], False
         elif not _IDENTITY.fullmatch(line):
             group.append(item.group(1))
+            is_open = is_open or not _DETAIL.search(item.group(1))
     if not containers and not any(is_end(line) for line in lines):
         raise ParseError("this is no output of certutil -key: it holds no container and no result")
     return KeyListing(tuple(containers), damaged or bool(group))
 
 
-def _public_key(lines: Sequence[str]) -> tuple[str, str, bool]:
+def _public_key(lines: Iterable[str]) -> tuple[str, str, bool]:
     """Modulus or point of the dump that follows a container's algorithm before anything else with
     its indentation; and whether it is damaged.
     """
@@ -158,5 +162,5 @@ def _name_label(rows: Sequence[tuple[str, ...]]) -> str | None:
     for (label, value), (next_label, following) in itertools.pairwise(rows):
         if _TYPE.fullmatch(following) and label != next_label and not _TYPE.fullmatch(value):
             return label
-    labels = [label for label, value in rows if not _TYPE.fullmatch(value)]
-    return max(labels, key=labels.count) if labels else None
+    labels = Counter(label for label, value in rows if not _TYPE.fullmatch(value))
+    return max(labels, key=lambda label: labels[label]) if labels else None

@@ -24,7 +24,7 @@ def lines_of(text: str) -> list[str]:
     ones.
     """
     text = text.translate(_BLANKS).replace("\uff1a", ":")
-    return [line.rstrip() for line in re.split(r"\r*\n", text) if not _NOISE.match(line)]
+    return [line.rstrip() for line in re.split(r"(?<!\r)\r*\n", text) if not _NOISE.match(line)]
 
 
 def is_end(line: str) -> bool:

@@ -193,17 +193,19 @@ def _complaints(run: tuple[Token, ...], of_signing: bool) -> tuple[Complaint, ..
     ]
     found: list[Complaint] = []
     side_notes: list[Complaint] = []
-    internal = [token for token in run if token.kind == "error" and _INTERNAL.search(token.flat)]
-    for token in run:
-        if token.kind != "error":
-            continue
-        text = token.flat
+    errors = [token.flat for token in run if token.kind == "error"]
+    internal = [bool(_INTERNAL.search(text)) for text in errors]
+    in_order = sum(internal) == len(informed)
+    alone = sum(1 for text in errors if not _CONTEXT.match(text)) == 1
+    refined = _refined(run)
+    position = 0
+    for text, is_internal in zip(errors, internal, strict=True):
         own = informed
-        if len(internal) == len(informed) and token in internal:
+        if in_order and is_internal:
             # Each has its code, in the same order on the other stream.
-            position = next(place for place, one in enumerate(internal) if one is token)
             own = informed[position : position + 1]
-        complaint = _complaint(text, own, run, of_signing)
+            position += 1
+        complaint = _complaint(text, own, alone, refined, of_signing)
         (side_notes if _CONTEXT.match(text) or _SIDE_NOTE.match(text) else found).append(complaint)
     if not found and informed:
         code, stamping = informed[0]
@@ -214,8 +216,11 @@ def _complaints(run: tuple[Token, ...], of_signing: bool) -> tuple[Complaint, ..
 
 
 def _complaint(
-    text: str, informed: list[tuple[int, bool]], run: tuple[Token, ...], of_signing: bool
+    text: str, informed: list[tuple[int, bool]], alone: bool, refined: Reason | None, of_signing: bool
 ) -> Complaint:
+    """One error. ``alone``: it is the only one that says more than where something happened; ``refined``: why no
+    certificate was left.
+    """
     returned = _RETURNED.search(text)
     if returned:
         code = int(returned.group(1), 16)
@@ -225,13 +230,9 @@ def _complaint(
         return Complaint(of_code(code, stamping) or UNKNOWN, text, code)
     reason = of_sentence(text) or UNKNOWN
     if reason.key == "no_certificate":
-        reason = _refined(run) or reason
+        reason = refined or reason
     # A code that was read belongs to the one sentence of the run, whatever the sentence says.
-    alone = (
-        len(informed) == 1
-        and sum(1 for token in run if token.kind == "error" and not _CONTEXT.match(token.flat)) == 1
-    )
-    return Complaint(reason, text, informed[0][0] if alone else None)
+    return Complaint(reason, text, informed[0][0] if alone and len(informed) == 1 else None)
 
 
 def _refined(run: tuple[Token, ...]) -> Reason | None:

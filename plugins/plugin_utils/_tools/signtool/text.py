@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Iterator
 
+from ....module_utils._texts import ending, masked
+
 ENCODING = "cp1253"
 """SignTool sets its own code page, whatever the host's is."""
 
@@ -50,7 +52,7 @@ MARKERS = (
     ("timestamped", r"Successfully timestamped:"),
     ("verified", r"Successfully verified:"),
     ("committed", r"Successfully committed changes to the file:"),
-    ("removing", r"Removing (?:signature|[a-z ]+?) (?:on|from the signature on) file:"),
+    ("removing", r"Removing (?:signature|[a-z ]{1,60}?) (?:on|from the signature on) file:"),
     (
         "count",
         r"Number of (?:files|signatures) successfully (?P<what>signed|verified|timestamped|processed):",
@@ -63,8 +65,8 @@ MARKERS = (
     ("file", r"(?-i:(?:^|(?<=\S))File:(?= ))"),
     ("index", r"Signature Index:"),
     ("hash", r"Hash of file \((?P<algorithm>[A-Za-z0-9]+)\):"),
-    ("chain", r"Signing Certificate Chain[^:\n]*:"),
-    ("cross", r"Cross certificate chain[^:\n]*:"),
+    ("chain", r"Signing Certificate Chain[^:\n]{0,60}:"),
+    ("cross", r"Cross certificate chain[^:\n]{0,60}:"),
     ("stamp", r"The signature is timestamped:"),
     (
         "stamp_time",
@@ -81,7 +83,7 @@ MARKERS = (
     ),
     ("selected", r"The following certificate was selected:"),
     ("attached", r"The following additional certificates? will be attached:"),
-    ("filter", r"After (?P<filter>[A-Za-z ]+?) filter, (?P<left>\d+) certs were left\."),
+    ("filter", r"After (?P<filter>[A-Za-z ]{1,60}?) filter, (?P<left>\d{1,9}) certs were left\."),
     ("done", r"Done Adding Additional Store"),
     ("friendly_name", r"Friendly Name:"),
     ("issued_to", r"Issued to:"),
@@ -139,8 +141,8 @@ def speaks(stdout: str, stderr: str) -> bool:
 
 def excerpt(text: str, most: int = 1000) -> str:
     """The end of what a process printed, in one line."""
-    flat = " ".join(text.replace("\x00", "").split())
-    return flat if len(flat) <= most else "... " + flat[-most:]
+    flat = " ".join(str(masked(text)).replace("\x00", "").split())
+    return flat if len(flat) <= most else "... " + ending(flat, most)
 
 
 def tokens(*streams: str) -> tuple[Token, ...]:
@@ -159,8 +161,11 @@ def _tokens(text: str) -> Iterator[Token]:
             for name, value in match.groupdict().items()
             if value is not None and not name.startswith("m_")
         )
-        before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
-        yield Token(_kind(match), text[match.end() : end], groups, bool(before.strip()))
+        # A marker before it in the same line is something, too.
+        after = matches[position - 1].end() if position else 0
+        line = text.rfind("\n", after, match.start()) + 1
+        cut = bool(text[max(line, after) : match.start()].strip()) or (position > 0 and not line)
+        yield Token(_kind(match), text[match.end() : end], groups, cut)
 
 
 def _kind(match: "re.Match[str]") -> str:
@@ -176,7 +181,7 @@ def number(token: Token | None) -> int | None:
     """The number that a counter gives, None without the counter."""
     if token is None:
         return None
-    match = re.match(r"\s*(\d+)(?!\w)", token.value)
+    match = re.match(r"\s*(\d{1,9})(?!\w)", token.value)
     if not match:
         raise Unreadable("one of SignTool's counters has no number")
     return int(match.group(1))

@@ -133,7 +133,7 @@ def _with_troubled_stamps(
     The sentences stand on the other stream and name no signature: they are given out where there is one for
     each, and what they say only where all say the same.
     """
-    without = [number for number, block in enumerate(blocks) if block.timestamped is None and block.chain]
+    without = {number for number, block in enumerate(blocks) if block.timestamped is None and block.chain}
     if not troubles or len(troubles) != len(without):
         return blocks
     sentence, status = (
@@ -170,17 +170,17 @@ def _blocks(run: tuple[Token, ...], positions: list[int]) -> tuple[Signature, ..
     already.
     """
     blocks: list[list[int]] = []
-    seen: list[str] = []
+    seen: set[str] = set()
     for position in positions:
         kind = run[position].kind
         if kind == "index" or (
             kind in ("hash", "chain") and (not blocks or kind in seen or (kind == "hash" and "chain" in seen))
         ):
             blocks.append([])
-            seen = []
+            seen = set()
         if blocks:
             blocks[-1].append(position)
-            seen.append(kind)
+            seen.add(kind)
     return tuple(_block(run, block) for block in blocks)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -23,6 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs7,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import _certificate as form
 from tests.unit.plugins.certificates import FAULTS, unreadable
@@ -375,3 +378,23 @@ def test_a_serial_number_as_people_copy_it(text: str, serial: str) -> None:
 def test_a_serial_number_that_is_none(text: str) -> None:
     with pytest.raises(form.CertificateError, match="is not one"):
         form.normalize_serial(text)
+
+
+OLD_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+MARKS = st.sampled_from(
+    [
+        b"-----BEGIN A-----",
+        b"-----END A-----",
+        b"-----BEGIN B-----",
+        b"-----END B-----",
+        b"x",
+        b"\n",
+        b"-----",
+    ]
+)
+
+
+@given(st.lists(MARKS, max_size=14))
+def test_blocks_are_those_that_one_search_after_the_other_finds(parts: list[bytes]) -> None:
+    text = b"".join(parts)
+    assert form._blocks(text) == OLD_PEM.findall(text)

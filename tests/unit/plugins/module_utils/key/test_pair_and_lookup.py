@@ -276,22 +276,34 @@ def test_keys_that_differ_from_hsm_to_hsm_are_refused() -> None:
         find(Tools(cli=cli([listed(9, modulus="inconsistent")])), RSA, LOOKUP)
 
 
-def test_a_list_without_an_end_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("keys", "total", "calls", "problem"),
+    [
+        ([], 0, 1, "has no end"),
+        ([], 500, 1, "has no end"),
+        ([listed(9)], 1, 1, "has no end"),
+        ([listed(9)], 500, 2, "has no end"),
+        ([listed(9)], 20_001, 1, "more than 20000"),
+        ([listed(9)], 10**12, 1, "more than 20000"),
+    ],
+    ids=["nothing", "nothing of many", "more than all", "the same again", "too many", "without number"],
+)
+def test_a_list_without_an_end_costs_a_login_or_two(
+    keys: list[dict[str, Any]], total: int, calls: int, problem: str
+) -> None:
+    """Each page is a call and a login; the token is another one each time."""
+    tokens = iter(range(1000))
+
     def endless(step: Raw, secrets: Mapping[str, str], files: dict[str, bytes]) -> tuple[int, str]:
+        counts = {"total_key_count": total, "returned_key_count": len(keys)}
         return 0, json.dumps(
-            {
-                "error_code": 0,
-                "data": {
-                    "matched_keys": [],
-                    "total_key_count": 0,
-                    "returned_key_count": 0,
-                    "next_token": "again",
-                },
-            }
+            {"error_code": 0, "data": {"matched_keys": keys, **counts, "next_token": str(next(tokens))}}
         )
 
-    with pytest.raises(BrokenLink, match="twice"):
-        find(Tools(cli=endless), RSA, LOOKUP)
+    tools = Tools(cli=endless)
+    with pytest.raises(BrokenLink, match=problem):
+        find(tools, RSA, LOOKUP)
+    assert len(tools.calls) == calls
 
 
 def test_time_outs_and_missing_tools() -> None:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import (
@@ -277,6 +279,17 @@ def test_same_file_twice_is_one() -> None:
 )
 def test_patterns(pattern: str, name: str, fits: bool) -> None:
     assert signing_files.fits(pattern, name) is fits
+
+
+@given(st.text(alphabet="aB.*?", max_size=10), st.text(alphabet="Ab.", max_size=12))
+def test_patterns_fit_as_a_regular_expression_of_them_does(pattern: str, name: str) -> None:
+    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    fits = pattern == "*.*" or re.fullmatch(expression, name, re.IGNORECASE | re.DOTALL) is not None
+    assert signing_files.fits(pattern, name) is fits
+
+
+def test_a_pattern_of_many_stars_takes_no_time() -> None:
+    assert not signing_files.fits("*a" * 30 + "b", "a" * 250)
 
 
 @pytest.mark.parametrize(
