@@ -76,8 +76,8 @@ lab: artifact  ## start a fleet without Windows and print its inventory (FLEET=d
 lab-stop: setup  ## stop that fleet
 	@$(PYTHON) -m lab stop --state $(LAB_STATE)
 
-bench: artifact  ## how many remote calls and seconds the modules take, against the same done by win_command tasks
-	@$(PYTHON) tests/bench/bench.py
+bench: artifact  ## calls, seconds and processor time against plain tasks, into docs/performance.md (PARTS="set_up sign", all)
+	@$(PYTHON) -m bench $(PARTS)
 
 clean:  ## remove what was made here, but not .venv and the fetched wheel
 	@if [ -x $(PYTHON) ] && [ -d $(LAB_STATE) ]; then $(PYTHON) -m lab stop --state $(LAB_STATE) || true; fi

@@ -17,6 +17,10 @@ _NOT_CONSTRAINED = (
 )
 
 
+NOTHING = "$Ansible.Changed = $false"
+"""A script that does nothing: what a call of the module costs by itself"""
+
+
 class _ScriptFailed(Exception):
     """The script threw: the answer has ``failed`` and no ``msg``."""
 
@@ -38,6 +42,9 @@ def _run(call: Call) -> None:
             return
     call.result["changed"] = True
     script = call.args["script"]
+    if str(script).strip() == NOTHING:
+        call.result["changed"] = False
+        return
     if script is None or call.script is None or _lines(script.encode()) != _lines(call.script.read_bytes()):
         start = " ".join(str(script or call.args["path"]).split())[:60]
         call.fail(

@@ -160,6 +160,36 @@ def test_the_script_fails_as_a_script(remote: Remote, host: Host) -> None:
     assert "ConstrainedLanguage" in result["error"][0]["fully_qualified_error_id"]
 
 
+def test_a_script_that_does_nothing_is_run_too(remote: Remote) -> None:
+    result = ask(remote, "win_powershell", script="$Ansible.Changed = $false\n")
+    assert not result.get("failed")
+    assert result["changed"] is False
+    assert ask(remote, "win_powershell", script="$Ansible.Changed = $true")["failed"]
+
+
+def test_a_shell_runs_one_program_with_its_arguments(remote: Remote, host: Host) -> None:
+    done = ask(remote, "win_shell", cmd='& "C:\\Windows\\System32\\cmd.exe" /c\n  echo Good day')
+    assert (done["rc"], done["changed"], done["stdout"].strip()) == (0, True, "Good day")
+    # PowerShell tells no exit code of a program.
+    missing = ask(remote, "win_shell", cmd="certutil.exe -store My 0000")
+    assert (missing["rc"], missing["failed"], missing["msg"]) == (1, True, "non-zero return code")
+    assert host.record.entries("process")[-1]["exit_code"] not in (0, 1)
+    assert ask(remote, "win_shell", cmd="nothing.exe x")["rc"] == 1
+
+
+@pytest.mark.parametrize("text", ["Get-Item $x; whoami", "dir | more", "& $program x"])
+def test_a_shell_runs_no_powershell(remote: Remote, host: Host, text: str) -> None:
+    before = host.record.last
+    assert "no PowerShell" in ask(remote, "win_shell", cmd=text)["msg"]
+    assert not host.record.entries("process", since=before)
+
+
+def test_a_shell_makes_nothing_twice(remote: Remote, host: Host) -> None:
+    host.files.write(r"C:\there.txt", b"")
+    assert ask(remote, "win_shell", cmd="cmd.exe /c echo x", creates=r"C:\there.txt")["skipped"]
+    assert ask(remote, "win_shell", cmd="cmd.exe /c echo x", removes=r"C:\gone.txt")["skipped"]
+
+
 def test_the_tasks_environment_reaches_the_programs(remote: Remote, host: Host) -> None:
     ask(remote, "win_command", environment={"MY_VARIABLE": "1"}, cmd="cmd.exe /c cd")
     assert host.record.entries("process")[-1]["environment"]["MY_VARIABLE"] == "1"
