@@ -4,16 +4,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ..plugin_utils import _report
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..lookup.control_file import LookupModule as ControlFile
+from ..lookup.identities import LookupModule as Identities
+from ..plugin_utils import _report, _role_variables
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_codesign_info import ARGUMENTS
 
 
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
+
+    def further_arguments(self, task_vars: dict[str, Any]) -> Mapping[str, Any]:
+        if not boolean(self._task.args.get("of_roles") or False, strict=False):
+            return {}
+        variables = {"ansible_search_path": self._task.get_search_path(), **task_vars}
+        with_loader = {"loader": self._loader, "templar": self._templar}
+        files, identities = ControlFile(**with_loader), Identities(**with_loader)
+        return _role_variables.options(
+            _role_variables.Reader(
+                lambda name: self._value(task_vars, name),
+                lambda name: files.content(name, variables),
+                lambda given: identities.identities(given, variables),
+            )
+        )
+
+    def _value(self, task_vars: Mapping[str, Any], name: str) -> Any:
+        """A variable's value, as a template would have it."""
+        value = task_vars.get(name)
+        if isinstance(value, str) and "{" not in value:
+            return value
+        value = self._templar.template(value)
+        return None if value is task_vars.get("omit", self) else value
 
     def execute(self) -> dict[str, Any]:
         proves = self.params["prove"] == "login"

@@ -69,14 +69,15 @@ class LookupModule(LookupBase):
         key = self.get_option("key")
         if key:
             return [self._filled(one, str(key), variables or {}) for one in terms]
-        return [self._content(str(name or ""), variables or {}) for name in terms]
+        return [self.content(str(name or ""), variables or {}) for name in terms]
 
     def _filled(self, one: Any, key: str, variables: dict[str, Any]) -> Any:
         if not isinstance(one, Mapping):
             raise AnsibleLookupError(f"'{one}' is no mapping with a path in '{key}'.")
-        return {**one, key: self._content(str(one[key] or ""), variables)} if key in one else dict(one)
+        return {**one, key: self.content(str(one[key] or ""), variables)} if key in one else dict(one)
 
-    def _content(self, name: str, variables: dict[str, Any]) -> str:
+    def content(self, name: str, variables: dict[str, Any]) -> str:
+        """The text of a file, "" without a name. AnsibleLookupError where it cannot be read."""
         if not name:
             return ""
         path = _control_files.find(self._loader, variables, name)

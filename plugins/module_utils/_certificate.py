@@ -238,12 +238,18 @@ def _members(der: bytes, what: str, first: Exception) -> List[x509.Certificate]:
     return members
 
 
+_SEEN: Dict[bytes, Certificate] = {}
+"""What was read, by its bytes: a task meets the same few certificates several times, and its process ends with it."""
+
+
 def _whole(certificate: x509.Certificate, der: bytes, what: str) -> Certificate:
     """The certificate with all that is asked of it. ``cryptography`` reads most parts only when they are
     asked for.
     """
     try:
-        return _read(certificate, der)
+        if der not in _SEEN:
+            _SEEN[der] = _read(certificate, der)
+        return _SEEN[der]
     except Exception as error:
         # An unknown curve, a doubled extension, a damaged part: each is an exception of another kind, and
         # they have no common base.

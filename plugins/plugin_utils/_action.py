@@ -13,9 +13,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar, Mapping
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..lookup import control_file, former, identities
 from ..module_utils._arguments.base import Arguments
 from ..module_utils._crypto_user import crypto_user
 from ..module_utils._findings import BrokenLink, LoginRefusedError
@@ -28,6 +29,9 @@ from ._key import container
 from ._login import earlier
 from ._login.host import GatedHost
 from ._login.proof import Login
+
+FOR_FORKS = (control_file, former, identities)
+"""The roles' lookups: read and compiled once, by the process that loads the actions, where else each of its forks, one a host and task, would do it."""
 
 COLLECTION = Path(__file__).resolve().parents[2]
 
@@ -152,8 +156,16 @@ class CodesignAction(ActionBase):
         """Does the module's work and returns its result; ``changed`` is required. Raises BrokenLink to fail."""
         raise NotImplementedError
 
+    def further_arguments(self, task_vars: dict[str, Any]) -> Mapping[str, Any]:
+        """Arguments beside those of the task, which come before them. AnsibleError where they cannot be read."""
+        return {}
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = dict(super().run(tmp, task_vars))
+        try:
+            self._task.args = {**self.further_arguments(task_vars or {}), **self._task.args}
+        except AnsibleError as error:
+            return {**result, "changed": False, "failed": True, "msg": error.message, "link": "argument"}
         given = {name: texts_in(self._task.args.get(name)) for name in self.ARGUMENTS.secret_names()}
         short = [name for name, texts in given.items() if any(len(text) < SHORTEST_SECRET for text in texts)]
         if short:

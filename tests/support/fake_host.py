@@ -575,6 +575,7 @@ def run_action(
     check_mode: bool = False,
     diff: bool = True,
     delegate_to: str | None = None,
+    task_vars: Mapping[str, Any] | None = None,
 ) -> Raw:
     """Runs an action as Ansible does and gives its result. In check mode it is an error if a step that writes
     is sent.
@@ -590,7 +591,7 @@ def run_action(
     templar.template = lambda value: value
     made = action(task, connection, MagicMock(), MagicMock(), templar, None)
     made._execute_module = host
-    result: Raw = made.run(task_vars={})
+    result: Raw = made.run(task_vars=dict(task_vars or {}))
     return result
 
 

@@ -21,6 +21,7 @@ PARTS = [row.part for row in TABLE]
 
 ARGUMENTS = Arguments(
     {
+        "of_roles": {"type": "bool", "default": False},
         "gather": {"type": "list", "elements": "str", "choices": PARTS, "default": PARTS},
         **CLIENT_SDK,
         **CLUSTER,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -488,3 +489,33 @@ def test_the_examples_run(host: FakeHost, task: Raw) -> None:
     assert (result["changed"], result.get("failed")) == (False, None)
     reads = arguments.get("gather") != []
     assert result.get("host", {}).get("account") == ("WINHOST\\Administrator" if reads else None)
+
+
+def test_the_variables_of_the_roles_ask_what_the_options_would(host: FakeHost) -> None:
+    variables = {
+        "codesign_hsm_addresses": ["10.0.0.9"],
+        "codesign_signtool_path": r"C:\tools\signtool.exe",
+        "codesign_client_check_connection": False,
+    }
+    options = {
+        "hsm_addresses": ["10.0.0.9"],
+        "signtool_path": r"C:\tools\signtool.exe",
+        "check_connection": False,
+    }
+    given = run_action(ActionModule, options, host)
+    read = run_action(ActionModule, {"of_roles": True}, host, task_vars=variables)
+    assert read == given
+    assert host.calls[-1] == host.calls[-2]
+    # What the task says itself comes first.
+    own = run_action(
+        ActionModule, {"of_roles": True, **options, "check_connection": True}, host, task_vars=variables
+    )
+    assert own["client"]["connections"]
+
+
+def test_a_file_that_is_not_there_is_one_sentence(host: FakeHost, tmp_path: Path) -> None:
+    variables = {"codesign_customer_ca": str(tmp_path / "none.crt")}
+    result = run_action(ActionModule, {"of_roles": True}, host, task_vars=variables)
+    assert (result["failed"], result["link"]) == (True, "argument")
+    assert "There is no file" in result["msg"]
+    assert host.calls == []
