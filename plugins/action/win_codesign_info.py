@@ -39,8 +39,7 @@ class ActionModule(CodesignAction):
         value = task_vars.get(name)
         if isinstance(value, str) and "{" not in value:
             return value
-        value = self._templar.template(value)
-        return None if value is task_vars.get("omit", self) else value
+        return self._templar.template(value)
 
     def execute(self) -> dict[str, Any]:
         proves = self.params["prove"] == "login"
