@@ -97,24 +97,6 @@ def test_drift_names_what_differs_and_a_renewal_is_a_change(bench: Bench) -> Non
     assert proven.returncode == 0, proven.output[-4000:]
 
 
-def test_a_reboot_by_option_is_predicted(bench: Bench) -> None:
-    """The lab's hosts cannot reboot: what check mode says is what there is to see."""
-    for reboot in (True, False):
-        run = bench.play(
-            "cloudhsm.codesign.site",
-            "--limit",
-            ONE,
-            "--check",
-            variables={
-                **tls(bench, "ssl-client-next"),
-                "codesign_credentials_accounts": [{"name": "SYSTEM"}],
-                "codesign_credentials_reboot": reboot,
-            },
-        )
-        assert run.returncode == 0, run.output[-4000:]
-        assert ("Reboot after logins were stored" in {result.task for result in run.changed(ONE)}) == reboot
-
-
 def test_options_of_the_tools_and_a_host_that_asks_aws(bench: Bench) -> None:
     variables = {
         **tls(bench),

@@ -137,6 +137,7 @@ class Admin:
                     "language": member.host.language,
                     "oem_code_page": member.host.oem_code_page,
                     "client_sdk": member.host.client_sdk,
+                    "boots": member.host.boots,
                     "calls": len(fleet.record.entries("call", name)),
                     "faults": member.host.faults.to_list(),
                 }

@@ -14,6 +14,7 @@ from typing import Any
 
 KNOWN = {
     "authority_unknown": "the root of the timestamp authority is not among the roots that Windows brings along",
+    "boot_without": "the service of the argument does not come up when the host restarts, though it starts by itself",
     "cli_exit_0": "cloudhsm-cli ends failures with 0",
     "cli_file_name": "cloudhsm-cli names the next key reference file after the argument, as it does after a key's label",
     "clock": "the host's clock is off by the argument, in seconds (clock:-86400 is a day behind)",

@@ -294,10 +294,12 @@ class Fleet:
             password,
             lambda operation: (
                 host.faults.active("dead")
+                or host.is_down()
                 or host.faults.take("connection_drop", operation) is not None
                 or (operation == "Command" and host.faults.take("connection_drop", "") is not None)
             ),
         )
+        host.on_reboot = endpoint.forget
         endpoint.start()
         host.instance_role = wanted.instance_role
         for fault in wanted.faults:

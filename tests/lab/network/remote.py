@@ -268,8 +268,9 @@ class Remote:
 
     def _shell(self, request: ShellCall) -> Completed:
         text = request.text.strip()
-        if _SHUTDOWN.search(text):
-            self.host.reboot()
+        shutdown = _SHUTDOWN.search(text)
+        if shutdown:
+            self.host.shut_down(float(shutdown[1]))
             return Completed(0, json.dumps({"stdout": "", "stderr": "", "rc": 0}).encode())
         if _BOOT_TIME.search(text):
             return Completed(0, f"{133_700_000_000_000_000 + self.host.boots * 600_000_000}\r\n".encode())

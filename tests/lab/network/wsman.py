@@ -100,6 +100,15 @@ class Endpoint:
         self._server.server_close()
         self._thread.join()
 
+    def forget(self) -> None:
+        """Ends every shell and its commands, as a restart of the host does."""
+        with self._lock:
+            for commands in self._shells.values():
+                for command in commands.values():
+                    command.ended.set()
+            self._shells.clear()
+            self._environments.clear()
+
     def authorized(self, header: str) -> bool:
         return header == self._authorization
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +64,8 @@ SYSTEM32 = r"C:\Windows\System32"
 OEM_CODE_PAGES = {"en": 437, "de": 850, "fr": 850, "zh": 936}
 _MARKER = b"MZ\x90\x00lab-program:"
 _WINDOWS_VERSION = "10.0.20348.1"
+BOOT_SECONDS = 1.0
+"""So long a host does not answer while it restarts"""
 
 
 class Host:
@@ -119,6 +123,11 @@ class Host:
         )
         self.events: list[dict[str, Any]] = []
         self.boots = 1
+        self._goes_down: float | None = None
+        """When a shutdown takes effect, and below when the host answers again, by the clock of this process"""
+        self._up_at = 0.0
+        self._power = threading.Lock()
+        self.on_reboot: Callable[[], None] = lambda: None
         self._install_windows()
 
     def add_drive(self, letter: str) -> None:
@@ -402,13 +411,29 @@ class Host:
         off = sum(float(seconds) for seconds in self.faults.arguments("clock"))
         return datetime.now(UTC) + timedelta(seconds=off)
 
-    def reboot(self) -> None:
-        """Restarts the host: services that start by themselves run again, the others are stopped."""
+    def shut_down(self, seconds: float) -> None:
+        """shutdown /r /t SECONDS: until then it answers as before."""
+        with self._power:
+            self._goes_down = time.monotonic() + seconds
+
+    def is_down(self) -> bool:
+        """Whether it does not answer just now: for a moment, after a shutdown has taken effect."""
+        with self._power:
+            now = time.monotonic()
+            if self._goes_down is not None and now >= self._goes_down:
+                self._goes_down, self._up_at = None, now + BOOT_SECONDS
+                self._reboot()
+            return now < self._up_at
+
+    def _reboot(self) -> None:
+        """Services that start by themselves run again, the others are stopped; no logon and no shell is left."""
         self.boots += 1
+        self.record.add("event", self.name, source="EventLog", message="The Event log service was started.")
+        self.on_reboot()
         for name in self.services.names():
             service = self.services.require(name)
             service.status = "Stopped"
-            if service.start_type == "Automatic":
+            if service.start_type == "Automatic" and self.faults.take("boot_without", name) is None:
                 try:
                     self.services.start(name)
                 except LabOSError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from lab.modules.documentation import (
 from lab.network.remote import Remote
 from lab.network.wire import Become, ModuleCall
 from lab.network.wsman import Command
-from lab.windows.host import Host
+from lab.windows.host import BOOT_SECONDS, Host
 from lab.windows.services import Service
 
 from .replay import COLLECTIONS, SCRIPT
@@ -233,22 +234,30 @@ def test_sensitive_arguments_are_kept_apart_in_the_record(remote: Remote, host: 
 def test_a_reboot_starts_automatic_services_only(remote: Remote, host: Host) -> None:
     host.services.create(Service("auto", status="Stopped", start_type="Automatic"))
     host.services.create(Service("manual", status="Running", start_type="Manual"))
+    host.services.create(Service("broken", status="Running", start_type="Automatic"))
+    host.faults.set("boot_without:broken", 1)
     before = shell(
         remote,
         "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()",
     )[1]
     assert (
-        json.loads(shell(remote, "$stderr = . { C:\\Windows\\System32\\shutdown.exe /r /t 2 /c 'x' }")[1])[
+        json.loads(shell(remote, "$stderr = . { C:\\Windows\\System32\\shutdown.exe /r /t 0 /c 'x' }")[1])[
             "rc"
         ]
         == 0
     )
+    assert host.services.require("manual").status == "Running", "it goes on until it goes down"
+    assert host.is_down()
+    host.shut_down(60)
+    time.sleep(BOOT_SECONDS)
+    assert not host.is_down()
     after = shell(
         remote,
         "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()",
     )[1]
     assert int(after) > int(before)
-    assert [host.services.require(name).status for name in ("auto", "manual")] == ["Running", "Stopped"]
+    there = [host.services.require(name).status for name in ("auto", "manual", "broken")]
+    assert there == ["Running", "Stopped", "Stopped"]
 
 
 # Arguments
