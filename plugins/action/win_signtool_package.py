@@ -51,7 +51,7 @@ class ActionModule(CodesignAction):
             seen = look(self.host, asked).seen(asked)
             return seen, seen
         first = package.first_steps(want)
-        results = self.host.run([*asked.steps, *first, *asked.steps]).results
+        results = self.host.run([*asked.steps, *first, *asked.steps], want.secrets).results
         count = len(asked.steps)
         before, after = package.read(want, results[:count]), package.read(want, results[-count:])
         if before.program.exists or package.was_kept(results[count]):
@@ -65,7 +65,7 @@ class ActionModule(CodesignAction):
         before: package.Seen,
         steps: list[Step],
     ) -> package.Seen:
-        found = look(self.host, asked, first=steps)
+        found = look(self.host, asked, first=steps, secrets=want.secrets)
         return self._checked(want, found.done[0], before, found.seen(asked))
 
     def _checked(

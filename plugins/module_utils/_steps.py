@@ -647,7 +647,7 @@ class ReadAccess(Step):
 class Unpack(Step):
     """Unpacks a zip file into the folder ``target`` where its SHA-256 is ``sha256``, else nothing of it.
     ``source`` is an address or a path, of a share for example; ``proxy`` the address of a proxy for it, "" for the
-    settings of the account.
+    settings of the account. ``proxy_secret``: the name of the secret that holds the password of ``proxy_user``.
 
     ``program``: what the package is wanted for, a path of which one folder may be ``*``, as in Run. Its SHA-256 is
     noted beside it once it is unpacked. ``keep``: where a program is there, whichever, nothing is done.
@@ -663,6 +663,8 @@ class Unpack(Step):
     program: str = ""
     keep: bool = False
     only_if_previous_ok: bool = False
+    proxy_user: str = ""
+    proxy_secret: str = ""
 
     def fields(self) -> Dict[str, Any]:
         data: Dict[str, Any] = {
@@ -671,7 +673,7 @@ class Unpack(Step):
             "target": self.target,
             "timeout": self.timeout,
         }
-        for name in ("proxy", "program", "keep"):
+        for name in ("proxy", "program", "keep", "proxy_user", "proxy_secret"):
             if getattr(self, name):
                 data[name] = getattr(self, name)
         return data

@@ -55,7 +55,15 @@ options:
     description:
       - Address of a proxy for a package that comes from an address, such as V(http://proxy.example:3128). Unless given, the proxy of Windows' settings for the
         account is used, which an account that Ansible connects as often has not.
-      - It is given no user. A package on a share, or copied from the control node as the role P(cloudhsm.codesign.signtool#role) does, needs no proxy.
+      - A package on a share, or copied from the control node as the role P(cloudhsm.codesign.signtool#role) does, needs no proxy.
+    type: str
+  proxy_username:
+    description:
+      - The user that the proxy wants to know.
+    type: str
+  proxy_password:
+    description:
+      - That user's password. It travels as a sensitive parameter, and is in no result or log.
     type: str
   timeout:
     description:
@@ -78,6 +86,14 @@ EXAMPLES = r"""
     package: "{{ codesign_signtool_package_url }}"
     sha256: "{{ codesign_signtool_package_sha256 }}"
     proxy_url: http://proxy.example:3128
+
+- name: Install it by a proxy that wants to know who asks
+  cloudhsm.codesign.win_signtool_package:
+    package: "{{ codesign_signtool_package_url }}"
+    sha256: "{{ codesign_signtool_package_sha256 }}"
+    proxy_url: http://proxy.example:3128
+    proxy_username: builder
+    proxy_password: "{{ codesign_signtool_proxy_password }}"
 
 - name: Install it from the company's own server, where it is older than wanted
   cloudhsm.codesign.win_signtool_package:

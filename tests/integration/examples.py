@@ -214,6 +214,7 @@ EXAMPLES = (
     Example("Is SignTool there, and not too old?", "en5", changed=False),
     Example("Install SignTool from Microsoft's server", "en5", changed=False),
     Example("Install it on a host that reaches the internet by a proxy", "en5", changed=False),
+    Example("Install it by a proxy that wants to know who asks", "en5", changed=False),
     Example("Install it from the company's own server, where it is older than wanted", "en5", changed=False),
     Example("See whether it would be installed into another folder", "en5", changed=True),
     Example("Show which certificates could go", LINUX, changed=False, first=[_FORMER]),
@@ -290,6 +291,7 @@ def variables(bench: Bench, host: str) -> dict[str, Any]:
         "codesign_thumbprint": _thumbprint(bench),
         "codesign_serial_number": serial.zfill(len(serial) + len(serial) % 2),
         "lab_state": str(bench.lab.state),
+        "codesign_signtool_proxy_password": "through-the-proxy",
         "codesign_client_lookup_clusters": [{"cluster_id": OTHER_CLUSTER, "customer_ca": "otherCA.crt"}],
     }
 

@@ -473,6 +473,10 @@ class FakeHost:
     def _unpack(self, step: Raw) -> Raw:
         if step.get("keep") and self._file(step["program"]) is not None:
             return {"sha256": "", "files": 0, "kept": True}
+        if step.get("proxy_user") and step["proxy_secret"] not in self.secrets[-1]:
+            return failure(
+                f"no secret named '{step['proxy_secret']}' came with these steps", -2146233087, RUNTIME
+            )
         content = self._file(step["source"])
         if content is None:
             return failure(

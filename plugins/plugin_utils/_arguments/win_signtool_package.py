@@ -15,6 +15,9 @@ ARGUMENTS = Arguments(
         "folder": {"type": "str", "default": FOLDER},
         "minimum_version": {"type": "str"},
         "proxy_url": {"type": "str"},
+        "proxy_username": {"type": "str"},
+        "proxy_password": {"type": "str", "no_log": True},
         **timeout(600),
-    }
+    },
+    required_together=(("proxy_username", "proxy_password"),),
 )

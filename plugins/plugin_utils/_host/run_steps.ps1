@@ -641,6 +641,7 @@ function Get-WebBytes($Step) {
     [System.Net.ServicePointManager]::SecurityProtocol = [System.Net.ServicePointManager]::SecurityProtocol -bor $secure
     $client = New-Object System.Net.WebClient
     if ($Step.proxy) { $client.Proxy = New-Object System.Net.WebProxy([string]$Step.proxy) }
+    if ($Step.proxy_user) { $client.Proxy.Credentials = New-Object System.Net.NetworkCredential([string]$Step.proxy_user, (Get-Secret $Step.proxy_secret)) }
     try {
         $download = $client.DownloadDataTaskAsync([uri][string]$Step.source)
         if (-not $download.Wait([int]$Step.timeout * 1000)) {

@@ -20,6 +20,7 @@ REST = r"bin\*\x64\signtool.exe"
 """Where the package has SignTool for 64 bit, which the provider of CloudHSM needs."""
 MICROSOFT = re.compile(r"(^|, )O=Microsoft Corporation(,|$)")
 VALID = "Valid"
+SECRET = "proxy_password"  # noqa: S105 - the name by which it travels, and of the option
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class Wanted:
     minimum_version: str = ""
     timeout: int = 600
     proxy: str = ""
+    proxy_user: str = ""
+    proxy_password: str = field(default="", repr=False)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What goes along with the steps of ``plan``."""
+        return {SECRET: self.proxy_password} if self.proxy_user else {}
 
     @property
     def path(self) -> str:
@@ -58,7 +66,12 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         raise BrokenLink(
             "argument",
             f"proxy_url '{proxy.rpartition('@')[2]}' is no address of a proxy.",
-            "Write it as http://proxy.example:3128, without a user.",
+            "Write it as http://proxy.example:3128; a user goes into proxy_username and proxy_password.",
+        )
+    user = str(params.get("proxy_username") or "")
+    if user and not proxy:
+        raise BrokenLink(
+            "argument", "proxy_username is given without proxy_url.", "Give the proxy's address."
         )
     return Wanted(
         str(params["package"]),
@@ -67,6 +80,8 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
         str(params.get("minimum_version") or ""),
         int(params["timeout"]),
         proxy,
+        user,
+        str(params.get("proxy_password") or ""),
     )
 
 
@@ -112,6 +127,8 @@ def _unpack(wanted: Wanted, keep: bool = False) -> Unpack:
         wanted.path,
         keep,
         only_if_previous_ok=keep,
+        proxy_user=wanted.proxy_user,
+        proxy_secret=SECRET if wanted.proxy_user else "",
     )
 
 

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from . import client, errors
 from .access import ADD_FILE, ADD_SUBDIRECTORY, ADMINISTRATORS, FULL, READ, SYSTEM, Ace, Acl
@@ -825,6 +826,10 @@ class StepRunner:
         if source.lower().startswith(("http://", "https://")):
             try:
                 proxy = str(step.get("proxy") or "")
+                scheme, _colon, address = proxy.partition("://")
+                if step.get("proxy_user"):
+                    names = (str(step["proxy_user"]), self._secret(str(step["proxy_secret"])))
+                    proxy = f"{scheme}://{':'.join(quote(name, safe='') for name in names)}@{address}"
                 handler = urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {})
                 opener = urllib.request.build_opener(handler)
                 with opener.open(source, timeout=float(step["timeout"])) as page:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import http.server
@@ -167,6 +168,50 @@ def package_comes_from_an_address(place: Place) -> Play:
     assert "404" in missing.message
     assert good.files == 1
     assert tool.content == b"tool"
+
+
+@case()
+def package_comes_by_a_proxy_that_asks_who_it_is(place: Place) -> Play:
+    content, name, password = zipped(**{"tool.txt": b"tool"}), "CORP\\builder", "p:right-w0rd"
+    wanted = base64.b64encode(f"{name}:{password}".encode()).decode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            given = self.headers.get("Proxy-Authorization", "").removeprefix("Basic ")
+            known = given == wanted
+            self.send_response(200 if known else 407)
+            if not known:
+                self.send_header("Proxy-Authenticate", 'Basic realm="the proxy"')
+            self.send_header("Content-Length", str(len(content) if known else 0))
+            self.end_headers()
+            if known:
+                self.wfile.write(content)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        proxy, target = f"http://127.0.0.1:{server.server_port}", str(place.folder / "out")
+        package = ("http://packages.example/package", digest(content), target)
+
+        def asking(secret: str) -> steps.Unpack:
+            return steps.Unpack(*package, proxy=proxy, proxy_user=name, proxy_secret=secret)
+
+        known, unknown, wrong, nobody = yield ask(
+            asking("proxy_right"),
+            steps.Unpack(*package, proxy=proxy),
+            asking("proxy_wrong"),
+            asking("proxy_none"),
+            secrets={"proxy_right": password, "proxy_wrong": "wr0ng-w0rd"},
+        )
+        server.shutdown()
+    assert (known.sha256, known.files) == (digest(content), 1)
+    for failure in (unknown, wrong):
+        assert isinstance(failure, steps.Failure)
+        assert "407" in failure.message
+    assert isinstance(nobody, steps.Failure)
+    assert "no secret named 'proxy_none'" in nobody.message
 
 
 @case()

@@ -285,6 +285,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "package_brings_a_program_whose_digest_is_noted",
         "package_without_the_program_notes_nothing",
         "package_comes_from_an_address",
+        "package_comes_by_a_proxy_that_asks_who_it_is",
         "program_and_who_signed_it",
     ),
     "a key look-up writes no secret into a file": (
@@ -372,6 +373,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "connections",
         "connection_over_ipv6",
         "package_comes_from_an_address",
+        "package_comes_by_a_proxy_that_asks_who_it_is",
     ),
     "a file that it does not hold is no program": ("program_and_who_signed_it",),
 }

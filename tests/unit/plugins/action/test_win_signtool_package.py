@@ -81,6 +81,20 @@ def test_the_package_comes_by_a_proxy() -> None:
     assert execute(host, proxy_url="http://proxy.example:3128")["changed"]
     (unpacked,) = [step for step in host.steps() if step["op"] == "unpack"]
     assert unpacked["proxy"] == "http://proxy.example:3128"
+    assert "proxy_user" not in unpacked
+
+
+def test_the_proxy_s_password_travels_as_a_secret() -> None:
+    host, password = served(), "-".join(("through", "the", "proxy"))
+    given = {"proxy_url": "http://proxy.example:3128", "proxy_username": "CORP\\builder"}
+    result = execute(host, **given, proxy_password=password)
+    assert result["changed"]
+    (unpacked,) = [step for step in host.steps() if step["op"] == "unpack"]
+    assert (unpacked["proxy_user"], unpacked["proxy_secret"]) == ("CORP\\builder", "proxy_password")
+    assert password not in str(host.steps()) + str(result)
+    with_secret = [secrets for secrets in host.secrets if secrets]
+    assert with_secret == [{"proxy_password": password}]
+    assert "required together" in execute(served(), **given)["msg"]
 
 
 def test_one_that_is_there_already_is_noted() -> None:
@@ -221,6 +235,11 @@ def test_one_that_was_there_is_refused_and_left() -> None:
         (served(), {"sha256": "12"}, "sha256 is no SHA-256"),
         (served(), {"proxy_url": "proxy"}, "proxy_url 'proxy' is no address of a proxy."),
         (served(), {"proxy_url": "http://u:pw@proxy:1"}, "proxy_url 'proxy:1' is no address of a proxy."),
+        (
+            served(),
+            {"proxy_username": "u", "proxy_password": "a-password"},
+            "proxy_username is given without proxy_url.",
+        ),
         (served(), {"folder": "signtool"}, "is no full path of a folder"),
         (served(), {"folder": "C:\\"}, "is no full path of a folder"),
         (
