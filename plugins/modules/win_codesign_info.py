@@ -30,8 +30,9 @@ extends_documentation_fragment:
 options:
   of_roles:
     description:
-      - Whether what is not given here is what the variables of the roles say, as C(codesign_hsm_addresses) for O(hsm_addresses), and O(gather) what such a
-        host needs; they are listed at the role inspect. Files that variables name are read on the control node.
+      - Whether the variables of the roles say the options, as C(codesign_hsm_addresses) says O(hsm_addresses), and O(gather) is what such a host needs; they
+        are listed at the role inspect. An option whose variable is empty, or that has none, is as given here. Files that variables name are read on the
+        control node.
       - It does what a template for each option would do, in less than half of the time that a host costs the control node. A play that uses it needs
         the defaults of the roles, so use it by the role inspect, or behind it.
     type: bool

@@ -157,13 +157,13 @@ class CodesignAction(ActionBase):
         raise NotImplementedError
 
     def further_arguments(self, task_vars: dict[str, Any]) -> Mapping[str, Any]:
-        """Arguments beside those of the task, which come before them. AnsibleError where they cannot be read."""
+        """Arguments that come before those of the task, and of ``module_defaults``. AnsibleError where they cannot be read."""
         return {}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = dict(super().run(tmp, task_vars))
         try:
-            self._task.args = {**self.further_arguments(task_vars or {}), **self._task.args}
+            self._task.args = {**self._task.args, **self.further_arguments(task_vars or {})}
         except AnsibleError as error:
             return {**result, "changed": False, "failed": True, "msg": error.message, "link": "argument"}
         given = {name: texts_in(self._task.args.get(name)) for name in self.ARGUMENTS.secret_names()}

@@ -506,11 +506,13 @@ def test_the_variables_of_the_roles_ask_what_the_options_would(host: FakeHost) -
     read = run_action(ActionModule, {"of_roles": True}, host, task_vars=variables)
     assert read == given
     assert host.calls[-1] == host.calls[-2]
-    # What the task says itself comes first.
-    own = run_action(
-        ActionModule, {"of_roles": True, **options, "check_connection": True}, host, task_vars=variables
-    )
-    assert own["client"]["connections"]
+    # What the variables say comes before what module_defaults say; what they leave empty does not.
+    defaults = {"of_roles": True, "signtool_path": r"C:\\none.exe", "hsm_type": "hsm1"}
+    before = len(host.calls)
+    with_defaults = run_action(ActionModule, defaults, host, task_vars=variables)
+    assert len(host.calls) == before + 1
+    assert with_defaults["signtool"] == given["signtool"]
+    assert any("hsm1" in finding["text"] for finding in with_defaults["findings"])
 
 
 def test_a_file_that_is_not_there_is_one_sentence(host: FakeHost, tmp_path: Path) -> None:
