@@ -33,6 +33,17 @@ _SERVICES: dict[str, type[BaseResponse]] = {
 """By the name that a request is signed for."""
 
 
+CALLS: list[str] = []
+"""What was asked, by the names of IAM's actions"""
+
+
+def _action(request: Request) -> str:
+    """The operation of a request: in a header (JSON), else in the body (query protocol)."""
+    target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    found = re.search(r"(?:^|&)Action=(\w+)", "" if target else request.get_data(as_text=True))
+    return target or (found[1] if found else "")
+
+
 class _Api:
     """moto's dispatchers as a WSGI application; moto's own server does the same for all services and wants
     Flask for it.
@@ -44,6 +55,7 @@ class _Api:
         service = _SERVICES.get(scope.group(1)) if scope else None
         if service is None:
             return Response("no such service here", 501)(environ, start)
+        CALLS.append(f"{scope[1] if scope else ''}:{_action(request)}")
         status, headers, body = service.dispatch(request, request.url, request.headers)
         return Response(body, status, headers)(environ, start)
 
