@@ -34,7 +34,7 @@ class Outcome:
     skipped.
 
     ``under``: what tests ran under that not every machine has (a PowerShell, directly or through an
-    ansible-core), once for each.
+    ansible-core), once for each. ``counted``: what tests say of how much they held against the product.
     """
 
     runner: str
@@ -45,6 +45,7 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     under: list[str] = field(default_factory=list)
+    counted: list[str] = field(default_factory=list)
 
 
 def read_junit(text: str, runner: str) -> Outcome:
@@ -54,9 +55,8 @@ def read_junit(text: str, runner: str) -> Outcome:
         name = f"{case.get('classname', '')}.{case.get('name', '')}".lstrip(".")
         skip = case.find("skipped")
         if skip is None:
-            outcome.under += [
-                one.get("value") or "" for one in case.iter("property") if one.get("name") == "under"
-            ]
+            for kind, told in (("under", outcome.under), ("counted", outcome.counted)):
+                told += [one.get("value") or "" for one in case.iter("property") if one.get("name") == kind]
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
             outcome.problems.append(name)
@@ -218,6 +218,9 @@ def summary(outcomes: list[Outcome]) -> str:
     under = Counter(f"{outcome.runner}: {where}" for outcome in outcomes for where in outcome.under)
     if under:
         lines += ["", "ran under:", *(f"  {count:>4} x {where}" for where, count in sorted(under.items()))]
+    counted = [f"{outcome.runner}: {what}" for outcome in outcomes for what in outcome.counted]
+    if counted:
+        lines += ["", "counted:", *(f"  {what}" for what in counted)]
     reasons = Counter(f"{outcome.runner}: {reason}" for outcome in outcomes for reason in outcome.reasons)
     if reasons:
         lines += [

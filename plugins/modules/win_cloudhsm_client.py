@@ -270,7 +270,9 @@ components:
           description: How often a new file is begun, V(null) where not asked for.
           type: str
     needs:
-      description: What its package has to do, V(install), V(upgrade) or V(reinstall) (a provider that is not registered). V(null) where it is well.
+      description: >-
+        What its package has to do, V(install), V(upgrade) or V(reinstall) (a provider that is not registered, a service or a program that is gone).
+        V(null) where it is well.
       type: str
   sample:
     - name: ksp

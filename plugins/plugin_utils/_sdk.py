@@ -68,7 +68,8 @@ TAKES_VALUE: Mapping[Setting, str] = {
 @dataclass(frozen=True)
 class Part:
     """A part of the client with a configuration of its own. The first of ``programs``, its configure tool, is
-    the documented one; ``most`` is how many HSMs it takes the addresses of.
+    the documented one; ``most`` is how many HSMs it takes the addresses of. ``others`` are what else its package brings and
+    this collection runs.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Part:
     """Whether its package registers the provider."""
     adds_clusters: bool = False
     """Whether it may know several clusters, which its configure tool adds and removes."""
+    others: tuple[str, ...] = ()
 
 
 class ClientSdk(_sdk.ClientSdk, ABC):
@@ -178,7 +180,15 @@ def _read_sdk3(content: bytes) -> ClientConfig:
 class Sdk3(_sdk.Sdk3, ClientSdk):
     # Its tool takes one HSM, and the daemon asks that one for the others.
     parts = (
-        Part("client", configure.CONFIGURE_SDK3, configure.SDK3_FILE, _read_sdk3, (Setting.ADDRESSES,), 1),
+        Part(
+            "client",
+            configure.CONFIGURE_SDK3,
+            configure.SDK3_FILE,
+            _read_sdk3,
+            (Setting.ADDRESSES,),
+            1,
+            others=(import_key.PROGRAM, *ksp_config.PROGRAMS.values()),
+        ),
     )
     program = import_key.PROGRAM
     importer = "import_key"
@@ -248,6 +258,7 @@ class Sdk5(_sdk.Sdk5, ClientSdk):
             read_sdk5,
             _SDK5_SETTINGS,
             adds_clusters=True,
+            others=(cloudhsm_cli.WINDOWS_PROGRAM,),
         ),
         Part("ksp", (configure.CONFIGURE_KSP,), configure.KSP_FILE, read_sdk5, tuple(Setting), None, True),
     )

@@ -167,6 +167,12 @@ def check_installed(want: Wanted, seen: Seen) -> None:
             f"CloudHSM Client SDK {sdk.name} is {how} installed on this host: {files} {verb} not exist.",
             ROLE,
         )
+    for component in seen.components:
+        if component.lacking:
+            what = f"CloudHSM Client SDK {seen.sdk.name if seen.sdk else ''} is not wholly installed on this host"
+            verb = "do" if len(component.lacking) > 1 else "does"
+            problem = f"{what}: {' and '.join(component.lacking)} {verb} not exist."
+            raise BrokenLink("client", problem, ROLE)
 
 
 def plan(want: Wanted, seen: Seen) -> list[Step]:

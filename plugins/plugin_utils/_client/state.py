@@ -185,7 +185,7 @@ class Component:
     """What is there of a part of the client.
 
     ``program`` is its configure tool, "" where it is not installed; ``content`` is None where there is no
-    file yet.
+    file yet. ``lacking`` are the other programs of its package that are not there.
     """
 
     part: Part
@@ -195,6 +195,7 @@ class Component:
     content: bytes | None = None
     config: ClientConfig | None = None
     problem: str = ""
+    lacking: tuple[str, ...] = ()
 
     def cluster(self, addresses: Sequence[str], cluster_id: str = "") -> ClusterConfig:
         """The configuration of the cluster that is meant; an empty one where the file has none."""
@@ -323,10 +324,17 @@ def needs(want: Wanted, seen: Seen, component: Component) -> str | None:
         return "install"
     if outdated(want, component):
         return "upgrade"
+    if component.lacking or is_service_lost(seen):
+        return "reinstall"
     lost = bool(missing_providers(want, seen)) and not seen.providers
     if lost and component.part.brings_provider and not (seen.sdk and seen.sdk.registers):
         return "reinstall"
     return None
+
+
+def is_service_lost(seen: Seen) -> bool:
+    """Whether the client is there and its service is not, which only its installer makes."""
+    return seen.sdk is not None and bool(seen.sdk.service) and not (seen.service and seen.service.exists)
 
 
 def outdated(want: Wanted, component: Component) -> bool:
@@ -349,6 +357,7 @@ def _questions(want: Wanted) -> list[tuple[str, Step]]:
     for sdk in meant(want.client_sdk):
         for part in sdk.parts:
             asked += [(f"{part.name} version", Version(program)) for program in part.programs]
+            asked += [(f"{part.name} others", Version(program)) for program in part.others]
             folders = (want.configuration_folder,) if want.configuration_folder else configure.FOLDERS
             asked += [(f"{part.name} file", ReadFile(f"{folder}\\{part.file}")) for folder in folders]
         asked += [(_providers(sdk), step) for step in sdk.provider_steps(want.timeout)]
@@ -459,8 +468,20 @@ def _component(part: Part, answers: Mapping[str, Sequence[tuple[Step, Result]]])
         if unread:
             path, problem = unread[0], f"it cannot be read ({unread[1].rstrip('. ')})"
     version = versions[0] if versions else VersionResult(False)
+    lacking = tuple(
+        step.path
+        for step, result in answers.get(f"{part.name} others", [])
+        if isinstance(step, Version) and not found(result, VersionResult, "client", step.path).exists
+    )
     return Component(
-        part, version.file, version.product_version or version.version, path, content, config, problem
+        part,
+        version.file,
+        version.product_version or version.version,
+        path,
+        content,
+        config,
+        problem,
+        lacking,
     )
 
 
@@ -684,8 +705,12 @@ def _compare_idle_service(want: Wanted, seen: Seen) -> list[Finding]:
 
 
 def unfound(seen: Seen) -> tuple[Component, ...]:
-    """The installed parts whose configuration files were found nowhere."""
-    return tuple(one for one in seen.components if one.program and one.content is None and not one.problem)
+    """The installed parts whose configuration files were found nowhere. Where that of one part is in a known folder, they all
+    belong there: one that is not is missing.
+    """
+    there = [one for one in seen.components if one.program]
+    lost = tuple(one for one in there if one.content is None and not one.problem)
+    return lost if len(lost) == len(there) else ()
 
 
 def with_reach(host: Transport, want: Wanted, seen: Seen) -> Seen:
@@ -704,7 +729,7 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
         sentence = f"{component.file} cannot be read as a configuration file: {problem}"
         advice = f"Move the file away and run the module cloudhsm.codesign.win_cloudhsm_client: it writes a new one ({component.program})."
         return [Finding("client", component.file, "a configuration file", problem, advice, sentence=sentence)]
-    findings = []
+    findings = [Finding("client", one, "installed", "missing", ROLE) for one in component.lacking]
     if outdated(want, component):
         wish = f"{want.minimum_version} or newer"
         findings.append(

@@ -9,6 +9,7 @@ no provider and knows no language.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import struct
@@ -52,13 +53,16 @@ class KeyProvInfo:
 
 @dataclass(frozen=True)
 class StoredCertificate:
-    """A certificate as it lies in a store. ``properties`` holds all of them, by number, as bytes."""
+    """A certificate as it lies in a store. ``properties`` holds all of them, by number, as bytes. ``key_problem``: why the
+    association with a key cannot be read; ``key`` is None then. A friendly name that is no text is None.
+    """
 
     der: bytes
     key: KeyProvInfo | None = None
     friendly_name: str | None = None
     archived: bool = False
     properties: Mapping[int, bytes] = field(default_factory=dict)
+    key_problem: str = ""
 
     @property
     def thumbprint(self) -> str:
@@ -71,18 +75,28 @@ class StoredCertificate:
 
 
 def read_blob(blob: bytes) -> StoredCertificate:
-    """The certificate and its properties. Raises StoreBlobError for anything that is not whole."""
+    """The certificate and its properties. Raises StoreBlobError for an entry that is not whole. A property that is damaged
+    takes nothing away from the certificate.
+    """
     properties = dict(_elements(blob))
     der = properties.get(CERTIFICATE)
     if not der:
         raise StoreBlobError("the store entry holds no certificate")
-    name = properties.get(FRIENDLY_NAME)
+    key, problem, name = None, "", None
+    if properties.get(KEY_PROV_INFO):
+        try:
+            key = read_key_prov_info(properties[KEY_PROV_INFO])
+        except StoreBlobError as error:
+            problem = str(error)
+    with contextlib.suppress(StoreBlobError):
+        name = _text(properties[FRIENDLY_NAME], 0, "friendly name") if FRIENDLY_NAME in properties else None
     return StoredCertificate(
         der=der,
-        key=read_key_prov_info(properties[KEY_PROV_INFO]) if properties.get(KEY_PROV_INFO) else None,
-        friendly_name=None if name is None else _text(name, 0, "friendly name"),
+        key=key,
+        friendly_name=name,
         archived=ARCHIVED in properties,
         properties=properties,
+        key_problem=problem,
     )
 
 

@@ -30,7 +30,7 @@ from ...module_utils._steps import ListFolder, ReadAccess, ReadFile, ReadFolder,
 from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ConfigError, read_sdk5
-from .._formats.store_blob import KeyProvInfo, StoreBlobError, read_blob
+from .._formats.store_blob import KeyProvInfo
 from .._sdk import SDK3, SDK5, SDKS, ClientSdk, meant, version_of
 from .._store import entry as store_entry
 from .._tools import certutil, import_key
@@ -292,13 +292,8 @@ def tied_file(wanted: Wanted, seen: Seen) -> str:
 
 def tied_to(wanted: Wanted, seen: Seen) -> KeyProvInfo | None:
     """The association of the certificate in the store with the wanted provider, if it has one."""
-    blob = seen.store.blobs.get(wanted.thumbprint) if wanted.thumbprint else None
-    if blob is None:
-        return None
-    try:
-        key = read_blob(blob).key
-    except StoreBlobError:
-        return None
+    stored = seen.store.find(wanted.thumbprint)
+    key = stored.key if stored else None
     return key if key and store_entry.same_provider(key.provider, wanted.provider) else None
 
 
@@ -343,16 +338,17 @@ def compare(wanted: Wanted, seen: Seen, _context: Context = ANYWHERE) -> list[Fi
     if held(wanted, seen):
         return []
     direct = wanted.key_access == "direct"
-    blob = seen.store.blobs.get(wanted.thumbprint)
+    stored = seen.store.find(wanted.thumbprint)
     tied = "none"
-    if blob is not None:
-        try:
-            key = read_blob(blob).key
-            file = f"whose file {HOLDS_NOTHING}" if tied_file(wanted, seen) else "which has no file"
-            lacking = "a key reference file" if direct else file
-            tied = f"{key.container} of {key.provider}, {lacking}" if key else "none"
-        except StoreBlobError as error:
-            tied = f"unreadable ({error})"
+    if stored is not None and stored.key is not None:
+        file = f"whose file {HOLDS_NOTHING}" if tied_file(wanted, seen) else "which has no file"
+        tied = (
+            f"{stored.key.container} of {stored.key.provider}, {'a key reference file' if direct else file}"
+        )
+    elif stored is not None and stored.key_problem:
+        tied = f"unreadable ({stored.key_problem})"
+    elif stored is None and wanted.thumbprint in seen.store.blobs:
+        tied = "unreadable (the certificate's entry in the store is damaged)"
     what = f"key container of certificate {wanted.thumbprint}"
     wish = f"a key's own name of {wanted.provider}" if direct else f"a container of {wanted.provider}"
     return [Finding("container", what, wish, tied, "Run the role cloudhsm.codesign.key_container.")]

@@ -6,21 +6,23 @@ there, and who may read that. No key is opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Sequence
 
 from ...module_utils._findings import BrokenLink, Finding
 from ...module_utils._results import Result
 from ...module_utils._sdk import AUTO
 from ...module_utils._steps import Step
-from .._aspect import Context
+from .._aspect import Answers, Context, Question, steps_of
 from .._store import association, placed
+from .._store import entry as store_entry
 from .._store.identity import Identity, Placed
 from . import container
-from .container import Seen
 from .making import missing_readers
 
 ROLE = "key_container"
+PUBLISHERS = "TrustedPublisher"
+"""The store that a signing certificate may stand in once more, and its former ones with it."""
 READERS = "Run the module cloudhsm.codesign.win_cloudhsm_import_key with readers (role cloudhsm.codesign.key_container)."
 
 
@@ -34,6 +36,13 @@ class Wanted:
     containers: container.Wanted = field(default_factory=container.Wanted)
     expiry_days: int = 0
     former: Literal["keep", "absent"] = "keep"
+
+
+@dataclass(frozen=True)
+class Seen(container.Seen):
+    """``published``: the former certificates that are among the publishers."""
+
+    published: frozenset[str] = frozenset()
 
 
 def wanted(
@@ -57,11 +66,32 @@ def wanted(
 
 
 def observe(wanted: Wanted) -> list[Step]:
-    return container.observe(wanted.containers)
+    return [*container.observe(wanted.containers), *steps_of(_published(wanted))]
+
+
+def _published(wanted: Wanted) -> list[Question[store_entry.Wanted, store_entry.Entries]]:
+    if wanted.former != "absent":
+        return []
+    where = {
+        thumbprint: one.signing.store_location
+        for one in wanted.identities
+        if one.signing
+        for thumbprint in one.former
+    }
+    return [
+        Question(store_entry, store_entry.Wanted(PUBLISHERS, place, name)) for name, place in where.items()
+    ]
 
 
 def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
-    return container.read(wanted.containers, results)
+    """What the steps of ``observe`` found."""
+    questions = _published(wanted)
+    first = len(results) - len(steps_of(questions))
+    seen = container.read(wanted.containers, results[:first])
+    answers = Answers(results[first:], questions)
+    there = [name for question in questions for name in answers.seen(question).blobs]
+    values = {one.name: getattr(seen, one.name) for one in fields(seen)}
+    return Seen(**values, published=frozenset(there))
 
 
 def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
@@ -80,21 +110,22 @@ def compare(wanted: Wanted, seen: Seen, context: Context) -> list[Finding]:
 
 
 def _compare_former(one: Identity, seen: Seen) -> list[Finding]:
-    """The certificates of before a renewal that are in the store still."""
+    """The certificates of before a renewal that are in a store still."""
     if one.signing is None:
         return []
-    where = f"{one.signing.store_location}\\{one.signing.store_name}"
+    location = one.signing.store_location
     return [
         Finding(
             "certificate",
-            f"former certificate {thumbprint} of '{one.name}' in {where}",
+            f"former certificate {thumbprint} of '{one.name}' in {location}\\{store}",
             "absent",
             "present",
             placed.REPAIR,
             placed.ROLE,
         )
+        for store, there in ((one.signing.store_name, seen.store.blobs), (PUBLISHERS, seen.published))
         for thumbprint in one.former
-        if thumbprint in seen.store.blobs and thumbprint != one.thumbprint
+        if thumbprint in there and thumbprint != one.thumbprint
     ]
 
 
@@ -115,7 +146,9 @@ def _compare_tied(wanted: Wanted, one: Identity, signing: Placed, seen: Seen) ->
         key_spec=one.key_spec,
         friendly_name=one.friendly_name,
     )
-    tied = association.Seen(one.thumbprint, stored.der, stored.key, stored.friendly_name)
+    tied = association.Seen(
+        one.thumbprint, stored.der, stored.key, stored.friendly_name, key_problem=stored.key_problem
+    )
     found = association.compare(wish, tied) or container.compare(look, seen)
     return [replace(finding, role=ROLE) for finding in found]
 

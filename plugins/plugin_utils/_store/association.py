@@ -68,13 +68,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Seen:
-    """The certificate's entry in the store; ``key`` is None where the certificate has no association."""
+    """The certificate's entry in the store; ``key`` is None where the certificate has no association, or one that cannot be
+    read: ``key_problem`` says why.
+    """
 
     thumbprint: str
     der: bytes
     key: KeyProvInfo | None = None
     friendly_name: str | None = None
     archived: bool = False
+    key_problem: str = ""
 
 
 def observe(wanted: Wanted) -> list[Step]:
@@ -104,7 +107,7 @@ def read(wanted: Wanted, results: Sequence[Result]) -> Seen:
     elif wanted.serial:
         thumbprint = _by_serial(entries, wanted)
     stored = entries.certificate(thumbprint)
-    return Seen(thumbprint, stored.der, stored.key, stored.friendly_name, stored.archived)
+    return Seen(thumbprint, stored.der, stored.key, stored.friendly_name, stored.archived, stored.key_problem)
 
 
 def _from_file(result: Result, path: str) -> str:
@@ -142,10 +145,14 @@ def compare_key(wanted: Wanted, seen: Seen) -> list[Finding]:
     """A finding for each property of the association that differs."""
     what = f"association of {seen.thumbprint} in {wanted.store}"
     if not wanted.present:
-        return [Finding("container", what, "none", describe(seen.key), REPAIR)] if seen.key else []
+        there = (
+            f"damaged ({seen.key_problem})" if seen.key_problem else describe(seen.key) if seen.key else ""
+        )
+        return [Finding("container", what, "none", there, REPAIR)] if there else []
     if seen.key is None:
         wish = f"{wanted.container or 'a container'} of {wanted.provider}"
-        return [Finding("container", what, wish, "none", REPAIR)]
+        found = f"damaged ({seen.key_problem})" if seen.key_problem else "none"
+        return [Finding("container", what, wish, found, REPAIR)]
     key = seen.key
     findings = []
     if key.provider.lower() != wanted.provider.lower():

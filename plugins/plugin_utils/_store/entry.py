@@ -89,22 +89,37 @@ class Entries:
                 "Check the account's access to it.",
             )
 
+    def find(self, wanted: str) -> StoredCertificate | None:
+        """One certificate; None where it is not there, or where what is there in its place is damaged or another one."""
+        try:
+            stored = read_blob(self.blobs[wanted])
+        except (KeyError, StoreBlobError):
+            return None
+        return stored if stored.thumbprint == wanted else None
+
     def get(self, wanted: str) -> StoredCertificate | None:
-        """One certificate; None where it is not there. BrokenLink where its entry is damaged, or where the
-        store could not be read and does not show it.
+        """One certificate; None where it is not there. BrokenLink where its entry is damaged or holds another one, or where
+        the store could not be read and does not show it.
         """
         blob = self.blobs.get(wanted)
         if blob is None:
             self.check()
             return None
         try:
-            return read_blob(blob)
+            stored = read_blob(blob)
         except StoreBlobError as error:
             raise BrokenLink(
                 "certificate",
                 f"The entry of certificate {wanted} in the store cannot be read: {error}.",
                 "Remove the certificate and import it again.",
             ) from error
+        if stored.thumbprint != wanted:
+            raise BrokenLink(
+                "certificate",
+                f"The entry of certificate {wanted} in the store holds another one: {stored.thumbprint}.",
+                "Import the certificate again.",
+            )
+        return stored
 
     def certificate(self, wanted: str) -> StoredCertificate:
         """One certificate. BrokenLink where it is not there or its entry is damaged."""

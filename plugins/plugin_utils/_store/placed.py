@@ -36,11 +36,22 @@ class Seen:
 
     @property
     def stored(self) -> StoredCertificate | None:
-        """The entry; None where there is none or it cannot be read."""
+        """The entry; None where there is none, where it cannot be read or holds another certificate."""
+        thumbprint = self.wanted.certificate.thumbprint
+        return (
+            None if self.blob is None else store_entry.Entries(blobs={thumbprint: self.blob}).find(thumbprint)
+        )
+
+    @property
+    def instead(self) -> str:
+        """What is there instead of the certificate, in a few words."""
+        if self.blob is None:
+            return "missing"
         try:
-            return read_blob(self.blob) if self.blob else None
+            other = read_blob(self.blob)
         except StoreBlobError:
-            return None
+            return "an entry that cannot be read"
+        return f"an entry that holds another certificate ({other.thumbprint})"
 
     @property
     def entry(self) -> record.Entry:
@@ -125,8 +136,7 @@ def compare_one(seen: Seen) -> list[Finding]:
         sentence = f"whether {what} is there is not known, because {unread}"
         advice = "Check the account's access to the store."
         return [Finding("certificate", what, "present", unread, advice, ROLE, sentence)]
-    found = "missing" if seen.blob is None else "an entry that cannot be read"
-    return [Finding("certificate", what, "present", found, REPAIR, ROLE)]
+    return [Finding("certificate", what, "present", seen.instead, REPAIR, ROLE)]
 
 
 def plan(_wanted: Wanted, seen: Sequence[Seen]) -> list[Step]:

@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +265,22 @@ class Fleet:
             fleet._add(host)
         return fleet
 
-    def _add(self, wanted: HostDescription) -> None:
+    def add(self, wanted: HostDescription) -> Host:
+        """One more host for a running fleet."""
+        self.description = replace(self.description, hosts=(*self.description.hosts, wanted))
+        return self._add(wanted)
+
+    def drop(self, name: str) -> None:
+        """Takes a host away; its folder stays."""
+        self.members.pop(name).endpoint.stop()
+        kept = tuple(host for host in self.description.hosts if host.name != name)
+        self.description = replace(self.description, hosts=kept)
+
+    def package_variable(self, sdk: int) -> list[dict[str, str]]:
+        """The variable ``codesign_client_packages`` for hosts with a client SDK."""
+        return [self._package(package) for package in packages.for_sdk(sdk)]
+
+    def _add(self, wanted: HostDescription) -> Host:
         host = Host(
             wanted.name,
             self.state / "hosts" / wanted.name,
@@ -305,6 +320,7 @@ class Fleet:
         for fault in wanted.faults:
             host.faults.set(fault)
         self.members[wanted.name] = Member(host, remote, endpoint, password)
+        return host
 
     def stop(self) -> None:
         # Each waits for its server's next look around.
@@ -393,9 +409,7 @@ class Fleet:
                 "codesign_client_sdk": str(member.host.client_sdk),
                 "lab_sdk": member.host.client_sdk,
                 "lab_language": member.host.language,
-                "codesign_client_packages": [
-                    self._package(package) for package in packages.for_sdk(member.host.client_sdk)
-                ],
+                "codesign_client_packages": self.package_variable(member.host.client_sdk),
                 **self._key_access(name),
             }
             for name, member in self.members.items()

@@ -9,6 +9,7 @@ stores in the user's registry hive.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import struct
 from dataclasses import dataclass, field
@@ -67,13 +68,15 @@ class StoredCertificate:
 
     @property
     def key_provider_info(self) -> KeyProviderInfo | None:
-        data = self.properties.get(KEY_PROV_INFO)
-        return None if data is None else read_key_provider_info(data)
+        try:
+            return read_key_provider_info(self.properties[KEY_PROV_INFO])
+        except (KeyError, StoreError):
+            return None
 
     @property
     def friendly_name(self) -> str | None:
         data = self.properties.get(FRIENDLY_NAME)
-        return None if data is None else data.decode("utf-16-le").rstrip("\0")
+        return None if data is None else data.decode("utf-16-le", errors="replace").rstrip("\0")
 
     @property
     def archived(self) -> bool:
@@ -148,19 +151,23 @@ class CertificateStores:
         return registry.exists(key)
 
     def certificates(self, store: str, location: str = MACHINE, account: str = "") -> list[StoredCertificate]:
-        """In the order in which the store gives them: by the name of their keys."""
+        """In the order in which the store gives them: by the name of their keys. Windows passes over an entry that cannot be
+        read (assumed).
+        """
+        found = []
+        for blob in self._blobs(store, location, account):
+            with contextlib.suppress(StoreError):
+                found.append(read_blob(blob))
+        return found
+
+    def _blobs(self, store: str, location: str, account: str) -> list[bytes]:
         if _in_files(store, location):
             folder = self._folder(account)
             names = sorted(self._host.files.list(folder)) if self._host.files.is_dir(folder) else []
-            return [read_blob(self._host.files.read(f"{folder}\\{name}")) for name in names]
-        found = []
+            return [self._host.files.read(f"{folder}\\{name}") for name in names]
         registry, key = self._key(store, location, account)
-        for name in sorted(registry.subkeys(key)):
-            value = registry.get(f"{key}\\{name}", "Blob")
-            if value is not None:
-                assert isinstance(value.data, bytes)
-                found.append(read_blob(value.data))
-        return found
+        values = [registry.get(f"{key}\\{name}", "Blob") for name in sorted(registry.subkeys(key))]
+        return [value.data for value in values if value is not None and isinstance(value.data, bytes)]
 
     def get(
         self, thumbprint: str, store: str, location: str = MACHINE, account: str = ""

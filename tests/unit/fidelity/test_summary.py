@@ -52,8 +52,17 @@ def test_summary_says_what_ran_under_what(check: ModuleType) -> None:
     assert text.splitlines()[-1] == "4 passed, 0 failed, 2 skipped"
 
 
+def test_summary_says_what_was_counted(check: ModuleType) -> None:
+    told = '<properties><property name="counted" value="268 cells"/></properties>'
+    report = f'<testsuite><testcase classname="a" name="one">{told}</testcase></testsuite>'
+    outcome = check.read_junit(report, "integration")
+    assert (outcome.counted, outcome.under, outcome.passed) == (["268 cells"], [], 1)
+    assert "\ncounted:\n  integration: 268 cells\n" in check.summary([outcome])
+
+
 def test_summary_names_what_failed(check: ModuleType) -> None:
     text = check.summary([check.Outcome("unit", failed=1, problems=["a.two"])])
     assert "  unit: a.two" in text
     assert "ran under" not in text
+    assert "counted" not in text
     assert text.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"

@@ -16,7 +16,12 @@ from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_cloudhsm_client import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import certutil, ksp_config, net
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import (
+    certutil,
+    import_key,
+    ksp_config,
+    net,
+)
 from support.fake_host import (
     FakeHost,
     Raw,
@@ -123,7 +128,9 @@ def configure_tool(
 def sdk5() -> FakeHost:
     """Client SDK 5, installed and not configured."""
     host = FakeHost(
-        versions={configure.CONFIGURE_CLI: "5.18.0.0", configure.CONFIGURE_KSP: "5.18.0.0"},
+        versions=dict.fromkeys(
+            (configure.CONFIGURE_CLI, cloudhsm_cli.WINDOWS_PROGRAM, configure.CONFIGURE_KSP), "5.18.0.0"
+        ),
         reachable={"10.0.1.17", "10.0.2.23"},
     )
     listed = "Provider Name: Microsoft Software Key Storage Provider\r\nProvider Name: CloudHSM Key Storage Provider\r\nCertUtil: -csplist command.\r\n"
@@ -140,7 +147,7 @@ def sdk3() -> FakeHost:
     """Client SDK 3, installed and not configured, its configure tool where production scripts have it."""
     tool = configure.CONFIGURE_SDK3[1]
     host = FakeHost(
-        versions={tool: "3.4.4.0"},
+        versions=dict.fromkeys((tool, import_key.PROGRAM, *ksp_config.PROGRAMS.values()), "3.4.4.0"),
         reachable={"10.0.1.17"},
         services={configure.SERVICE: {"status": "Stopped", "start_type": "Manual"}},
     )

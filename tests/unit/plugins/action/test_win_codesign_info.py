@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_codesign_info import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_blob import (
+    VALUE,
+    certificates_key,
+)
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key.container import FOLDER
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import (
     certutil,
     cmd,
     cmdkey,
     import_key,
+    ksp_config,
     signtool,
 )
 from support.fake_host import (
@@ -182,6 +188,26 @@ def damage(**fields: Any) -> Callable[[FakeHost], None]:
             damage(registry={MY: binary(blob(SIGNER, CONTAINER, "Microsoft KSP"))}),
             [("provider", "provider in the association", "Microsoft KSP")],
         ),
+        (
+            damage(registry={MY: binary(blob(SIGNER) + struct.pack("<III", 2, 1, 7) + bytes(7))}),
+            [("container", f"association of {SIGNER.thumbprint}", "damaged (the key association is cut off")],
+        ),
+        (
+            damage(registry={MY: binary(blob(ROOT))}),
+            [("certificate", f"Signer ({SIGNER.thumbprint})", "an entry that holds another certificate")],
+        ),
+        (
+            damage(registry={ROOTS: binary(blob(SIGNER))}),
+            [("certificate", f"Test Root ({ROOT.thumbprint})", "an entry that holds another certificate")],
+        ),
+        (
+            damage(registry={ROOTS: binary(blob(ROOT)[:-5])}),
+            [("certificate", f"Test Root ({ROOT.thumbprint})", "an entry that cannot be read")],
+        ),
+        (
+            damage(versions={cloudhsm_cli.WINDOWS_PROGRAM: None}),
+            [("client", cloudhsm_cli.WINDOWS_PROGRAM, "missing")],
+        ),
         (damage(versions={signtool.PROGRAM: None}), [("signtool", "SignTool", "missing")]),
         (
             damage(reachable=set(), versions={signtool.PROGRAM: None}, registry={ROOTS: {"exists": False}}),
@@ -244,18 +270,21 @@ OLD_ONE = make("Signer before", "Test Root", number=2, days=3650)
 @pytest.mark.parametrize(
     ("former", "names", "there", "found"),
     [
-        ("absent", [OLD_ONE.thumbprint.lower()], True, 1),
-        ("absent", [OLD_ONE.thumbprint], False, 0),
-        ("absent", [SIGNER.thumbprint], True, 0),
-        ("keep", [OLD_ONE.thumbprint], True, 0),
+        ("absent", [OLD_ONE.thumbprint.lower()], ["My"], 1),
+        ("absent", [OLD_ONE.thumbprint.lower()], ["TrustedPublisher"], 1),
+        ("absent", [OLD_ONE.thumbprint.lower()], ["My", "TrustedPublisher"], 2),
+        ("absent", [OLD_ONE.thumbprint], [], 0),
+        ("absent", [SIGNER.thumbprint], ["My", "TrustedPublisher"], 0),
+        ("keep", [OLD_ONE.thumbprint], ["My", "TrustedPublisher"], 0),
     ],
-    ids=["there", "gone", "it signs still", "may stay"],
+    ids=["there", "a publisher", "both", "gone", "it signs still", "may stay"],
 )
 def test_a_certificate_of_before_a_renewal(
-    host: FakeHost, former: str, names: list[str], there: bool, found: int
+    host: FakeHost, former: str, names: list[str], there: list[str], found: int
 ) -> None:
-    if there:
-        host.registry[MY.replace(SIGNER.thumbprint, OLD_ONE.thumbprint)] = binary(blob(OLD_ONE))
+    for store in there:
+        key = certificates_key(store, "LocalMachine")
+        host.registry[f"{key}\\{OLD_ONE.thumbprint}|{VALUE}"] = binary(blob(OLD_ONE))
     wanted = {**WANTED, "identities": [{**IDENTITY, "former": names}], "former": former}
     result = run_action(ActionModule, wanted, host)
     assert len(result["findings"]) == found, result["findings"]
@@ -433,6 +462,7 @@ def test_credentials_of_the_sdk_that_is_installed(host: FakeHost) -> None:
     host.versions = {
         configure.CONFIGURE_SDK3[1]: "3.4.4.0",
         import_key.PROGRAM: "3.4.4.0",
+        **dict.fromkeys(ksp_config.PROGRAMS.values(), "3.4.4.0"),
         signtool.PROGRAM: "10.0.26100.7705",
     }
     for arguments in (

@@ -23,7 +23,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     VersionResult,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Run, changes_host
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import configure
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import plan as client_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import state as client
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.client_config import (
@@ -64,10 +64,12 @@ def sdk5(
     customer_ca: bytes = CA,
     want: client.Wanted = WANT,
     daemon: ServiceResult = NO_DAEMON,
+    others: VersionResult = INSTALLED,
 ) -> client.Seen:
     results: list[Result] = [
         FileContent(True, customer_ca),
         INSTALLED,
+        others,
         cli,
         *NOWHERE_ELSE,
         INSTALLED,
@@ -92,6 +94,9 @@ def sdk3(
         FileContent(True, CA),
         ABSENT,
         INSTALLED,
+        INSTALLED,
+        INSTALLED,
+        INSTALLED,
         config,
         *NOWHERE_ELSE,
         run,
@@ -103,7 +108,7 @@ def sdk3(
 
 
 def test_observing_changes_nothing_and_reads_every_answer() -> None:
-    for sdk, count in (("3", 11), ("5", 19), ("auto", 28)):
+    for sdk, count in (("3", 14), ("5", 20), ("auto", 32)):
         steps = client.observe(replace(WANT, client_sdk=sdk))
         assert len(steps) == count + len(ADDRESSES)
         assert not any(changes_host(step) for step in steps)
@@ -139,6 +144,7 @@ def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
         WANT,
         [
             NO_FILE,
+            ABSENT,
             ABSENT,
             NO_FILE,
             *NOWHERE_ELSE,
@@ -212,6 +218,7 @@ def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, 
         WANT,
         [
             FileContent(True, CA),
+            INSTALLED,
             INSTALLED,
             file(),
             *NOWHERE_ELSE,
@@ -296,6 +303,7 @@ def test_without_addresses_no_file_can_be_written() -> None:
         want,
         [
             NO_FILE,
+            INSTALLED,
             INSTALLED,
             NO_FILE,
             *NOWHERE_ELSE,
@@ -501,10 +509,36 @@ def test_the_daemon_of_sdk3_beside_sdk5(
 
 
 def test_a_client_that_reaches_the_cluster_without_a_known_file_is_a_notice() -> None:
-    seen = sdk5(NO_FILE, file())
+    seen = sdk5(NO_FILE, NO_FILE)
     assert {finding.severity for finding in client.compare(WANT, seen)} == {"error"}
-    (notice,) = client.compare(WANT, replace(seen, reached=True))
-    assert (notice.severity, notice.what, notice.seen) == ("notice", configure.CLI_FILE, "not found")
+    notices = client.compare(WANT, replace(seen, reached=True))
+    assert [(one.severity, one.what, one.seen) for one in notices] == [
+        ("notice", name, "not found") for name in (configure.CLI_FILE, configure.KSP_FILE)
+    ]
+
+
+def test_a_file_that_is_not_beside_that_of_the_other_part_is_missing() -> None:
+    for seen in (sdk5(NO_FILE, file()), sdk5(file(), NO_FILE)):
+        found = client.compare(WANT, replace(seen, reached=True))
+        assert {finding.severity for finding in found} == {"error"}
+
+
+def test_a_program_that_its_package_brings_and_that_is_gone_is_named_and_brought_back() -> None:
+    seen = sdk5(file(), file(), others=ABSENT)
+    (finding,) = client.compare(WANT, seen)
+    assert (finding.link, finding.what, finding.seen) == ("client", cloudhsm_cli.WINDOWS_PROGRAM, "missing")
+    assert [client.needs(WANT, seen, component) for component in seen.components] == ["reinstall", None]
+    with pytest.raises(
+        BrokenLink, match=r"not wholly installed on this host: .*cloudhsm-cli\.exe does not exist"
+    ):
+        client_plan.check_installed(WANT, seen)
+
+
+def test_a_service_that_is_gone_is_brought_back_by_its_installer() -> None:
+    seen = sdk3("10.0.1.17")
+    assert [client.needs(WANT, seen, component) for component in seen.components] == [None]
+    gone = replace(seen, service=ServiceResult(False))
+    assert [client.needs(WANT, gone, component) for component in gone.components] == ["reinstall"]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,16 @@ def element(number: int, data: bytes, encoding: int = 1) -> bytes:
         (element(32, b"der", encoding=7), "unknown encoding 7"),
         (element(32, b"der")[:-1], "should have 3 bytes, 2 are there"),
         (element(32, b"der") + b"\x02", "cut off at byte 15"),
+    ],
+)
+def test_damage_is_named(blob: bytes, problem: str) -> None:
+    with pytest.raises(store.StoreBlobError, match=problem):
+        store.read_blob(blob)
+
+
+@pytest.mark.parametrize(
+    ("blob", "problem"),
+    [
         (element(2, b"x" * 10) + element(32, b"der"), "association is cut off: it has 10 bytes"),
         (
             element(2, struct.pack("<7I", 999, 28, 0, 0, 0, 0, 0) + b"\0\0") + element(32, b"der"),
@@ -112,12 +122,17 @@ def element(number: int, data: bytes, encoding: int = 1) -> bytes:
             + element(32, b"der"),
             "container is no UTF-16",
         ),
-        (element(11, b"a\0") + element(32, b"der"), "friendly name has no end"),
     ],
 )
-def test_damage_is_named(blob: bytes, problem: str) -> None:
-    with pytest.raises(store.StoreBlobError, match=problem):
-        store.read_blob(blob)
+def test_a_damaged_association_leaves_the_certificate(blob: bytes, problem: str) -> None:
+    stored = store.read_blob(blob)
+    assert (stored.der, stored.key) == (b"der", None)
+    assert problem in stored.key_problem
+
+
+def test_a_damaged_friendly_name_is_none() -> None:
+    stored = store.read_blob(element(11, b"a\0") + element(32, b"der"))
+    assert (stored.der, stored.friendly_name, stored.key_problem) == (b"der", None, "")
 
 
 def test_an_empty_association_is_none() -> None:
