@@ -101,6 +101,8 @@ class Reader:
     pieces: tuple[str, ...] = ()
     call: Callable[[Any], object] = field(default=lambda _data: None)
     note: str = ""
+    openings: tuple[str, ...] = ()
+    """What comes before a run of one piece, so that a reader goes far before it stumbles over it."""
 
     @property
     def name(self) -> str:
@@ -119,7 +121,8 @@ def text(
     note: str = "",
 ) -> Reader:
     """A reader of texts; ``more`` are its further arguments, ``pieces`` one a line."""
-    return Reader(function, "text", errors, _pieces(pieces), lambda data: function(data, *more), note)
+    opened = _openings(pieces)
+    return Reader(function, "text", errors, _pieces(pieces), lambda data: function(data, *more), note, opened)
 
 
 def raw(
@@ -130,7 +133,10 @@ def raw(
     note: str = "",
 ) -> Reader:
     """A reader of bytes; the pieces are Latin-1."""
-    return Reader(function, "bytes", errors, _pieces(pieces), lambda data: function(data, *more), note)
+    opened = _openings(pieces)
+    return Reader(
+        function, "bytes", errors, _pieces(pieces), lambda data: function(data, *more), note, opened
+    )
 
 
 def file(
@@ -141,13 +147,17 @@ def file(
 
 
 def _pieces(lines: str) -> tuple[str, ...]:
-    return tuple(
-        re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), line)
-        .replace("\\n", "\n")
-        .replace("\\t", "\t")
-        for line in lines.split("\n")
-        if line
-    )
+    return tuple(_unescaped(line) for line in lines.split("\n") if line and line[0] != ">")
+
+
+def _openings(lines: str) -> tuple[str, ...]:
+    """Those of the pieces that a ``>`` stands before."""
+    return tuple(_unescaped(line[1:]) for line in lines.split("\n") if line.startswith(">"))
+
+
+def _unescaped(line: str) -> str:
+    text = re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), line)
+    return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
@@ -204,6 +214,10 @@ no credentials
 invalid value"""
 )
 UTIL = r"""Command:
+>Cfm3A returned: 0x01
+>Cfm3A returned: 0x01 : HSM Return: A
+>Cfm3GetKeyInfo returned: 0x00\n
+1
 Command: \n
 Cfm3FindKey returned: 0x00 : HSM Return: SUCCESS
 Cfm3FindKey returned: 0x
@@ -229,6 +243,9 @@ shared to following 2 user(s): 4, 5
 A
 Daemon socket connection error"""
 CERTUTIL = r"""\x20\x20
+>  name\n  RSA\n
+>  name\n
+>Provider Name: A\n
   name\n
   RSA\n
   ECDSA_P256\n
@@ -285,6 +302,8 @@ Removing signature on file:
 \r
 \t"""
 SDDL = r"""O:
+>D:(A;;
+>O:BAD:(A;;FA;;;
 O:S-1-5-21-1-2-3-500
 G:
 D:
@@ -303,6 +322,8 @@ S-1-
 NO_ACCESS_CONTROL
 \n"""
 NAMES = r"""CN=
+>CN=a
+>CN="
 CN=a,
 OID.1.2=
 "

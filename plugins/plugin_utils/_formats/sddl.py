@@ -159,7 +159,7 @@ def readers_of(sddl: str) -> tuple[str, ...]:
     """The SIDs that a file's access list allows to read, without those that it denies."""
     allowed, denied = [], set()
     for kind, flags, rights, _object, _inherited, account in re.findall(
-        r"\((\w+);([^;()]*);([^;()]*);([^;()]*);([^;()]*);([^;()]*)[^()]*\)", sddl.partition("D:")[2]
+        r"\((\w+);([^;()]*);([^;()]*);([^;()]*);([^;()]*);([^;()]*)(?:;[^()]*)?\)", sddl.partition("D:")[2]
     ):
         if kind not in ("A", "D") or "IO" in flags or not _reads(rights):
             continue

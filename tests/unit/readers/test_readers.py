@@ -80,7 +80,8 @@ def _inputs(reader: Reader) -> list[Callable[[int], Any]]:
     # What comes before or after decides how far a reader goes: the longest pieces are whole lines of the format.
     lines = sorted(reader.pieces, key=len)[-2:]
     blanks = [piece for piece in reader.pieces if not piece.strip()] + ["\n"]
-    return alone + [of(line, blank, "x" + line) for line in lines for blank in blanks]
+    opened = [of(opening, piece, "x") for opening in reader.openings for piece in reader.pieces]
+    return alone + opened + [of(line, blank, "x" + line) for line in lines for blank in blanks]
 
 
 def _seconds(reader: Reader, data: Any) -> float:
