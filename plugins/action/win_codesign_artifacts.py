@@ -41,7 +41,7 @@ class ActionModule(CodesignAction):
             course = Course(arguments.signing(params), items, self.check_mode, name, store, self.host)
             problem: BrokenLink | None = None
             try:
-                follow(course.turns(), self.host, self.warn)
+                follow(course.turns(), self.host, self.warn, self.count)
             except BrokenLink as broken:
                 problem = broken
             except AnsibleConnectionFailure as error:

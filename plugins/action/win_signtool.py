@@ -20,4 +20,5 @@ class ActionModule(CodesignAction):
     def execute(self) -> dict[str, Any]:
         # The host that the work is done on, as the ledger is its own.
         name = str(self._task.delegate_to or self.task_vars.get("inventory_hostname", ""))
-        return follow(Course(self.params, self.check_mode, name, self.host).turns(), self.host, self.warn)
+        course = Course(self.params, self.check_mode, name, self.host)
+        return follow(course.turns(), self.host, self.warn, self.count)

@@ -29,6 +29,7 @@ from ._key import container
 from ._login import earlier
 from ._login.host import GatedHost
 from ._login.proof import Login
+from ._progress.board import BOARD, Count
 
 FOR_FORKS = (control_file, former, identities)
 """The roles' lookups: read and compiled once, by the process that loads the actions, where else each of its forks, one a host and task, would do it."""
@@ -254,6 +255,10 @@ class CodesignAction(ActionBase):
     @property
     def diff_mode(self) -> bool:
         return bool(self._task.diff)
+
+    def count(self, count: Count) -> None:
+        """How far this task is with its files, for a callback plug-in that watches."""
+        BOARD.note(str(self.task_vars.get("inventory_hostname", "")), count)
 
     def warn(self, text: str) -> None:
         """Shows ``text`` as a warning of this task."""

@@ -241,6 +241,7 @@ EXAMPLES = (
     Example("Share out again what a host did not bring back", "en5", changed=False),
     Example("Sign the share that this host has by a plan", "en5", changed=True),
     Example("Write down what was signed on this host", "en5", changed=True, first=[_SIGNED]),
+    Example("Say what signing came to", "en5", changed=False, first=[_SIGNED]),
     Example("Write down what several hosts signed", "en5", changed=True),
     Example("Write down what came of files of the control node", "en5", changed=True),
     Example(

@@ -26,6 +26,7 @@ from .._aspect import Answers, Question, steps_of
 from .._host import control_node
 from .._key import container
 from .._login.gate import Verdict
+from .._progress.board import Count
 from . import certificate as signing_certificate
 from . import ending, journal, ledger, open_key, signature
 from . import files as signing_files
@@ -70,7 +71,8 @@ class Warn:
     text: str
 
 
-Turns = Generator[Ask | Pause | Warn, Any, T]
+Turns = Generator[Ask | Pause | Warn | Count, Any, T]
+"""A Count says how far the work is."""
 
 
 def _results(steps: Sequence[Step]) -> Turns[list[Result]]:
@@ -327,6 +329,7 @@ class Course:
         pace = Pace()
         try:
             while signing_jobs.open_jobs(jobs):
+                yield signing_jobs.count(jobs)
                 yield Pause(signing_jobs.pause(settings, jobs, pace))
                 single = self._single
                 planned = signing_jobs.next_round(settings, jobs, self._ledger, single, pace)
@@ -358,6 +361,7 @@ class Course:
                 failed = next((job for job in jobs if job.problem is not None and job.problem.open), None)
                 if single and failed is not None:
                     jobs = signing_jobs.behind_a_refusal(jobs, failed)
+            yield signing_jobs.count(jobs)
             return (yield from self._finish(look, claim, jobs, kept))
         except Exception:
             yield from self._give_back(list(folders.values()))

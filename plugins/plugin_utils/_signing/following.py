@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from ...module_utils._steps import Answer
+from .._progress.board import Count
 from .course import Ask, Pause, Turns, Warn
 
 T = TypeVar("T")
@@ -22,14 +23,19 @@ class Host(Protocol):
         """Of steps, secrets, and a judgement of what they say of the login."""
 
 
-def follow(turns: Turns[T], host: Host, warn: Callable[[str], None]) -> T:
-    """What the course comes to. It is told of everything, of a failure too."""
+def follow(
+    turns: Turns[T], host: Host, warn: Callable[[str], None], count: Callable[[Count], None] | None = None
+) -> T:
+    """What the course comes to. It is told of everything, of a failure too. ``count`` learns how far it is."""
 
-    def do(wanted: Ask | Pause | Warn) -> Any:
+    def do(wanted: Ask | Pause | Warn | Count) -> Any:
         if isinstance(wanted, Ask):
             return host.run(wanted.steps, wanted.secrets, wanted.judgement)
         if isinstance(wanted, Pause):
             time.sleep(wanted.seconds)
+        elif isinstance(wanted, Count):
+            if count is not None:
+                count(wanted)
         else:
             warn(wanted.text)
         return None

@@ -26,6 +26,7 @@ from ...module_utils._steps import (
     Together,
     quote,
 )
+from .._progress.board import Count
 from .._tools import signtool
 from .._tools.signtool.output import Complaint
 from . import journal, signature
@@ -228,6 +229,13 @@ class Round:
     together: int
     checked: tuple[int, ...]
     probe: int | None = None
+
+
+def count(jobs: Sequence[Job]) -> Count:
+    """How far the work is."""
+    states = [job.status for job in jobs]
+    good = states.count(GOOD) + states.count(DONE)
+    return Count(len(states), good, len(states) - good - states.count(OPEN))
 
 
 def open_jobs(jobs: Sequence[Job]) -> list[int]:
