@@ -59,13 +59,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _when() -> str:
-    """When and on what it was measured: another machine has other seconds."""
+    """When and on what it was measured: another machine has other seconds, and so has one that does more than this."""
     done = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
     commit = f" ({done.stdout.strip()})" if done.returncode == 0 else ""
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return f"Measured {day}{commit}, {os.cpu_count()} cores."
+    return f"Measured {day}{commit}, {os.cpu_count()} cores, load {os.getloadavg()[2]:.0f}."
 
 
 if __name__ == "__main__":
