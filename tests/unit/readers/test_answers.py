@@ -23,7 +23,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host.windows import Host
 from support.readers import ANSWERS, PLUGINS, processor_seconds
 
-EXAMPLES = int(os.environ.get("CODESIGN_FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("CODESIGN_FUZZ_EXAMPLES", "25"))
 RUN = steps.Run("C:\\t.exe")
 ASKED: tuple[steps.Step, ...] = (
     RUN,

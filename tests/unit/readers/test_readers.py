@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from support.readers import EXCEPTIONS, READERS, Reader, found, processor_seconds
 
-EXAMPLES = int(os.environ.get("CODESIGN_FUZZ_EXAMPLES", "40"))
-SMALL, LARGE = 10_000, 40_000
+EXAMPLES = int(os.environ.get("CODESIGN_FUZZ_EXAMPLES", "25"))
+SMALL, LARGE = 8_000, 32_000
 """Characters of the inputs by which growth is measured: four times as many."""
 MOST_GROWTH = 10
 """What takes four times as long is linear, what takes sixteen times as long is not."""
