@@ -27,7 +27,7 @@ from .state import (
     Connection,
     Seen,
     Wanted,
-    compare_client,
+    compare_known,
     customer_ca_differs,
     direct_in_sdk3,
     drift,
@@ -400,9 +400,8 @@ def judge(want: Wanted, seen: Seen, steps: Sequence[Step], results: Sequence[Res
         for text in [_trouble(step, result)]
         if text
     )
-    found = compare_client(want, seen)
     # What cannot be listed is a warning of every host (check_providers), configured or not.
-    left = [one for one in found if one.severity == "error" and one.what != state.PROVIDERS]
+    left = [one for one in compare_known(want, seen) if one.severity == "error"]
     if left:
         first = left[0]
         problem = (

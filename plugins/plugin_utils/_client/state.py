@@ -499,10 +499,9 @@ def _connection(step: Step, result: Result) -> Connection:
 def settled(want: Wanted, seen: Seen) -> Wanted:
     """``want`` with the way to the keys and the provider's name that it leaves to the host."""
     sdk = seen.sdk or meant(want.client_sdk)[0]
-    if sdk.sets(Setting.SDK3_MODE):
-        way = access.resolve(want.key_access, seen.uses, seen.compatibility_mode)
-    else:
-        way = "reference"
+    # That a client cannot go the wanted way is said for itself.
+    wanted = "reference" if direct_in_sdk3(want, seen) else want.key_access
+    way = access.settle(wanted, sdk.sets(Setting.SDK3_MODE), seen.uses, seen.compatibility_mode)
     usual = access.usual_provider(way) if want.usual_provider else ""
     return replace(want, key_access=way, provider=want.provider or usual)
 
@@ -565,7 +564,7 @@ def _differs(want: Wanted, component: Component, setting: Setting) -> tuple[str,
 
 
 def _value(config: ClientConfig | None, setting: Setting) -> str | None:
-    """What the file says of a setting of one value. Retrying is on unless it says otherwise (user guide)."""
+    """What the file says of a setting of one value; None where it says nothing of it."""
     if config is None:
         return None
     log = config.logging
@@ -646,6 +645,21 @@ def is_unlisted(seen: Seen) -> bool:
 
 def compare_client(want: Wanted, seen: Seen, context: Context = ANYWHERE) -> list[Finding]:
     """What is not as wanted of the host itself."""
+    return [*compare_known(want, seen, context), *_compare_listing(seen)]
+
+
+def _compare_listing(seen: Seen) -> list[Finding]:
+    """That nobody can say what the client registered."""
+    if not is_unlisted(seen):
+        return []
+    sentence = f"the key storage providers of this host could not be listed: {seen.unlisted}"
+    return [Finding("provider", PROVIDERS, "listed", seen.unlisted, UNLISTED, sentence=sentence)]
+
+
+def compare_known(want: Wanted, seen: Seen, context: Context = ANYWHERE) -> list[Finding]:
+    """What is not as wanted of what could be seen of the host: it can be configured though its providers cannot be
+    listed, which is said beside it.
+    """
     findings: list[Finding] = []
     if direct_in_sdk3(want, seen):
         why = access.direct_in_sdk3()
@@ -666,9 +680,6 @@ def compare_client(want: Wanted, seen: Seen, context: Context = ANYWHERE) -> lis
         findings += _compare_service(seen.sdk.service, seen.service or ServiceResult(False))
     findings += _compare_idle_service(want, seen)
     findings += tls.compare(want.tls, seen.tls, context)
-    if is_unlisted(seen):
-        sentence = f"the key storage providers of this host could not be listed: {seen.unlisted}"
-        findings.append(Finding("provider", PROVIDERS, "listed", seen.unlisted, UNLISTED, sentence=sentence))
     other, advice = provider_advice(want, seen)
     for name in missing_providers(want, seen):
         findings.append(Finding("provider", name, "registered", f"not registered{other}", advice))

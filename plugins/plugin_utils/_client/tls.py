@@ -18,7 +18,7 @@ from ...module_utils._results import AccessResult, DigestResult, Failure, FileCo
 from ...module_utils._steps import Digest, ReadAccess, ReadFile, RemoveFile, Step, WriteFile, WriteSecret
 from ...module_utils._tools import configure
 from .._aspect import ANYWHERE, NEVER, Context
-from .._formats.sddl import FILE, may_read, others_in, readers_of
+from .._formats.sddl import FILE, may_read, name_of, others_in, readers_of
 
 try:
     from cryptography import x509
@@ -74,12 +74,11 @@ class Seen:
     def others(self) -> tuple[str, ...]:
         """Who may read the key and should not, and who may change it. Its owner is whoever wrote it."""
         readers = [
-            one
+            name_of(one)
             for one in self.allowed
             if one not in ALWAYS and not any(may_read(sid, (one,)) for sid in self.sids.values() if sid)
         ]
-        rights = self.access[self.access.find("D:") :]
-        changers = others_in(f"O:BAG:BA{rights}", FILE) if self.access else ()
+        changers = others_in(self.access, FILE, owner=False) if self.access else ()
         return tuple(dict.fromkeys((*readers, *changers)))
 
     def missing(self) -> tuple[str, ...]:

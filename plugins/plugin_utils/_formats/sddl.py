@@ -142,17 +142,24 @@ def too_open(mask: int) -> str:
     return rf"{entry}|{owner}|D:[A-Z]*NO_ACCESS_CONTROL|^(?!.*D:)"
 
 
-def others_in(sddl: str, mask: int, account: str = "") -> tuple[str, ...]:
+def others_in(sddl: str, mask: int, account: str = "", owner: bool = True) -> tuple[str, ...]:
     """The accounts beside administrators and ``account`` that have a right of ``mask``, by name where they have a short
-    one; "everybody" for a list that is missing.
+    one; "everybody" for a list that is missing. Its owner, who may change the list, counts unless ``owner`` is false.
     """
     pattern = too_open(mask).replace("(?<who>", "(?P<who>").replace("(?<owner>", "(?P<owner>")
     found = []
     for match in re.finditer(pattern.replace(ACCOUNT, re.escape(account) if account else "(?!)"), sddl):
+        if match["owner"] and not owner:
+            continue
         who = match["who"] or match["owner"] or "everybody"
         name = _NAMES.get(who, who)
         found.append(f"its owner {name}" if match["owner"] else name)
     return tuple(dict.fromkeys(found))
+
+
+def name_of(sid: str) -> str:
+    """The name of a well-known account as ``others_in`` gives it; another SID as it is."""
+    return next((_NAMES.get(short, short) for short, known in _ALIASES.items() if known == sid), sid)
 
 
 def readers_of(sddl: str) -> tuple[str, ...]:

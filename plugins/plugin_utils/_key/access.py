@@ -102,6 +102,13 @@ def resolve(wanted: str, uses: Sequence[Use], mode: bool | None) -> Access:
     return "direct" if ways and mode is False else "reference"
 
 
+def settle(wanted: str, both: bool, uses: Sequence[Use], mode: bool | None) -> Access:
+    """As ``resolve``, for a client that knows ``both`` ways; one that does not goes by reference, unless another way is
+    wanted in so many words.
+    """
+    return resolve(wanted, uses, mode) if both or wanted != AUTO else "reference"
+
+
 def usual_provider(access: Access) -> str:
     """The name that AWS's guides for this way tie certificates by. The provider of Client SDK 5 answers to both."""
     return SDK5_KSP if access == "direct" else KSP

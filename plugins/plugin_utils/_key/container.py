@@ -31,7 +31,7 @@ from ...module_utils._tools import cloudhsm_cli, configure
 from .._aspect import ANYWHERE, Context
 from .._formats.client_config import ConfigError, read_sdk5
 from .._formats.store_blob import KeyProvInfo
-from .._sdk import SDK3, SDK5, SDKS, ClientSdk, meant, version_of
+from .._sdk import SDK3, SDK5, SDKS, ClientSdk, Setting, meant, version_of
 from .._store import entry as store_entry
 from .._tools import certutil, import_key
 from . import access as key_access
@@ -235,10 +235,8 @@ def sdk_of(wanted: Wanted, seen: Seen) -> ClientSdk:
 def settled(wanted: Wanted, seen: Seen) -> Wanted:
     """``wanted`` with the way to the key and the provider's name that it leaves to the host."""
     sdk = choose(wanted.client_sdk, seen.installed) or meant(wanted.client_sdk)[0]
-    auto = wanted.key_access == AUTO
-    way: key_access.Access = "reference"
-    if wanted.key_access == "direct" or (auto and sdk is SDK5):
-        way = key_access.resolve(wanted.key_access, seen.uses, seen.compatibility_mode)
+    both = sdk.sets(Setting.SDK3_MODE)
+    way = key_access.settle(wanted.key_access, both, seen.uses, seen.compatibility_mode)
     return replace(wanted, key_access=way, provider=wanted.provider or key_access.usual_provider(way))
 
 

@@ -116,6 +116,21 @@ SYSTEM, ADMINISTRATORS, READER = "(A;;FA;;;SY)", "(A;;FA;;;BA)", f"(A;;FR;;;{SID
 
 
 @pytest.mark.parametrize(
+    ("entry", "others"),
+    [
+        ("(A;;FR;;;BU)", ("Users",)),
+        ("(A;;FA;;;BU)", ("Users",)),
+        ("(A;;FA;;;S-1-5-21-1-2-3-9)", ("S-1-5-21-1-2-3-9",)),
+        ("(A;;FW;;;WD)", ("Everyone",)),
+    ],
+)
+def test_who_should_not_have_the_key_is_named_once(entry: str, others: tuple[str, ...]) -> None:
+    for owner in ("BA", SID):
+        access = f"O:{owner}G:BAD:PAI{SYSTEM}{ADMINISTRATORS}{READER}{entry}"
+        assert replace(WELL, access=access).others() == others
+
+
+@pytest.mark.parametrize(
     ("seen", "whats", "writes"),
     [
         (WELL, [], []),

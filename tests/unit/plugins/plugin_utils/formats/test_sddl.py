@@ -130,6 +130,7 @@ def test_who_may_change_a_program_or_what_is_above_it(sddl: str, file: str, fold
 def test_the_account_that_asks_may_change_what_is_its_own() -> None:
     text = f"O:{SOMEBODY}G:DUD:(A;;FA;;;{SOMEBODY})"
     assert others_in(text, FOLDER, SOMEBODY) == ()
+    assert others_in(text, FOLDER, owner=False) == (SOMEBODY,)
     assert others_in(text, FOLDER, "S-1-5-21-1-2-3-110") == (f"its owner {SOMEBODY}", SOMEBODY)
     assert others_in(text, FOLDER, f"{SOMEBODY}0") == (f"its owner {SOMEBODY}", SOMEBODY)
 
