@@ -24,8 +24,13 @@ BUILD = ROOT / "build"
 REPORTS = BUILD / "reports"
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 CORES = str(min(4, os.cpu_count() or 1))
+ONE_MORE = str(int(CORES) + 1)
+"""Workers for tests of which some wait: one waits, the others work."""
 WAITING = str(2 * int(CORES))
 """Workers for tests that wait for time limits most of the time."""
+
+BY_FILE, BY_GROUP = (("--dist", how, "--no-loadscope-reorder") for how in ("loadfile", "loadgroup"))
+"""In the order of tests/conftest.py: pytest-xdist's own, by the number of tests, leaves long files for the end."""
 
 
 @dataclass
@@ -114,9 +119,8 @@ def unit() -> list[Outcome]:
         pytest(
             "unit",
             "-n",
-            CORES,
-            "--dist",
-            "loadfile",
+            ONE_MORE,
+            *BY_FILE,
             "--cov",
             "--cov-report=term-missing:skip-covered",
             "tests/unit",
@@ -129,7 +133,7 @@ def unit() -> list[Outcome]:
 def integration() -> list[Outcome]:
     return [
         molecule("softhsm"),
-        pytest("integration", "-n", CORES, "--dist", "loadfile", "tests/integration"),
+        pytest("integration", "-n", CORES, *BY_FILE, "tests/integration"),
     ]
 
 
@@ -153,7 +157,7 @@ def molecule(scenario: str) -> Outcome:
 def contract() -> list[Outcome]:
     # What cannot be installed here is skipped by the tests themselves, each with its reason.
     call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--contract"])
-    return [pytest("contract", "-n", WAITING, "--dist", "loadgroup", "tests/contract")]
+    return [pytest("contract", "-n", WAITING, *BY_GROUP, "tests/contract")]
 
 
 def windows_host() -> list[Outcome]:

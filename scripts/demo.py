@@ -86,6 +86,7 @@ class Demo:
             collections=COLLECTIONS,
             extra=["-e", f"@{self.lab.secrets}"],
             variables=variables,
+            cold=True,
         )
         (BUILD / "logs").mkdir(exist_ok=True)
         (BUILD / "logs" / f"{len(self.steps) + 1:02}-{step}.log").write_text(run.output, encoding="utf-8")
@@ -139,6 +140,7 @@ class Demo:
             collections=COLLECTIONS,
             extra=["--limit", ",".join(hosts)],
             variables={"demo_names": list(names), "demo_signed": str(SIGNED)},
+            cold=True,
         )
         if run.returncode != 0:
             raise DemoError(f"the signed files could not be fetched:\n{run.output[-4000:]}")

@@ -30,6 +30,7 @@ os.environ.setdefault(
 os.environ.setdefault("ANSIBLE_HOME", str(ROOT / "build" / "ansible"))
 
 import hypothesis
+import pytest
 from ansible.plugins.loader import init_plugin_loader
 
 # How long an example takes says something about the machine, and nothing about the code.
@@ -40,3 +41,28 @@ hypothesis.settings.load_profile("any-machine")
 
 # As ansible-playbook does at its start: from here on plug-ins are found by their full names.
 init_plugin_loader()
+
+LONGEST = (
+    *(
+        "test_step_conformance",
+        "test_signing_cut_off",
+        "test_replay_over_the_wire",
+        "test_win_signtool_kills",
+    ),
+    *("test_signtool_failures", "test_variables", "test_key_access", "test_signtool_answers", "test_keys"),
+    *("test_repairstore", "test_key_container", "test_sign_local", "test_site", "test_logins", "test_rotate"),
+    *(
+        "test_run_steps_cases",
+        "test_modules_on_posix",
+        "test_signtool_side_by_side",
+        "test_signtool_command_lines",
+    ),
+)
+"""The files that take longest, each kind by itself: pytest-xdist begins with them (--no-loadscope-reorder), so that none is
+left for one worker at the end. The order means nothing else.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))

@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from . import warm_ansible
+
 SUPPORT = Path(__file__).resolve().parent
 ROOT = SUPPORT.parents[1]
 
@@ -95,11 +97,13 @@ def run_playbook(
     variables: Mapping[str, Any] | None = None,
     keep_results: bool = False,
     limit: int = 0,
+    cold: bool = False,
 ) -> PlaybookRun:
     """Runs a playbook: a path, a name in a collection, or the plays themselves. ``extra``: further arguments
     (--check, -vvvv).
 
-    ``limit``: seconds after which the run and all that it started are ended (return code 124); 0 for none.
+    ``limit``: seconds after which the run and all that it started are ended (return code 124); 0 for none. ``cold``: a process
+    of this one's own that has loaded nothing yet, as a user starts it; else one that has (support.warm_ansible).
     """
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.jsonl"
@@ -117,28 +121,32 @@ def run_playbook(
             str(inventory),
             *extra,
         ]
-        if limit:
-            argv = ["timeout", "--kill-after=10", str(limit), *argv]
         if variables:
             file = Path(folder) / "variables.json"
             file.write_text(json.dumps(dict(variables)), encoding="utf-8")
             argv += ["-e", f"@{file}"]
+        variables_of_run = {
+            **environment(collections),
+            "RUN_RECORD_PATH": str(record),
+            "RUN_RECORD_RESULTS": str(int(keep_results)),
+        }
+        screen = Path(folder) / "screen"
+        screen.touch()
         start = time.monotonic()
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={
-                **environment(collections),
-                "RUN_RECORD_PATH": str(record),
-                "RUN_RECORD_RESULTS": str(int(keep_results)),
-            },
-            check=False,
-        )
+        if limit or cold:
+            ended_after = ["timeout", "--kill-after=10", str(limit)] if limit else []
+            with screen.open("wb") as stream:
+                code = subprocess.run(
+                    [*ended_after, *argv],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=subprocess.STDOUT,
+                    env=variables_of_run,
+                    check=False,
+                ).returncode
+        else:
+            code = warm_ansible.run(argv, variables_of_run, screen).returncode
         seconds = time.monotonic() - start
+        output = screen.read_text(encoding="utf-8")
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    return PlaybookRun(
-        done.returncode, done.stdout, seconds, tuple(TaskResult(**json.loads(line)) for line in lines)
-    )
+    return PlaybookRun(code, output, seconds, tuple(TaskResult(**json.loads(line)) for line in lines))

@@ -276,6 +276,7 @@ class WindowsHost:
                 keep_results=True,
                 limit=PLAYBOOK_SECONDS,
                 extra=["-v"],
+                cold=True,
             )
         finally:
             server.stop()

@@ -119,7 +119,9 @@ class Batch:
         inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
         books = [{"import_playbook": str(self._book(machine, tasks))} for machine, tasks in asked.values()]
         collections = [ROOT / "build" / "dev", ROOT / "build" / "collections"]
-        run = run_playbook(books, inventory, collections=collections, extra=("-vvv",), keep_results=True)
+        run = run_playbook(
+            books, inventory, collections=collections, extra=("-vvv",), keep_results=True, cold=True
+        )
         return {
             name: [self._done(machine, number, task, run) for number, task in enumerate(tasks)]
             for name, (machine, tasks) in asked.items()

@@ -1,0 +1,219 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ansible-playbook from a process that has its modules loaded already.
+
+Each start of ansible-playbook, and each of the workers that it forks for a task, loads the same modules again (Ansible,
+Jinja2, pywinrm, cryptography), which takes more processor time than what most of the tests' playbooks do. Here one
+process loads them and forks for each run: the same command line, environment and screen, and nothing of a run stays.
+
+A run in an environment that no process was started for yet gets one of its own, since Ansible reads its settings once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import random
+import resource
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+OF_A_RUN = frozenset({"RUN_RECORD_PATH", "RUN_RECORD_RESULTS", "PYTEST_CURRENT_TEST"})
+"""Variables that Ansible itself does not read"""
+LOADED = (
+    *("ansible.cli.playbook", "ansible.executor.task_executor", "ansible.executor.module_common"),
+    *("ansible.executor.powershell.module_manifest", "ansible.plugins.action.normal", "ansible.template"),
+    *(
+        "ansible.plugins.connection.winrm",
+        "ansible.plugins.connection.local",
+        "ansible.plugins.shell.powershell",
+    ),
+    *("ansible.plugins.shell.sh", "ansible.plugins.strategy.linear", "ansible.plugins.callback.default"),
+    *("winrm", "winrm.protocol", "requests", "xmltodict", "ntlm_auth", "requests_ntlm"),
+    *(
+        "cryptography.x509",
+        "cryptography.hazmat.primitives.asymmetric.rsa",
+        "cryptography.hazmat.primitives.hashes",
+    ),
+)
+"""What is loaded before the first run; what is not installed is left out."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: exit code, and processor seconds (user and system) of it and of all that it started."""
+
+    returncode: int
+    cpu: float
+
+
+# The process that waits
+# ----------------------------------------------------------------------------------------------------------------
+
+
+def serve(path: str) -> None:
+    """Answers at the socket until standard input ends."""
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    sys.path[0] = str(Path(program).parent)
+    sys.argv = [program]
+    for name in LOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(path)
+        listening.listen(8)
+        while True:
+            ready, _unused, _unused = select.select([listening, sys.stdin.fileno()], [], [])
+            if listening not in ready:
+                return
+            connection, _unused = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                os._exit(_attend(connection))
+            connection.close()
+
+
+def _attend(connection: socket.socket) -> int:
+    """Runs what is asked for and tells how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with connection, connection.makefile("rwb") as stream:
+        request = json.loads(stream.readline())
+        child = os.fork()
+        if child == 0:
+            _run(request)
+        _child, status = os.waitpid(child, 0)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        answer = {"code": os.waitstatus_to_exitcode(status), "cpu": used.ru_utime + used.ru_stime}
+        stream.write(json.dumps(answer).encode() + b"\n")
+    return 0
+
+
+def _run(request: Mapping[str, Any]) -> NoReturn:
+    code: Any = 1
+    try:
+        code = _play(request)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+
+def _play(request: Mapping[str, Any]) -> Any:
+    """ansible-playbook's own main, in a process that looks as if it had just been started."""
+    os.setsid()
+    os.chdir(request["directory"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    nothing, screen = os.open(os.devnull, os.O_RDONLY), os.open(request["screen"], os.O_WRONLY)
+    for source, target in ((nothing, 0), (screen, 1), (screen, 2)):
+        os.dup2(source, target)
+    random.seed()
+    sys.argv = list(request["argv"])
+    from ansible import constants
+    from ansible.cli import playbook
+    from ansible.utils.path import cleanup_tmp_file
+
+    # Each run has a folder of its own there; that of the process that waits stays.
+    atexit.unregister(cleanup_tmp_file)
+    folder = tempfile.mkdtemp(
+        prefix=f"ansible-local-{os.getpid()}", dir=str(Path(constants.DEFAULT_LOCAL_TMP).parent)
+    )
+    constants.DEFAULT_LOCAL_TMP = folder
+    try:
+        playbook.main(sys.argv)
+    except SystemExit as ended:
+        return ended.code or 0
+    finally:
+        atexit._run_exitfuncs()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+# Who asks
+# ----------------------------------------------------------------------------------------------------------------
+
+
+class Warm:
+    """A process that waits, for one environment."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="warm-")
+        self._path = str(Path(self._folder.name) / "s")
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, self._path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+        )
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(30)
+        self._folder.cleanup()
+
+    def run(self, argv: Sequence[str], environment: Mapping[str, str], screen: Path) -> Ended:
+        """Runs a command line of ansible-playbook; what it prints goes to the file ``screen``."""
+        with self._connection() as connection, connection.makefile("rwb") as stream:
+            request = {
+                "argv": list(argv),
+                "environment": dict(environment),
+                "screen": str(screen),
+                "directory": str(Path.cwd()),
+            }
+            stream.write(json.dumps(request).encode() + b"\n")
+            stream.flush()
+            line = stream.readline()
+        if not line:
+            raise RuntimeError(f"ansible-playbook was ended from outside: {' '.join(argv)}")
+        answer = json.loads(line)
+        return Ended(int(answer["code"]), float(answer["cpu"]))
+
+    def _connection(self) -> socket.socket:
+        """Waits until the process has loaded what it loads."""
+        while True:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(self._path)
+                return connection
+            except (FileNotFoundError, ConnectionRefusedError):
+                connection.close()
+            try:
+                self._process.wait(0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            assert self._process.stdout is not None
+            raise RuntimeError(
+                f"no process that waits: {self._process.stdout.read().decode(errors='replace')}"
+            )
+
+
+_waiting: dict[tuple[tuple[str, str], ...], Warm] = {}
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str], screen: Path) -> Ended:
+    """Runs a command line of ansible-playbook in a process that is warm, as ``Warm.run``."""
+    key = tuple(sorted((name, value) for name, value in environment.items() if name not in OF_A_RUN))
+    if key not in _waiting:
+        _waiting[key] = Warm({name: value for name, value in environment.items() if name not in OF_A_RUN})
+    return _waiting[key].run(argv, environment, screen)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,90 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ansible-playbook from a process that waits does what one does that has just been started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import warm_ansible
+from support.playbook import ROOT, environment
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ lookup('ansible.builtin.env', 'RUN_RECORD_PATH') }} {{ wanted | default('nothing') }}"
+    - ansible.builtin.command: {argv: [printenv, WARM_OR_NOT]}
+      changed_when: false
+    - ansible.builtin.fail: {msg: "{{ lookup('ansible.builtin.env', 'PWD') }} is no reason"}
+      when: wanted | default('') == 'failure'
+"""
+
+
+@pytest.fixture
+def playbook(tmp_path: Path) -> Path:
+    file = tmp_path / "play.yml"
+    file.write_text(PLAY, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [([], 0), (["-e", "wanted=failure"], 2), (["--nonsense"], 2), (["--list-tasks"], 0)],
+    ids=["well", "failed", "misused", "listed"],
+)
+def test_the_same_comes_of_a_process_that_waits(
+    arguments: list[str], code: int, playbook: Path, tmp_path: Path
+) -> None:
+    variables = {
+        **environment([ROOT / "build" / "dev"]),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "WARM_OR_NOT": "the same",
+        "RUN_RECORD_PATH": str(tmp_path / "record"),
+        "RUN_RECORD_RESULTS": "0",
+    }
+    argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), *arguments]
+    cold = subprocess.run(
+        argv,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    screens = []
+    for number in range(2):
+        screen = tmp_path / f"screen{number}"
+        screen.touch()
+        warm = warm_ansible.run(argv, variables, screen)
+        assert (warm.returncode, warm.cpu > 0) == (code, True)
+        screens.append(screen.read_text(encoding="utf-8"))
+    assert cold.returncode == code
+    assert screens == [cold.stdout.decode()] * 2
+
+
+def test_a_run_has_its_own_variables_alone(playbook: Path, tmp_path: Path) -> None:
+    """What Ansible reads at its start comes from a process of its own, the rest from the run."""
+    known = {**environment([ROOT / "build" / "dev"]), "WARM_OR_NOT": "one"}
+    argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-v"]
+    said = []
+    for wanted, record in (("one", "first"), ("two", "second"), ("one", "third")):
+        screen = tmp_path / "screen"
+        screen.write_text("", encoding="utf-8")
+        variables = {**known, "WARM_OR_NOT": wanted, "RUN_RECORD_PATH": str(tmp_path / record)}
+        assert warm_ansible.run(argv, variables, screen).returncode == 0
+        said.append(screen.read_text(encoding="utf-8"))
+        assert f"{tmp_path / record} nothing" in said[-1]
+    assert ["two" in one for one in said] == [False, True, False]
+
+
+def test_what_cannot_wait_says_why(tmp_path: Path) -> None:
+    screen = tmp_path / "screen"
+    screen.touch()
+    with pytest.raises(RuntimeError, match="no process that waits"):
+        warm_ansible.run(["ansible-playbook"], {"LC_ALL": "no.such", "PYTHONHOME": "/nonexistent"}, screen)
