@@ -119,6 +119,7 @@ class ContainerAction(CodesignAction):
         were let in as it was made.
         """
         missing = plan.missing_readers(self.access, name, want.readers) if want.readers else {}
+        plan.check_not_denied(self.access, name, missing)
         if missing and not self.check_mode:
             plan.check_granted(
                 self.asked(plan.grant_steps(name, missing, want.readers), {})[-1], name, missing, changed

@@ -534,7 +534,10 @@ def provider(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
     """A key storage provider in Windows' list."""
     base = replace(_CLIENT, link="provider", what=of["name"])
     gone = replace(base, do=lambda host: ksp.unregister(host, of["name"]))
-    yield "missing", replace(gone, **of.get("missing", {}))
+    if ksp.CLOUDHSM in of.get("all", ()):
+        either = "one of both names may be all that an installer registers: codesign_provider names it"
+        gone = replace(gone, verdict="refused", why=either)
+    yield "missing", gone
     if "all" in of:
         yield (
             "missing, as all of the client's",
@@ -648,7 +651,13 @@ def signtool(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
     yield (
         "its digest is another",
         replace(
-            _SIGNTOOL, do=lambda host: host.files.write(_signtool(host) + ".sha256", b"0" * 64, by="damage")
+            _SIGNTOOL,
+            do=lambda host: host.files.write(_signtool(host) + ".sha256", b"0" * 64, by="damage"),
+            verdict="refused",
+            role="",
+            why="which of the two is right cannot be told: the program is taken away, and the next `site` installs it",
+            says="is not the program that was installed",
+            leaves="signtool.exe",
         ),
     )
     open_to_others = replace(
@@ -667,7 +676,7 @@ def signtool(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
         replace(
             open_to_others,
             do=lambda host: others(host, _signtool(host).rpartition("\\")[0]),
-            says="can change or plant files",
+            says="can be changed by others",
         ),
     )
     yield (

@@ -164,7 +164,18 @@ def name_of(sid: str) -> str:
 
 def readers_of(sddl: str) -> tuple[str, ...]:
     """The SIDs that a file's access list allows to read, without those that it denies."""
-    allowed, denied = [], set()
+    allowed, denied = _reading(sddl)
+    return tuple(sid for sid in allowed if sid not in denied)
+
+
+def denied_of(sddl: str) -> tuple[str, ...]:
+    """The SIDs that a file's access list denies to read: no grant lets them."""
+    return _reading(sddl)[1]
+
+
+def _reading(sddl: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The SIDs that an access list allows to read, and those that it denies it."""
+    allowed, denied = [], []
     for kind, flags, rights, _object, _inherited, account in re.findall(
         r"\((\w+);([^;()]*);([^;()]*);([^;()]*);([^;()]*);([^;()]*)(?:;[^()]*)?\)", sddl.partition("D:")[2]
     ):
@@ -174,8 +185,8 @@ def readers_of(sddl: str) -> tuple[str, ...]:
         if kind == "A":
             allowed.append(sid)
         else:
-            denied.add(sid)
-    return tuple(sid for sid in dict.fromkeys(allowed) if sid not in denied)
+            denied.append(sid)
+    return tuple(dict.fromkeys(allowed)), tuple(dict.fromkeys(denied))
 
 
 def _reads(rights: str) -> bool:

@@ -26,7 +26,7 @@ from ...module_utils._sdk import choose
 from ...module_utils._steps import Each, ListFolder, MoveFile, RemoveFile, Run, Step
 from .._client import provider_log
 from .._formats import codes as hresult
-from .._formats.sddl import may_read, readers_of
+from .._formats.sddl import denied_of, may_read, readers_of
 from .._sdk import ClientSdk, Handles, meant
 from .._tools import certutil
 from .container import (
@@ -390,6 +390,21 @@ def missing_readers(access: Result | None, container: str, readers: Sequence[str
     check_accounts(access, readers)
     sids = {name: sid_of(name, access) for name in readers}
     return {name: sid for name, sid in sids.items() if not may_read(sid, readers_of(sddl))}
+
+
+def check_not_denied(access: Result | None, container: str, missing: Mapping[str, str]) -> None:
+    """BrokenLink for readers whom the container's file denies it: a grant would change nothing for them."""
+    files = access.files if isinstance(access, AccessResult) else {}
+    sddl = files.get(existing(container, tuple(files)), "")
+    denied = denied_of(sddl) if isinstance(sddl, str) else ()
+    who = [name for name, sid in missing.items() if sid in denied]
+    if who:
+        raise BrokenLink(
+            "container",
+            f"{', '.join(who)} may not read the key container {container}: the access list of its file denies it.",
+            f"Take the denial off {FOLDER}\\{container}, or the account out of readers.",
+            container=container,
+        )
 
 
 def _rights(sids: Sequence[str]) -> str:

@@ -640,6 +640,19 @@ def test_readers_are_not_let_into_several_new_containers_at_once() -> None:
     assert (result["container"], there.readers, len(there.calls)) == ("7e3c-b2f5", ["S-1-5-21-1-2-3-1001"], 3)
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_reader_who_is_denied_is_told_before_anything_is_changed(check_mode: bool) -> None:
+    there = host().with_container("7e3c-b2f5", SIGNING).with_certificate(SIGNING, "7e3c-b2f5")
+    rights, denial = there._rights, "(D;;FR;;;S-1-5-21-1-2-3-1001)"
+    there.overrides["access"] = lambda step: {
+        **rights(step),
+        "files": [{**one, "sddl": one["sddl"] + denial} for one in rights(step)["files"]],
+    }
+    result = act(there, check_mode=check_mode, readers=["WINHOST\\agent", "S-1-5-20"])
+    assert (result["failed"], result["link"], there.readers) == (True, "container", [])
+    assert "WINHOST\\agent may not read the key container 7e3c-b2f5" in result["msg"]
+
+
 def test_rights_that_icacls_does_not_give() -> None:
     there = host().with_container("7e3c-b2f5", SIGNING).with_certificate(SIGNING, "7e3c-b2f5")
     for path in [path for path in there.tools if path.endswith("icacls.exe")]:

@@ -10,6 +10,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.sddl im
     ABOVE,
     FILE,
     FOLDER,
+    denied_of,
     may_read,
     others_in,
     readers_of,
@@ -33,6 +34,19 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.sddl im
 )
 def test_who_may_read(sddl: str, readers: list[str]) -> None:
     assert list(readers_of(sddl)) == readers
+
+
+@pytest.mark.parametrize(
+    ("sddl", "denied"),
+    [
+        ("O:BAG:BAD:(D;;FR;;;S-1-5-21-1-2-3-1001)(A;;FR;;;S-1-5-21-1-2-3-1001)", ("S-1-5-21-1-2-3-1001",)),
+        ("O:BAG:BAD:(D;;0x120089;;;BU)(D;;FR;;;BU)(A;;FA;;;SY)", ("S-1-5-32-545",)),
+        ("O:BAG:BAD:(D;;SD;;;BU)(D;IO;FR;;;WD)(A;;FA;;;SY)", ()),
+    ],
+)
+def test_who_is_denied_to_read(sddl: str, denied: tuple[str, ...]) -> None:
+    assert denied_of(sddl) == denied
+    assert not set(readers_of(sddl)) & set(denied)
 
 
 def test_local_administrators_by_their_number() -> None:
