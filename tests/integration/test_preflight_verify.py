@@ -93,9 +93,7 @@ def test_good_variables_touch_no_host(lab: Lab, extra: tuple[str, ...]) -> None:
     run = lab.play("preflight", *extra, login=True, codesign_cluster_id=CLUSTER)
     assert run.returncode == 0, run.output[-4000:]
     said = next(result.msg for result in run.results if result.task == "Say what was found")
-    assert said.startswith(
-        "Nothing is missing or wrong in the variables of 2 host(s). They were compared with"
-    )
+    assert said.startswith("Nothing is missing or wrong in the variables of 2 hosts. They were compared with")
     assert lab.calls(since) == 0
     assert run.changed() == []
 
