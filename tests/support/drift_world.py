@@ -161,7 +161,7 @@ class World:
         }
         self.folder = folder
         self.scenes: dict[str, Scene] = {}
-        self._asked: dict[str, Raw] = {}
+        self._asked: dict[str, tuple[Raw, Raw]] = {}
         for scene in SCENES.values():
             self._set_up(scene, self.add(scene.name, scene))
 
@@ -260,14 +260,7 @@ class World:
     def arguments(self, scene: Scene, role: str, task: str, /, file: str = "main", **more: Any) -> Raw:
         """What a role's task gives its module, on a host of the scene."""
         loader = DataLoader()
-        values: dict[str, Any] = {}
-        for name in ("common", role):
-            for folder in ("defaults", "vars"):
-                path = ROLES / name / folder / "main.yml"
-                if path.exists():
-                    values.update(loader.load_from_file(str(path), trusted_as_template=True))
-        login = {"codesign_crypto_user": USER, "codesign_crypto_password": PASSWORD}
-        values.update({**self.variables(scene), **login, **more})
+        values = {**self._values(loader, scene, role), **more}
         found = [
             one
             for one in _tasks(
@@ -282,13 +275,33 @@ class World:
         ]
         return dict(Templar(loader, variables=values).template(arguments))
 
+    def _values(self, loader: DataLoader, scene: Scene, role: str) -> Raw:
+        """What a role sees of variables on a host of the scene, not templated."""
+        values: Raw = {}
+        for name in ("common", role):
+            for folder in ("defaults", "vars"):
+                path = ROLES / name / folder / "main.yml"
+                if path.exists():
+                    values.update(loader.load_from_file(str(path), trusted_as_template=True))
+        login = {"codesign_crypto_user": USER, "codesign_crypto_password": PASSWORD}
+        return {**values, **self.variables(scene), **login}
+
     def look(self, name: str) -> Raw:
         """What win_codesign_info says of a host, asked as the role inspect asks."""
         scene = self.scenes[name]
+        loader = DataLoader()
         if scene.name not in self._asked:
-            self._asked[scene.name] = self.arguments(scene, "inspect", "Read the signing state of the host")
-        arguments = self._asked[scene.name]
-        return run_action(win_codesign_info.ActionModule, arguments, LabHost(self.host(name)))
+            asked = self.arguments(scene, "inspect", "Read the signing state of the host")
+            self._asked[scene.name] = (asked, self._values(loader, scene, "inspect"))
+        arguments, values = self._asked[scene.name]
+        return run_action(
+            win_codesign_info.ActionModule,
+            arguments,
+            LabHost(self.host(name)),
+            task_vars=values,
+            loader=loader,
+            templar=Templar(loader, variables=values),
+        )
 
     def _set_up(self, scene: Scene, host: Host) -> None:
         door = LabHost(host)

@@ -580,9 +580,11 @@ def run_action(
     diff: bool = True,
     delegate_to: str | None = None,
     task_vars: Mapping[str, Any] | None = None,
+    loader: Any = None,
+    templar: Any = None,
 ) -> Raw:
     """Runs an action as Ansible does and gives its result. In check mode it is an error if a step that writes
-    is sent.
+    is sent. An action that reads files or templates variables by itself is given Ansible's ``loader`` and ``templar``.
     """
     task = Task()
     task.action = "cloudhsm.codesign." + action.__module__.rsplit(".", 1)[-1]
@@ -591,9 +593,10 @@ def run_action(
     connection = MagicMock()
     connection._shell.tmpdir = None
     connection._shell._IS_WINDOWS = True
-    templar = MagicMock()
-    templar.template = lambda value: value
-    made = action(task, connection, MagicMock(), MagicMock(), templar, None)
+    if templar is None:
+        templar = MagicMock()
+        templar.template = lambda value: value
+    made = action(task, connection, MagicMock(), loader or MagicMock(), templar, None)
     made._execute_module = host
     result: Raw = made.run(task_vars=dict(task_vars or {}))
     return result
