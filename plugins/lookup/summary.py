@@ -47,6 +47,16 @@ EXAMPLES = r"""
   vars:
     results: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='signed', default={}))) }}"
   run_once: true
+
+- name: Say what signing came to on this host alone
+  ansible.builtin.debug:
+    msg: "{{ query('cloudhsm.codesign.summary', {inventory_hostname: signed}, well=[inventory_hostname]) }}"
+
+- name: Say it with what was changed before
+  ansible.builtin.debug:
+    msg: "{{ query('cloudhsm.codesign.summary', {inventory_hostname: signed}, well=[inventory_hostname], changed=changed) }}"
+  vars:
+    changed: "{{ {inventory_hostname: ['client', 'certificates']} }}"
 """
 
 RETURN = r"""

@@ -242,6 +242,8 @@ EXAMPLES = (
     Example("Sign the share that this host has by a plan", "en5", changed=True),
     Example("Write down what was signed on this host", "en5", changed=True, first=[_SIGNED]),
     Example("Say what signing came to", "en5", changed=False, first=[_SIGNED]),
+    Example("Say what signing came to on this host alone", "en5", changed=False, first=[_SIGNED]),
+    Example("Say it with what was changed before", "en5", changed=False, first=[_SIGNED]),
     Example("Write down what several hosts signed", "en5", changed=True),
     Example("Write down what came of files of the control node", "en5", changed=True),
     Example(
@@ -293,6 +295,7 @@ def variables(bench: Bench, host: str) -> dict[str, Any]:
         "codesign_serial_number": serial.zfill(len(serial) + len(serial) % 2),
         "lab_state": str(bench.lab.state),
         "codesign_signtool_proxy_password": "through-the-proxy",
+        "codesign_cluster_id": CLUSTER,
         "codesign_client_lookup_clusters": [{"cluster_id": OTHER_CLUSTER, "customer_ca": "otherCA.crt"}],
     }
 

@@ -150,6 +150,7 @@ NOT_SHOWN = (
     *("components.needs", "client.components.needs", "idle_service", "client.idle_service"),
     *("components.cluster_id", "components.retry_mode", "client.tls"),
     *("components.lookup_clusters", "client.components.lookup_clusters"),
+    *(f"components.lookup_clusters.{name}" for name in ("cluster_id", "hsm_type", "customer_ca_file")),
     *(f"components.log.{name}" for name in ("type", "file", "rotation")),
     *("certificates.association", "certificates.container"),
 )
