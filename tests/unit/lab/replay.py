@@ -379,7 +379,9 @@ def _comparable(recording: Recording, key: str, value: Any) -> Any:
 def _comparable_step(step: dict[str, Any]) -> dict[str, Any]:
     """A step's result without times and without the system's sentences, which are Wine's; their numbers stay."""
     # Since the recording a version tells, too, whether the program would be run.
-    kept = {key: value for key, value in step.items() if key not in ("milliseconds", "file", "refused", "cut")}
+    kept = {
+        key: value for key, value in step.items() if key not in ("milliseconds", "file", "refused", "cut")
+    }
     if set(kept) == {"sha256"}:
         # A write or a move says since what it put there; the recorded script did not.
         return {}
