@@ -425,6 +425,7 @@ READERS: tuple[Reader, ...] = (
     text(sddl.is_own, "S-1-5-18", pieces=SDDL),
     text(sddl.others_in, sddl.FILE, "S-1-5-18", pieces=SDDL),
     text(sddl.readers_of, pieces=SDDL),
+    text(sddl.denied_of, pieces=SDDL),
     text(trust.refusal, pieces="digest\\n\nfile\\n\nfolder\\n\nabove\\n\nunread\\n\nC:\\a.exe\\n\n" + SDDL),
     text(trust.is_other, pieces="digest\\n"),
     raw(journal.parse, pieces=JOURNAL),
