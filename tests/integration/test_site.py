@@ -43,6 +43,7 @@ def test_a_bare_host_costs_twelve_calls(bare: Bench) -> None:
     run = bare.play("cloudhsm.codesign.site")
     assert run.returncode == 0, run.output[-4000:]
     assert {host: len(calls(bare, host, before)) for host in HOSTS} == dict.fromkeys(HOSTS, 12)
+    assert "changed: client, certificates, signtool, key_container" in run.output, run.output[-2500:]
 
 
 def test_a_missing_certificate_of_the_chain_costs_three_calls(fleet: Bench) -> None:
