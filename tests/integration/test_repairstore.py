@@ -243,7 +243,7 @@ FAILURES: list[tuple[str, tuple[str, ...], dict[str, Any], str, str]] = [
         SDK5,
         {"faults": ["hang:certutil*1"], "arguments": {"timeout": 1}},
         "provider",
-        "did not answer within 1 seconds",
+        "did not end within 1 seconds",
     ),
     (
         "other provider",
