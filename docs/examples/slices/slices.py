@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a playbook over slices of an inventory, side by side, by ansible-runner: what AWX does by itself where a job template has slices.
 
-    slices.py -i inventory -n 3 site.yml --login -e @vault.yml
-    slices.py -i inventory -n 3 drift.yml --report reports
+    python slices.py -i inventory -n 3 site.yml --login -e @vault.yml
+    python slices.py -i inventory -n 3 drift.yml --report reports
 
 With --login the job prove_login runs first, and hands on to the slices that the login is good; where it is not, no slice runs. Without it each slice tries
 the login by itself, so a wrong password costs as many refused logins as there are slices. With --report each slice writes a report, and they become one.
