@@ -155,3 +155,4 @@ def test_a_host_that_fails_says_how_it_stands(bench: Bench) -> None:
     run = bench.play("cloudhsm.codesign.migrate", "--limit", THERE, variables=wrong)
     assert run.returncode != 0
     assert "was not moved to Client SDK 5" in run.output
+    assert "did not match '0000" in next(one.msg for one in run.failed(THERE) if "was not moved" in one.msg)

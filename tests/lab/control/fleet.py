@@ -424,6 +424,7 @@ class Fleet:
             "codesign_hsm_type": self.cluster.hsm_type,
             "codesign_customer_ca": str(folder / "customerCA.crt"),
             "codesign_client_package_url": self.web.url,
+            "codesign_client_packages_by_sdk": {str(sdk): self.package_variable(sdk) for sdk in (3, 5)},
             "codesign_signtool_accept_license": True,
             "codesign_signtool_package_url": f"{self.web.url}/{signtool.file}",
             "codesign_signtool_package_sha256": hashlib.sha256(signtool.content()).hexdigest(),
