@@ -43,12 +43,10 @@ class ActionModule(CodesignAction):
 
     def execute(self) -> dict[str, Any]:
         proves = self.params["prove"] == "login"
-        handed: dict[str, Any] = {}
         if proves:
             self.host.prove()
-            handed = {"login_record": self.login_record()}
         if not self.params["gather"]:
-            return {"changed": False, "converged": True, "findings": [], "login_proven": proves, **handed}
+            return {"changed": False, "converged": True, "findings": [], "login_proven": proves}
         seen = _report.look_at(self.host, _report.wanted(self.params))
         findings = seen.findings(datetime.now(timezone.utc))
         for text in seen.warnings:
@@ -58,6 +56,5 @@ class ActionModule(CodesignAction):
             "converged": not any(finding.severity == "error" for finding in findings),
             "findings": [finding.as_dict() for finding in findings],
             "login_proven": proves,
-            **handed,
             **seen.as_dict(),
         }

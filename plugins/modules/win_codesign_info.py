@@ -119,7 +119,6 @@ options:
         can try it.
       - A run of ansible-playbook tries a login once, whatever the number of hosts and tasks. The task that tries it makes one remote call more; the
         others take its answer.
-      - What C(codesign_login_proven) says of an earlier run does not count here.
     type: str
     choices:
       - never
@@ -173,16 +172,6 @@ login_proven:
   returned: success
   type: bool
   sample: false
-login_record:
-  description:
-    - What other runs may be told of the login, as C(codesign_login_proven), so that they need not try it again. It holds no password and nothing that is
-      worked out of one, and counts for an hour. The playbook C(cloudhsm.codesign.prove_login) hands it on.
-  returned: when O(prove) asks for a proof, and it was given
-  type: dict
-  sample:
-    user: signer
-    cluster: cluster-abcdefghijk
-    at: '2026-11-30T06:20:44Z'
 login_tries:
   description: How often this run of ansible-playbook tried the login.
   returned: failure, where the login was refused

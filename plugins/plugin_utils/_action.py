@@ -9,7 +9,6 @@ here.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar, Mapping
 
@@ -26,7 +25,6 @@ from ._diagnosis import Context
 from ._host.lost import ConnectionLostError
 from ._host.windows import Host
 from ._key import container
-from ._login import earlier
 from ._login.host import GatedHost
 from ._login.proof import Login
 from ._progress.board import BOARD, Count
@@ -233,14 +231,7 @@ class CodesignAction(ActionBase):
             for name in ("client_sdk", "cluster_id", "timeout")
             if self.params.get(name)
         }
-        user, cluster = crypto_user(self.params), self._cluster()
-        handed = self._templar.template(self.task_vars.get("codesign_login_proven"))
-        proven = earlier.is_proven(handed, user.name, cluster, datetime.now(timezone.utc))
-        return Login(user, cluster=cluster, proven=proven, **given)
-
-    def login_record(self) -> dict[str, str]:
-        """What other runs may be told of this task's login, which was accepted."""
-        return earlier.record(crypto_user(self.params).name, self._cluster(), datetime.now(timezone.utc))
+        return Login(crypto_user(self.params), cluster=self._cluster(), **given)
 
     def _cluster(self) -> str:
         """What tells the host's cluster from another one: the module's option, else the roles' variables."""

@@ -54,7 +54,6 @@ USES = (*ROLES, LOGIN, *OF_USES)
 OF_PLAYBOOKS: Mapping[str, Any] = {
     "codesign_prove": {"type": "str", "choices": ["never", "login", "signature"]},
     "codesign_host_login": {"type": "bool"},
-    "codesign_login_proven": {"type": "raw"},
     "codesign_drift_fail": {"type": "bool"},
     "codesign_ask_aws": {"type": "bool"},
     "codesign_serial": {"type": "raw"},

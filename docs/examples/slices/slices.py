@@ -5,8 +5,8 @@
     python slices.py -i inventory -n 3 site.yml --login -e @vault.yml
     python slices.py -i inventory -n 3 drift.yml --report reports
 
-With --login the job prove_login runs first, and hands on to the slices that the login is good; where it is not, no slice runs. Without it each slice tries
-the login by itself, so a wrong password costs as many refused logins as there are slices. With --report each slice writes a report, and they become one.
+With --login the job prove_login runs first; where the login is not good, no slice runs. Without it a wrong password costs as many refused logins as there
+are slices. With --report each slice writes a report, and they become one.
 What stands behind is for ansible-playbook. The exit code is 0 where all jobs ended well, else 1.
 """
 
@@ -60,12 +60,6 @@ class Job:
             print(f"{self.name}: {line}", end="")
         return self._runner.rc == 0
 
-    @property
-    def artifacts(self) -> dict[str, Any]:
-        """What set_stats has left for the jobs behind this one."""
-        ends = [event for event in self._runner.events if event["event"] == "playbook_on_stats"]
-        return dict(ends[-1]["event_data"].get("artifact_data") or {}) if ends else {}
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(
@@ -84,21 +78,17 @@ def main() -> int:
     slices = [part for part in (hosts[first :: options.slices] for first in range(options.slices)) if part]
     folder = Path(tempfile.mkdtemp(prefix="codesign-slices-"))
     try:
-        handed: dict[str, Any] = {}
         if options.login:
             proof = Job(folder, "login", "prove_login.yml", inventory, rest)
             if not proof.ends_well():
                 return 1
-            handed = proof.artifacts
         jobs = []
         for number, part in enumerate(slices, 1):
             limit = folder / f"slice{number}.hosts"
             limit.write_text("\n".join(part) + "\n", encoding="utf-8")
             report = {"codesign_drift_report": str(folder / f"report{number}")} if options.report else {}
             own = [*rest, "--limit", f"@{limit}"]
-            jobs.append(
-                Job(folder, f"slice {number}", options.playbook, inventory, own, {**handed, **report})
-            )
+            jobs.append(Job(folder, f"slice {number}", options.playbook, inventory, own, report))
         # Each is waited for, whatever became of those before.
         ended = [job.ends_well() for job in jobs]
         good = all(ended)

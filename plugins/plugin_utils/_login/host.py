@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from ...module_utils._findings import BrokenLink, UnreachableError
@@ -35,22 +34,9 @@ Judgement = Callable[[Sequence[Result]], Verdict]
 
 @contextmanager
 def passing(gate: Gate, login: Login) -> Iterator[Attempt]:
-    """What the run knows of the login, after waiting for who tries it. BrokenLink where it was refused. For a login
-    that another run has proven nobody tries and nobody waits.
-    """
+    """What the run knows of the login, after waiting for who tries it. BrokenLink where it was refused."""
     patience = 2 * LONGEST_TRY + login.timeout
     keys = gate.keys(login.user.name, login.user.password, login.cluster)
-    if login.proven:
-        known = gate.known(keys)
-        if known.verdict is Verdict.REFUSED:
-            raise refused_before(login, known.tries)
-        attempt = Attempt(Verdict.ACCEPTED, known.tries)
-        try:
-            yield attempt
-        finally:
-            if attempt.verdict is Verdict.REFUSED:
-                refuse(gate, login)
-        return
     try:
         with gate.passing(keys, patience) as attempt:
             if attempt.verdict is Verdict.REFUSED:
@@ -62,16 +48,6 @@ def passing(gate: Gate, login: Login) -> Iterator[Attempt]:
             f"Another task of this run has been trying the login for {patience} seconds.",
             "Look at that task; then run the play again.",
         ) from None
-
-
-def refuse(gate: Gate, login: Login) -> None:
-    """For all tasks that follow: the login was refused."""
-    keys = gate.keys(login.user.name, login.user.password, login.cluster)
-    try:
-        with gate.passing(keys, LONGEST_TRY) as attempt:
-            attempt.verdict = Verdict.REFUSED
-    except GateTimeoutError:
-        return
 
 
 def gated_module(
@@ -111,11 +87,11 @@ class GatedHost:
         return self._host.is_logged
 
     def is_proven(self) -> bool:
-        """Whether the login was accepted in this run, or before it. BrokenLink where it was refused."""
+        """Whether a login of this run was accepted. BrokenLink where it was refused."""
         known = self._gate.known(self._keys)
         if known.verdict is Verdict.REFUSED:
             raise refused_before(self._login, known.tries)
-        return known.verdict is Verdict.ACCEPTED or self._login.proven
+        return known.verdict is Verdict.ACCEPTED
 
     def questions(self) -> list[Step]:
         """For a call before the login: whether a tool is there that names a refusal."""
@@ -130,15 +106,18 @@ class GatedHost:
 
     def refuse(self) -> None:
         """For all tasks that follow: the login was refused."""
-        refuse(self._gate, self._login)
+        try:
+            with self._gate.passing(self._keys, LONGEST_TRY) as attempt:
+                attempt.verdict = Verdict.REFUSED
+        except GateTimeoutError:
+            return
 
     def prove(self) -> None:
-        """Tries the login by a tool that names a refusal, in a call of its own, unless a task of this run did;
-        what another run has proven does not count. BrokenLink where it is refused, or where no tool of this host
-        can try it.
+        """Tries the login by a tool that names a refusal, in a call of its own, unless a task of this run did.
+        BrokenLink where it is refused, or where no tool of this host can try it.
         """
         tried = trial(self._login)
-        with passing(self._gate, replace(self._login, proven=False)) as attempt:
+        with passing(self._gate, self._login) as attempt:
             if attempt.verdict is Verdict.ACCEPTED:
                 return
             results = self._host.run(tried.steps, tried.secrets).results if tried.steps else ()

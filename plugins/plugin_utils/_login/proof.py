@@ -45,7 +45,7 @@ class Login:
     """``client_sdk``: 3, 5 or auto; ``timeout`` in seconds. Without a user it is the host's own login.
 
     ``cluster_id`` is what cloudhsm-cli is told where its configuration has several clusters; ``cluster`` is any
-    text that tells one cluster from another. ``proven``: another run has proven it (earlier.py), this one need not.
+    text that tells one cluster from another.
     """
 
     user: CryptoUser
@@ -53,7 +53,6 @@ class Login:
     cluster_id: str = ""
     cluster: str = ""
     timeout: int = LONGEST_TRY
-    proven: bool = False
 
 
 @dataclass(frozen=True)

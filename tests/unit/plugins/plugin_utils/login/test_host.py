@@ -5,19 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._crypto_user import (
     NOBODY,
-    CryptoUser,
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import (
-    BrokenLink,
     LoginRefusedError,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.lookup import LOGIN as LOGIN_KEY
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import Failure, Result, RunResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     Answer,
@@ -27,10 +23,9 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     Together,
     Version,
 )
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate import Gate, Verdict
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate import Gate
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.host import (
     GatedHost,
-    gated_module,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.proof import Login
 
@@ -88,45 +83,4 @@ def test_what_uses_no_key_goes_by_the_gate(step: Step) -> None:
     GatedHost(Inner(ran(5)), Login(NOBODY), gate).run([USE])  # type: ignore[arg-type]
     inner = Inner(ran(0))
     GatedHost(inner, Login(NOBODY), gate).run([step])  # type: ignore[arg-type]
-    assert inner.calls == 1
-
-
-LOGIN = Login(CryptoUser("signer", "a-password"))
-BEFORE = replace(LOGIN, proven=True)
-
-
-def test_a_login_that_another_run_has_proven_is_not_tried() -> None:
-    gate, inner = Gate(), Inner(ran(5))
-    host = GatedHost(inner, BEFORE, gate)  # type: ignore[arg-type]
-    assert (host.questions(), host.needs_single_use([])) == ([], False)
-    # What comes of the use says nothing of the login: the next task is not kept from it.
-    for _task in range(2):
-        assert len(host.run([USE]).results) == 1
-    assert inner.calls == 2
-    assert gate.known(gate.keys("signer", "a-password", "")).verdict is Verdict.UNKNOWN
-
-
-def test_a_refusal_in_this_run_counts_more_than_what_another_run_has_proven() -> None:
-    gate, inner = Gate(), Inner(ran(0))
-    host = GatedHost(inner, BEFORE, gate)  # type: ignore[arg-type]
-    host.refuse()
-    for again in (lambda: host.run([USE]), host.is_proven, host.questions):
-        with pytest.raises(LoginRefusedError, match="refused in another task"):
-            again()
-    assert inner.calls == 0
-
-
-def test_a_module_that_logs_in_by_itself_may_refuse_what_another_run_has_proven() -> None:
-    gate = Gate()
-    assert gated_module(BEFORE, lambda: {"changed": False, LOGIN_KEY: "accepted"}, gate) == {"changed": False}
-    refused = gated_module(BEFORE, lambda: {"failed": True, LOGIN_KEY: "refused"}, gate)
-    assert refused["failed"]
-    with pytest.raises(LoginRefusedError):
-        gated_module(BEFORE, dict, gate)
-
-
-def test_a_proof_is_a_try_whatever_another_run_has_proven() -> None:
-    inner = Inner(ran(1))
-    with pytest.raises(BrokenLink):
-        GatedHost(inner, BEFORE, Gate()).prove()  # type: ignore[arg-type]
     assert inner.calls == 1
