@@ -12,6 +12,7 @@ from ..module_utils._steps import Step
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cloudhsm_client import ARGUMENTS
 from ..plugin_utils._aspect import Question, Repairable, look
+from ..plugin_utils._client import compare as comparison
 from ..plugin_utils._client import plan as client_plan
 from ..plugin_utils._client import state as client
 from ..plugin_utils._client import tls
@@ -36,11 +37,11 @@ class ActionModule(CodesignAction):
         self.asked = Question(CLIENT, want)
         before = look(self.host, self.asked).seen(self.asked)
         client_plan.check(want, before)
-        want = client.settled(want, before)
+        want = comparison.settled(want, before)
         after = self._check_mode(want, before) if self.check_mode else self._configure(want, before)
         result = {
             "changed": after != before,
-            **client.report(want, after)["client"],
+            **comparison.report(want, after)["client"],
             "diff": _diff(before.as_dict(want), after.as_dict(want)),
         }
         try:
@@ -74,7 +75,7 @@ class ActionModule(CodesignAction):
     ) -> tuple[client.Seen, tuple[str, ...], list[Step]]:
         """Does the steps and looks again, in one call; gives what is left to do in a second pass."""
         found = look(self.host, self.asked, first=steps, secrets=want.tls.secrets)
-        seen = client.with_reach(self.host, want, found.seen(self.asked))
+        seen = comparison.with_reach(self.host, want, found.seen(self.asked))
         left = client_plan.second_pass(want, seen) if self.host.calls < 3 else []
         return seen, () if left else client_plan.judge(want, seen, steps, found.done), left
 

@@ -13,6 +13,8 @@ from typing import Any, Callable, Mapping, Protocol, TypeVar
 from ..module_utils._findings import LINKS, Finding
 from ..module_utils._steps import HostFacts, Transport
 from ._aspect import Aspect, Context, Question, look
+from ._client import compare as comparison
+from ._client import plan as client_plan
 from ._client import state as client
 from ._client import stored_login
 from ._key import container, identities
@@ -82,7 +84,7 @@ def row(part: str, aspect: Reported[Part, Seen], wanted: Callable[[Wanted], Part
 
 
 TABLE = (
-    row("client", client, lambda want: want.client, "client"),
+    row("client", client_plan, lambda want: want.client, "client"),
     row("credentials", stored_login, lambda want: want.stored_login, "credentials"),
     row("certificates", placed, lambda want: want.placed),
     row("identities", identities, lambda want: want.identities),
@@ -152,5 +154,5 @@ def look_at(host: Transport, want: Wanted) -> Report:
     found = look(host, *asked.values())
     seen = {part: found.seen(question) for part, question in asked.items()}
     if isinstance(there := seen.get("client"), client.Seen):
-        seen["client"] = client.with_reach(host, want.client, there)
+        seen["client"] = comparison.with_reach(host, want.client, there)
     return Report(want, found.host, seen)

@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What to do about a CloudHSM client that is not as wanted, what the host looks like afterwards, and what is
-said when it does not. With what state.py asks and compares this is the client as a Repairable.
+said when it does not. With what state.py asks and compare.py compares this is the client as a Repairable.
 """
 
 from __future__ import annotations
@@ -18,15 +18,11 @@ from .._formats.client_config import ClientConfig, ClusterConfig, Logging, with_
 from .._key import access
 from .._sdk import SDK3, TAKES_VALUE, Setting, meant
 from .._tools import ksp_config, net
+from . import compare as comparison
 from . import lookups, state, tls
-from .state import (
-    PORT,
+from .compare import (
     ROLE,
     SDK3_ON_HSM2M,
-    Component,
-    Connection,
-    Seen,
-    Wanted,
     compare_known,
     customer_ca_differs,
     direct_in_sdk3,
@@ -42,8 +38,9 @@ from .state import (
     unfound_text,
     unreachable_advice,
 )
+from .state import PORT, Component, Connection, Seen, Wanted
 
-observe, read, compare = state.observe, state.read, state.compare
+observe, read, compare, report = state.observe, state.read, comparison.compare, comparison.report
 """The rest of the aspect: the plan is its last part."""
 
 START_TIMEOUT = 120
@@ -107,9 +104,11 @@ def check_tls(want: Wanted, seen: Seen) -> None:
 
 def check_providers(seen: Seen) -> tuple[str, ...]:
     """A warning where the client is there, and nobody can say what it registered."""
-    if not state.is_unlisted(seen):
+    if not comparison.is_unlisted(seen):
         return ()
-    return (f"The key storage providers of this host could not be listed: {seen.unlisted}. {state.UNLISTED}",)
+    return (
+        f"The key storage providers of this host could not be listed: {seen.unlisted}. {comparison.UNLISTED}",
+    )
 
 
 def check_key_access(want: Wanted, seen: Seen) -> None:

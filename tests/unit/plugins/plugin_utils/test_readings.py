@@ -30,6 +30,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     Step,
     Version,
 )
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import compare as comparison
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import state as client
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._key import container as key_container
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import ledger
@@ -102,7 +103,7 @@ def test_a_configuration_that_cannot_be_read_is_no_missing_one() -> None:
     results[file] = DENIED
     (finding,) = [
         finding
-        for finding in client.compare(CLIENT, client.read(CLIENT, results))
+        for finding in comparison.compare(CLIENT, client.read(CLIENT, results))
         if "denied" in finding.seen
     ]
     assert finding.link == "client"

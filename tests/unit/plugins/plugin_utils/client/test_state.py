@@ -24,6 +24,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
 )
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import Run, changes_host
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, configure
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import compare as comparison
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import plan as client_plan
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._client import state as client
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.client_config import (
@@ -134,7 +135,7 @@ def test_observing_changes_nothing_and_reads_every_answer() -> None:
 def test_sdk5_differences(
     cli: FileContent, ksp: FileContent, differences: list[tuple[str, str, str]]
 ) -> None:
-    findings = client.compare(WANT, sdk5(cli, ksp))
+    findings = comparison.compare(WANT, sdk5(cli, ksp))
     assert [(finding.what, finding.expected, finding.seen) for finding in findings] == differences
     assert {finding.link for finding in findings} <= {"client"}
 
@@ -158,7 +159,7 @@ def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
             ConnectResult(True),
         ],
     )
-    findings = client.compare(WANT, seen)
+    findings = comparison.compare(WANT, seen)
     assert [(finding.what, finding.seen) for finding in findings] == [
         ("CloudHSM client (cli)", "not installed"),
         ("CloudHSM client (ksp)", "not installed"),
@@ -180,23 +181,23 @@ def test_a_host_without_a_client_lacks_both_parts_and_no_more() -> None:
 )
 def test_sdk3_differences(seen: client.Seen, links: list[str]) -> None:
     want = client.Wanted("3", ("10.0.1.17",), "hsm1", CA)
-    assert [finding.link for finding in client.compare(want, seen)] == links
+    assert [finding.link for finding in comparison.compare(want, seen)] == links
     assert bool(client_plan.plan(want, seen)) == bool(links)
     after = client_plan.predict(want, seen)
-    assert client.compare(want, after) == []
+    assert comparison.compare(want, after) == []
     assert (after != seen) == bool(links)
 
 
 def test_a_service_that_does_not_exist_belongs_to_the_role() -> None:
     seen = replace(sdk3("10.0.1.17"), service=ServiceResult(False))
-    (finding,) = client.compare(client.Wanted("3", ("10.0.1.17",)), seen)
-    assert (finding.link, finding.seen, finding.repair) == ("service", "not installed", client.ROLE)
+    (finding,) = comparison.compare(client.Wanted("3", ("10.0.1.17",)), seen)
+    assert (finding.link, finding.seen, finding.repair) == ("service", "not installed", comparison.ROLE)
 
 
 @pytest.mark.parametrize("sdk", ["3", "auto"])
 def test_sdk3_on_the_newer_type_is_a_finding_and_a_refusal(sdk: str) -> None:
     want = client.Wanted(sdk, ("10.0.1.17",), "hsm2m")
-    findings = client.compare(want, sdk3("10.0.1.17"))
+    findings = comparison.compare(want, sdk3("10.0.1.17"))
     assert [(finding.what, finding.expected, finding.seen) for finding in findings] == [
         ("client SDK", "5", "3")
     ]
@@ -232,7 +233,7 @@ def test_an_hsm_that_cannot_be_reached_names_the_security_group(result: Result, 
             result,
         ],
     )
-    (finding,) = client.compare(WANT, seen)
+    (finding,) = comparison.compare(WANT, seen)
     assert (finding.link, finding.what, finding.seen) == (
         "cluster",
         "TCP connection to 10.0.2.23:2223",
@@ -283,14 +284,14 @@ def test_the_certificate_is_written_where_another_one_is(content: bytes) -> None
     seen = sdk5(file(), file(), content)
     (step,) = client_plan.plan(WANT, seen)
     assert step.to_json()["path"] == configure.CUSTOMER_CA
-    assert [finding.what for finding in client.compare(WANT, seen)] == [configure.CUSTOMER_CA]
-    assert client.compare(WANT, client_plan.predict(WANT, seen)) == []
+    assert [finding.what for finding in comparison.compare(WANT, seen)] == [configure.CUSTOMER_CA]
+    assert comparison.compare(WANT, client_plan.predict(WANT, seen)) == []
 
 
 def test_nothing_wanted_is_nothing_compared() -> None:
     want = client.Wanted("5", key_access="direct")
     assert (
-        client.compare(
+        comparison.compare(
             want, sdk5(file(("10.9.9.9",), "hsm1", "D:\\x", True, False), file(mode=None), b"", want)
         )
         == []
@@ -357,13 +358,13 @@ def test_the_way_to_the_keys_is_wanted_or_what_the_host_uses(
 ) -> None:
     want = replace(WANT, key_access=wanted)
     seen = replace(sdk5(file(), file(mode=mode)), uses=uses)
-    assert client.report(want, seen)["client"]["key_access"] == found
-    differs = [(one.expected, one.seen) for one in client.compare(want, seen)]
+    assert comparison.report(want, seen)["client"]["key_access"] == found
+    differs = [(one.expected, one.seen) for one in comparison.compare(want, seen)]
     assert differs == ([drifts] if drifts else [])
     switched = replace(want, switch_key_access=True)
     after = client_plan.predict(switched, seen)
     assert after.compatibility_mode is (found == "reference")
-    assert client.compare(replace(switched, key_access=found), after) == []
+    assert comparison.compare(replace(switched, key_access=found), after) == []
 
 
 @pytest.mark.parametrize(
@@ -398,29 +399,29 @@ def test_the_mode_is_not_changed_under_certificates_unless_asked_for(
     assert words in caught.value.problem
     assert "switch_key_access" in caught.value.advice
     # The report says it beside the difference.
-    assert [words in one.repair for one in client.compare(want, seen)] == [True]
+    assert [words in one.repair for one in comparison.compare(want, seen)] == [True]
 
 
 def test_client_sdk_3_knows_files_only() -> None:
     want = client.Wanted("3", ("10.0.1.17",), "hsm1", CA, key_access="direct")
     with pytest.raises(BrokenLink, match="exists in Client SDK 5 alone"):
         client_plan.check(want, sdk3("10.0.1.17"))
-    (finding,) = client.compare(want, sdk3("10.0.1.17"))
+    (finding,) = comparison.compare(want, sdk3("10.0.1.17"))
     assert (finding.link, finding.what, finding.seen) == ("client", "key access", "reference")
-    assert client.report(want, sdk3("10.0.1.17"))["client"]["key_access"] == "reference"
+    assert comparison.report(want, sdk3("10.0.1.17"))["client"]["key_access"] == "reference"
 
 
 def test_a_provider_that_is_not_named_is_the_one_of_the_way() -> None:
     for way, provider in (("direct", CLOUDHSM), ("reference", CAVIUM)):
         want = replace(WANT, key_access=way, usual_provider=True)
-        assert client.settled(want, sdk5(file(), file())).provider == provider
-        assert client.settled(replace(want, provider="Mine"), sdk5(file(), file())).provider == "Mine"
-        assert client.settled(replace(want, usual_provider=False), sdk5(file(), file())).provider == ""
+        assert comparison.settled(want, sdk5(file(), file())).provider == provider
+        assert comparison.settled(replace(want, provider="Mine"), sdk5(file(), file())).provider == "Mine"
+        assert comparison.settled(replace(want, usual_provider=False), sdk5(file(), file())).provider == ""
 
 
 def test_damage_is_a_finding() -> None:
     damaged = FileContent(True, b"{")
-    findings = client.compare(WANT, sdk5(file(), damaged))
+    findings = comparison.compare(WANT, sdk5(file(), damaged))
     assert [(finding.what, finding.seen[:13]) for finding in findings] == [
         (f"{configure.FOLDERS[0]}\\{configure.KSP_FILE}", "it is no JSON")
     ]
@@ -430,7 +431,7 @@ def test_damage_is_a_finding() -> None:
 @pytest.mark.parametrize("error", ["Connection refused", "Connection refused.", "No such host is known. "])
 def test_a_finding_is_one_sentence_with_one_point(error: str) -> None:
     seen = replace(sdk5(file(), file()), connections=(client.Connection("10.0.1.17", False, error),))
-    (finding,) = client.compare(WANT, seen)
+    (finding,) = comparison.compare(WANT, seen)
     assert f"TCP port 2223: {error.rstrip('. ')}. Make" in finding.text
     assert ".." not in finding.text
 
@@ -451,11 +452,11 @@ def test_an_older_client_is_a_finding_and_needs_an_upgrade(minimum: str, version
     want = replace(WANT, minimum_version=minimum)
     seen = sdk5(file(), file())
     seen = replace(seen, components=tuple(replace(one, version=version) for one in seen.components))
-    findings = client.compare(want, seen)
+    findings = comparison.compare(want, seen)
     assert [finding.what for finding in findings] == [
         f"version of the CloudHSM client ({name})" for name in ("cli", "ksp") if older
     ]
-    assert {client.needs(want, seen, one) for one in seen.components} == {"upgrade" if older else None}
+    assert {comparison.needs(want, seen, one) for one in seen.components} == {"upgrade" if older else None}
 
 
 @pytest.mark.parametrize(
@@ -484,8 +485,8 @@ def test_a_provider_is_wanted_by_its_name(
         providers=None if providers is None else frozenset(providers),
         unlisted="certutil.exe did not end within 60 seconds" if providers is None else "",
     )
-    assert [finding.seen for finding in client.compare(want, seen)] == ([seen_as] if seen_as else [])
-    assert [client.needs(want, seen, one) for one in seen.components] == [None, needed]
+    assert [finding.seen for finding in comparison.compare(want, seen)] == ([seen_as] if seen_as else [])
+    assert [comparison.needs(want, seen, one) for one in seen.components] == [None, needed]
 
 
 @pytest.mark.parametrize(
@@ -504,14 +505,14 @@ def test_the_daemon_of_sdk3_beside_sdk5(
     want = replace(WANT, idle_service=wish)
     seen = sdk5(file(), file(), daemon=ServiceResult(True, status, start_type))
     assert seen.service is None
-    assert [finding.severity for finding in client.compare(want, seen)] == severities
+    assert [finding.severity for finding in comparison.compare(want, seen)] == severities
     assert bool(client_plan.plan(want, seen)) == (severities == ["error"])
 
 
 def test_a_client_that_reaches_the_cluster_without_a_known_file_is_a_notice() -> None:
     seen = sdk5(NO_FILE, NO_FILE)
-    assert {finding.severity for finding in client.compare(WANT, seen)} == {"error"}
-    notices = client.compare(WANT, replace(seen, reached=True))
+    assert {finding.severity for finding in comparison.compare(WANT, seen)} == {"error"}
+    notices = comparison.compare(WANT, replace(seen, reached=True))
     assert [(one.severity, one.what, one.seen) for one in notices] == [
         ("notice", name, "not found") for name in (configure.CLI_FILE, configure.KSP_FILE)
     ]
@@ -519,15 +520,15 @@ def test_a_client_that_reaches_the_cluster_without_a_known_file_is_a_notice() ->
 
 def test_a_file_that_is_not_beside_that_of_the_other_part_is_missing() -> None:
     for seen in (sdk5(NO_FILE, file()), sdk5(file(), NO_FILE)):
-        found = client.compare(WANT, replace(seen, reached=True))
+        found = comparison.compare(WANT, replace(seen, reached=True))
         assert {finding.severity for finding in found} == {"error"}
 
 
 def test_a_program_that_its_package_brings_and_that_is_gone_is_named_and_brought_back() -> None:
     seen = sdk5(file(), file(), others=ABSENT)
-    (finding,) = client.compare(WANT, seen)
+    (finding,) = comparison.compare(WANT, seen)
     assert (finding.link, finding.what, finding.seen) == ("client", cloudhsm_cli.WINDOWS_PROGRAM, "missing")
-    assert [client.needs(WANT, seen, component) for component in seen.components] == ["reinstall", None]
+    assert [comparison.needs(WANT, seen, component) for component in seen.components] == ["reinstall", None]
     with pytest.raises(
         BrokenLink, match=r"not wholly installed on this host: .*cloudhsm-cli\.exe does not exist"
     ):
@@ -536,9 +537,9 @@ def test_a_program_that_its_package_brings_and_that_is_gone_is_named_and_brought
 
 def test_a_service_that_is_gone_is_brought_back_by_its_installer() -> None:
     seen = sdk3("10.0.1.17")
-    assert [client.needs(WANT, seen, component) for component in seen.components] == [None]
+    assert [comparison.needs(WANT, seen, component) for component in seen.components] == [None]
     gone = replace(seen, service=ServiceResult(False))
-    assert [client.needs(WANT, gone, component) for component in gone.components] == ["reinstall"]
+    assert [comparison.needs(WANT, gone, component) for component in gone.components] == ["reinstall"]
 
 
 @pytest.mark.parametrize(
