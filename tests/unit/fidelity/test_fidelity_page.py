@@ -48,7 +48,7 @@ def test_files_and_folders_are_there() -> None:
     missing = [one for one in named if not list(ROOT.glob(one.rstrip("/")))]
     assert not missing
     checks = re.findall(r"`(checks/[a-z_]+\.yml)`", PAGE)
-    assert [one for one in checks if not (ROOT / "extensions" / "molecule" / "ec2" / one).exists()] == []
+    assert [one for one in checks if not (ROOT / "extensions" / "molecule" / "shared" / one).exists()] == []
 
 
 def test_each_contract_test_is_named() -> None:

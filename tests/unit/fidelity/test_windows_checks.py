@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-SCENARIO = ROOT / "extensions" / "molecule" / "ec2"
-CHECKS = sorted((SCENARIO / "checks").glob("*.yml"))
+MOLECULE = ROOT / "extensions" / "molecule"
+CHECKS = sorted((MOLECULE / "shared" / "checks").glob("*.yml"))
 FIDELITY = ROOT / "docs" / "fidelity.md"
 
 
@@ -80,9 +80,9 @@ def test_a_bad_task_would_be_seen(tmp_path: Path) -> None:
     assert "win_nothing_of_this_name" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("playbook", ["ec2/verify.yml", "shared/prepare.yml", "shared/converge.yml"])
-def test_playbooks_of_the_scenario_are_good(playbook: str, tmp_path: Path) -> None:
-    done = syntax_check(tmp_path, [{"ansible.builtin.import_playbook": str(SCENARIO.parent / playbook)}])
+@pytest.mark.parametrize("playbook", ["prepare.yml", "converge.yml", "side_effect.yml", "verify.yml"])
+def test_playbooks_of_the_scenarios_are_good(playbook: str, tmp_path: Path) -> None:
+    done = syntax_check(tmp_path, [{"ansible.builtin.import_playbook": str(MOLECULE / "shared" / playbook)}])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -99,3 +99,14 @@ def test_each_check_asks_a_question_and_can_fail(check: Path) -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=[path.stem for path in CHECKS])
 def test_each_check_stands_in_the_list_of_what_only_a_real_host_can_show(check: Path) -> None:
     assert f"`checks/{check.name}`" in FIDELITY.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scenario", ["windows", "ec2"])
+def test_scenarios_for_windows_differ_in_where_their_hosts_come_from_alone(scenario: str) -> None:
+    """The same steps in the same order, by the same files."""
+    settings = yaml.safe_load((MOLECULE / scenario / "molecule.yml").read_text(encoding="utf-8"))
+    shared = {step: f"../shared/{step}.yml" for step in ("prepare", "converge", "side_effect", "verify")}
+
+    assert shared.items() <= settings["ansible"]["playbooks"].items()
+    steps = [step for step in settings["scenario"]["test_sequence"] if step not in ("create", "destroy")]
+    assert steps == ["prepare", "converge", "idempotence", "side_effect", "converge", "idempotence", "verify"]
