@@ -58,7 +58,10 @@ FLEET: dict[str, Any] = {
     "cluster": {"hsm_type": "hsm1", "hsms": 2},
     "certificates": "all",
 }
-PROTOCOL = "the lab speaks WinRM over HTTP only; each variable is held against the connection plug-in in test_documented_fleet.py"
+PROTOCOL = (
+    "the hosts of this lab are reached by WinRM over HTTP; tests/integration/test_connections.py takes the blocks of NTLM and PSRP, "
+    "and each variable of all is held against the connection plug-in in test_documented_fleet.py"
+)
 SETS_UP = "it asks Galaxy and PyPI"
 MAKES = (
     "it is how this run was set up and started; that the targets exist is a test of tests/unit/test_docs.py"

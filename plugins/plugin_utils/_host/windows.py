@@ -139,6 +139,7 @@ class Host:
             arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]
         self.calls += 1
         raw = self._execute(arguments)
+        self._need_shell(raw)
         if raw.get("failed") or not isinstance(raw.get("result"), str):
             raise self._script_failure(raw)
         try:
@@ -191,6 +192,22 @@ class Host:
             raise broken from None
         finally:
             task.no_log = before
+
+    def _need_shell(self, raw: Mapping[str, Any]) -> None:
+        """BrokenLink where no module answered and the connection has a shell type that is not its own: WinRM's shell is cmd.exe,
+        which leaves the quotes on that ansible-core puts around a command for PowerShell (github.com/ansible/ansible/issues/87147).
+        """
+        if (
+            raw.get("failed")
+            and "module_stdout" in raw
+            and getattr(self._action._connection, "transport", "") == "winrm"
+            and self._task_vars.get("ansible_shell_type") == "powershell"
+        ):
+            raise BrokenLink(
+                "host",
+                "No module runs on this host: ansible_shell_type is powershell, which ansible-core 2.21 and newer cannot use over winrm.",
+                "Take ansible_shell_type out of this host's variables; it belongs to the connections ssh and aws_ssm.",
+            )
 
     @staticmethod
     def _need_windows(steps: Sequence[Step], answer: Answer) -> None:

@@ -28,7 +28,7 @@ from .fleet import (
 from .pace import KINDS
 from .process import Control, LabError, start
 
-_OWN_FOLDERS = ("hosts", "hsm", "pki", "tsa", "www")
+_OWN_FOLDERS = ("hosts", "hsm", "listeners", "pki", "tsa", "www")
 DEFAULT_STATE = "build/lab"
 _FAULTS = (
     "of a host:\n"

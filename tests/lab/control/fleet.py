@@ -18,9 +18,10 @@ from typing import Any
 import yaml
 
 from ..hsm.cluster import WRONG_LOGINS, Cluster, KeyObject
-from ..hsm.pki import Pki, authority, tls_client
+from ..hsm.pki import Issued, Pki, authority, tls_client, tls_server
 from ..network.fileserver import FileServer
 from ..network.remote import Remote
+from ..network.sealing import Door
 from ..network.tsa import Tsa
 from ..network.wsman import Endpoint
 from ..windows import packages
@@ -31,6 +32,16 @@ from .record import Record
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 ADMINISTRATOR = "Administrator"
+WINRM_CA = "winrm-ca.pem"
+LISTENERS: Mapping[str, tuple[str, ...]] = {
+    "http": ("Basic",),
+    "https": ("Negotiate", "Basic"),
+    "sealed": ("Negotiate",),
+}
+"""How a host can be reached, with the schemes by which clients log on: http is open to the tests alone, https has a certificate of
+the lab's CA, sealed takes messages over HTTP that NTLM has encrypted and no others.
+"""
+CONNECTIONS = ("winrm", "psrp")
 STRANGER = "somebody else"
 """Who owns the signing keys while the fault ``key_foreign`` is there"""
 FLEET_FAULTS = (
@@ -53,6 +64,10 @@ class HostDescription:
     key_access: str = ""
     """What the inventory says of it; nothing where it is empty."""
     faults: tuple[str, ...] = ()
+    listener: str = "http"
+    """How it is reached (LISTENERS)"""
+    connection: str = "winrm"
+    """By which of Ansible's connection plug-ins: winrm or psrp"""
     instance_role: bool = False
     """Whether it may ask AWS for the cluster"""
     drives: str = ""
@@ -99,7 +114,7 @@ DEMO = Description(
 
 def read_description(text: str) -> Description:
     """A description from YAML: ``hosts`` (name -> language, oem_code_page, client_sdk, key_access, powershell, faults,
-    instance_role, drives, users), ``cluster`` (hsm_type, hsms, mutual_tls, other), ``crypto_user``, ``certificates``, ``pace``,
+    listener, connection, instance_role, drives, users), ``cluster`` (hsm_type, hsms, mutual_tls, other), ``crypto_user``, ``certificates``, ``pace``,
     ``collections``, ``run_steps``.
     """
     data = yaml.safe_load(text)
@@ -132,6 +147,8 @@ def read_description(text: str) -> Description:
                 "key_access",
                 "powershell",
                 "faults",
+                "listener",
+                "connection",
                 "instance_role",
                 "drives",
                 "users",
@@ -148,6 +165,15 @@ def read_description(text: str) -> Description:
             )
         if host.client_sdk not in (3, 5):
             raise DescriptionError(f"the host {name} has client_sdk {host.client_sdk}; it is 3 or 5")
+        if host.listener not in LISTENERS or host.connection not in CONNECTIONS:
+            raise DescriptionError(
+                f"the host {name} has the listener '{host.listener}' and the connection '{host.connection}'; "
+                f"there are {', '.join(LISTENERS)} and {', '.join(CONNECTIONS)}"
+            )
+        if host.connection == "psrp" and host.listener == "http":
+            raise DescriptionError(
+                f"the host {name} has the connection psrp, which needs the listener https or sealed"
+            )
         hosts.append(host)
     cluster = data.get("cluster") or {}
     _known(cluster, {"hsm_type", "hsms", "mutual_tls", "other"}, "the cluster")
@@ -220,6 +246,8 @@ class Fleet:
     members: dict[str, Member] = field(default_factory=dict)
     other: Cluster | None = None
     """The second cluster, where there is one"""
+    _listeners: Issued | None = None
+    """Who issues the certificates of listeners that have one"""
     _doubled: list[tuple[int, int]] = field(default_factory=list)
     _labels: dict[int, str] = field(default_factory=dict)
     """The signing keys' own labels, while the fault ``key_label`` gives all of them another one (or, without an argument, none)"""
@@ -313,6 +341,7 @@ class Fleet:
                 or host.faults.take("connection_drop", operation) is not None
                 or (operation == "Command" and host.faults.take("connection_drop", "") is not None)
             ),
+            self._door(wanted, password),
         )
         host.on_reboot = endpoint.forget
         endpoint.start()
@@ -321,6 +350,27 @@ class Fleet:
             host.faults.set(fault)
         self.members[wanted.name] = Member(host, remote, endpoint, password)
         return host
+
+    def _door(self, wanted: HostDescription, password: str) -> Door:
+        """How clients get into a host; what it needs for that lies in the folder listeners."""
+        schemes = LISTENERS[wanted.listener]
+        folder = self.state / "listeners"
+        certificate = users = None
+        if "Negotiate" in schemes:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            users = folder / f"{wanted.name}.users"
+            users.write_text(
+                "".join(f"{domain}:{ADMINISTRATOR}:{password}\n" for domain in ("", wanted.name.upper())),
+                encoding="utf-8",
+            )
+        if wanted.listener == "https":
+            if self._listeners is None:
+                self._listeners = authority("Lab WinRM CA", None)
+                (self.state / "pki" / WINRM_CA).write_text(self._listeners.pem, encoding="ascii")
+            issued = tls_server(self._listeners, wanted.name)
+            certificate = folder / f"{wanted.name}.pem"
+            certificate.write_bytes(issued.key_pem + issued.pem.encode("ascii"))
+        return Door(ADMINISTRATOR, password, schemes, users, certificate)
 
     def stop(self) -> None:
         # Each waits for its server's next look around.
@@ -411,6 +461,7 @@ class Fleet:
                 "lab_language": member.host.language,
                 "codesign_client_packages": self.package_variable(member.host.client_sdk),
                 **self._key_access(name),
+                **self._reached(name),
             }
             for name, member in self.members.items()
         }
@@ -442,6 +493,26 @@ class Fleet:
         }
         groups = {"windows": {"hosts": hosts, "vars": shared}, "codesign": {"children": {"windows": {}}}}
         return {"all": {"children": groups}}
+
+    def _reached(self, name: str) -> dict[str, str]:
+        """What the inventory says of a host that is not reached as most are: by winrm and Basic over HTTP."""
+        host = next(host for host in self.description.hosts if host.name == name)
+        trusted = str(self.state.resolve() / "pki" / WINRM_CA)
+        scheme = "https" if host.listener == "https" else "http"
+        if host.connection == "psrp":
+            return {
+                "ansible_connection": "psrp",
+                "ansible_psrp_protocol": scheme,
+                "ansible_psrp_auth": "negotiate",
+                **({"ansible_psrp_ca_cert": trusted} if host.listener == "https" else {}),
+            }
+        if host.listener == "http":
+            return {}
+        return {
+            "ansible_winrm_scheme": scheme,
+            "ansible_winrm_transport": "ntlm",
+            **({"ansible_winrm_ca_trust_path": trusted} if host.listener == "https" else {}),
+        }
 
     def _key_access(self, name: str) -> dict[str, str]:
         wanted = next(host.key_access for host in self.description.hosts if host.name == name)

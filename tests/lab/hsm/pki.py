@@ -10,6 +10,7 @@ a CA makes one from a request. ``Pki.write`` puts what a user would hold into fi
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -228,6 +229,22 @@ def tls_client(issuer: Issued, common_name: str) -> Issued:
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_key_usage(digital_signature=True), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    builder = _identifiers(builder, key.public_key(), issuer.certificate)
+    return Issued(builder.sign(issuer.key, hashes.SHA256()), key)
+
+
+def tls_server(issuer: Issued, common_name: str) -> Issued:
+    """A certificate of a server on loopback, by its name or by the address 127.0.0.1."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    assert issuer.key is not None
+    subject = issuer.certificate.subject
+    names = [x509.DNSName(common_name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    builder = _builder(name(common_name), subject, key.public_key(), now - YEAR, now + YEAR)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(digital_signature=True), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     builder = _identifiers(builder, key.public_key(), issuer.certificate)
     return Issued(builder.sign(issuer.key, hashes.SHA256()), key)
 

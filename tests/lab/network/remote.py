@@ -26,6 +26,7 @@ from ..windows.process import Completed, split_program
 from .wire import (
     HelperCall,
     ModuleCall,
+    NoBase64,
     Request,
     ShellCall,
     Unknown,
@@ -44,6 +45,14 @@ _REMOVE = re.compile(
 )
 _NATIVE = re.compile(r"(?:&\s*)?('(?:[^']|'')+'|\"[^\"$`]+\"|[^\s'\"$;|&(){}]+)((?:\s+[^$;|&(){}<>`]*)?)$")
 
+_NO_BASE64 = (
+    b"Cannot process the command because the value specified with -EncodedCommand is not properly encoded. "
+    b"The value must be Base64 encoded.\r\n"
+)
+_USAGE = b"\r\nPowerShell[.exe] [-PSConsoleFile <file> | -Version <version>]\r\n    [-NoLogo] [-NoExit] [-Sta] [-Mta] [-NoProfile] [-NonInteractive]\r\n"
+"""How its usage begins, which PowerShell writes after that."""
+_BAD_COMMAND_LINE = 0xFFFD0000
+"""PowerShell's exit code for a command line that it cannot use"""
 _SENSITIVE = (
     "sensitive_parameters",
     "secret",
@@ -92,6 +101,9 @@ class Remote:
         try:
             request = decode(command.line, bytes(command.stdin))
             done = self._answer(request, command.environment, command.ended, entry)
+        except NoBase64:
+            entry.update(module="powershell", failed=True, msg=_NO_BASE64.decode())
+            done = Completed(_BAD_COMMAND_LINE, _USAGE, _NO_BASE64)
         except Unknown as error:
             entry.update(module="unknown", failed=True, msg=str(error))
             done = Completed(1, b"", f"The lab does not know this command: {error}.\r\n".encode())
@@ -242,12 +254,14 @@ class Remote:
                     (self.host.profile(self._account) + path[1:] if path.startswith("~") else path).encode()
                     + b"\r\n",
                 )
-            if request.script == "winrm_put_file.ps1":
+            if request.script in ("winrm_put_file.ps1", "psrp_put_file.ps1"):
                 data = b"".join(base64.b64decode(line, validate=True) for line in request.data.split())
                 files.write(self._expand(str(params["Path"])), data, by="put_file")
                 return Completed(0, json.dumps({"sha1": hashlib.sha1(data).hexdigest()}).encode() + b"\r\n")
             if request.script == "winrm_fetch_file.ps1":
                 return self._fetch(str(params["Path"]), int(params["Offset"]), int(params["BufferSize"]))
+            if request.script == "psrp_fetch_file.ps1":
+                return self._fetch_whole(str(params["Path"]), int(params["BufferSize"]))
         except (LabOSError, binascii.Error) as error:
             return Completed(1, b"", f"{error}\r\n".encode())
         raise Unknown(f"the script {request.script} of ansible-core")
@@ -259,6 +273,14 @@ class Remote:
         if not files.is_file(path):
             return Completed(1, b"", f"{path} does not exist\r\n".encode())
         return Completed(0, base64.b64encode(files.read(path)[offset : offset + size]) + b"\r\n")
+
+    def _fetch_whole(self, path: str, size: int) -> Completed:
+        files = self.host.files
+        if files.is_file(path):
+            data = files.read(path)
+            blocks = [data[start : start + size] for start in range(0, len(data), size)]
+            return Completed(0, b"\r\n".join([b"[FILE]", *map(base64.b64encode, blocks)]) + b"\r\n")
+        return self._fetch(path, 0, size)
 
     def _expand(self, path: str) -> str:
         return self.host.expand(path, self._account)

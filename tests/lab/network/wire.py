@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _SEPARATOR = re.compile(rb"\r?\n\0\0\0\0\r?\n")
-_ENCODED = re.compile(r"-(?:EncodedCommand|enc)\s+'?([A-Za-z0-9+/=]+)'?\s*$", re.IGNORECASE)
+_ENCODED = re.compile(r"-(?:EncodedCommand|enc)\s+(')?([A-Za-z0-9+/=]+)'?\s*$", re.IGNORECASE)
 _INTERNAL = "_ansible_"
 _SYSTEM_ACTIONS = {
     "become_wrapper.ps1",
@@ -33,6 +33,12 @@ _SYSTEM_ACTIONS = {
 
 class Unknown(Exception):
     """A command that the lab does not know: the text says what it was."""
+
+
+class NoBase64(Exception):
+    """An encoded command in single quotes. WinRM's shell is cmd.exe, which leaves them on, so that PowerShell gets no base64
+    (github.com/ansible/ansible/issues/87147: ansible_shell_type=powershell with ansible-core 2.21).
+    """
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,14 @@ Request = ModuleCall | HelperCall | ShellCall
 
 
 def decode(line: str, stdin: bytes) -> Request:
-    """The request that a command line and its standard input are."""
+    """The request that a command line and its standard input are. Raises Unknown, and NoBase64."""
     encoded = _ENCODED.search(line.strip())
     if not encoded or not re.match(r"(?i)['\"]?(powershell|pwsh)(\.exe)?['\"]?\s", line.strip()):
         raise Unknown(f"the command '{_start(line)}' is no encoded PowerShell command")
+    if encoded[1]:
+        raise NoBase64
     try:
-        script = base64.b64decode(encoded[1], validate=True).decode("utf-16-le")
+        script = base64.b64decode(encoded[2], validate=True).decode("utf-16-le")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise Unknown(f"the encoded command cannot be read ({error})") from error
     if not stdin:

@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A WS-Man endpoint on loopback: the six operations of a WinRM shell, with basic authentication."""
+"""A WS-Man endpoint on loopback: the six operations of a WinRM shell and of a pool of PowerShell's runspaces, over HTTP or TLS,
+for whom ``sealing`` lets in.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ import base64
 import binascii
 import re
 import socket
+import ssl
+import sys
 import threading
 import uuid
 import xml.etree.ElementTree as ET
@@ -17,6 +21,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
 
 from ..windows.process import Completed
+from .psrp import (
+    CREATE_PIPELINE,
+    END_OF_PIPELINE_INPUT,
+    PIPELINE_INPUT,
+    RESOURCE,
+    Malformed,
+    Pool,
+    Script,
+    as_process,
+    batches,
+    read_pipeline,
+    read_text,
+)
+from .sealing import SEALED_TYPE, SOAP, Door, Logon, Refused
 
 _NS = {
     "s": "http://www.w3.org/2003/05/soap-envelope",
@@ -48,6 +66,10 @@ class Command:
     done: threading.Event = field(default_factory=threading.Event)
     result: Completed = field(default_factory=lambda: Completed(0))
     sent: dict[str, int] = field(default_factory=lambda: {"stdout": 0, "stderr": 0})
+    script: Script | None = None
+    """The script of a pipeline, once it has come."""
+    pieces: list[bytes] | None = None
+    """What is left of a pipeline's answer; None before it has ended."""
 
 
 Runner = Callable[[Command], Completed]
@@ -69,16 +91,23 @@ class Endpoint:
     """One host's endpoint. ``runner`` does what a command asks for; ``user`` and ``password`` are asked from
     the client.
 
-    ``drops`` is asked at each operation (its name) whether the connection breaks there.
+    ``drops`` is asked at each operation (its name) whether the connection breaks there. ``door``: how clients get in; without
+    one by Basic over HTTP.
     """
 
     def __init__(
-        self, runner: Runner, user: str, password: str, drops: Callable[[str], bool] = lambda operation: False
+        self,
+        runner: Runner,
+        user: str,
+        password: str,
+        drops: Callable[[str], bool] = lambda operation: False,
+        door: Door | None = None,
     ) -> None:
         self._runner = runner
         self._drops = drops
-        self._authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        self.door = door or Door(user, password)
         self._shells: dict[str, dict[str, Command]] = {}
+        self._pools: dict[str, Pool] = {}
         self._environments: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         endpoint = self
@@ -87,6 +116,13 @@ class Endpoint:
             owner = endpoint
 
         self._server = _Server(("127.0.0.1", 0), Handler)
+        if self.door.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.door.certificate)
+            # Each connection shakes hands in its own thread, with the first byte that is read.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="wsman", daemon=True
@@ -107,10 +143,8 @@ class Endpoint:
                 for command in commands.values():
                     command.ended.set()
             self._shells.clear()
+            self._pools.clear()
             self._environments.clear()
-
-    def authorized(self, header: str) -> bool:
-        return header == self._authorization
 
     def answer(self, request: bytes) -> tuple[int, str]:
         """HTTP status and envelope for one request."""
@@ -127,24 +161,40 @@ class Endpoint:
         if self._drops(operation):
             raise _Dropped
         try:
-            if header.findtext("w:ResourceURI", "", _NS) != _SHELL_URI:
+            resource = header.findtext("w:ResourceURI", "", _NS)
+            remoting = resource in (RESOURCE + "Microsoft.PowerShell", RESOURCE + "PowerShell.7")
+            if resource != _SHELL_URI and not remoting:
                 raise _Fault(
                     _UNSUPPORTED, "w:InvalidOptions", "The WS-Management service does not know this resource."
                 )
-            handlers = {
-                "Create": self._create,
-                "Command": self._command,
-                "Send": self._send,
-                "Receive": self._receive,
-                "Signal": self._signal,
-                "Delete": self._delete,
-            }
+            handlers = (
+                {
+                    "Create": self._open_pool,
+                    "Command": self._pipeline,
+                    "Send": self._input,
+                    "Receive": self._output,
+                    "Signal": self._signal,
+                    "Delete": self._delete,
+                }
+                if remoting
+                else {
+                    "Create": self._create,
+                    "Command": self._command,
+                    "Send": self._send,
+                    "Receive": self._receive,
+                    "Signal": self._signal,
+                    "Delete": self._delete,
+                }
+            )
             handler = handlers.get(operation)
             if handler is None:
                 raise _Fault(
                     _UNSUPPORTED, "w:UnsupportedFeature", f"The operation {action} is not supported."
                 )
-            return 200, _envelope(action + "Response", message, handler(header, body))
+            try:
+                return 200, _envelope(action + "Response", message, handler(header, body))
+            except Malformed as error:
+                raise _Fault(_UNSUPPORTED, "w:InvalidParameter", f"The lab does not know {error}.") from error
         except _Fault as fault:
             detail = (
                 f'<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="{fault.code}" Machine="localhost">'
@@ -165,11 +215,7 @@ class Endpoint:
         with self._lock:
             self._shells[shell] = {}
             self._environments[shell] = variables
-        return (
-            f"<x:ResourceCreated><a:Address>http://127.0.0.1/wsman</a:Address><a:ReferenceParameters><w:ResourceURI>{_SHELL_URI}</w:ResourceURI>"
-            f'<w:SelectorSet><w:Selector Name="ShellId">{shell}</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>'
-            f"<rsp:Shell><rsp:ShellId>{shell}</rsp:ShellId></rsp:Shell>"
-        )
+        return _created(_SHELL_URI, shell)
 
     def _command(self, header: ET.Element, body: ET.Element) -> str:
         shell = self._shell(header)
@@ -209,22 +255,14 @@ class Endpoint:
         desired = body.find(".//rsp:DesiredStream", _NS)
         identifier = desired.get("CommandId", "") if desired is not None else ""
         command = self._find(header, identifier)
-        limit = re.fullmatch(r"PT([0-9.]+)S", header.findtext("w:OperationTimeout", "PT60S", _NS))
-        if not command.done.wait(float(limit[1]) if limit else 60.0):
-            raise _Fault(
-                _TIMED_OUT,
-                "w:TimedOut",
-                "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.",
-            )
+        self._wait(header, command)
         parts = []
         left = False
         for name, data in (("stdout", command.result.stdout), ("stderr", command.result.stderr)):
             start = command.sent[name]
             chunk = data[start : start + _CHUNK]
             if chunk:
-                parts.append(
-                    f'<rsp:Stream Name="{name}" CommandId="{identifier}">{base64.b64encode(chunk).decode()}</rsp:Stream>'
-                )
+                parts.append(_stream(name, chunk, identifier))
             command.sent[name] = start + len(chunk)
             left = left or command.sent[name] < len(data)
         if left:
@@ -235,6 +273,90 @@ class Endpoint:
                 f"<rsp:ExitCode>{command.result.exit_code}</rsp:ExitCode></rsp:CommandState>"
             )
         return f"<rsp:ReceiveResponse>{''.join(parts)}{state}</rsp:ReceiveResponse>"
+
+    # The same for PowerShell's runspaces
+    # -----------------------------------------------------------------------------------------------------
+
+    def _open_pool(self, header: ET.Element, body: ET.Element) -> str:
+        wanted = body.find("rsp:Shell", _NS)
+        shell = (wanted.get("ShellId") if wanted is not None else None) or str(uuid.uuid4()).upper()
+        pool = Pool()
+        pool.open(_decoded(body.findtext(f".//{{{RESOURCE.rstrip('/')}}}creationXml", "")))
+        with self._lock:
+            self._shells[shell] = {}
+            self._pools[shell] = pool
+            self._environments[shell] = {}
+        return _created(header.findtext("w:ResourceURI", "", _NS), shell)
+
+    def _pipeline(self, header: ET.Element, body: ET.Element) -> str:
+        shell = self._shell(header)
+        line = body.find("rsp:CommandLine", _NS)
+        identifier = (line.get("CommandId") if line is not None else None) or str(uuid.uuid4()).upper()
+        command = Command("", {}, reads_stdin=True)
+        with self._lock:
+            self._shells[shell][identifier] = command
+        self._take(shell, command, _decoded(body.findtext(".//rsp:Arguments", "", _NS)))
+        return f"<rsp:CommandResponse><rsp:CommandId>{identifier}</rsp:CommandId></rsp:CommandResponse>"
+
+    def _input(self, header: ET.Element, body: ET.Element) -> str:
+        stream = body.find(".//rsp:Stream", _NS)
+        if stream is None:
+            raise _Fault(_UNSUPPORTED, "w:InvalidParameter", "A Send without a stream.")
+        shell, data = self._shell(header), _decoded(stream.text or "")
+        if stream.get("CommandId"):
+            self._take(shell, self._find(header, stream.get("CommandId", "")), data)
+        else:
+            self._pools[shell].open(data)
+        return "<rsp:SendResponse/>"
+
+    def _take(self, shell: str, command: Command, data: bytes) -> None:
+        """What a client sends to a pipeline. It starts when its script and its input have come."""
+        for message in self._pools[shell].received.feed(data):
+            if message.kind == CREATE_PIPELINE and command.script is None:
+                command.script = read_pipeline(message.data)
+                command.reads_stdin = command.script.takes_input
+            elif message.kind == PIPELINE_INPUT and command.script is not None:
+                command.script.input.append(read_text(message.data))
+                continue
+            elif message.kind == END_OF_PIPELINE_INPUT and command.script is not None:
+                command.reads_stdin = False
+            else:
+                raise Malformed(f"a message of the type {message.kind:#010x} for a pipeline")
+            if not command.reads_stdin and command.script is not None:
+                command.line, given = as_process(command.script)
+                command.stdin += given
+                self._begin(command)
+
+    def _output(self, header: ET.Element, body: ET.Element) -> str:
+        shell = self._shell(header)
+        pool = self._pools[shell]
+        desired = body.find(".//rsp:DesiredStream", _NS)
+        identifier = desired.get("CommandId", "") if desired is not None else ""
+        if not identifier:
+            pieces, pool.waiting = pool.waiting, []
+            if not pieces:
+                raise _Fault(_TIMED_OUT, "w:TimedOut", "The pool has nothing to say.")
+            return f"<rsp:ReceiveResponse>{_stream('stdout', b''.join(pieces))}</rsp:ReceiveResponse>"
+        command = self._find(header, identifier)
+        self._wait(header, command)
+        if command.pieces is None:
+            done = command.result
+            fragments = pool.answer(
+                uuid.UUID(identifier),
+                done.exit_code,
+                done.stdout.decode("utf-8", "replace"),
+                done.stderr.decode("utf-8", "replace"),
+            )
+            command.pieces = list(batches(fragments, _CHUNK))
+        piece = command.pieces.pop(0) if command.pieces else b""
+        state = "Running" if command.pieces else "Done"
+        return (
+            f"<rsp:ReceiveResponse>{_stream('stdout', piece, identifier)}"
+            f'<rsp:CommandState CommandId="{identifier}" State="{_SHELL}/CommandState/{state}"/></rsp:ReceiveResponse>'
+        )
+
+    # For both
+    # -----------------------------------------------------------------------------------------------------
 
     def _signal(self, header: ET.Element, body: ET.Element) -> str:
         signal = body.find(".//rsp:Signal", _NS)
@@ -250,6 +372,7 @@ class Endpoint:
         with self._lock:
             for command in self._shells.pop(shell).values():
                 command.ended.set()
+            self._pools.pop(shell, None)
             self._environments.pop(shell)
         return ""
 
@@ -276,6 +399,16 @@ class Endpoint:
             )
         return command
 
+    @staticmethod
+    def _wait(header: ET.Element, command: Command) -> None:
+        limit = re.fullmatch(r"PT([0-9.]+)S", header.findtext("w:OperationTimeout", "PT60S", _NS))
+        if not command.done.wait(float(limit[1]) if limit else 60.0):
+            raise _Fault(
+                _TIMED_OUT,
+                "w:TimedOut",
+                "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.",
+            )
+
     def _begin(self, command: Command) -> None:
         def work() -> None:
             try:
@@ -284,6 +417,26 @@ class Endpoint:
                 command.done.set()
 
         threading.Thread(target=work, name="command", daemon=True).start()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise Malformed("fragments that are no base64") from None
+
+
+def _created(resource: str, shell: str) -> str:
+    return (
+        f"<x:ResourceCreated><a:Address>http://127.0.0.1/wsman</a:Address><a:ReferenceParameters><w:ResourceURI>{resource}</w:ResourceURI>"
+        f'<w:SelectorSet><w:Selector Name="ShellId">{shell}</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>'
+        f"<rsp:Shell><rsp:ShellId>{shell}</rsp:ShellId></rsp:Shell>"
+    )
+
+
+def _stream(name: str, data: bytes, identifier: str = "") -> str:
+    command = f' CommandId="{identifier}"' if identifier else ""
+    return f'<rsp:Stream Name="{name}"{command}>{base64.b64encode(data).decode()}</rsp:Stream>'
 
 
 def _envelope(action: str, relates_to: str, body: str) -> str:
@@ -297,6 +450,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A client that does not trust the certificate ends the handshake.
+        if not isinstance(sys.exception(), (ssl.SSLError, ConnectionError)):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Handler(BaseHTTPRequestHandler):
     owner: Endpoint
@@ -307,26 +465,48 @@ class _Handler(BaseHTTPRequestHandler):
     acknowledgement.
     """
 
+    def setup(self) -> None:
+        super().setup()
+        self._logon = Logon(self.owner.door)
+
     def do_POST(self) -> None:
         request = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        if not self.owner.authorized(self.headers.get("Authorization", "")):
-            self._reply(401, "", [("WWW-Authenticate", 'Basic realm="WSMAN"')])
+        challenges = self._logon.enter(self.headers.get("Authorization", ""))
+        answers = [("WWW-Authenticate", challenge) for challenge in challenges]
+        if not self._logon.by:
+            self._reply(401, b"", answers)
             return
         if self.path.split("?")[0] != "/wsman":
-            self._reply(404, "")
+            self._reply(404, b"", answers)
             return
         try:
-            self._reply(*self.owner.answer(request))
+            envelope, sealed = self._logon.open(self.headers.get("Content-Type", ""), request)
+        except Refused:
+            self._reply(500, b"", answers)
+            return
+        if not envelope:
+            # A client that seals its messages logs on by an empty one.
+            self._reply(200, b"", answers)
+            return
+        try:
+            status, text = self.owner.answer(envelope)
         except _Dropped:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-
-    def _reply(self, status: int, text: str, headers: list[tuple[str, str]] | None = None) -> None:
+            return
         data = text.encode()
+        if sealed and data:
+            self._reply(status, self._logon.seal(data), answers, SEALED_TYPE)
+        else:
+            self._reply(status, data, answers)
+
+    def _reply(
+        self, status: int, data: bytes, headers: list[tuple[str, str]], content_type: str = SOAP
+    ) -> None:
         self.send_response(status)
-        for name, value in headers or []:
+        for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/soap+xml;charset=UTF-8")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
