@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo test unit integration contract windows-host lint mutants fuzz sanity docs-lint lab lab-stop bench clean
+.PHONY: help setup artifact demo test unit integration drift-matrix contract windows-host lint mutants fuzz sanity docs-lint lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -46,6 +46,9 @@ unit: setup  ## unit tests and the lab's own tests, with the coverage of plugins
 
 integration: artifact  ## the playbooks against the lab, by molecule and pytest
 	@$(PYTHON) scripts/check.py integration
+
+drift-matrix: artifact  ## every damage of docs/drift.md on one fleet, through drift, site and drift again (a sample of it is in integration)
+	@$(PYTHON) scripts/check.py drift-matrix
 
 contract: setup  ## the command lines and recordings against the real SignTool, run_steps.ps1 under a real PowerShell
 	@$(PYTHON3) scripts/setup.py --contract

@@ -137,6 +137,11 @@ def integration() -> list[Outcome]:
     ]
 
 
+def drift_matrix() -> list[Outcome]:
+    whole = {"CODESIGN_DRIFT_MATRIX": "whole"}
+    return [pytest(DRIFT_MATRIX, "tests/integration/test_drift_matrix.py", extra=whole)]
+
+
 def molecule(scenario: str) -> Outcome:
     """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host
     and is content.
@@ -182,17 +187,20 @@ def linters() -> list[Outcome]:
     return [outcome]
 
 
-WINDOWS_HOST = "windows-host"
+WINDOWS_HOST, DRIFT_MATRIX = "windows-host", "drift-matrix"
 STAGES: dict[str, Callable[[], list[Outcome]]] = {
     "lint": linters,
     "unit": unit,
     "integration": integration,
     "contract": contract,
+    DRIFT_MATRIX: drift_matrix,
     WINDOWS_HOST: windows_host,
 }
 ONLY_BY_NAME = {
+    DRIFT_MATRIX: "the whole drift matrix on one fleet takes minutes, and a sample of it is among the integration tests: "
+    "make drift-matrix",
     WINDOWS_HOST: "the whole way over WinRM on a nearly real Windows host takes minutes and hundreds of megabytes: "
-    "make windows-host, with CODESIGN_POWERSHELL_WINDOWS_ARCHIVE naming an archive of PowerShell for Windows x64"
+    "make windows-host, with CODESIGN_POWERSHELL_WINDOWS_ARCHIVE naming an archive of PowerShell for Windows x64",
 }
 """Stages that run only when they are asked for, and the reason."""
 

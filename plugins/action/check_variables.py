@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         if warnings:
             result["warnings"] = warnings
         if errors:
-            count = "One variable is" if len(errors) == 1 else f"{len(errors)} things are"
+            count = "One thing is" if len(errors) == 1 else f"{len(errors)} things are"
             result.update(
                 failed=True,
                 msg=f"{count} missing or wrong, and no host was touched: " + " ".join(errors),

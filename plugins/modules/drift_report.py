@@ -25,7 +25,7 @@ extends_documentation_fragment:
 options:
   states:
     description:
-      - The result of M(cloudhsm.codesign.win_codesign_info) by host name. V(null) for a host of which nothing was registered.
+      - The result of M(cloudhsm.codesign.win_codesign_info) by host name. V(null), or an empty mapping, for a host of which nothing was registered.
     type: dict
   reports:
     description:
@@ -59,13 +59,13 @@ EXAMPLES = r"""
 # codesign_state is what win_codesign_info was registered as, with ignore_errors and ignore_unreachable: a host that cannot be read is a line of the report.
 - name: Report on all hosts of the play
   cloudhsm.codesign.drift_report:
-    states: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='codesign_state', default=none))) }}"
+    states: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='codesign_state', default={}))) }}"
     folder: reports/codesign
   run_once: true
 
 - name: Show how the fleet is, and write nothing
   cloudhsm.codesign.drift_report:
-    states: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='codesign_state', default=none))) }}"
+    states: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='codesign_state', default={}))) }}"
   run_once: true
 
 - name: Make one report of the slices of a job

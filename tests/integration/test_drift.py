@@ -30,7 +30,9 @@ def inventory(fleet: Bench, folder: Path, *gone: str) -> Path:
     return file
 
 
-def play(fleet: Bench, where: Path, folder: Path, *extra: str, playbook: str = DRIFT) -> PlaybookRun:
+def play(
+    fleet: Bench, where: Path, folder: Path, *extra: str, playbook: str | list[dict[str, Any]] = DRIFT
+) -> PlaybookRun:
     return run_playbook(
         playbook,
         where,
@@ -96,6 +98,27 @@ def test_hosts_that_do_not_answer_are_in_the_report(
         assert {
             name for name, outcome in outcomes(tmp_path / "out").items() if outcome == "unreachable"
         } == set(gone)
+
+
+def test_a_host_that_was_never_looked_at_is_in_the_report(fleet: Bench, tmp_path: Path) -> None:
+    """It had failed before, in a play of the user's own."""
+    broken = {
+        "name": "Before",
+        "hosts": "en5,de5",
+        "gather_facts": False,
+        "tasks": [{"name": "Fail", "ansible.builtin.fail": {}, "when": "inventory_hostname == 'en5'"}],
+    }
+    run = play(
+        fleet,
+        inventory(fleet, tmp_path),
+        tmp_path / "out",
+        "--limit",
+        "en5,de5",
+        playbook=[broken, {"name": "Drift", "ansible.builtin.import_playbook": DRIFT}],
+    )
+    assert run.returncode == 2, run.output[-4000:]
+    assert outcomes(tmp_path / "out") == {"de5": "converged", "en5": "failed"}
+    assert "It was not looked at." in run.output
 
 
 def test_reports_are_merged_without_a_host(fleet: Bench, tmp_path: Path) -> None:

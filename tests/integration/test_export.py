@@ -74,7 +74,11 @@ def test_a_ca_alone_gives_a_chain(fleet: Bench, tmp_path: Path, authority: str) 
 @pytest.mark.parametrize(
     ("hosts", "extra", "says"),
     [
-        ({}, (), "codesign_export_from and codesign_export_authority are missing"),
+        (
+            {},
+            (),
+            "One thing is missing or wrong, and no host was touched: codesign_export_from and codesign_export_authority are missing",
+        ),
         ({"from": "nowhere"}, (), "No host of this inventory (and --limit) is meant by nowhere"),
         ({"from": "en5"}, ("-e", "codesign_export_folder="), "codesign_export_folder is missing"),
         ({"authority": "en5"}, (), "certutil -ca.cert failed with 0x80070103"),

@@ -653,11 +653,6 @@ def signtool(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
         replace(
             _SIGNTOOL,
             do=lambda host: host.files.write(_signtool(host) + ".sha256", b"0" * 64, by="damage"),
-            verdict="refused",
-            role="",
-            why="which of the two is right cannot be told: the program is taken away, and the next `site` installs it",
-            says="is not the program that was installed",
-            leaves="signtool.exe",
         ),
     )
     open_to_others = replace(
@@ -1159,6 +1154,28 @@ def fleet(cells: Sequence[Cell] = CELLS) -> tuple[Planned, ...]:
             if number % ALONE_EVERY == 0:
                 planned.append(Planned(f"{scene}-{number:02}-left-alone", scene))
     return tuple(planned)
+
+
+def sample(planned: Sequence[Planned]) -> tuple[Planned, ...]:
+    """The hosts for a short run, in their order: each way in which a thing of each kind can be wrong, with each end that it
+    has, each thing and each scene are there, and of each scene a host that is left alone, where it has one. The same each time.
+    """
+    kinds = {thing.name: thing.kind for thing in THINGS}
+
+    def covers(host: Planned) -> set[tuple[str, ...]]:
+        ways = {(kinds[cell.thing], cell.how, cell.damage.verdict) for cell in host.cells}
+        things = {("thing", cell.thing) for cell in host.cells}
+        return {*ways, *things, ("scene", host.scene) if host.cells else ("left alone in", host.scene)}
+
+    covered = {host.name: covers(host) for host in planned}
+    left = {one for host in planned for one in covered[host.name]}
+    chosen: set[str] = set()
+    while left:
+        # The first of those that cover most.
+        best = max(planned, key=lambda host: len(covered[host.name] & left)).name
+        chosen.add(best)
+        left -= covered[best]
+    return tuple(host for host in planned if host.name in chosen)
 
 
 # For people

@@ -171,7 +171,7 @@ def shown(text: object) -> str:
 
 
 def hosts(states: Mapping[str, Mapping[str, Any] | None]) -> tuple[Host, ...]:
-    """The hosts in the order of their names, from the state of each (None: nothing was registered)."""
+    """The hosts in the order of their names, from the state of each (None, or empty: nothing was registered)."""
     return tuple(_host(shown(name), states[name]) for name in sorted(states, key=str.casefold))
 
 
@@ -185,7 +185,7 @@ def _host(name: str, state: Any) -> Host:
 
 
 def _read_host(name: str, state: Mapping[str, Any] | None) -> Host:
-    if state is None:
+    if state is None or state == {}:
         return Host(name, "failed", "It was not looked at.")
     if state.get("unreachable"):
         return Host(name, "unreachable", shown(state.get("msg", "")))

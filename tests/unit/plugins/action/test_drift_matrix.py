@@ -6,14 +6,14 @@ process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.windows.copies import changes, state
 from support import drift_matrix
-from support.drift_matrix import CELLS, KINDS, THINGS, Cell, Expected, differs
+from support.drift_matrix import CELLS, KINDS, THINGS, Cell, Expected, Planned, differs
 from support.drift_world import SCENES, World
 from support.logins import ProvenGate
 
@@ -133,3 +133,21 @@ def test_the_state_of_a_host_tells_what_was_changed(world: World, tmp_path: Path
     assert any(r"file C:\Windows\Temp\left.txt: nothing" in one for one in found)
     assert any("Somebody|Value: nothing -> String else" in one for one in found)
     assert changes(before, state(world.again("ref5-damaged"))) == []
+
+
+def test_a_short_run_has_each_way_each_thing_and_each_scene() -> None:
+    def ways(hosts: Iterable[Planned]) -> set[tuple[str, ...]]:
+        kinds = {thing.name: thing.kind for thing in THINGS}
+        cells = [cell for host in hosts for cell in host.cells]
+        return {
+            *((kinds[cell.thing], cell.how, cell.damage.verdict) for cell in cells),
+            *(("thing", cell.thing) for cell in cells),
+            *(("scene", host.scene, "" if host.cells else "left alone") for host in hosts),
+        }
+
+    whole = drift_matrix.fleet()
+    some = drift_matrix.sample(whole)
+    assert ways(some) == ways(whole)
+    assert list(some) == [host for host in whole if host in some], "in their order, each once"
+    assert len(some) < len(whole) / 2
+    assert some == drift_matrix.sample(whole)

@@ -32,6 +32,7 @@ def report(**states: Any) -> fleet.Report:
         (FAILED, "failed", "The script is not signed.", "host"),
         ({"changed": False, "msg": "skipped"}, "failed", "skipped", ""),
         (None, "failed", "It was not looked at.", ""),
+        ({}, "failed", "It was not looked at.", ""),
     ],
 )
 def test_a_host_is_what_was_registered(state: Any, outcome: str, message: str, link: str) -> None:
