@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo test unit integration drift-matrix contract windows-host lint mutants fuzz sanity docs-lint lab lab-stop bench clean
+.PHONY: help setup artifact demo test unit integration drift-matrix contract windows-host lint mutants fuzz sanity docs docs-external docs-lint pictures lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -71,6 +71,15 @@ sanity: setup  ## ansible-test sanity alone
 
 docs-lint: setup  ## the modules' documentation and the changelog alone
 	@$(PYTHON) scripts/lint.py docs changelog
+
+docs: setup  ## the documentation's site into build/docs/html, its links checked (its tools go into build/docs-venv)
+	@$(PYTHON) scripts/docsite.py
+
+docs-external: setup  ## ask the addresses outside of the site; without network it says so
+	@$(PYTHON) scripts/docsite.py --external || test $$? -eq 77
+
+pictures: setup  ## draw the documentation's pictures from their sources
+	@$(PYTHON) scripts/pictures.py
 
 lab: artifact  ## start a fleet without Windows and print its inventory (FLEET=demo or a file, LAB_STATE=build/lab)
 	@$(PYTHON) -m lab start --fleet $(FLEET) --state $(LAB_STATE)

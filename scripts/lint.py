@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import docsite
 import sanity
 import windows_powershell
 
@@ -74,6 +75,7 @@ def linters() -> list[Linter]:
             # It keeps a log in the home folder, which is no place for ours.
             environment={"HOME": str(BUILD / "home")},
         ),
+        Linter("site", (str(BIN / "python"), str(ROOT / "scripts" / "docsite.py"))),
         Linter("mypy-plugins", mypy(f"{CHECKOUT}/plugins"), BUILD / "dev", {"MYPYPATH": str(BUILD / "dev")}),
         # The caches of two runs side by side must not be one.
         Linter(
@@ -108,6 +110,7 @@ def linters() -> list[Linter]:
             lacking=windows_powershell.lacking(),
         ),
         Linter("changelog", tool("antsibull-changelog", "lint")),
+        Linter("pictures", (str(BIN / "python"), str(ROOT / "scripts" / "pictures.py"), "--check")),
         Linter("yamllint", tool("yamllint", "--strict", ".")),
         Linter("ruff", (str(BIN / "ruff"), "check", "--quiet", "--cache-dir", str(BUILD / "ruff"), ".")),
         Linter(
@@ -142,9 +145,12 @@ def run(linter: Linter) -> Verdict:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    verdict = Verdict(
-        linter.name, done.returncode == 0, time.monotonic() - begun, done.stdout.decode(errors="replace")
-    )
+    output = done.stdout.decode(errors="replace")
+    if done.returncode == docsite.SKIPPED:
+        why = output.strip().splitlines()[-1]
+        print(f"lint: {linter.name:<14} not run: {why}", flush=True)
+        return Verdict(linter.name, True, 0.0, "", why)
+    verdict = Verdict(linter.name, done.returncode == 0, time.monotonic() - begun, output)
     print(
         f"lint: {verdict.name:<14} {'ok' if verdict.ok else 'FAILED'} ({verdict.seconds:.0f} s)", flush=True
     )

@@ -419,6 +419,13 @@ STORY: tuple[Told, ...] = (
     Told("README.md", "cloudhsm.codesign.certificates\n", do=roles),
     Told("README.md", "win_signtool:", do=modules),
     Told("README.md", "make demo", "read", as_shell, MAKES),
+    Told(
+        "docs/index.md",
+        "codesign.site",
+        "read",
+        as_shell,
+        "README has these commands, and they run from there",
+    ),
     Told("docs/lab.md", "make lab", "read", as_shell, MAKES),
     Told("docs/lab.md", "lab pace", "read", as_shell, MAKES),
     Told("docs/performance.md", "make bench", "read", as_shell, MAKES),

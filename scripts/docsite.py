@@ -1,0 +1,366 @@
+#!/usr/bin/env python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds the documentation's site into build/docs/html: the pages of docs/, the guides of docs/docsite and the
+reference that antsibull-docs makes. Every warning is a failure, and so is a link within the site that leads nowhere.
+
+``--external`` asks the addresses outside of it instead (skipped where there is no network). Ends with 77, and says why, where
+the tools cannot be installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+VENV = BUILD / "docs-venv"
+REQUIREMENTS = ROOT / "requirements" / "docs.txt"
+SITE = BUILD / "docs"
+SOURCE, HTML = SITE / "source", SITE / "html"
+SKIPPED = 77
+"""The exit code of what was not done, as Automake has it."""
+BRANCH = "main"
+
+REFERENCE = "reference"
+"""The folder of what antsibull-docs makes."""
+
+
+class DocsError(Exception):
+    """The site could not be built; the text says why."""
+
+
+# The tools
+# -----------------------------------------------------------------------------------------------------------
+
+
+def lacking() -> str:
+    """Makes the environment of the site's tools, where it is not there yet. Why it cannot be made, or ""."""
+    stamp, python = VENV / ".requirements.sha256", VENV / "bin" / "python"
+    wanted = hashlib.sha256(
+        f"{sys.version_info[:2]} {ROOT} ".encode() + REQUIREMENTS.read_bytes()
+    ).hexdigest()
+    if python.exists() and stamp.exists() and stamp.read_text().strip() == wanted:
+        return ""
+    for argv in (
+        [sys.executable, "-m", "venv", "--clear", str(VENV)],
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            str(REQUIREMENTS),
+        ],
+    ):
+        done = run(argv, fails=False)
+        if done.returncode != 0:
+            last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
+            return f"the packages of requirements/docs.txt cannot be installed: {last}"
+    stamp.write_text(wanted + "\n")
+    return ""
+
+
+def run(argv: Sequence[str], fails: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs a tool. DocsError with what it printed where it fails and ``fails`` is set."""
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PATH": os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)]),
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([str(BUILD / "dev"), str(BUILD / "collections")]),
+            "ANSIBLE_HOME": str(BUILD / "ansible"),
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if fails and done.returncode != 0:
+        raise DocsError(f"{Path(argv[1]).name} ended with {done.returncode}:\n{done.stdout.rstrip()}")
+    return done
+
+
+def tool(name: str, *arguments: str) -> list[str]:
+    """The command of a tool of the site's environment; by the interpreter, as a shebang cannot hold every folder's path."""
+    return [str(VENV / "bin" / "python"), str(VENV / "bin" / name), *arguments]
+
+
+# The sources
+# --------------------------------------------------------------------------------------------------------
+
+
+def repository() -> str:
+    """The address below which the repository's files lie, as galaxy.yml names it: README and guides link to it, as they are
+    read on Galaxy, too.
+    """
+    known = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+    return f"{known['repository']}/blob/{BRANCH}/"
+
+
+def page_of(path: str) -> str:
+    """Where a file of the repository is a page of the site, from the site's root and without an ending; "" for one that is none.
+
+    >>> page_of("roles/client/README.md")
+    'roles/client'
+    """
+    for pattern, page in (
+        (r"docs/docsite/rst/(guide_\w+)\.rst", rf"{REFERENCE}/docsite/\1"),
+        (r"docs/((?:\w+/)*\w+)\.md", r"\1"),
+        (r"roles/(\w+)/README\.md", r"roles/\1"),
+        (r"plugins/modules/(\w+)\.py", rf"{REFERENCE}/\1_module"),
+        (r"README\.md", "readme"),
+        (r"CONTRIBUTING\.md", "contributing"),
+        (r"CHANGELOG\.rst", "changelog"),
+    ):
+        if found := re.fullmatch(pattern, path):
+            return found.expand(page)
+    return ""
+
+
+def link(target: str, place: str, page: str, ending: str = "") -> str:
+    """A link of the file ``place``, which is shown as ``page``, as the site has it: relative to that page where the target is one of
+    its pages, else the address of the repository's file. One to elsewhere, or within the page, stays. ``ending``: of the pages that
+    links name; by their sources unless given.
+
+    >>> link("../roles/client/README.md#variables", "docs/drift.md", "drift")
+    'roles/client.md#variables'
+    """
+    base = repository()
+    if not target.startswith(base):
+        if urlsplit(target).scheme or target.startswith("#"):
+            return target
+        name, _, anchor = target.partition("#")
+        path = os.path.normpath(os.path.join(os.path.dirname(place), unquote(name)))
+    else:
+        path, _, anchor = target.removeprefix(base).partition("#")
+    mark = f"#{anchor}" if anchor else ""
+    if path.startswith("docs/pictures/"):
+        return os.path.relpath(path.removeprefix("docs/"), os.path.dirname(page) or ".")
+    there = page_of(path)
+    if not there:
+        return base + path + mark
+    ending = ending or (".rst" if there == "changelog" or there.startswith(REFERENCE) else ".md")
+    return os.path.relpath(there + ending, os.path.dirname(page) or ".") + mark
+
+
+def markdown(text: str, place: str, page: str) -> str:
+    """A page with its links as the site has them; blocks of code stay."""
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
+    for number in range(0, len(parts), 2):
+        part = re.sub(
+            r"(\]\()([^)\s]+)(\))",
+            lambda found: f"{found[1]}{link(found[2], place, page)}{found[3]}",
+            parts[number],
+        )
+        # [name]: address, as README has it
+        parts[number] = re.sub(
+            r"^(\[[^\]]+\]: )(\S+)$",
+            lambda found: f"{found[1]}{link(found[2], place, page)}",
+            part,
+            flags=re.MULTILINE,
+        )
+    return "".join(parts)
+
+
+def restructured(text: str, place: str, page: str) -> str:
+    """A guide with its links to the repository's files as the site has them."""
+    return re.sub(
+        rf"<({re.escape(repository())}[^>]+)>",
+        lambda found: f"<{link(found[1], place, page, '.html')}>",
+        text,
+    )
+
+
+MENU = (
+    (
+        "Begin",
+        (
+            f"{REFERENCE}/docsite/guide_quick_start",
+            f"{REFERENCE}/docsite/guide_first_host",
+            f"{REFERENCE}/docsite/guide_how_to",
+            "troubleshooting",
+        ),
+    ),
+    ("Use", ("playbooks", "sign_local", "drift", "chain", "examples/README", "fleets")),
+    ("Your surroundings", ("connections", "aws", "proxies", "secrets", "security")),
+    (
+        "Reference",
+        (f"Modules and plug-ins <{REFERENCE}/index>", "README <readme>", "Release notes <changelog>"),
+    ),
+    ("Roles", ("roles/*",)),
+    (
+        "How far to trust it",
+        ("fidelity", "assumptions", "performance", "lab", "architecture", "contributing"),
+    ),
+)
+"""The site's menu: captions and pages, those that would have the collection's name with another one."""
+
+
+def lay() -> None:
+    """Everything that Sphinx reads, into SOURCE."""
+    shutil.rmtree(SITE, ignore_errors=True)
+    # antsibull-docs writes into no folder that others may write.
+    (SOURCE / REFERENCE).mkdir(parents=True, mode=0o755)
+    (SOURCE / REFERENCE).chmod(0o755)
+    run(
+        tool(
+            "antsibull-docs",
+            "collection",
+            "--use-current",
+            "--squash-hierarchy",
+            "--fail-on-error",
+            "--dest-dir",
+            str(SOURCE / REFERENCE),
+            "cloudhsm.codesign",
+        )
+    )
+    for place in sorted(ROOT.glob("docs/docsite/rst/*.rst")):
+        path = place.relative_to(ROOT).as_posix()
+        page = page_of(path)
+        write(f"{page}.rst", restructured(place.read_text(encoding="utf-8"), path, page))
+    pages = [
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("roles/*/README.md"),
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+    ]
+    for place in pages:
+        path = place.relative_to(ROOT).as_posix()
+        page = page_of(path)
+        write(
+            f"{page}.md",
+            markdown(place.read_text(encoding="utf-8"), path, page) + (menu() if page == "index" else ""),
+        )
+    write("changelog.rst", (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8"))
+    shutil.copytree(ROOT / "docs" / "pictures", SOURCE / "pictures")
+    shutil.copyfile(ROOT / "docs" / "site" / "conf.py", SOURCE / "conf.py")
+    (SOURCE / "_static").mkdir()
+    shutil.copyfile(ROOT / "docs" / "site" / "site.css", SOURCE / "_static" / "site.css")
+
+
+def menu() -> str:
+    return "".join(
+        "\n\n```{toctree}\n:hidden:\n:glob:\n:maxdepth: 1\n:caption: "
+        + caption
+        + "\n\n"
+        + "\n".join(pages)
+        + "\n```\n"
+        for caption, pages in MENU
+    )
+
+
+def write(name: str, text: str) -> None:
+    file = SOURCE / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+# Links
+# --------------------------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """The places of a page that a link can name, and its links."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.places: set[str] = set()
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("id", "name") and value:
+                self.places.add(value)
+            elif name in ("href", "src") and value:
+                self.links.append(value)
+
+
+def broken_links(site: Path) -> list[str]:
+    """Links between the pages of a site that lead nowhere, each with the page that it stands on."""
+    pages = {page: Page(page.read_text(encoding="utf-8")) for page in sorted(site.rglob("*.html"))}
+    found = []
+    for page, content in pages.items():
+        for target in dict.fromkeys(content.links):
+            parts = urlsplit(target)
+            if parts.scheme or parts.netloc:
+                continue
+            file = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not file.is_file():
+                found.append(f"{page.relative_to(site)}: {target}: there is no such page")
+            elif parts.fragment and file in pages and unquote(parts.fragment) not in pages[file].places:
+                found.append(f"{page.relative_to(site)}: {target}: there is no such place on that page")
+    return found
+
+
+# The whole
+# ----------------------------------------------------------------------------------------------------------
+
+
+def sphinx(builder: str, target: Path) -> None:
+    run(
+        tool(
+            "sphinx-build", "-b", builder, "-W", "--keep-going", "-q", "-d", str(SITE / "doctrees"), str(SOURCE), str(target)
+        )
+    )  # fmt: skip
+
+
+def build() -> None:
+    lay()
+    sphinx("html", HTML)
+    broken = broken_links(HTML)
+    if broken:
+        raise DocsError("links that lead nowhere:\n" + "\n".join(broken))
+
+
+def is_online() -> bool:
+    """Whether names outside of this machine's network can be looked up."""
+    try:
+        socket.getaddrinfo("docs.ansible.com", 443)
+    except OSError:
+        return False
+    return True
+
+
+def main(arguments: Sequence[str]) -> int:
+    external = "--external" in arguments
+    why = lacking() or (
+        "no network: docs.ansible.com has no address here" if external and not is_online() else ""
+    )
+    if why:
+        print(f"docs: not built: {why}")
+        return SKIPPED
+    try:
+        if external:
+            lay()
+            sphinx("linkcheck", SITE / "linkcheck")
+        else:
+            build()
+    except DocsError as error:
+        print(f"docs: {error}", file=sys.stderr)
+        return 1
+    print("docs: every address was reached" if external else f"docs: {HTML.relative_to(ROOT)}/index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
