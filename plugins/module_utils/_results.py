@@ -57,6 +57,10 @@ class RunResult:
     encoding: str = "utf-8"
     file: str = ""
     cut: bool = False
+    otherwise: Tuple[Union["RunResult", Failure], ...] = ()
+    """Of the runs that were made as this one did not end with 0."""
+    unsigned: bool = False
+    """There was no run, as the file is a program without a signature (``unless_unsigned``)."""
 
     @property
     def stdout(self) -> str:
@@ -85,12 +89,15 @@ class TogetherResult:
 
 @dataclass(frozen=True)
 class DigestResult:
-    """``full``: the whole path, where the one that was asked for may hold a short name (PROGRA~1)."""
+    """``full``: the whole path, where the one that was asked for may hold a short name (PROGRA~1). ``stamp``: by
+    which MoveFile knows that the file was not written since.
+    """
 
     exists: bool
     size: int = 0
     sha256: str = ""
     full: str = ""
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,13 +179,22 @@ class Placed(Done):
 
     ``changed``: the file at the path was not the one that was looked at (``if_sha256``), and it is there now:
     nothing was put in its place. ``sha256``: of the file that is there now ("" for none). ``kept``: where what
-    was there before still lies, as it could not be removed, and ``why``.
+    was there before still lies, as it could not be removed, and ``why``. ``stamp``: that of the file that was copied,
+    as in DigestResult ("" where it was written a moment before).
     """
 
     changed: bool = False
     sha256: str = ""
     kept: str = ""
     why: str = ""
+    stamp: str = ""
+
+
+@dataclass(frozen=True)
+class PlaceResult:
+    """What became of each copy; those that were not as wanted are Skipped."""
+
+    placed: Tuple[Union[Placed, Failure, Skipped], ...]
 
 
 @dataclass(frozen=True)
@@ -245,7 +261,7 @@ class JournaledResult:
     journal of ``folder`` is another one than was seen, or a call of somebody else holds it (``held``).
 
     ``cleared``: the folders are gone. ``left``: why they could not be emptied, "" where a step's failure keeps
-    them.
+    them. ``journals``: the SHA-256 of each folder's journal in the end, "" for none.
     """
 
     taken: bool
@@ -254,6 +270,7 @@ class JournaledResult:
     held: bool = False
     cleared: bool = False
     left: str = ""
+    journals: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -356,6 +373,7 @@ Result = Union[
     FilePart,
     Done,
     Placed,
+    PlaceResult,
     JournalResult,
     JournaledResult,
     RemoveResult,

@@ -14,7 +14,7 @@ import binascii
 import gzip
 import json
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
 from . import _json
@@ -38,6 +38,7 @@ from ._results import (
     JournaledResult,
     JournalResult,
     Placed,
+    PlaceResult,
     ProgramResult,
     PutResult,
     RegistryChildrenResult,
@@ -120,6 +121,9 @@ class Run(Step):
     with 0 and print that, no later step of the call gets a secret (they are skipped). Of several guards the
     first one whose program is there decides. ``key_use``: the program uses a key of the HSM, with the login
     that the account has where the step gives it none.
+
+    Among several (Together): ``otherwise`` are runs that are made where this one does not end with 0, without secrets;
+    ``unless_unsigned`` names a file, and where that is a program (PE) without a signature, there is no run.
     """
 
     op: ClassVar[str] = "run"
@@ -134,6 +138,8 @@ class Run(Step):
     changes: bool = False
     guard: str = ""
     key_use: bool = False
+    otherwise: Tuple["Run", ...] = ()
+    unless_unsigned: str = ""
     only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
@@ -142,7 +148,9 @@ class Run(Step):
             "arguments": quote(self.arguments),
             "timeout": self.timeout,
         }
-        for name in ("stdin", "secret_stdin", "directory", "guard"):
+        if self.otherwise:
+            data["otherwise"] = [{"op": "run", **run.fields()} for run in self.otherwise]
+        for name in ("stdin", "secret_stdin", "directory", "guard", "unless_unsigned"):
             if getattr(self, name):
                 data[name] = getattr(self, name)
         for name in ("environment", "secret_environment"):
@@ -156,7 +164,9 @@ class Run(Step):
 
 @dataclass(frozen=True)
 class Together(Step):
-    """Several runs side by side, ``jobs`` at a time. A run that cannot be started fails alone."""
+    """Several runs side by side, ``jobs`` at a time (0: as many as the host has processors, 8 at least). A run that
+    cannot be started fails alone.
+    """
 
     op: ClassVar[str] = "together"
     runs: Tuple[Run, ...]
@@ -171,7 +181,7 @@ class Together(Step):
         if len(results) != len(self.runs):
             raise StepError(f"{len(self.runs)} runs were asked for, {len(results)} results came back")
         return TogetherResult(
-            tuple(_read_run_or_failure(item, encoding, run.file) for run, item in zip(self.runs, results))
+            tuple(_read_one_of_several(run, item, encoding) for run, item in zip(self.runs, results))
         )
 
 
@@ -184,7 +194,8 @@ class Each(Step):
     are the maker's, as no file name of Windows holds a double quote. The host also gives each file's size and SHA-256.
 
     ``leave_out`` names files to pass over, in any case. With ``most``, nothing is run where more files than
-    that are left. ``changes`` as in Run.
+    that are left. ``changes`` as in Run. ``unless_unsigned``: no run for a program (PE) without a signature. ``jobs`` as
+    in Together.
     """
 
     op: ClassVar[str] = "each"
@@ -198,6 +209,7 @@ class Each(Step):
     leave_out: Tuple[str, ...] = ()
     most: int = 0
     changes: bool = False
+    unless_unsigned: bool = False
     only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
@@ -215,6 +227,8 @@ class Each(Step):
             data["leave_out"] = list(self.leave_out)
         if self.most:
             data["most"] = self.most
+        if self.unless_unsigned:
+            data["unless_unsigned"] = True
         return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
@@ -515,7 +529,8 @@ class MoveFile(Step):
     What was at the target is moved to ``backup`` (a free name beside it unless given) and removed when the new
     file was seen in its place; where Windows fails half way, it is put back. With ``if_sha256`` a target of
     another content stays: the result says ``changed``. ``sha256``: what the file itself must be; another one is
-    a failure.
+    a failure. ``stamp`` and ``if_stamp`` are what the host gave with these digests: a file that has its stamp still is
+    not read again.
     """
 
     op: ClassVar[str] = "move"
@@ -525,17 +540,71 @@ class MoveFile(Step):
     backup: str = ""
     if_sha256: str = ""
     sha256: str = ""
+    stamp: str = ""
+    if_stamp: str = ""
     only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
         data: Dict[str, Any] = {"path": self.path, "target": self.target}
-        for name in ("backup", "if_sha256", "sha256"):
+        for name in ("backup", "if_sha256", "sha256", "stamp", "if_stamp"):
             if getattr(self, name):
                 data[name] = getattr(self, name)
         return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
         return _read_placed(raw)
+
+
+@dataclass(frozen=True)
+class VerifiedCopy:
+    """A copy that takes the place of ``target`` where all of ``runs`` ended with 0: the positions of a Together in the
+    list of steps, and of a run in it. ``copied`` (None: in an earlier call, when it had ``if_stamp``) and ``digest``
+    are the positions of the steps CopyFile and Digest of the copy. ``name``: the copy's in the ``journal`` (a path).
+    """
+
+    path: str
+    target: str
+    backup: str
+    if_sha256: str
+    journal: str
+    name: str
+    digest: int
+    runs: Tuple[Tuple[int, int], ...]
+    copied: Optional[int] = None
+    if_stamp: str = ""
+
+
+@dataclass(frozen=True)
+class Place(Step):
+    """Puts verified copies in their files' places, each as MoveFile does, by the results of the steps before it in the
+    list. Before the first one the digests of all that are put go into the journals, in one line each:
+    ``{"good": {name: SHA-256}}``.
+    """
+
+    op: ClassVar[str] = "place"
+    writes: ClassVar[bool] = True
+    copies: Tuple[VerifiedCopy, ...]
+
+    def fields(self) -> Dict[str, Any]:
+        copies = []
+        for one in self.copies:
+            data = {
+                name: getattr(one, name)
+                for name in ("path", "target", "backup", "if_sha256", "journal", "name", "digest")
+            }
+            data["runs"] = [{"step": step, "run": run} for step, run in one.runs]
+            if one.copied is not None:
+                data["copied"] = one.copied
+            if one.if_stamp:
+                data["if_stamp"] = one.if_stamp
+            copies.append(data)
+        return {"verified_copies": copies}
+
+    def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
+        placed = _list(raw, "placed")
+        if len(placed) != len(self.copies):
+            raise StepError(f"{len(self.copies)} copies were to be placed, {len(placed)} results came back")
+        return PlaceResult(tuple(_read_one_placed(item) for item in placed))
 
 
 @dataclass(frozen=True)
@@ -869,6 +938,7 @@ class Journaled(Step):
             tuple(_read_result(step, item, encoding) for step, item in zip(self.steps, results)),
             cleared=bool(raw.get("cleared")),
             left=str(raw.get("left") or ""),
+            journals=tuple(str(one) for one in _list(raw, "journals")),
         )
 
 
@@ -891,6 +961,8 @@ class HostFacts:
     windows_build: int = 0
     """Of Windows, such as 14393 for Server 2016; 0 where the host did not say."""
     time: int = 0
+    processors: int = 0
+    """0 where the host did not say."""
 
     @property
     def encoding(self) -> str:
@@ -954,6 +1026,7 @@ def read_answer(steps: Sequence[Step], text: str) -> Answer:
         bool(data.get("module_logging")),
         _fact(data, "windows_build"),
         _fact(data, "time"),
+        _fact(data, "processors"),
     )
     raw = _list(data, "results")
     if len(raw) != len(steps):
@@ -1008,7 +1081,14 @@ def _read_placed(raw: Mapping[str, Any]) -> Placed:
         str(raw.get("sha256") or ""),
         str(raw.get("kept") or ""),
         str(raw.get("why") or ""),
+        str(raw.get("stamp") or ""),
     )
+
+
+def _read_one_placed(raw: Mapping[str, Any]) -> Union[Placed, Failure, Skipped]:
+    if raw.get("skipped"):
+        return Skipped()
+    return _read_failure(raw) if raw.get("error") is not None else _read_placed(raw)
 
 
 def _read_run(raw: Mapping[str, Any], encoding: str, file: str) -> RunResult:
@@ -1022,11 +1102,24 @@ def _read_run(raw: Mapping[str, Any], encoding: str, file: str) -> RunResult:
         encoding,
         str(raw.get("file") or file),
         bool(raw.get("cut")),
+        unsigned=bool(raw.get("unsigned")),
     )
 
 
 def _read_run_or_failure(raw: Mapping[str, Any], encoding: str, file: str) -> Union[RunResult, Failure]:
     return _read_failure(raw) if raw.get("error") is not None else _read_run(raw, encoding, file)
+
+
+def _read_one_of_several(run: Run, raw: Mapping[str, Any], encoding: str) -> Union[RunResult, Failure]:
+    """A run of Together, with those that were made in its place."""
+    result = _read_run_or_failure(raw, encoding, run.file)
+    others = _list(raw, "otherwise")
+    if isinstance(result, Failure) or not others:
+        return result
+    if len(others) != len(run.otherwise):
+        raise StepError(f"{len(run.otherwise)} other runs were asked for, {len(others)} results came back")
+    read = tuple(_read_run_or_failure(item, encoding, one.file) for one, item in zip(run.otherwise, others))
+    return replace(result, otherwise=read)
 
 
 def _read_digest_of_file(raw: Mapping[str, Any]) -> DigestResult:
@@ -1035,6 +1128,7 @@ def _read_digest_of_file(raw: Mapping[str, Any]) -> DigestResult:
         int(raw.get("size") or 0),
         str(raw.get("sha256") or ""),
         str(raw.get("full") or ""),
+        str(raw.get("stamp") or ""),
     )
 
 

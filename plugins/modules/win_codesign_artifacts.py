@@ -176,9 +176,10 @@ options:
     default: 32
   jobs:
     description:
-      - How many SignTool processes run side by side.
+      - How many SignTool processes run side by side. V(0) stands for as many as the host has processors, 8 at least, as signing waits for
+        the HSM and the timestamp authority most of the time.
     type: int
-    default: 4
+    default: 0
   ledger_path:
     description:
       - File on the host that gets one line of JSON for each signature made. It has our names of the files; the manifest has both digests.

@@ -180,9 +180,13 @@ options:
     default: 32
   jobs:
     description:
-      - How many SignTool processes run side by side.
+      - How many SignTool processes run side by side. V(0) stands for as many as the host has processors, 8 at least, as signing waits for
+        the HSM and the timestamp authority most of the time.
+      - The files are shared out evenly over the processes. While an authority limits requests, fewer of them ask it.
+      - A remote call works on 500 files or 2 GB at the most. What was signed before a connection breaks is kept, and signed files are not
+        signed again by the next run.
     type: int
-    default: 4
+    default: 0
   ledger_path:
     description:
       - File on the host that gets one line of JSON for each signature made, with time, host, account, file, its SHA-256 before and after,

@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,23 @@ def _takes_secret(step: Raw) -> bool:
     )
 
 
+def _clean(result: Raw) -> bool:
+    return not result.get("error") and not result.get("timed_out") and result.get("exit_code") == 0
+
+
+def is_unsigned(content: bytes) -> bool:
+    """Whether a file is a program whose header has no place for a signature."""
+    if len(content) < 64 or content[:2] != b"MZ":
+        return False
+    at = struct.unpack_from("<i", content, 60)[0]
+    if not 64 <= at <= len(content[:4096]) - 200 or content[at : at + 4] != b"PE\0\0":
+        return False
+    directories = {0x10B: at + 120, 0x20B: at + 136}.get(struct.unpack_from("<H", content, at + 24)[0])
+    if directories is None or struct.unpack_from("<I", content, directories - 4)[0] != 16:
+        return False
+    return bool(struct.unpack_from("<Q", content, directories + 32)[0] == 0)
+
+
 def _printed(result: Raw) -> str:
     return base64.b64decode(result.get("stdout", "")).decode("latin-1")
 
@@ -115,6 +133,7 @@ class FakeHost:
     time: int = 0
     module_logging: bool = False
     windows_build: int = 20348
+    processors: int = 2
     calls: list[list[Raw]] = field(default_factory=list)
     secrets: list[Mapping[str, str]] = field(default_factory=list)
     module_failure: Raw | None = None
@@ -131,6 +150,8 @@ class FakeHost:
     """Of folders, by their names: seconds, and SDDL."""
     holding: set[str] = field(default_factory=set)
     """Folders of ours (lower case) that a call of somebody else works in now."""
+    results: list[Raw] = field(default_factory=list)
+    """Those of the steps before, for a step that looks at them."""
     before_step: Callable[[Raw], None] = lambda step: None
     """What happens on the host before each step."""
 
@@ -165,6 +186,7 @@ class FakeHost:
                 "time": self.time,
                 "module_logging": self.module_logging,
                 "windows_build": self.windows_build,
+                "processors": self.processors,
             }
         )
 
@@ -180,6 +202,7 @@ class FakeHost:
                 previous_ok = previous_ok and not unproven
                 results.append({"skipped": True})
                 continue
+            self.results = results
             result = self.answer(step)
             previous_ok = not any(
                 result.get(name) for name in ("error", "timed_out", "exit_code", "failed", "changed")
@@ -201,6 +224,7 @@ class FakeHost:
         """Program (without its folder) and arguments of every run so far."""
         steps = self.steps()
         flat = [run for step in steps for run in ([step] if step["op"] == "run" else step.get("runs", []))]
+        flat = [one for run in flat for one in (run, *run.get("otherwise", []))]
         return [[run["file"].rsplit("\\", 1)[-1], run["arguments"]] for run in flat]
 
     def steps(self) -> list[Raw]:
@@ -237,8 +261,36 @@ class FakeHost:
         tool = next((tool for path, tool in self.tools.items() if _key(path) == _key(step["file"])), None)
         return tool(step) if tool else failure("The system cannot find the file specified")
 
+    def _place(self, step: Raw) -> Raw:
+        moves: list[Raw] = []
+        lines: dict[str, list[str]] = {}
+        for one in step["verified_copies"]:
+            copied = self.results[one["copied"]] if "copied" in one else {}
+            digest = self.results[one["digest"]]
+            runs = [self.results[run["step"]]["results"][run["run"]] for run in one["runs"]]
+            bad = any(copied.get(name) for name in ("error", "changed", "skipped"))
+            if bad or not digest.get("exists") or not all(map(_clean, runs)):
+                moves.append({"skipped": True})
+                continue
+            lines.setdefault(one["journal"], []).append(f'"{one["name"]}": "{digest["sha256"]}"')
+            moves.append({**one, "op": "move", "sha256": digest["sha256"]})
+        for journal, texts in lines.items():
+            line = '{"good": {' + ", ".join(texts) + "}}\n"
+            self._line(journal.rpartition("\\")[0], base64.b64encode(line.encode()).decode())
+        placed = [one if one.get("skipped") else self.answer(one) for one in moves]
+        return {
+            "placed": placed,
+            "unplaced": any(one.get("skipped") or one.get("error") for one in placed),
+        }
+
     def _together(self, step: Raw) -> Raw:
-        results = [self._run(run) for run in step["runs"]]
+        results = []
+        for run in step["runs"]:
+            unsigned = run.get("unless_unsigned") and is_unsigned(self._file(run["unless_unsigned"]) or b"")
+            result = {"unsigned": True} if unsigned else self._run(run)
+            if run.get("otherwise") and not _clean(result):
+                result["otherwise"] = [self._run(one) for one in run["otherwise"]]
+            results.append(result)
         return {
             "results": results,
             "failed": any(
@@ -375,6 +427,7 @@ class FakeHost:
         finally:
             self.holding.difference_update(paths)
         answer: Raw = {"taken": True, "results": results, "cleared": False}
+        answer["journals"] = []
         stuck = [name for name in self.files if name.lower() in self.stuck()]
         inside = [
             name
@@ -383,13 +436,17 @@ class FakeHost:
             if name.lower().startswith(one["path"].lower() + "\\")
         ]
         left = [name for name in inside if name in stuck]
-        if not step.get("clear") or any(result.get("error") for result in results) or left:
-            for one in step["folders"] if step.get("closing") else []:
-                self._line(one["path"], step["closing"])
+        failed = any(result.get("error") or result.get("unplaced") for result in results)
+        if not step.get("clear") or failed or left:
+            for one in step["folders"]:
+                if step.get("closing"):
+                    self._line(one["path"], step["closing"])
+                journal = self._file(one["path"] + "\\journal") or b""
+                answer["journals"].append(hashlib.sha256(journal).hexdigest() if journal else "")
             return {**answer, "left": f"{left[0]} is in use." if left and step.get("clear") else ""}
         for name in inside:
             self._put(name, None)
-        return {**answer, "cleared": True}
+        return {**answer, "cleared": True, "journals": [""] * len(paths)}
 
     def stuck(self) -> set[str]:
         """Files (lower case) that cannot be removed."""

@@ -45,7 +45,7 @@ ARGUMENTS = Arguments(
         "page_hashes": {"type": "bool"},
         "signtool_path": {"type": "str"},
         "batch": {"type": "int", "default": 32},
-        "jobs": {"type": "int", "default": 4},
+        "jobs": {"type": "int", "default": 0},
         "ledger_path": {"type": "str"},
         "cluster_id": {"type": "str"},
         "lock_timeout": {"type": "int", "default": 600},
@@ -68,7 +68,7 @@ def check(params: Mapping[str, Any]) -> None:
         raise BrokenLink("argument", "The list files is empty.", "Name at least one file or pattern.")
     for name, smallest in (
         ("batch", 1),
-        ("jobs", 1),
+        ("jobs", 0),
         ("timeout", 1),
         ("timestamp_attempts", 1),
         ("timestamp_delay", 0),
@@ -135,8 +135,12 @@ def wanted(params: Mapping[str, Any], thumbprint: str) -> signature.Wanted:
     )
 
 
-def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settings:
-    """How SignTool is run."""
+LEAST_JOBS = 8
+"""Processes side by side on a host with few processors: signing waits for the HSM and the timestamp authority."""
+
+
+def settings(params: Mapping[str, Any], program: str, thumbprint: str, processors: int = 0) -> Settings:
+    """How SignTool is run on a host with so many ``processors`` (0: not known)."""
     options = signtool.SignOptions(
         thumbprint=thumbprint,
         store_name=params["store_name"],
@@ -156,7 +160,7 @@ def settings(params: Mapping[str, Any], program: str, thumbprint: str) -> Settin
         attempts=params["timestamp_attempts"],
         delay=params["timestamp_delay"],
         batch=params["batch"],
-        jobs=params["jobs"],
+        jobs=params["jobs"] or max(LEAST_JOBS, processors),
         timeout=params["timeout"],
         secret_environment=crypto_user(params).provider_environment,
     )

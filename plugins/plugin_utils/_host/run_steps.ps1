@@ -213,26 +213,66 @@ function Complete-Run($Run) {
     }
 }
 
-# Runs side by side, at most "jobs" at a time; one result a run, in their order.
+# How many things are done at once where the steps do not say it: a process waits for others more than it works.
+function Get-Jobs($Jobs) { if ([int]$Jobs -gt 0) { [int]$Jobs } else { [System.Math]::Max(8, [System.Environment]::ProcessorCount) } }
+
+function Test-Clean($Result) { -not $Result.error -and -not $Result.timed_out -and $Result.exit_code -eq 0 }
+
+# Whether a file is a program (PE) whose header has no place for a signature, as Windows looks for one: then no program has to be asked. The header's
+# entry for it is the fifth of its directories.
+function Test-UnsignedProgram([string] $Path) {
+    try { $stream = [System.IO.FileStream]::new($Path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare]::Read, 4096) }
+    catch { return $false }   # who reads it next says why
+    try {
+        $head = [byte[]]::new(4096)
+        $count = $stream.Read($head, 0, $head.Length)
+        if ($count -lt 64 -or $head[0] -ne 77 -or $head[1] -ne 90) { return $false }
+        $at = [System.BitConverter]::ToInt32($head, 60)
+        if ($at -lt 64 -or $at -gt $count - 200 -or [System.BitConverter]::ToUInt32($head, $at) -ne 17744) { return $false }
+        $magic = [System.BitConverter]::ToUInt16($head, $at + 24)
+        if ($magic -eq 267) { $directories = $at + 120 } elseif ($magic -eq 523) { $directories = $at + 136 } else { return $false }
+        if ([System.BitConverter]::ToUInt32($head, $directories - 4) -ne 16) { return $false }
+        [System.BitConverter]::ToUInt64($head, $directories + 32) -eq 0
+    }
+    finally { $stream.Dispose() }
+}
+
+# Runs side by side, at most "jobs" at a time; one result a run, in their order. Where a run with "otherwise" does not end with 0, those are run too.
+# A run with "unless_unsigned" is left out where that file is a program without a signature.
 function Invoke-Together($Step) {
-    $runs = @($Step.runs)
-    # Not New-Object: ConvertTo-Json of Windows PowerShell 5.1 writes an array made by it as {value, Count}.
-    $done, $active, $next = (@($null) * $runs.Count), @{}, 0
+    $jobs, $runs = (Get-Jobs $Step.jobs), (New-Object System.Collections.ArrayList)
+    foreach ($run in @($Step.runs)) { [void]$runs.Add(@{ step = $run; result = $null }) }
+    $count, $active, $next = $runs.Count, @{}, 0
     while ($next -lt $runs.Count -or $active.Count) {
-        while ($next -lt $runs.Count -and $active.Count -lt [int]$Step.jobs) {
-            try { $active[$next] = Start-Run $runs[$next] } catch { $done[$next] = Get-Failure $_.Exception }
+        while ($next -lt $runs.Count -and $active.Count -lt $jobs) {
+            $one = $runs[$next]
+            try {
+                if ($one.step.unless_unsigned -and (Test-UnsignedProgram $one.step.unless_unsigned)) { $one.result = @{ unsigned = $true } }
+                else { $active[$next] = Start-Run $one.step }
+            }
+            catch { $one.result = Get-Failure $_.Exception }
             $next++
         }
         foreach ($index in @($active.Keys)) {
-            $run = $active[$index]
+            $run, $one = $active[$index], $runs[$index]
             Open-Drain $run
-            if ($run.process.HasExited -or $run.clock.ElapsedMilliseconds -ge $run.limit) {
-                $done[$index] = Complete-Run $run
-                $active.Remove($index)
+            if (-not $run.process.HasExited -and $run.clock.ElapsedMilliseconds -lt $run.limit) { continue }
+            $one.result = Complete-Run $run
+            $active.Remove($index)
+            if ($one.step.otherwise -and -not (Test-Clean $one.result)) {
+                $one.first = $runs.Count
+                foreach ($other in @($one.step.otherwise)) { [void]$runs.Add(@{ step = $other; result = $null }) }
             }
         }
         if ($active.Count) { [System.Threading.Thread]::Sleep(20) }
     }
+    $done = @(for ($index = 0; $index -lt $count; $index++) {
+        $one = $runs[$index]
+        if ($one.first) {
+            $one.result.otherwise = @(for ($other = 0; $other -lt @($one.step.otherwise).Count; $other++) { $runs[$one.first + $other].result })
+        }
+        $one.result
+    })
     @{ results = $done; failed = [bool](@($done) | Where-Object { $_.error -or $_.timed_out -or $_.exit_code }) }
 }
 
@@ -244,14 +284,15 @@ function Invoke-Each($Step) {
     if ($Step.most -and $files.Count -gt [int]$Step.most) { $files = @() }
     $runs = @(foreach ($file in $files) {
         $arguments = ([string]$Step.arguments).Replace('{path}', [System.IO.Path]::Combine($Step.path, $file.name))
-        [pscustomobject]@{ file = $Step.file; arguments = $arguments; environment = $Step.environment; timeout = $Step.timeout }
+        $unless = if ($Step.unless_unsigned) { [System.IO.Path]::Combine($Step.path, $file.name) } else { '' }
+        [pscustomobject]@{ file = $Step.file; arguments = $arguments; environment = $Step.environment; timeout = $Step.timeout; unless_unsigned = $unless }
     })
     $outcome = Invoke-Together ([pscustomobject]@{ runs = $runs; jobs = $Step.jobs })
+    # A file that another process holds open has no digest now: the result says why, and the other files are not lost.
+    $digests = Invoke-Readings @(foreach ($file in $files) { [pscustomobject]@{ op = 'digest'; path = [System.IO.Path]::Combine($Step.path, $file.name) } })
     for ($index = 0; $index -lt $files.Count; $index++) {
         $files[$index].result = $outcome.results[$index]
-        $path = [System.IO.Path]::Combine($Step.path, $files[$index].name)
-        # A file that another process holds open has no digest now: the result says why, and the other files are not lost.
-        $files[$index].digest = try { Get-FileDigest ([pscustomobject]@{ path = $path }) } catch { Get-Failure $_.Exception }
+        $files[$index].digest = $digests[$index]
     }
     @{ exists = $found.exists; files = $files; failed = $outcome.failed } + (Get-LongPath $Step.path)
 }
@@ -392,25 +433,26 @@ function Invoke-Replace([string] $Path, [string] $Target, [string] $Backup) {
 # file; what was written between the look and the replacement goes back to its place. The earlier file is removed last, when the new one was seen.
 function Move-OneFile($Step) {
     $wanted = $Step.if_sha256
-    $new = Get-Sha256 $Step.path
+    $newKnown, $oldKnown = @{ stamp = $Step.stamp; sha256 = $Step.sha256 }, @{ stamp = $Step.if_stamp; sha256 = $wanted }
+    $new = Get-Sha256 $Step.path $newKnown
     if ($Step.sha256 -and $new -ne $Step.sha256) { throw "$($Step.path) is not the file that is meant: something else wrote it" }
     if (-not [System.IO.File]::Exists($Step.target)) {
         if ($wanted) { return @{ changed = $true; sha256 = '' } }
         Invoke-Patiently { [System.IO.File]::Move($Step.path, $Step.target) }
-        return @{ sha256 = Get-Sha256 $Step.target }
+        return @{ sha256 = Get-Sha256 $Step.target $newKnown }
     }
     if ($wanted) {
-        $there = Get-Sha256 $Step.target
+        $there = Get-Sha256 $Step.target $oldKnown
         if ($there -ne $wanted) { return @{ changed = $true; sha256 = $there } }
     }
     $backup = if ($Step.backup) { $Step.backup } else { Get-NameBeside $Step.target }
     $failure = Invoke-Replace $Step.path $Step.target $backup
     if ($failure) { return $failure }
-    if (-not [System.IO.File]::Exists($backup)) { return @{ sha256 = Get-Sha256 $Step.target } }
+    if (-not [System.IO.File]::Exists($backup)) { return @{ sha256 = Get-Sha256 $Step.target $newKnown } }
     try {
-        $now = Get-Sha256 $Step.target
+        $now = Get-Sha256 $Step.target $newKnown
         if ($wanted) {
-            $there = Get-Sha256 $backup
+            $there = Get-Sha256 $backup $oldKnown
             if ($there -ne $wanted) {
                 $failure = Invoke-Replace $backup $Step.target $Step.path
                 if (-not $failure) { return @{ changed = $true; sha256 = $there } }
@@ -486,6 +528,35 @@ function Set-SecretBytes($Step) {
     $result
 }
 
+# Puts those of several verified copies in their files' places whose runs all ended with 0: "runs" names them by the places of their results, as
+# "copied" and "digest" do the copy's. What they are is written into the journals before, so that a call that is cut off can be ended.
+function Invoke-Place($Step, $Results) {
+    $lines = @{}
+    $moves = @(foreach ($file in @($Step.verified_copies)) {
+        $copied = if ($null -ne $file.copied) { $Results[[int]$file.copied] } else { @{} }
+        $digest = $Results[[int]$file.digest]
+        $good = -not ($copied.error -or $copied.changed -or $copied.skipped -or $digest.error) -and $digest.exists
+        foreach ($run in @($file.runs)) {
+            $all = @($Results[[int]$run.step].results)
+            $good = $good -and (Test-Clean $all[[int]$run.run])
+        }
+        if (-not $good) { @{ skipped = $true }; continue }
+        $lines[$file.journal] = @($lines[$file.journal] | Where-Object { $_ }) + @('"{0}": "{1}"' -f $file.name, $digest.sha256)
+        @{
+            path = $file.path; target = $file.target; backup = $file.backup; if_sha256 = $file.if_sha256; sha256 = $digest.sha256
+            stamp = $digest.stamp; if_stamp = if ($file.if_stamp) { $file.if_stamp } else { $copied.stamp }
+        }
+    })
+    foreach ($journal in @($lines.Keys)) {
+        $bytes = [System.Text.Encoding]::ASCII.GetBytes('{"good": {' + ($lines[$journal] -join ', ') + "}}`n")
+        [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = [System.Convert]::ToBase64String($bytes) }))
+    }
+    $done = @(foreach ($move in $moves) {
+        if ($move.skipped) { $move } else { try { Move-OneFile ([pscustomobject]$move) } catch { Get-Failure $_.Exception } }
+    })
+    @{ placed = $done; unplaced = [bool](@($done) | Where-Object { $_.skipped -or $_.error }) }
+}
+
 # Adds bytes to the end of a file and waits for the disk. A line that a crash left without its end gets one first. With "once", bytes that the last
 # four million of the file hold already are not added again.
 function Add-FileBytes($Step) {
@@ -546,15 +617,12 @@ function Get-FilePart($Step) {
 }
 
 # A copy of a read-only file would be read-only: no program could work on it, and nobody could remove it. With if_sha256 a copy of another content
-# is none.
+# is none: its digest is taken while it is copied.
 function Copy-OneFile($Step) {
+    if ($Step.if_sha256) { return Complete-Reading (Start-Reading $Step) }
     Invoke-Patiently { [System.IO.File]::Copy($Step.path, $Step.target, $false) }
     [System.IO.File]::SetAttributes($Step.target, [System.IO.FileAttributes]::Normal)
-    if (-not $Step.if_sha256) { return @{} }
-    $copied = Get-Sha256 $Step.target
-    if ($copied -eq $Step.if_sha256) { return @{ sha256 = $copied } }
-    Invoke-Patiently { [System.IO.File]::Delete($Step.target) }
-    @{ changed = $true; sha256 = $copied }
+    @{}
 }
 
 function Remove-OneFile($Step) {
@@ -581,18 +649,87 @@ function Remove-ScratchFolder($Step) {
     @{ existed = $existed }
 }
 
-function Get-FileDigest($Step) {
-    if ((Get-PathKind $Step.path) -ne 'file') { return @{ exists = $false } }
-    [System.IO.Stream] $stream = Invoke-Patiently { [System.IO.File]::OpenRead($Step.path) }
+# A file's size and when it was written: where both are the same as before, it was not written in between.
+function Get-Stamp([System.IO.FileStream] $Stream, [string] $Path) { "$($Stream.Length):$([System.IO.File]::GetLastWriteTimeUtc($Path).Ticks)" }
+
+# Begins to read a file for the steps "digest" and "copy" with if_sha256: its digest is taken on the way, and the file is read once.
+function Start-Reading($Step) {
+    if ($Step.op -ne 'copy' -and (Get-PathKind $Step.path) -ne 'file') { return @{ step = $Step; missing = $true } }
+    [System.IO.FileStream] $source = Invoke-Patiently { [System.IO.File]::OpenRead($Step.path) }
+    $reading = @{ step = $Step; source = $source; hash = [System.Security.Cryptography.SHA256]::Create() }
     try {
-        $hash = [System.Security.Cryptography.SHA256]::Create().ComputeHash($stream)
-        $answer = @{ exists = $true; size = $stream.Length; sha256 = ([System.BitConverter]::ToString($hash) -replace '-').ToLowerInvariant() }
-        $answer + (Get-LongPath $Step.path)
+        $reading.stamp = Get-Stamp $source $Step.path
+        # What was written a moment ago may be written again within the grain of the time.
+        $age = [System.DateTime]::UtcNow.Subtract([System.IO.File]::GetLastWriteTimeUtc($Step.path)).TotalSeconds
+        if ($Step.op -eq 'copy' -and ($age -lt 2)) { $reading.stamp = '' }
+        $into = [System.IO.Stream]::Null
+        if ($Step.op -eq 'copy') {
+            $into = [System.IO.FileStream]::new($Step.target, [System.IO.FileMode]::CreateNew, [System.IO.FileAccess]::Write, [System.IO.FileShare]::None)
+            $reading.made = $true
+        }
+        $reading.through = [System.Security.Cryptography.CryptoStream]::new($into, $reading.hash, [System.Security.Cryptography.CryptoStreamMode]::Write)
+        $reading.task = $source.CopyToAsync($reading.through)
     }
-    finally { $stream.Dispose() }
+    catch {
+        $source.Dispose()
+        throw
+    }
+    $reading
 }
 
-function Get-Sha256([string] $Path) {
+function Complete-Reading($Reading) {
+    if ($Reading.missing) { return @{ exists = $false } }
+    $step, $whole = $Reading.step, $false
+    try {
+        $Reading.task.Wait()
+        $Reading.through.FlushFinalBlock()
+        $sha256 = ([System.BitConverter]::ToString($Reading.hash.Hash) -replace '-').ToLowerInvariant()
+        $size = $Reading.source.Length
+        $Reading.through.Dispose()
+        $whole = $true
+    }
+    finally {
+        $Reading.source.Dispose()
+        if (-not $whole -and $Reading.made) {
+            try { $Reading.through.Dispose() } catch { }   # what it still holds has no place on the disk
+            [System.IO.File]::Delete($step.target)
+        }
+    }
+    if ($step.op -ne 'copy') { return @{ exists = $true; size = $size; sha256 = $sha256; stamp = $Reading.stamp } + (Get-LongPath $step.path) }
+    if ($sha256 -eq $step.if_sha256) { return @{ sha256 = $sha256; stamp = $Reading.stamp } }
+    Invoke-Patiently { [System.IO.File]::Delete($step.target) }
+    @{ changed = $true; sha256 = $sha256 }
+}
+
+# Steps that read a file each, several at once; one result a step, in their order.
+function Invoke-Readings($List) {
+    $list = @($List)
+    $done, $active, $next, $most = (@($null) * $list.Count), @{}, 0, [System.Environment]::ProcessorCount
+    while ($next -lt $list.Count -or $active.Count) {
+        while ($next -lt $list.Count -and $active.Count -lt $most) {
+            try { $active[$next] = Start-Reading $list[$next] } catch { $done[$next] = Get-Failure $_.Exception }
+            $next++
+        }
+        foreach ($index in @($active.Keys | Sort-Object)) {
+            $reading = $active[$index]
+            # One is waited for where there is no place for another one, or none is left.
+            if ($next -lt $list.Count -and $active.Count -lt $most -and -not $reading.missing -and -not $reading.task.IsCompleted) { continue }
+            $done[$index] = try { Complete-Reading $reading } catch { Get-Failure $_.Exception }
+            $active.Remove($index)
+        }
+    }
+    , $done
+}
+
+function Get-FileDigest($Step) { Complete-Reading (Start-Reading ([pscustomobject]@{ op = 'digest'; path = $Step.path })) }
+
+# With "known" (a stamp and the digest that the file had then) a file that was not written since is not read again.
+function Get-Sha256([string] $Path, $Known) {
+    if ($Known.stamp -and $Known.sha256) {
+        [System.IO.FileStream] $stream = Invoke-Patiently { [System.IO.File]::OpenRead($Path) }
+        try { if ((Get-Stamp $stream $Path) -eq $Known.stamp) { return $Known.sha256 } }
+        finally { $stream.Dispose() }
+    }
     $digest = Get-FileDigest ([pscustomobject]@{ path = $Path })
     if (-not $digest.exists) { throw (New-Object System.IO.FileNotFoundException("Could not find file '$Path'.")) }
     $digest.sha256
@@ -855,8 +992,8 @@ function Open-Lock([string] $Folder) {
 }
 
 # Does steps while it holds the locks of folders. First each journal must be what the caller saw (its SHA-256, '' for none), else nothing is done;
-# then each gets a line. With "clear" the folders are emptied and taken away in the end, unless a step had an error. Where they stay, each journal
-# gets the line "closing" in the end.
+# then each gets a line. With "clear" the folders are emptied and taken away in the end, unless a step had an error or left a
+# file for later. Where they stay, each journal gets the line "closing" in the end.
 function Invoke-Journaled($Step) {
     $locks, $cleared = @{}, $false
     $folders = @($Step.folders)
@@ -878,7 +1015,7 @@ function Invoke-Journaled($Step) {
         }
         $results = Invoke-Steps @($Step.steps)
         $answer = @{ taken = $true; results = @($results) }
-        if ($Step.clear -and -not @($results | Where-Object { $_.error }).Count) {
+        if ($Step.clear -and -not @($results | Where-Object { $_.error -or $_.unplaced }).Count) {
             try {
                 foreach ($folder in $folders) {
                     foreach ($inside in [System.IO.Directory]::GetDirectories($folder.path)) {
@@ -897,6 +1034,11 @@ function Invoke-Journaled($Step) {
             }
         }
         $answer.cleared = $cleared
+        # What the caller has to see the next time.
+        $answer.journals = @(foreach ($folder in $folders) {
+            $journal = [System.IO.Path]::Combine($folder.path, 'journal')
+            [string](Get-FileDigest ([pscustomobject]@{ path = $journal })).sha256
+        })
         $answer
     }
     finally {
@@ -914,10 +1056,25 @@ function Invoke-Journaled($Step) {
     }
 }
 
-# One result a step, in their order.
+function Test-IsReading($Step) { -not $Step.only_if_previous_ok -and ($Step.op -eq 'digest' -or ($Step.op -eq 'copy' -and $Step.if_sha256)) }
+
+# One result a step, in their order. Files that steps one after the other only read are read at once.
 function Invoke-Steps($List) {
-    $results, $previousOk = (New-Object System.Collections.ArrayList), $true
-    foreach ($step in @($List)) {
+    $list = @($List)
+    $results, $previousOk, $read = (New-Object System.Collections.ArrayList), $true, @{}
+    for ($position = 0; $position -lt $list.Count; $position++) {
+        $step = $list[$position]
+        if ((Test-IsReading $step) -and -not $read.ContainsKey($position)) {
+            $last, $targets = $position, @{ [string]$step.target = $true }
+            while ($last + 1 -lt $list.Count) {
+                $other = $list[$last + 1]
+                if ($other.op -ne $step.op -or -not (Test-IsReading $other) -or ($other.target -and $targets.ContainsKey($other.target))) { break }
+                $targets[[string]$other.target] = $true
+                $last++
+            }
+            $found = Invoke-Readings $list[$position..$last]
+            for ($index = $position; $index -le $last; $index++) { $read[$index] = $found[$index - $position] }
+        }
         $unproven = if ($step.guard) { $guard.started } else { $guard.asked -and -not $guard.passed -and (Test-TakesSecret $step) }
         if ($unproven -or ($step.only_if_previous_ok -and -not $previousOk)) {
             if ($unproven) { $previousOk = $false }
@@ -926,7 +1083,7 @@ function Invoke-Steps($List) {
         }
         if ($step.guard) { $guard.asked = $true }
         try {
-            $result = switch ($step.op) {
+            $result = if ($read.ContainsKey($position)) { $read[$position] } else { switch ($step.op) {
                 'run' { Complete-Run (Start-Run $step) }
                 'together' { Invoke-Together $step }
                 'each' { Invoke-Each $step }
@@ -944,6 +1101,7 @@ function Invoke-Steps($List) {
                 'get_part' { Get-FilePart $step }
                 'copy' { Copy-OneFile $step }
                 'move' { Move-OneFile $step }
+                'place' { Invoke-Place $step $results }
                 'remove' { Remove-OneFile $step }
                 'scratch' { New-ScratchFolder $step }
                 'remove_scratch' { Remove-ScratchFolder $step }
@@ -959,7 +1117,7 @@ function Invoke-Steps($List) {
                 'journal' { Read-Journal $step }
                 'journaled' { Invoke-Journaled $step }
                 default { throw "unknown step '$($step.op)'" }
-            }
+            } }
             $previousOk = -not ($result.timed_out -or $result.exit_code -or $result.failed -or $result.changed -or $result.error)
             if ($step.guard) { $guard.started, $guard.passed = $true, (Test-Guard $step $result) }
         }
@@ -984,6 +1142,7 @@ $json = ConvertTo-Json -Compress -Depth 12 -InputObject @{
     account = "$([System.Environment]::UserDomainName)\$([System.Environment]::UserName)"
     oem_code_page = if ($onWindows) { (Read-RegistryValue $codePage).value }   # what the tools write; the account's culture may name another one
     time = [System.DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
+    processors = [System.Environment]::ProcessorCount
     utc_offset = [int][System.TimeZoneInfo]::Local.GetUtcOffset([System.DateTime]::UtcNow).TotalMinutes   # SignTool writes local time
     module_logging = [bool]($onWindows -and (Read-RegistryValue $logging).value -eq 1)   # event 4103 holds what cmdlets are given
     windows_build = if ($onWindows) { [int](Read-RegistryValue $build).value } else { 0 }

@@ -21,6 +21,7 @@ from ...module_utils._results import (
     Failure,
     JournaledResult,
     Placed,
+    PlaceResult,
     Result,
     RunResult,
     StepError,
@@ -63,6 +64,8 @@ def _placed(results: Sequence[Result]) -> Iterator[Placed]:
     for result in results:
         if isinstance(result, Placed):
             yield result
+        elif isinstance(result, PlaceResult):
+            yield from _placed(result.placed)
         elif isinstance(result, JournaledResult) and not result.cleared:
             yield from _placed(result.results)
 

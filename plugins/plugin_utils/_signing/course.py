@@ -218,7 +218,7 @@ class Course:
         now = datetime.now(timezone.utc)
         seen_certificate = found.seen(certificate)
         thumbprint = signing_certificate.thumbprint(sought, seen_certificate, now)
-        settings = arguments.settings(params, seen_tool.path, thumbprint)
+        settings = arguments.settings(params, seen_tool.path, thumbprint, answer.host.processors)
         signing_files.check_tool(seen, seen_tool.path)
         held = signing_files.in_use(seen)
         if held:
@@ -310,8 +310,9 @@ class Course:
     # -------------------------------------------------------------------------------------------------------------
 
     def _work(self, look: Look) -> Turns[list[signing_jobs.Job] | None]:
-        """Rounds until nothing is open, then one call that puts the good copies in place. None where somebody
-        else was there first.
+        """Rounds, one call each, until nothing is left to be done: a round works on some of the files, and puts the
+        good copies of the round before in place where it could not be done at once. None where somebody else was
+        there first.
         """
         settings, jobs = look.settings, look.jobs
         # One folder under several spellings has one journal.
@@ -322,10 +323,10 @@ class Course:
         kept = self._ended.kept_in(list(folders))
         claim = journal.Claim(
             self._owner(signing_jobs.term(settings)),
-            {folder: seen.get(name, b"") for name, folder in folders.items()},
+            {folder: journal.digest_of(seen.get(name, b"")) for name, folder in folders.items()},
         )
         secrets = crypto_user(self.params).secrets
-        taken = False
+        taken = cleared = False
         pace = Pace()
         try:
             while signing_jobs.open_jobs(jobs):
@@ -333,28 +334,32 @@ class Course:
                 yield Pause(signing_jobs.pause(settings, jobs, pace))
                 single = self._single
                 planned = signing_jobs.next_round(settings, jobs, self._ledger, single, pace)
-                # A copy that is as wanted before the last round may be put in place by the next run.
+                # Good copies are in the journal before they are put in place.
                 lines = self._lines(look, jobs)
                 entries = signing_jobs.journal_entries(settings.wanted, jobs, lines, self._ledger, kept)
-                step = claim.step(entries, planned.steps, work=self._run)
+                ends = not kept and signing_jobs.may_be_the_last(jobs, planned)
+                placing = signing_jobs.finish(jobs, lines, self._ledger)
+                sent = signing_jobs.behind(planned, placing)
+                step = claim.step(entries, sent.steps, work=self._run, clear=ends)
                 self._judged = False
-                judge = self._judgement(settings, jobs, planned)
+                judge = self._judgement(settings, jobs, sent)
                 answer: Answer = yield Ask((step,), secrets, judge)
                 result = answer.results[0]
                 if not isinstance(result, JournaledResult) or not result.taken:
                     if isinstance(result, JournaledResult) and not taken:
                         return None
-                    if not taken:
+                    if not taken or placing:
                         return (yield from self._given_up(list(folders.values()), jobs, result))
                     jobs = signing_jobs.all_failed(jobs, signing_jobs.no_claim(result))
                     break
-                taken = True
-                claim.was_taken(step)
+                taken, cleared = True, result.cleared
+                claim.was_taken(step, result.journals)
                 before = jobs
+                jobs = signing_jobs.read_finish(jobs, lines, result.results[: len(placing)], self._ledger)
                 jobs, warnings = signing_rounds.read_round(
-                    settings, jobs, planned, result.results, self._ledger, proven=not self._judged
+                    settings, jobs, sent, result.results, self._ledger, proven=not self._judged
                 )
-                jobs, pace = signing_rounds.paced(settings, before, jobs, planned, pace)
+                jobs, pace = signing_rounds.paced(settings, before, jobs, sent, pace)
                 for text in dict.fromkeys(warnings):
                     yield Warn(f"SignTool warns: {text}")
                 self._single = False
@@ -362,6 +367,8 @@ class Course:
                 if single and failed is not None:
                     jobs = signing_jobs.behind_a_refusal(jobs, failed)
             yield signing_jobs.count(jobs)
+            if cleared:
+                return jobs
             return (yield from self._finish(look, claim, jobs, kept))
         except Exception:
             yield from self._give_back(list(folders.values()))
@@ -390,12 +397,13 @@ class Course:
         lines = self._lines(look, jobs)
         entries = signing_jobs.journal_entries(look.settings.wanted, jobs, lines, self._ledger, kept)
         # What an earlier run has left, and could not be ended, stays with its journal.
-        step = claim.step(entries, signing_jobs.finish(jobs, lines, self._ledger), clear=not kept, last=True)
+        clear = not kept and not any(job.stays for job in jobs)
+        step = claim.step(entries, signing_jobs.finish(jobs, lines, self._ledger), clear=clear, last=True)
         key = look.key
         broken = open_key.failure(jobs) if key else None
         result, *seen = yield from _results([step, *(container.observe(key) if key and broken else [])])
         if not isinstance(result, JournaledResult) or not result.taken:
-            return (yield from self._given_up(list(claim.contents), jobs, result))
+            return (yield from self._given_up(list(claim.digests), jobs, result))
         if result.left:
             places = ", ".join(one.path for one in step.folders)
             yield Warn(

@@ -36,7 +36,7 @@ def plan(seen: journal.Seen, files: Sequence[journal.Left], owner: journal.Journ
             outcome, steps = journal.plan(one)
             planned.append((one, outcome, tuple(steps)))
     entries = {seen.folder.lower(): seen.journal.files if seen.journal else ()}
-    claim = journal.Claim(owner, {seen.folder: seen.content})
+    claim = journal.Claim(owner, {seen.folder: journal.digest_of(seen.content)})
     flat = [step for _one, _outcome, steps in planned for step in steps]
     return Ending(seen, claim.step(entries, flat, clear=not kept, last=True), tuple(planned), kept)
 

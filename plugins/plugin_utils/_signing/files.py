@@ -213,11 +213,11 @@ def locate_all(texts: Sequence[str]) -> list[Location]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The files to look at, and the SignTool that does it, ``jobs`` at a time."""
+    """The files to look at, and the SignTool that does it, ``jobs`` at a time (0: as the host's processors allow)."""
 
     locations: Sequence[Location]
     program: str = ""
-    jobs: int = 1
+    jobs: int = 0
     timeout: int = VERIFY_TIMEOUT
 
 
@@ -228,10 +228,21 @@ def observe(wanted: Wanted) -> list[Step]:
     steps: list[Step] = [Digest(location.path) for location in named]
     if named:
         # With the whole path, from a folder of Windows: who may write beside the files may plant a library there.
-        runs = tuple(Run(program, verify_argv([location.path]), timeout=timeout) for location in named)
+        # What a program's own header says, no process has to be started for.
+        runs = tuple(
+            Run(program, verify_argv([one.path]), timeout=timeout, unless_unsigned=one.path) for one in named
+        )
         steps.append(Together(runs, jobs))
     steps += [
-        Each(location.folder, location.name, program, verify_each_arguments(), jobs=jobs, timeout=timeout)
+        Each(
+            location.folder,
+            location.name,
+            program,
+            verify_each_arguments(),
+            jobs=jobs,
+            timeout=timeout,
+            unless_unsigned=True,
+        )
         for location in wanted.locations
         if location.is_pattern
     ]

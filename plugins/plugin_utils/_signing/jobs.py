@@ -21,9 +21,11 @@ from ...module_utils._steps import (
     CopyFile,
     Digest,
     MoveFile,
+    Place,
     Run,
     Step,
     Together,
+    VerifiedCopy,
     quote,
 )
 from .._progress.board import Count
@@ -71,7 +73,7 @@ class Settings:
     attempts: int = 3
     delay: int = 5
     batch: int = 32
-    jobs: int = 4
+    jobs: int = 8
     timeout: int = 600
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_environment: Mapping[str, str] = field(default_factory=dict)
@@ -110,10 +112,21 @@ class Job:
     refusal: Complaint | None = None
     repeats: int = 0
     """How often a key that failed as a busy device does was tried again."""
+    copied: str = ""
+    """By which the host knows that the file was not written since it was copied."""
+    verified: str = ""
+    """By which it knows that the copy was not."""
+    stays: bool = False
+    """Something of it stays for the next run: a verified copy that has no place, or a line of the ledger."""
 
     @property
     def next(self) -> Decision:
         return self.decision if self.fresh or self.pending is None else self.pending
+
+    @property
+    def label(self) -> str:
+        """The copy's name in the journal."""
+        return f"{self.work}/{self.copy}"
 
     @property
     def signs_apart(self) -> bool:
@@ -188,7 +201,7 @@ def journal_entries(
     for one in kept:
         found.setdefault(one.folder.lower(), []).append(one.entry)
     for number, job in enumerate(jobs):
-        if job.status not in (OPEN, GOOD):
+        if job.status not in (OPEN, GOOD) and not job.stays:
             continue
         entry = journal.Entry(
             name=job.before.path.rsplit("\\", 1)[1],
@@ -197,7 +210,7 @@ def journal_entries(
             action=job.decision.action,
             state=signature.state_word(wanted, job.before),
             before=job.before.sha256,
-            after=job.now.sha256 if job.status == GOOD and job.now else "",
+            after=job.now.sha256 if (job.status == GOOD or job.stays) and job.now else "",
             ledger=ledger if number in lines else "",
             line=lines[number].decode("ascii") if number in lines else "",
         )
@@ -219,8 +232,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Round:
-    """What one remote call does, and where its results stand. ``probe``: where the ledger was opened; None
-    without one.
+    """What one remote call does, and where its results stand. ``finished``: the jobs whose copies were good before, by
+    their steps' first position; ``probe``: where the ledger was opened, None without one; ``verified``: the run that verifies
+    each copy, and the copy's place in it; ``placed``: the jobs whose copies may be placed at once.
     """
 
     steps: tuple[Step, ...]
@@ -229,6 +243,49 @@ class Round:
     together: int
     checked: tuple[int, ...]
     probe: int | None = None
+    verified: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    placed: tuple[int, ...] = ()
+    alone: tuple[int, ...] = ()
+    """Those that were verified by a run of their own."""
+
+
+ROUND_FILES = 500
+ROUND_BYTES = 2_000_000_000
+"""How many files one remote call works on, and how large they are together (one at least): what was done before a
+connection breaks is kept, and the disk does not hold a copy of everything.
+"""
+
+
+def behind(planned: Round, steps: Sequence[Step]) -> Round:
+    """The round with steps before its own, which put the good copies of the one before in place."""
+    if not steps:
+        return planned
+    moved = len(steps)
+    copies = [
+        replace(
+            one,
+            digest=one.digest + moved,
+            copied=None if one.copied is None else one.copied + moved,
+            runs=tuple((step + moved, run) for step, run in one.runs),
+        )
+        for step in planned.steps
+        if isinstance(step, Place)
+        for one in step.copies
+    ]
+    own = [Place(tuple(copies)) if isinstance(step, Place) else step for step in planned.steps]
+    return replace(
+        planned,
+        steps=(*steps, *own),
+        copies={number: position + moved for number, position in planned.copies.items()},
+        together=planned.together + moved,
+        probe=None if planned.probe is None else planned.probe + moved,
+    )
+
+
+def may_be_the_last(jobs: Sequence[Job], planned: Round) -> bool:
+    """Whether nothing is left to be done where the host places all copies of the round."""
+    open_ones = set(open_jobs(jobs))
+    return open_ones == set(planned.placed) and not any(job.stays for job in jobs)
 
 
 def count(jobs: Sequence[Job]) -> Count:
@@ -257,7 +314,9 @@ def next_round(
     numbers = open_jobs(jobs)
     later = signing(jobs, numbers)[1:] if single else []
     later += _held_back(settings, jobs, numbers, pace or Pace())
-    numbers = [number for number in numbers if number not in later]
+    held = set(later)
+    numbers = _bounded(jobs, [number for number in numbers if number not in held])
+    settings = replace(settings, jobs=(pace or Pace()).jobs(settings.jobs))
     steps: list[Step] = []
     copies: dict[int, int] = {}
     for number in numbers:
@@ -274,18 +333,111 @@ def next_round(
     steps.append(
         Together(tuple(batch.run for batch in batches), settings.jobs, only_if_previous_ok=probe is not None)
     )
-    verify = tuple(
-        Run(
-            settings.program,
-            signtool.verify_argv([jobs[number].copy]),
-            directory=jobs[number].work_folder,
-            timeout=VERIFY_TIMEOUT,
-        )
-        for number in numbers
-    )
-    steps.append(Together(verify, settings.jobs))
+    runs, verified, strict = _verifications(settings, jobs, batches, numbers)
+    steps.append(Together(tuple(runs), settings.jobs))
+    first = len(steps)
     steps += [Digest(jobs[number].copy_path) for number in numbers]
-    return Round(tuple(steps), copies, tuple(batches), together, tuple(numbers), probe)
+    batch_of = {number: position for position, batch in enumerate(batches) for number in batch.members}
+    # A line of the ledger says what SignTool prints, so its files wait for the next call.
+    written = (SIGN, APPEND) if ledger else ()
+    placed = tuple(
+        number for number in numbers if number in strict and jobs[number].decision.action not in written
+    )
+    if placed:
+        steps.append(
+            Place(
+                tuple(
+                    VerifiedCopy(
+                        jobs[number].copy_path,
+                        jobs[number].before.path,
+                        jobs[number].backup_path,
+                        jobs[number].before.sha256,
+                        f"{journal.folder_of(jobs[number].folder)}\\{journal.JOURNAL}",
+                        jobs[number].label,
+                        first + numbers.index(number),
+                        ((together, batch_of[number]), (together + 1, verified[number][0])),
+                        copies.get(number),
+                        "" if number in copies else jobs[number].copied,
+                    )
+                    for number in placed
+                )
+            )
+        )
+    alone = tuple(number for number in numbers if number not in strict)
+    return Round(
+        tuple(steps), copies, tuple(batches), together, tuple(numbers), probe, verified, placed, alone
+    )
+
+
+def _bounded(jobs: Sequence[Job], numbers: Sequence[int]) -> list[int]:
+    """Those of the jobs that one call works on, begun ones first."""
+    found: list[int] = []
+    size = 0
+    for number in sorted(numbers, key=lambda number: jobs[number].fresh and not jobs[number].generation):
+        size += jobs[number].before.size
+        if found and (len(found) >= ROUND_FILES or size > ROUND_BYTES):
+            break
+        found.append(number)
+    return sorted(found)
+
+
+def _is_strict(settings: Settings, job: Job) -> bool:
+    """Whether exit codes alone say that a copy is as wanted: it gets one signature and no more, by the wanted
+    certificate.
+    """
+    one = job.decision.action == SIGN or (
+        job.decision.action == TIMESTAMP and len(job.before.signatures) == 1
+    )
+    return (
+        one
+        and job.next.action in (SIGN, TIMESTAMP)
+        and not job.signs_apart
+        and bool(settings.wanted.thumbprint)
+    )
+
+
+def _verifications(
+    settings: Settings, jobs: Sequence[Job], batches: Sequence[Batch], numbers: Sequence[int]
+) -> tuple[list[Run], dict[int, tuple[int, int]], set[int]]:
+    """The runs that verify the copies, where each copy stands in them, and the copies whose run says by its exit code
+    that they are as wanted. What one process has worked on, one process verifies; where it does not end with 0, each
+    copy gets its own, as SignTool's errors do not name files.
+    """
+    runs: list[Run] = []
+    verified: dict[int, tuple[int, int]] = {}
+    strict: set[int] = set()
+    known = set(numbers)
+    for batch in batches:
+        members = [number for number in batch.members if number in known]
+        if not all(_is_strict(settings, jobs[number]) for number in members):
+            continue
+        wanted = settings.wanted
+        names = [jobs[number].copy for number in members]
+        stamped = wanted.timestamped or jobs[members[0]].decision.action == TIMESTAMP
+        arguments = signtool.verify_argv(names, wanted.thumbprint, stamped)
+        for position, number in enumerate(members):
+            verified[number] = (len(runs), position)
+        strict.update(members)
+        runs.append(
+            Run(
+                settings.program,
+                arguments,
+                directory=jobs[members[0]].work_folder,
+                timeout=VERIFY_TIMEOUT,
+                otherwise=tuple(_verification(settings, jobs[number]) for number in members),
+            )
+        )
+    for number in numbers:
+        if number not in verified:
+            verified[number] = (len(runs), 0)
+            runs.append(_verification(settings, jobs[number]))
+    return runs, verified, strict
+
+
+def _verification(settings: Settings, job: Job) -> Run:
+    """The run that verifies one copy."""
+    arguments = signtool.verify_argv([job.copy])
+    return Run(settings.program, arguments, directory=job.work_folder, timeout=VERIFY_TIMEOUT)
 
 
 def url_of(settings: Settings, job: Job) -> str:
@@ -337,13 +489,33 @@ def _batches(settings: Settings, jobs: Sequence[Job], numbers: Sequence[int]) ->
         )
         groups.setdefault(key, []).append(number)
     batches = []
-    for members in groups.values():
-        # Spread over the processes that may run side by side: signing waits for the HSM and the timestamp
-        # authority.
-        size = max(1, min(settings.batch, -(-len(members) // settings.jobs)))
-        for part in _parts(settings, jobs, members, size):
-            batches.append(Batch(_run(settings, jobs, part), tuple(part)))
-    return batches
+    # Spread over the processes that may run side by side: signing waits for the HSM and the timestamp authority.
+    shares = shared_out([len(members) for members in groups.values()], settings.batch, settings.jobs)
+    for members, parts in zip(groups.values(), shares, strict=True):
+        rest = list(members)
+        for size in parts:
+            for part in _parts(settings, jobs, rest[:size], size):
+                batches.append(Batch(_run(settings, jobs, part), tuple(part)))
+            rest = rest[size:]
+    # The largest first: the last ones to end are small.
+    return sorted(batches, key=lambda batch: -len(batch.members))
+
+
+def shared_out(sizes: Sequence[int], batch: int, jobs: int) -> list[list[int]]:
+    """How many files each process gets, for groups of ``sizes`` that no process mixes: ``batch`` at most, so that
+    ``jobs`` processes side by side, and those after them, have about the same to do.
+    """
+    total = sum(sizes)
+    if not total:
+        return [[] for _size in sizes]
+    # As many turns as the batches need, all of them full.
+    turns = -(-total // (batch * jobs))
+    most = max(1, -(-total // (turns * jobs)))
+    found = []
+    for size in sizes:
+        parts = max(1, -(-size // most)) if size else 0
+        found.append([size // parts + (position < size % parts) for position in range(parts)])
+    return found
 
 
 def _parts(settings: Settings, jobs: Sequence[Job], members: Sequence[int], size: int) -> list[list[int]]:
@@ -525,7 +697,15 @@ def finish(jobs: Sequence[Job], lines: Mapping[int, bytes], ledger: str) -> list
     for number, job in enumerate(jobs):
         if job.status == GOOD and job.now is not None:
             steps.append(
-                MoveFile(job.copy_path, job.before.path, job.backup_path, job.before.sha256, job.now.sha256)
+                MoveFile(
+                    job.copy_path,
+                    job.before.path,
+                    job.backup_path,
+                    job.before.sha256,
+                    job.now.sha256,
+                    job.verified,
+                    job.copied,
+                )
             )
             if number in lines:
                 steps.append(AppendFile(ledger, lines[number], once=True, only_if_previous_ok=True))
@@ -545,16 +725,24 @@ def read_finish(
         moved = results[position]
         written = results[position + 1] if number in lines else None
         position += 1 + (number in lines)
-        problem = _not_replaced(job, moved)
-        if problem is not None:
-            ended.append(replace(job, status=FAILED, problem=problem))
+        job = moved_into_place(job, moved)
+        if job.status != DONE:
+            ended.append(job)
             continue
-        job = replace(job, status=DONE)
         if isinstance(written, Failure):
             msg = f"{job.before.path} is signed, but the ledger {ledger} could not be written: {written.message.rstrip('.')}."
-            job = replace(job, problem=Problem("ledger", f"{msg} The next run writes the missing line."))
+            problem = Problem("ledger", f"{msg} The next run writes the missing line.")
+            job = replace(job, problem=problem, stays=True)
         ended.append(job)
     return ended
+
+
+def moved_into_place(job: Job, moved: Result) -> Job:
+    """The job after its good copy was to take its file's place."""
+    problem = _not_replaced(job, moved)
+    if problem is not None:
+        return replace(job, status=FAILED, problem=problem, stays=not problem.meanwhile)
+    return replace(job, status=DONE)
 
 
 def _not_replaced(job: Job, moved: Result) -> Problem | None:

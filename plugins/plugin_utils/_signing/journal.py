@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Callable, Mapping, Sequence
 
@@ -30,6 +31,9 @@ from ...module_utils._steps import (
 )
 
 FOLDER = ".codesign"
+JOURNAL = "journal"
+"""The journal's name in it."""
+_SHA256 = re.compile("[0-9a-f]{64}")
 CLOSING = b'{"ended": true}\n'
 """The line of a run that ended and left something to be done by the next one."""
 
@@ -65,6 +69,11 @@ class Entry:
     after: str = ""
     ledger: str = ""
     line: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its copy's name in the host's own lines."""
+        return f"{self.work}/{self.copy}"
 
     @property
     def sound(self) -> bool:
@@ -117,8 +126,22 @@ def parse(content: bytes) -> Journal | None:
         if data.get("ended") is True and found is not None:
             found = replace(found, ended=True)
             continue
+        if isinstance(data.get("good"), dict) and found is not None:
+            found = _with_good(found, data["good"])
+            continue
         found = _journal(data) or found
     return found
+
+
+def _with_good(journal: Journal, good: Mapping[str, Any]) -> Journal:
+    """The journal with the digests of copies (``work/copy``) that the host found as wanted, and was to put in place."""
+    files = tuple(
+        replace(one, after=digest)
+        if isinstance(digest := good.get(one.label), str) and _SHA256.fullmatch(digest)
+        else one
+        for one in journal.files
+    )
+    return replace(journal, files=files)
 
 
 def _journal(data: Mapping[str, Any]) -> Journal | None:
@@ -206,12 +229,17 @@ def held_too_long(seen: Seen, limit: int) -> BrokenLink:
 # --------------------------------------------------------------------------------------------------------------
 
 
+def digest_of(content: bytes) -> str:
+    """The SHA-256 of a journal; "" for none."""
+    return hashlib.sha256(content).hexdigest() if content else ""
+
+
 @dataclass
 class Claim:
-    """The journals of the folders that a run works in, as it knows them. ``contents``: by folder."""
+    """The journals of the folders that a run works in, as it knows them. ``digests``: what they are, by folder."""
 
     owner: Journal
-    contents: dict[str, bytes] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def step(
         self,
@@ -224,26 +252,21 @@ class Claim:
     ) -> Journaled:
         """Steps under the journals of all folders, with what is said of their files (``entries``: by folder in
         lower case). ``work``: the folder for
-        copies that is made. ``clear``: the folders are given back; ``last``: the journals say at least that this
-        run has ended.
+        copies that is made. ``clear``: the folders are given back where nothing is left to be done; ``last``: the
+        journals say at least that this run has ended.
         """
         lines = []
-        for folder in sorted(self.contents, key=str.lower):
-            content = self.contents[folder]
+        for folder in sorted(self.digests, key=str.lower):
             text = line(replace(self.owner, files=tuple(entries.get(folder.lower(), ()))))
-            expected = hashlib.sha256(content).hexdigest() if content else ""
             path = folder_of(folder)
-            lines.append(JournalLine(path, expected, text, f"{path}\\{work}" if work else ""))
-        return Journaled(tuple(lines), tuple(steps), clear, CLOSING if clear or last else b"")
+            lines.append(JournalLine(path, self.digests[folder], text, f"{path}\\{work}" if work else ""))
+        return Journaled(tuple(lines), tuple(steps), clear, CLOSING if last else b"")
 
-    def was_taken(self, step: Journaled) -> None:
-        """The host has added the lines of ``step``."""
-        for one in step.folders:
-            folder = next(name for name in self.contents if folder_of(name) == one.path)
-            before = self.contents[folder]
-            self.contents[folder] = (
-                before + (b"\n" if before and not before.endswith(b"\n") else b"") + one.line
-            )
+    def was_taken(self, step: Journaled, journals: Sequence[str]) -> None:
+        """The host has added the lines of ``step``, and its own: ``journals``, as it says what they are now."""
+        for one, digest in zip(step.folders, journals, strict=True):
+            folder = next(name for name in self.digests if folder_of(name) == one.path)
+            self.digests[folder] = digest
 
 
 # Ending what a run that was cut off has left

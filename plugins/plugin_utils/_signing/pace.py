@@ -54,6 +54,12 @@ class Pace:
             level = min(level + 1, longest(attempts))
         return Pace(most, 0 if made else self.idle + failed, level, self.stamped or made)
 
+    def jobs(self, wanted: int) -> int:
+        """How many processes of those that are wanted ask an authority at a time, while one limits."""
+        return (
+            max(1, min(wanted, *(max(1, most // 2) for most in self.most.values()))) if self.most else wanted
+        )
+
     def wait(self, delay: int) -> int:
         """Seconds before the next round."""
         return delay * 2 ** (self.level - 1) if self.level else 0

@@ -10,9 +10,18 @@ alone in the next round.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Sequence
+from typing import Mapping, Sequence
 
-from ...module_utils._results import Failure, Placed, Result, RunResult, TogetherResult
+from ...module_utils._results import (
+    DigestResult,
+    Failure,
+    Placed,
+    PlaceResult,
+    Result,
+    RunResult,
+    Skipped,
+    TogetherResult,
+)
 from .._client import provider_log
 from .._formats import codes as hresult
 from .._login.gate import Verdict
@@ -22,6 +31,7 @@ from .._tools.signtool.text import Unreadable, decode, excerpt
 from . import signature
 from .jobs import (
     DISK_FULL,
+    DONE,
     FAILED,
     GOOD,
     LOOK,
@@ -36,9 +46,10 @@ from .jobs import (
     achieved,
     asks,
     changed_meanwhile,
+    moved_into_place,
 )
 from .pace import Pace, Tally
-from .signature import APPEND, LEAVE, REFUSE, SIGN, TIMESTAMP, Decision, Problem
+from .signature import APPEND, LEAVE, REFUSE, SIGN, TIMESTAMP, Decision, Problem, SeenFile
 
 PACKAGES = (".msix", ".appx", ".msixbundle", ".appxbundle")
 """Files whose manifest names the publisher, which has to be the certificate's subject."""
@@ -52,7 +63,8 @@ def judged(jobs: Sequence[Job]) -> Verdict:
     if any(problem.open and not problem.hung for problem in problems):
         return Verdict.REFUSED
     signed = any(
-        job.decision.action in (SIGN, APPEND) and (job.status == GOOD or (job.apart and not job.fresh))
+        job.decision.action in (SIGN, APPEND)
+        and (job.status in (GOOD, DONE) or (job.apart and not job.fresh))
         for job in jobs
     )
     return Verdict.ACCEPTED if signed else Verdict.UNKNOWN
@@ -88,34 +100,50 @@ def read_round(
         return after, []
     runs, verified = results[sent.together], results[sent.together + 1]
     left: dict[int, Decision] = {}
-    for position, number in enumerate(sent.checked):
+    digests = {number: results[sent.together + 2 + position] for position, number in enumerate(sent.checked)}
+    witnesses = _witnesses(jobs, sent, verified, digests)
+    placed = results[-1] if sent.placed else None
+    places = dict(zip(sent.placed, placed.placed, strict=True)) if isinstance(placed, PlaceResult) else {}
+    for number in sent.checked:
         copied = results[sent.copies[number]] if number in sent.copies else None
         uncopied = _not_copied(jobs[number], copied)
         if uncopied is not None:
             stale = isinstance(copied, Placed) and jobs[number].generation == 0
             after[number] = replace(jobs[number], status=FAILED, problem=uncopied, stale=stale)
             continue
-        digest = results[sent.together + 2 + position]
-        run = (
-            verified.results[position]
-            if isinstance(verified, TogetherResult)
-            else Failure("the verification was not run")
+        digest, witness = digests[number], witnesses[number]
+        job = replace(
+            jobs[number],
+            copied=copied.stamp if isinstance(copied, Placed) else jobs[number].copied,
+            verified=digest.stamp if isinstance(digest, DigestResult) else "",
         )
-        now = signature.read_file(jobs[number].before.path, digest, run)
-        if now.kind == "in_use" and jobs[number].looks < LOOKS:
-            # Nothing is known of this copy, and nothing is lost: it is looked at again, whatever SignTool said.
-            looks = jobs[number].looks + 1
-            after[number] = replace(jobs[number], looks=looks, pending=Decision(LOOK), fresh=False)
+        moved = places.get(number)
+        if moved is not None and not isinstance(moved, Skipped) and isinstance(digest, DigestResult):
+            # Exit codes have said that it is as wanted.
+            shown = witness if isinstance(witness, SeenFile) else None
+            seen = shown or signature.as_wanted(settings.wanted, job.before.path, digest)
+            after[number] = _placed(settings, replace(job, now=seen), moved, shown is not None)
             continue
-        decision = _vanished(jobs[number]) if now.kind == "missing" else achieved(settings, jobs[number], now)
-        after[number] = replace(
-            jobs[number], now=now, status=GOOD if decision.action == LEAVE else jobs[number].status
+        if witness is None:
+            # One run says that several are as wanted, and what it prints of each is not understood.
+            after[number] = replace(job, pending=Decision(LOOK), fresh=False)
+            continue
+        now = (
+            witness
+            if isinstance(witness, SeenFile)
+            else signature.read_file(job.before.path, digest, witness)
         )
+        if now.kind == "in_use" and job.looks < LOOKS:
+            # Nothing is known of this copy, and nothing is lost: it is looked at again, whatever SignTool said.
+            after[number] = replace(job, looks=job.looks + 1, pending=Decision(LOOK), fresh=False)
+            continue
+        decision = _vanished(job) if now.kind == "missing" else achieved(settings, job, now)
+        after[number] = replace(job, now=now, status=GOOD if decision.action == LEAVE else job.status)
         left[number] = decision
     warnings: list[str] = []
     for position, batch in enumerate(sent.batches):
         run = runs.results[position] if isinstance(runs, TogetherResult) else Failure("SignTool was not run")
-        unfinished = [number for number in batch.members if number in left and after[number].status != GOOD]
+        unfinished = [number for number in batch.members if number in left and after[number].status == OPEN]
         _judge(settings, after, batch, run, unfinished, left, warnings, proven)
     for number in sent.checked:
         job = after[number]
@@ -125,6 +153,49 @@ def read_round(
             # The copy that is there is not worked on any more: the next one has a name of its own.
             after[number] = replace(job, generation=job.generation + 1)
     return after, warnings
+
+
+def _witnesses(
+    jobs: Sequence[Job], sent: Round, verified: Result, digests: Mapping[int, Result]
+) -> dict[int, SeenFile | RunResult | Failure | None]:
+    """What the verification says of each copy: the file as it was seen, where one run saw several; else the copy's own
+    run. None where a run of several says that all are good, and its output does not show each.
+    """
+    found: dict[int, SeenFile | RunResult | Failure | None] = {}
+    together: dict[int, list[int]] = {}
+    for number, (run, _position) in sent.verified.items():
+        together.setdefault(run, []).append(number)
+    for position, numbers in together.items():
+        one = (
+            verified.results[position]
+            if isinstance(verified, TogetherResult)
+            else Failure("the verification was not run")
+        )
+        if numbers[0] in sent.alone or isinstance(one, Failure):
+            found.update(dict.fromkeys(numbers, one))
+        elif one.otherwise:
+            found.update(zip(numbers, one.otherwise, strict=True))
+        elif not one.ok:
+            found.update(dict.fromkeys(numbers, Failure("the verification of each was not run")))
+        else:
+            paths = [jobs[number].before.path for number in numbers]
+            seen = signature.read_several(paths, [digests[number] for number in numbers], one)
+            found.update(dict.fromkeys(numbers) if seen is None else zip(numbers, seen, strict=True))
+    return found
+
+
+def _placed(settings: Settings, job: Job, moved: Placed | Failure, known: bool) -> Job:
+    """A job whose copy was to take its file's place in the call that verified it. ``known``: what SignTool printed of
+    it was understood.
+    """
+    job = moved_into_place(job, moved)
+    decision = achieved(settings, job, job.now) if known and job.now is not None else Decision(LEAVE)
+    if job.status == DONE and decision.action != LEAVE:
+        # Never seen: the exit codes of two runs and what one of them prints contradict each other.
+        msg = f"{job.before.path} was signed and verified by SignTool with exit code 0, but is not shown as wanted."
+        advice = "Look at it with signtool verify /pa /all /v, then run the task again."
+        job = replace(job, problem=decision.problem or Problem("signtool", f"{msg} {advice}"))
+    return job
 
 
 def paced(
@@ -139,7 +210,7 @@ def paced(
         then, now = before[number], after[number]
         url = asks(settings, then)
         failed = bool(url) and now.tries > then.tries
-        made = bool(url) and not failed and (now.status == GOOD or now.next.index != then.next.index)
+        made = bool(url) and not failed and (now.status in (GOOD, DONE) or now.next.index != then.next.index)
         if failed or made:
             tally = tallies.get(url, Tally())
             tallies[url] = Tally(tally.made + made, tally.failed + failed)

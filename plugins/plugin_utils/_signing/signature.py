@@ -9,13 +9,13 @@ depends on a name.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, assert_never, get_args
+from typing import Any, Final, Literal, Sequence, assert_never, get_args
 
 from ...module_utils._findings import Finding, Link
 from ...module_utils._results import DigestResult, Failure, Result, RunResult, Skipped
 from .._formats import codes as hresult
 from .._tools.signtool import reasons
-from .._tools.signtool.output import Complaint, Signature, read_verification
+from .._tools.signtool.output import ChainCertificate, Complaint, Signature, read_verification
 from .._tools.signtool.text import Unreadable, decode, excerpt, speaks
 
 State = Literal["signed", "verified", "timestamped", "unsigned"]
@@ -171,6 +171,8 @@ def read_file(path: str, digest: Result, run: RunResult | Failure | Skipped) -> 
         return replace(seen, note=note, tool_failed=f"it could not be started: {run.message.rstrip('.')}")
     if isinstance(run, Skipped):
         return replace(seen, note="SignTool was not run")
+    if run.unsigned:
+        return replace(seen, kind="unsigned")
     if run.timed_out or run.exit_code is None:
         return replace(seen, note="SignTool's verification did not end in time")
     return read_verified(seen, decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code)
@@ -239,6 +241,39 @@ def read_verified(seen: SeenFile, stdout: str, stderr: str, exit_code: int) -> S
         all_bad=facts.count == 0,
         complaints=facts.complaints,
     )
+
+
+def read_several(paths: Sequence[str], digests: Sequence[Result], run: RunResult) -> list[SeenFile] | None:
+    """Several files from one run of SignTool that ended with 0, which says that all of them are good. None where its
+    output does not show as many files as were given, each with whole signatures.
+    """
+    if run.cut:
+        return None
+    try:
+        facts = read_verification(decode(run.stdout_bytes), decode(run.stderr_bytes), run.exit_code)
+    except Unreadable:
+        return None
+    count = sum(len(one.signatures) for one in facts.files)
+    if len(facts.files) != len(paths) or facts.count != count or facts.complaints or facts.warnings:
+        return None
+    found = []
+    for path, digest, file in zip(paths, digests, facts.files, strict=True):
+        whole = [_whole(one) and one.algorithm and one.index is not None for one in file.signatures]
+        if not isinstance(digest, DigestResult) or not digest.exists or not whole or not all(whole):
+            return None
+        if any(one.stamp_trouble for one in file.signatures):
+            return None
+        found.append(SeenFile(path, "signed", digest.size, digest.sha256, file.signatures, valid=True))
+    return found
+
+
+def as_wanted(wanted: Wanted, path: str, digest: DigestResult) -> SeenFile:
+    """A file of which exit codes say that it has one signature, the wanted one, where SignTool's words are not
+    understood.
+    """
+    signer = ChainCertificate(wanted.thumbprint)
+    one = Signature(0, wanted.digest, chain=(signer,), timestamped=wanted.timestamped)
+    return SeenFile(path, "signed", digest.size, digest.sha256, (one,), valid=True)
 
 
 def _whole(one: Signature) -> bool:

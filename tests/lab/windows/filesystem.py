@@ -246,6 +246,16 @@ class FileSystem:
         self._reader(normalize(path), len(data))
         return data
 
+    def head(self, path: str, size: int) -> bytes:
+        """The first bytes of a file, which is not read otherwise."""
+        with self._lock:
+            real = self.real_path(path)
+            if real.is_dir():
+                raise LabOSError(ACCESS_DENIED, path)
+            self._unlocked(path)
+            with real.open("rb") as file:
+                return file.read(size)
+
     def stat(self, path: str) -> FileInfo:
         real, true = self.real_path(path), self.true_path(path)
         status = real.stat()

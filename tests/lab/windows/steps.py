@@ -13,6 +13,7 @@ import io
 import json
 import re
 import socket
+import struct
 import time
 import urllib.request
 import zipfile
@@ -40,6 +41,8 @@ _PASSING = (errors.SHARING_VIOLATION, 33, errors.UNABLE_TO_REMOVE_REPLACED)
 """Win32 errors that the script meets with patience: it tries up to five times."""
 STREAM, CALL = 4_000_000, 32_000_000
 """Bytes that the script keeps of a program's stream, and of all programs of a call"""
+PROCESSORS = 4
+"""Of each host of the lab."""
 NO_PROGRAM = (193, 216)
 """Win32 errors of a file that no Windows, or none of this kind, can run"""
 
@@ -199,6 +202,7 @@ class StepRunner:
                 # The lab's SignTool writes UTC.
                 "utc_offset": 0,
                 "time": int(self._host.now().timestamp()),
+                "processors": PROCESSORS,
                 "module_logging": bool(logging and logging.data == 1),
                 "windows_build": int(str(build.data)) if build else 0,
             }
@@ -214,7 +218,7 @@ class StepRunner:
                 results.append({"skipped": True})
                 continue
             try:
-                result = self._step(step)
+                result = self._place(step, results) if step.get("op") == "place" else self._step(step)
                 self._guard.ran(step, result)
                 ok = not any(
                     result.get(name) for name in ("timed_out", "exit_code", "failed", "changed", "error")
@@ -341,14 +345,38 @@ class StepRunner:
 
     def _together(self, step: Mapping[str, Any]) -> Answer:
         runs = list(step.get("runs") or [])
-        with ThreadPoolExecutor(max_workers=max(1, int(step["jobs"]))) as pool:
-            results = list(pool.map(self._run_or_failure, runs))
+        with ThreadPoolExecutor(max_workers=int(step["jobs"]) or max(8, PROCESSORS)) as pool:
+            results = list(pool.map(self._run_unless, runs))
+            for run, result in zip(runs, results, strict=True):
+                if run.get("otherwise") and not _clean(result):
+                    result["otherwise"] = list(pool.map(self._run_or_failure, run["otherwise"]))
         return {
             "results": results,
             "failed": any(
                 one.get("error") or one.get("timed_out") or one.get("exit_code") for one in results
             ),
         }
+
+    def _run_unless(self, step: Mapping[str, Any]) -> Answer:
+        if step.get("unless_unsigned") and self._is_unsigned(normalize(str(step["unless_unsigned"]))):
+            return {"unsigned": True}
+        return self._run_or_failure(step)
+
+    def _is_unsigned(self, path: str) -> bool:
+        """Whether a file is a program whose header has no place for a signature."""
+        try:
+            head = self._files.head(path, 4096)
+        except LabOSError:
+            return False
+        if len(head) < 64 or head[:2] != b"MZ":
+            return False
+        at = struct.unpack_from("<i", head, 60)[0]
+        if not 64 <= at <= len(head) - 200 or head[at : at + 4] != b"PE\0\0":
+            return False
+        directories = {0x10B: at + 120, 0x20B: at + 136}.get(struct.unpack_from("<H", head, at + 24)[0])
+        if directories is None or struct.unpack_from("<I", head, directories - 4)[0] != 16:
+            return False
+        return bool(struct.unpack_from("<Q", head, directories + 32)[0] == 0)
 
     def _each(self, step: Mapping[str, Any]) -> Answer:
         found = self._list(step)
@@ -365,6 +393,9 @@ class StepRunner:
                 ),
                 "environment": step.get("environment"),
                 "timeout": step["timeout"],
+                "unless_unsigned": join(str(step["path"]), file["name"])
+                if step.get("unless_unsigned")
+                else "",
             }
             for file in files
         ]
@@ -596,38 +627,92 @@ class StepRunner:
 
     def _copy(self, step: Mapping[str, Any]) -> Answer:
         path, target, wanted = self._path(step), self._path(step, "target"), step.get("if_sha256")
-        self._patiently(lambda: self._files.copy(path, target, by="run_steps"))
-        self._files.set_read_only(target, False)
         if not wanted:
+            self._patiently(lambda: self._files.copy(path, target, by="run_steps"))
+            self._files.set_read_only(target, False)
             return {}
-        copied = self._sha256(target)
+        data: bytes = self._patiently(lambda: self._files.read(path))
+        written = self._files.stat(path).modified.timestamp()
+        stamp = self._stamp(path) if time.time() - written >= 2 else ""
+        if self._files.exists(target):
+            raise LabOSError(errors.FILE_EXISTS, target)
+        self._files.write(target, data, by="run_steps")
+        copied = hashlib.sha256(data).hexdigest()
         if copied == wanted:
-            return {"sha256": copied}
+            return {"sha256": copied, "stamp": stamp}
         self._files.remove(target)
         return {"changed": True, "sha256": copied}
 
+    def _stamp(self, path: str) -> str:
+        info = self._files.stat(path)
+        return f"{info.size}:{info.modified.isoformat()}"
+
+    def _known(self, path: str, stamp: str, sha256: str) -> str:
+        """The digest of a file that is not read where it was not written since it had the stamp."""
+        if stamp and sha256:
+            self._patiently(lambda: self._files.head(path, 0))
+            if self._stamp(path) == stamp:
+                return sha256
+        return self._sha256(path)
+
+    def _place(self, step: Mapping[str, Any], results: Sequence[Answer]) -> Answer:
+        moves: list[Answer] = []
+        lines: dict[str, list[str]] = {}
+        for one in step["verified_copies"]:
+            copied = results[int(one["copied"])] if one.get("copied") is not None else {}
+            digest = results[int(one["digest"])]
+            runs = [results[int(run["step"])].get("results", [])[int(run["run"])] for run in one["runs"]]
+            if (
+                any(copied.get(name) for name in ("error", "changed", "skipped"))
+                or not digest.get("exists")
+                or not all(map(_clean, runs))
+            ):
+                moves.append({"skipped": True})
+                continue
+            lines.setdefault(str(one["journal"]), []).append(f'"{one["name"]}": "{digest["sha256"]}"')
+            known = one.get("if_stamp") or copied.get("stamp") or ""
+            moves.append({**one, "sha256": digest["sha256"], "stamp": digest.get("stamp"), "if_stamp": known})
+        for journal, texts in lines.items():
+            line = '{"good": {' + ", ".join(texts) + "}}\n"
+            self._append({"path": journal, "base64": _base64(line.encode("ascii"))})
+        placed = [one if one.get("skipped") else self._moved(one) for one in moves]
+        return {
+            "placed": placed,
+            "unplaced": any(one.get("skipped") or one.get("error") for one in placed),
+        }
+
+    def _moved(self, step: Mapping[str, Any]) -> Answer:
+        try:
+            return self._move(step)
+        except LabOSError as error:
+            return _failure(io_failure(error))
+        except StepFailed as failure:
+            return _failure(failure)
+
     def _move(self, step: Mapping[str, Any]) -> Answer:
         path, target, wanted = self._path(step), self._path(step, "target"), step.get("if_sha256")
+        new_known = (str(step.get("stamp") or ""), str(step.get("sha256") or ""))
+        old_known = (str(step.get("if_stamp") or ""), str(wanted or ""))
         # File.Move looks first whether there is a file at all; ReplaceFile says which part of the path is missing.
         if not self._files.is_file(target) and not self._files.is_file(path):
             raise LabOSError(errors.FILE_NOT_FOUND, path)
-        new = self._sha256(path)
+        new = self._known(path, *new_known)
         if step.get("sha256") and new != step["sha256"]:
             raise StepFailed(f"{path} is not the file that is meant: something else wrote it")
         if not self._files.is_file(target):
             if wanted:
                 return {"changed": True, "sha256": ""}
             self._patiently(lambda: self._files.move(path, target))
-            return {"sha256": self._sha256(target)}
-        if wanted and (there := self._sha256(target)) != wanted:
+            return {"sha256": self._known(target, *new_known)}
+        if wanted and (there := self._known(target, *old_known)) != wanted:
             return {"changed": True, "sha256": there}
         backup = self._path(step, "backup") if step.get("backup") else self._name_beside(target)
         failure = self._replace(path, target, backup)
         if failure:
             return failure
         if not self._files.is_file(backup):
-            return {"sha256": self._sha256(target)}
-        return self._after_replacing(path, target, backup, new, str(wanted or ""))
+            return {"sha256": self._known(target, *new_known)}
+        return self._after_replacing(path, target, backup, new, new_known, old_known)
 
     def _replace(self, path: str, target: str, backup: str) -> Answer:
         """ReplaceFile; where it fails half way, what was there is put back. {} when it is done."""
@@ -645,12 +730,20 @@ class StepRunner:
             return {**failure, "kept": source}
         return failure if source == backup else {}
 
-    def _after_replacing(self, path: str, target: str, backup: str, new: str, wanted: str) -> Answer:
+    def _after_replacing(
+        self,
+        path: str,
+        target: str,
+        backup: str,
+        new: str,
+        new_known: tuple[str, str],
+        old_known: tuple[str, str],
+    ) -> Answer:
         failure: Answer = {}
-        now = ""
+        now, wanted = "", old_known[1]
         try:
-            now = self._sha256(target)
-            if wanted and (there := self._sha256(backup)) != wanted:
+            now = self._known(target, *new_known)
+            if wanted and (there := self._known(backup, *old_known)) != wanted:
                 failure = self._replace(path=backup, target=target, backup=path)
                 if not failure:
                     return {"changed": True, "sha256": there}
@@ -707,6 +800,7 @@ class StepRunner:
             return {"exists": False}
         data: bytes = self._patiently(lambda: self._files.read(path))
         answer: Answer = {"exists": True, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        answer["stamp"] = self._stamp(path)
         return {**answer, **self._long(str(step["path"]))}
 
     def _long(self, path: str) -> Answer:
@@ -780,6 +874,10 @@ class StepRunner:
                     self._files.makedirs(str(one["work"]))
             answer = {"taken": True, "results": self._all(step["steps"]), "cleared": False}
             self._clear([str(one["path"]) for one in folders], step, answer)
+            journals = [join(str(one["path"]), "journal") for one in folders]
+            answer["journals"] = [
+                self._sha256(journal) if self._files.is_file(journal) else "" for journal in journals
+            ]
             return answer
         finally:
             for path in locked:
@@ -787,7 +885,9 @@ class StepRunner:
                     self._files.remove_tree(path)
 
     def _clear(self, folders: Sequence[str], step: Mapping[str, Any], answer: Answer) -> None:
-        if step.get("clear") and not any(one.get("error") for one in answer["results"]):
+        if step.get("clear") and not any(
+            one.get("error") or one.get("unplaced") for one in answer["results"]
+        ):
             try:
                 for path in folders:
                     for inside in self._files.folders(path):
@@ -996,6 +1096,10 @@ def not_started(powershell: str, file: str, directory: str, code: int, system_te
         if newer
         else text
     )
+
+
+def _clean(result: Mapping[str, Any]) -> bool:
+    return not result.get("error") and not result.get("timed_out") and result.get("exit_code") == 0
 
 
 def _failure(failure: StepFailed) -> Answer:

@@ -582,6 +582,111 @@ def copy_only_of_the_file_that_was_looked_at(place: Place) -> Play:
 
 
 @case()
+def many_files_are_read_side_by_side(place: Place) -> Play:
+    names = [place.folder / f"{number}.bin" for number in range(30)]
+    for number, path in enumerate(names):
+        path.write_bytes(bytes([number]) * 200_000)
+    gone = place.folder / "gone.bin"
+    copies = [
+        steps.CopyFile(str(path), f"{path}.copy", if_sha256=digest(path.read_bytes()))
+        for path in (*names[:15], gone, *names[15:])
+        if path.exists()
+    ]
+    missing = steps.CopyFile(str(gone), f"{gone}.copy", if_sha256=digest(b""))
+    results = yield ask(*copies, missing, *(steps.Digest(f"{path}.copy") for path in (*names, gone)))
+    wanted = [digest(path.read_bytes()) for path in names]
+    assert [one.sha256 for one in results[:30]] == wanted
+    assert isinstance(results[30], steps.Failure)
+    assert [one.sha256 for one in results[31:61]] == wanted
+    assert not results[61].exists
+    assert not Path(f"{gone}.copy").exists()
+
+
+def long_ago(path: Path) -> None:
+    """Nothing that is written now has this time."""
+    os.utime(path, ns=(1_000_000_000_000_000_000, 1_000_000_000_000_000_000))
+
+
+@case()
+def a_file_that_has_its_stamp_is_taken_for_what_it_was(place: Place) -> Play:
+    """Copied just now it gets none, as it may be written again at the same time."""
+    old, new, copy = place.folder / "old.bin", place.folder / "new.bin", place.folder / "copy.bin"
+    old.write_bytes(b"old")
+    new.write_bytes(b"new")
+    (fresh,) = yield ask(steps.CopyFile(str(old), str(copy), if_sha256=digest(b"old")))
+    assert fresh.stamp == ""
+    copy.unlink()
+    long_ago(old)
+    copied, seen = yield ask(
+        steps.CopyFile(str(old), str(copy), if_sha256=digest(b"old")), steps.Digest(str(new))
+    )
+    assert copied.stamp
+    assert seen.stamp
+    move = steps.MoveFile(str(new), str(old), str(place.folder / "backup"), digest(b"old"), digest(b"new"))
+    old.write_bytes(b"odd")
+    # It was written since: what it is now counts.
+    (refused,) = yield ask(replace(move, stamp=seen.stamp, if_stamp=copied.stamp))
+    assert (refused.changed, refused.sha256, old.read_bytes()) == (True, digest(b"odd"), b"odd")
+    old.write_bytes(b"old")
+    long_ago(old)
+    (done,) = yield ask(replace(move, stamp=seen.stamp, if_stamp=copied.stamp))
+    assert (done.changed, done.sha256, old.read_bytes()) == (False, digest(b"new"), b"new")
+    assert sorted(path.name for path in place.folder.iterdir()) == ["copy.bin", "old.bin"]
+
+
+@case()
+def verified_copies_are_placed_with_a_line_in_the_journal(place: Place) -> Play:
+    """Only those whose runs all ended with 0; what they are stands in the journal before."""
+    ours = place.folder / ".ours"
+    names = ["a.bin", "b.bin", "c.bin", "d.bin"]
+    for name in names:
+        (place.folder / name).write_bytes(b"old " + name.encode())
+        long_ago(place.folder / name)
+    copies = [ours / "w1" / name for name in names]
+    kept = digest(b"something else")
+
+    def one(number: int, runs: tuple[tuple[int, int], ...]) -> steps.VerifiedCopy:
+        target = place.folder / names[number]
+        return steps.VerifiedCopy(
+            str(copies[number]),
+            str(target),
+            str(ours / "w1" / f"back {number}"),
+            digest(b"old " + names[number].encode()),
+            str(ours / "journal"),
+            f"w1/{names[number]}",
+            digest=5 + number,
+            runs=runs,
+            copied=number,
+        )
+
+    inside = (
+        *(
+            steps.CopyFile(
+                str(place.folder / name),
+                str(copy),
+                if_sha256=kept if name == "d.bin" else digest(b"old " + name.encode()),
+            )
+            for name, copy in zip(names, copies, strict=True)
+        ),
+        steps.Together((python("exit", "0"), python("exit", "1")), jobs=2),
+        *(steps.Digest(str(copy)) for copy in copies),
+        steps.Place((one(0, ((4, 0),)), one(1, ((4, 0), (4, 1))), one(2, ((4, 0),)), one(3, ((4, 0),)))),
+    )
+    line = steps.JournalLine(str(ours), "", b"one\n", str(ours / "w1"))
+    answer, journal = yield ask(steps.Journaled((line,), inside, clear=True), steps.ReadJournal(str(ours)))
+    placed = answer.results[-1].placed
+    assert [type(result) for result in placed] == [steps.Placed, steps.Skipped, steps.Placed, steps.Skipped]
+    assert [result.changed for result in placed[::2]] == [False, False]
+    good = {"w1/a.bin": digest(b"old a.bin"), "w1/c.bin": digest(b"old c.bin")}
+    assert json.loads(journal.content.splitlines()[1]) == {"good": good}
+    assert not answer.cleared, "what is left for later is kept"
+    assert answer.journals == (digest(journal.content),)
+    assert (place.folder / "b.bin").read_bytes() == b"old b.bin"
+    assert not copies[0].exists()
+    assert copies[1].exists()
+
+
+@case()
 def append_once(place: Place) -> Play:
     path = place.folder / "once.jsonl"
     path.write_bytes(b"first\n\xff second\ntorn")

@@ -7,8 +7,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import struct
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from support.step_shell import Place, Play, ask, case, command_line, python, steps
@@ -306,6 +308,77 @@ def no_run_in_a_folder_that_is_not_there(place: Place) -> Play:
     (nowhere,) = yield ask(python("folder", directory=str(place.folder / "no such folder")))
     assert isinstance(nowhere, steps.Failure)
     assert nowhere.code
+
+
+@case()
+def other_runs_where_one_does_not_end_with_0(place: Place) -> Play:
+    others = (python("exit", "0"), python("exit", "5"))
+    (together,) = yield ask(
+        steps.Together(
+            (
+                replace(python("exit", "3"), otherwise=others),
+                replace(python("exit", "0"), otherwise=others),
+                replace(python("sleep", "60", timeout=1), otherwise=others[:1]),
+            ),
+            jobs=0,
+        )
+    )
+    first, second, third = together.results
+    assert (first.exit_code, [one.exit_code for one in first.otherwise]) == (3, [0, 5])
+    assert (second.exit_code, second.otherwise) == (0, ())
+    assert (third.timed_out, [one.exit_code for one in third.otherwise]) == (True, [0])
+
+
+def program(size: int = 0, *, plus: bool = False, directories: int = 16, magic: int | None = None) -> bytes:
+    """The head of a program (PE32 or PE32+) whose directory of signatures has this size."""
+    optional = struct.pack("<H", magic if magic is not None else 0x20B if plus else 0x10B)
+    optional += bytes((108 if plus else 92) - 2) + struct.pack("<I", directories)
+    optional += bytes(32) + struct.pack("<II", 4096 if size else 0, size) + bytes(88)
+    return (
+        b"MZ" + bytes(58) + struct.pack("<I", 128) + bytes(64) + b"PE\0\0" + bytes(20) + optional + bytes(400)
+    )
+
+
+@case()
+def program_without_a_signature_needs_no_run(place: Place) -> Play:
+    contents = {
+        "unsigned.exe": program(),
+        "unsigned64.exe": program(plus=True),
+        "signed.exe": program(8000),
+        "signed64.exe": program(8000, plus=True),
+        "few.exe": program(directories=4),
+        "other.exe": program(magic=0x107),
+        "short.exe": program()[:200],
+        "dos.exe": b"MZ" + bytes(400),
+        "text.txt": b"text",
+        "empty.exe": b"",
+    }
+    for name, data in contents.items():
+        (place.folder / name).write_bytes(data)
+    names = [*contents, "missing.exe"]
+    together, each = yield ask(
+        steps.Together(
+            tuple(replace(python("exit", "7"), unless_unsigned=str(place.folder / name)) for name in names),
+            jobs=4,
+        ),
+        steps.Each(
+            str(place.folder),
+            "*signed*.exe",
+            sys.executable,
+            command_line("exit", "7"),
+            jobs=2,
+            unless_unsigned=True,
+        ),
+    )
+    assert [one.unsigned for one in together.results] == [True, True, *[False] * 9]
+    assert [one.exit_code for one in together.results[2:]] == [7] * 9
+    assert {one.name: one.result.unsigned for one in each.files} == {
+        "unsigned.exe": True,
+        "unsigned64.exe": True,
+        "signed.exe": False,
+        "signed64.exe": False,
+    }
+    assert all(one.digest.sha256 for one in each.files)
 
 
 @case()

@@ -232,6 +232,7 @@ EACH = (
     "each_file_of_a_folder",
     "each_digest_is_that_after_the_run",
     "newest_program_runs_for_each_file",
+    "program_without_a_signature_needs_no_run",
 )
 APPEND = ("append", "append_to_a_folder_is_refused", "append_lets_readers_in_and_writers_out")
 PARTS = (
@@ -257,6 +258,7 @@ JOURNALS = (
     "steps_under_a_journal",
     "journals_of_several_folders_are_taken_together_or_not_at_all",
     "journal_that_a_call_holds",
+    "verified_copies_are_placed_with_a_line_in_the_journal",
 )
 LOCAL: Mapping[str, tuple[str, ...]] = {
     "a key look-up works in nobody's folder": JOURNALS,
@@ -275,6 +277,8 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "refusal_says_by_which_number",
         "move_only_over_the_file_that_was_looked_at",
         "copy_only_of_the_file_that_was_looked_at",
+        "many_files_are_read_side_by_side",
+        "a_file_that_has_its_stamp_is_taken_for_what_it_was",
         "append_once",
         *APPEND,
         *PARTS,
@@ -301,6 +305,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "certificate_comes_into_no_store_that_is_not_there",
     ),
     "a key look-up runs one program after the other": (
+        "other_runs_where_one_does_not_end_with_0",
         "time_out_side_by_side_ends_each_tree",
         "runs_side_by_side",
         "as_many_at_a_time_as_jobs_says",
@@ -333,10 +338,16 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "output_has_a_limit",
         "output_side_by_side_has_a_limit",
     ),
-    "its locks and its folders are words": ("steps_under_a_journal", "journal_that_a_call_holds"),
+    "its locks and its folders are words": (
+        "steps_under_a_journal",
+        "journal_that_a_call_holds",
+        "verified_copies_are_placed_with_a_line_in_the_journal",
+    ),
+    "its files have no times": ("a_file_that_has_its_stamp_is_taken_for_what_it_was",),
     "its programs are functions: they take no time": (
         "tool_that_does_not_read_its_input",
         "time_limits_are_seconds_of_each_run",
+        "other_runs_where_one_does_not_end_with_0",
         "what_was_printed_before_a_time_out_is_kept",
         "runs_side_by_side",
         "as_many_at_a_time_as_jobs_says",

@@ -162,11 +162,13 @@ def timestamp_argv(url: str, digest: str, names: Sequence[str], index: int = 0) 
     return (*arguments, *_names(names))
 
 
-def verify_argv(names: Sequence[str]) -> tuple[str, ...]:
+def verify_argv(names: Sequence[str], thumbprint: str = "", timestamped: bool = False) -> tuple[str, ...]:
     """``signtool verify``. One file a process, where the errors are to be told apart: they do not name the
-    file.
+    file. With ``thumbprint`` the exit code is 0 only where that certificate signed them, with ``timestamped``
+    only where they have timestamps.
     """
-    return (*VERIFY_OPTIONS, *_names(names))
+    signer = ["/sha1", check_thumbprint(thumbprint)] if thumbprint else []
+    return (*VERIFY_OPTIONS, *signer, *(["/tw"] if timestamped else []), *_names(names))
 
 
 def verify_each_arguments() -> str:

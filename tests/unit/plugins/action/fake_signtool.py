@@ -313,37 +313,50 @@ class SignToolHost(FakeHost):
         )
 
     def _verify(self, arguments: list[str], folder: str) -> tuple[int, str, str, bool]:
-        _options_given, names = _options(arguments, set())
-        (name,) = names
-        path = f"{folder}\\{name}" if folder else name
-        content = self._file(path)
-        if content is None:
-            return 1, "\r\nNumber of errors: 1\r\r\n", f"SignTool Error: File not found: {name}\r\r\n", False
-        body, signatures = split(content)
-        out, err, good = f"\r\r\nVerifying: {name}\r\r\n", "", 0
-        if body.startswith(b"text"):
-            err = "SignTool Error: This file format cannot be verified because it is not\r\n\trecognized.\r\n"
-        elif not signatures:
-            err = "SignTool Error: No signature found.\r\r\n"
-        for index, one in enumerate(signatures):
-            out += _block(index, one, self.unknown_authority)
-            if one["stamped"] and self.unknown_authority:
-                err += "SignTool Warning: An error has been found with the timestamp. \r\n\tCERT_TRUST_STATUS.dwErrorStatus: 0x00000020\r\n"
-            if one["body"] != hashlib.sha256(body).hexdigest():
-                err += "SignTool Error: WinVerifyTrust returned error: 0x80096010\r\r\n\tThe digital signature of the object did not verify.\r\r\n"
-            elif one["signer"] in self.verify_codes:
-                err += f"SignTool Error: WinVerifyTrust returned error: 0x{self.verify_codes[one['signer']]:08X}\r\r\n\tWords of the system.\r\r\n"
-            elif one["signer"] in self.untrusted:
-                err += "SignTool Error: A certificate chain processed, but terminated in a root\r\n"
-                err += "\tcertificate which is not trusted by the trust provider.\r\n"
-            else:
-                good += 1
-        failed = "SignTool Error" in err
-        if not failed:
-            out += f"\r\nSuccessfully verified: {name}\r\r\n"
-        errors = max(len(signatures) - good, 1 if failed else 0)
-        out += f"\r\nNumber of signatures successfully Verified: {good}\r\r\nNumber of warnings: 0\r\r\nNumber of errors: {errors}\r\r\n"
-        return (1 if failed else 0), out, err, False
+        options, names = _options(arguments, {"/sha1"})
+        out, err, good, errors, warnings = "", "", 0, 0, 0
+        for name in names:
+            path = f"{folder}\\{name}" if folder else name
+            content = self._file(path)
+            if content is None:
+                err, errors = err + f"SignTool Error: File not found: {name}\r\r\n", errors + 1
+                continue
+            body, signatures = split(content)
+            out += f"\r\r\nVerifying: {name}\r\r\n"
+            own_good, own = 0, ""
+            if body.startswith(b"text"):
+                own += "SignTool Error: This file format cannot be verified because it is not\r\n\trecognized.\r\n"
+            elif not signatures:
+                own += "SignTool Error: No signature found.\r\r\n"
+            for index, one in enumerate(signatures):
+                out += _block(index, one, self.unknown_authority)
+                if one["stamped"] and self.unknown_authority:
+                    own += "SignTool Warning: An error has been found with the timestamp. \r\n\tCERT_TRUST_STATUS.dwErrorStatus: 0x00000020\r\n"
+                if one["body"] != hashlib.sha256(body).hexdigest():
+                    own += "SignTool Error: WinVerifyTrust returned error: 0x80096010\r\r\n\tThe digital signature of the object did not verify.\r\r\n"
+                elif one["signer"] in self.verify_codes:
+                    own += f"SignTool Error: WinVerifyTrust returned error: 0x{self.verify_codes[one['signer']]:08X}\r\r\n\tWords of the system.\r\r\n"
+                elif one["signer"] in self.untrusted:
+                    own += "SignTool Error: A certificate chain processed, but terminated in a root\r\n"
+                    own += "\tcertificate which is not trusted by the trust provider.\r\n"
+                elif "/sha1" in options and one["signer"] != options["/sha1"]:
+                    own += "SignTool Error: The signing certificate does not have a specified SHA1 hash.\r\n"
+                else:
+                    own_good += 1
+                    if "/tw" in options and (not one["stamped"] or self.unknown_authority):
+                        own += f"SignTool Warning: File is not timestamped: {name}\r\r\n"
+                        warnings += 1
+            failed = "SignTool Error" in own
+            if not failed:
+                out += f"\r\nSuccessfully verified: {name}\r\r\n"
+            err, good = err + own, good + own_good
+            errors += max(len(signatures) - own_good, 1 if failed else 0)
+        counted = f"Number of warnings: {warnings}\r\r\nNumber of errors: {errors}\r\r\n"
+        if good or not errors or split(content or b"")[1] or "Verifying" in out:
+            counted = f"Number of signatures successfully Verified: {good}\r\r\n{counted}"
+        else:
+            counted = f"Number of errors: {errors}\r\r\n"
+        return (1 if errors else 2 if warnings else 0), f"{out}\r\n{counted}", err, False
 
 
 def _block(index: int, one: dict[str, Any], unknown_authority: bool) -> str:

@@ -24,6 +24,7 @@ from test_win_signtool_cut_off import FILES, PATTERNS, Killed, Kills
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import jobs as signing_jobs
 from support.fake_host import Raw, run_action
 
 TERM = 661
@@ -50,6 +51,7 @@ class Scene:
     ledger: bool = True
     options: dict[str, Any] = field(default_factory=dict)
     dead: int = 0
+    round_files: int = 500
 
     def host(self) -> SignToolHost:
         host = SignToolHost(
@@ -64,7 +66,9 @@ class Scene:
 
     def run(self, host: Any, **options: Any) -> Raw:
         given = {"files": PATTERNS, "thumbprint": OWN, "ledger_path": LEDGER, **self.options, **options}
-        return run_action(ActionModule, given, host)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(signing_jobs, "ROUND_FILES", self.round_files)
+            return run_action(ActionModule, given, host)
 
     def judge(self, host: SignToolHost) -> None:
         """All files are there, as wanted and signed once, each with its one line of the ledger; nothing is left."""
@@ -87,11 +91,17 @@ APART = {"timestamp_urls": [URL], "timestamp_delay": 0}
 SCENES = {
     "signed": Scene(3, 29),
     "signed, the first stamps fail": Scene(6, 48, stamped=True, options=APART, dead=3),
+    "signed at once": Scene(2, 24, ledger=False, options={"ledger_path": ""}),
+    "signed at once, the first stamps fail": Scene(
+        5, 44, stamped=True, ledger=False, options={**APART, "ledger_path": ""}, dead=3
+    ),
+    "in rounds": Scene(5, 37, round_files=1),
+    "in rounds, at once": Scene(4, 32, ledger=False, options={"ledger_path": ""}, round_files=1),
     "one process a file": Scene(3, 29, options={"batch": 1, "jobs": 1}),
     "appended": Scene(3, 29, (OTHER,), (OTHER, OWN), options={"foreign": "append"}),
     "replaced": Scene(3, 29, (OTHER,), options={"foreign": "replace"}),
     "timestamped": Scene(
-        3, 25, (OWN,), stamped=True, ledger=False, options={"state": "timestamped", **APART}
+        2, 25, (OWN,), stamped=True, ledger=False, options={"state": "timestamped", **APART}
     ),
     "unsigned": Scene(3, 25, (OWN,), (), ledger=False, options={"state": "unsigned"}),
 }

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any, Sequence
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import 
     FolderContents,
     FolderResult,
     Placed,
+    PlaceResult,
     RegistryResult,
     Result,
     RunResult,
@@ -37,6 +39,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import (
     Digest,
     Each,
     MoveFile,
+    Place,
     ReadFolder,
     ReadRegistry,
     ReadRegistryChildren,
@@ -465,6 +468,41 @@ def make_jobs(files: list[tuple[SeenFile, Decision]]) -> list[signing_jobs.Job]:
     return signing_jobs.make_jobs(files, "0a1b2c")
 
 
+A, B = "http://a/", "http://b/"
+
+
+def answers(
+    told: signing_jobs.Round,
+    runs: Sequence[RunResult | Failure],
+    verified: RunResult | Failure,
+    digest: Result,
+    copied: Result | None = None,
+) -> list[Result]:
+    """The results of a round in which no run of several files ended with 0, so that each copy was verified alone."""
+    results: list[Result] = []
+    for step in told.steps:
+        if isinstance(step, CopyFile):
+            results.append(copied or Placed())
+        elif isinstance(step, Place):
+            results.append(PlaceResult((Skipped(),) * len(step.copies)))
+        elif isinstance(step, Digest):
+            results.append(digest)
+        elif step is told.steps[told.together]:
+            results.append(TogetherResult(tuple(runs)))
+        elif isinstance(step, Together):
+            results.append(
+                TogetherResult(
+                    tuple(
+                        RunResult(1, otherwise=(verified,) * len(run.otherwise))
+                        if run.otherwise
+                        else verified
+                        for run in step.runs
+                    )
+                )
+            )
+    return results
+
+
 def test_working_copies_lie_in_a_folder_of_ours_have_short_ascii_names_and_keep_the_extension() -> None:
     paths = [r"C:\build\日本.exe", r"C:\setup.msi", r"C:\build\noextension", r"C:\build\x.größe"]
     jobs = make_jobs([(SeenFile(path, "unsigned"), Decision("sign")) for path in paths])
@@ -492,7 +530,8 @@ def test_round_copies_signs_verifies_and_digests() -> None:
         [(SeenFile(rf"C:\build\{name}.exe", "unsigned", 5, "aa"), Decision("sign")) for name in "abc"]
     )
     told = signing_jobs.next_round(settings(jobs=2), jobs)
-    assert [type(step) for step in told.steps] == [CopyFile] * 3 + [Together, Together] + [Digest] * 3
+    kinds = [CopyFile] * 3 + [Together, Together] + [Digest] * 3 + [Place]
+    assert [type(step) for step in told.steps] == kinds
     assert [step.if_sha256 for step in told.steps if isinstance(step, CopyFile)] == ["aa"] * 3
     signing, verifying = told.steps[3], told.steps[4]
     assert isinstance(signing, Together)
@@ -500,10 +539,23 @@ def test_round_copies_signs_verifies_and_digests() -> None:
     assert [len(batch.members) for batch in told.batches] == [2, 1]
     assert all(run.changes and run.directory == r"C:\build\.codesign\0a1b2c" for run in signing.runs)
     assert not changes_host(verifying)
-    assert len(verifying.runs) == 3
+    # What one process has signed, one process verifies, so that its exit code says whose and how; else each its own.
+    assert [run.arguments[-2:] for run in verifying.runs] == [("f1.exe", "f2.exe"), (OWN, "f3.exe")]
+    assert [[one.arguments for one in run.otherwise] for run in verifying.runs] == [
+        [("verify", "/pa", "/all", "/v", "f1.exe"), ("verify", "/pa", "/all", "/v", "f2.exe")],
+        [("verify", "/pa", "/all", "/v", "f3.exe")],
+    ]
+    place = told.steps[-1]
+    assert isinstance(place, Place)
+    assert [(one.digest, one.copied, one.runs) for one in place.copies] == [
+        (5, 0, ((3, 0), (4, 0))),
+        (6, 1, ((3, 0), (4, 0))),
+        (7, 2, ((3, 1), (4, 1))),
+    ]
 
 
-def test_long_lists_keep_within_a_command_line() -> None:
+def test_long_lists_keep_within_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing_jobs, "ROUND_FILES", 10_000)
     files = [(SeenFile(rf"C:\many\{number}.exe", "unsigned"), Decision("sign")) for number in range(9000)]
     deep = settings(program="C:\\" + "p" * 200 + "\\signtool.exe", batch=100_000, jobs=1)
     told = signing_jobs.next_round(deep, make_jobs(files))
@@ -511,6 +563,86 @@ def test_long_lists_keep_within_a_command_line() -> None:
     assert len(lengths) == 3
     assert COMMAND_LINE_LIMIT - 30 < lengths[0] <= COMMAND_LINE_LIMIT
     assert sorted(number for batch in told.batches for number in batch.members) == list(range(9000))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "jobs", "parts"),
+    [
+        # 160 files were five processes on four jobs.
+        ([160], 32, 4, [[20] * 8]),
+        ([200], 32, 4, [[25] * 8]),
+        ([200], 32, 16, [[13] * 8 + [12] * 8]),
+        ([20], 32, 8, [[3] * 6 + [2]]),
+        ([1], 32, 8, [[1]]),
+        # Many folders with few files each do not become a process a file.
+        ([4] * 50, 32, 4, [[4]] * 50),
+        ([100, 4], 32, 4, [[25] * 4, [4]]),
+        ([], 32, 4, []),
+        ([0], 32, 4, [[]]),
+    ],
+)
+def test_files_are_shared_out_evenly(sizes: list[int], batch: int, jobs: int, parts: list[list[int]]) -> None:
+    found = signing_jobs.shared_out(sizes, batch, jobs)
+    assert [sum(one) for one in found] == sizes
+    assert max((size for one in found for size in one), default=0) <= batch
+    assert [sorted(one, reverse=True) for one in found] == parts
+
+
+@pytest.mark.parametrize(
+    ("pace", "jobs"),
+    [(Pace(), 8), (Pace({A: 40}), 8), (Pace({A: 6}), 3), (Pace({A: 1}), 1), (Pace({A: 40, B: 4}), 2)],
+)
+def test_fewer_processes_ask_an_authority_that_limits(pace: Pace, jobs: int) -> None:
+    assert pace.jobs(8) == jobs
+
+
+def test_a_round_has_an_end() -> None:
+    files = [(SeenFile(rf"C:\many\{n}.exe", "unsigned", 1), Decision("sign")) for n in range(1200)]
+    jobs = make_jobs(files)
+    assert signing_jobs.next_round(settings(), jobs).checked == tuple(range(signing_jobs.ROUND_FILES))
+    # What was begun comes first.
+    jobs[1100] = replace(jobs[1100], pending=Decision("look"), fresh=False)
+    assert signing_jobs.next_round(settings(), jobs).checked[-1] == 1100
+    large = [(SeenFile(rf"C:\many\{n}.msi", "unsigned", 900_000_000), Decision("sign")) for n in range(5)]
+    assert signing_jobs.next_round(settings(), make_jobs(large)).checked == (0, 1)
+    huge = [(SeenFile(r"C:\many\a.msi", "unsigned", 5_000_000_000), Decision("sign"))]
+    assert signing_jobs.next_round(settings(), make_jobs(huge)).checked == (0,)
+
+
+STRICT = ("/sha1", OWN)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "decision", "before", "more", "strict"),
+    [
+        (Wanted("signed", OWN), Decision("sign"), 0, {}, STRICT),
+        (Wanted("signed", OWN, timestamped=True), Decision("sign"), 0, {}, (*STRICT, "/tw")),
+        (Wanted("timestamped", OWN), Decision("timestamp"), 1, {}, (*STRICT, "/tw")),
+        # Exit codes do not count signatures, do not say which one has a stamp, and not whose one is.
+        (Wanted("signed", OWN), Decision("append"), 1, {}, None),
+        (Wanted("timestamped", OWN), Decision("timestamp"), 2, {}, None),
+        (Wanted("timestamped"), Decision("timestamp"), 1, {}, None),
+        (Wanted("unsigned"), Decision("remove"), 1, {}, None),
+        (Wanted("signed", OWN, timestamped=True), Decision("sign"), 0, {"apart": True, "tries": 1}, None),
+    ],
+)
+def test_what_exit_codes_alone_can_say(
+    wanted: Wanted, decision: Decision, before: int, more: dict[str, Any], strict: tuple[str, ...] | None
+) -> None:
+    """Only then a copy takes its file's place in the call that verified it, and not where it gets a line in a ledger."""
+    one = Signature(0, "sha256", chain=(ChainCertificate(OWN),), timestamped=False)
+    seen = SeenFile(r"C:\build\a.exe", "signed" if before else "unsigned", 5, "aa", (one,) * before)
+    (job,) = make_jobs([(seen, decision)])
+    given = settings(wanted=wanted, timestamp_urls=(A,))
+    planned = signing_jobs.next_round(given, [replace(job, **more)])
+    verifying = planned.steps[planned.together + 1]
+    assert isinstance(verifying, Together)
+    (run,) = verifying.runs
+    assert run.arguments == ("verify", "/pa", "/all", "/v", *(strict or ()), "f1.exe")
+    assert (planned.placed, isinstance(planned.steps[-1], Place)) == (((0,), True) if strict else ((), False))
+    with_ledger = signing_jobs.next_round(given, [replace(job, **more)], r"C:\logs\l")
+    written = decision.action in ("sign", "append")
+    assert any(isinstance(step, Place) for step in with_ledger.steps) is bool(strict and not written)
 
 
 def test_pause_comes_only_when_all_authorities_failed() -> None:
@@ -525,9 +657,6 @@ def test_pause_comes_only_when_all_authorities_failed() -> None:
     assert signing_jobs.pause(two, [replace(job, tries=2, apart=True)], Pace(level=2)) == 0
     assert signing_jobs.pause(settings(), [job], Pace()) == 0
     assert signing_jobs.pause(settings(), [replace(job, repeats=1)], Pace()) == signing_jobs.BUSY_PAUSE
-
-
-A, B = "http://a/", "http://b/"
 
 
 @pytest.mark.parametrize(
@@ -614,13 +743,8 @@ def test_a_copy_that_is_held_is_looked_at_again_and_not_made_again() -> None:
         jobs = [job]
         for _look in range(signing_jobs.LOOKS):
             planned = signing_jobs.next_round(settings(), jobs)
-            results = [Placed()] * len(planned.copies)
-            jobs, _warnings = signing_rounds.read_round(
-                settings(),
-                jobs,
-                planned,
-                [*results, TogetherResult((RunResult(0),)), TogetherResult((verified,)), digest],
-            )
+            results = answers(planned, [RunResult(0)], verified, digest)
+            jobs, _warnings = signing_rounds.read_round(settings(), jobs, planned, results)
             assert (jobs[0].status, jobs[0].next.action) == ("open", "look")
         planned = signing_jobs.next_round(settings(), jobs)
         assert (planned.copies, planned.batches) == ({}, ())
@@ -649,8 +773,8 @@ def test_a_copy_that_is_held_is_looked_at_again_and_not_made_again() -> None:
 def test_a_file_that_cannot_be_copied(copied: Result, words: str) -> None:
     jobs = make_jobs([(SeenFile(r"C:\build\a.exe", "unsigned", 5, "aa"), Decision("sign"))])
     planned = signing_jobs.next_round(settings(), jobs)
-    missing = [TogetherResult((unsigned_run(),)), TogetherResult((unsigned_run(),)), DigestResult(False)]
-    (job,), _warnings = signing_rounds.read_round(settings(), jobs, planned, [copied, *missing])
+    results = answers(planned, [unsigned_run()], unsigned_run(), DigestResult(False), copied)
+    (job,), _warnings = signing_rounds.read_round(settings(), jobs, planned, results)
     assert job.status == "failed"
     assert job.problem is not None
     assert words in job.problem.msg
@@ -688,11 +812,7 @@ def test_whose_reason_it_is(files: int, run: RunResult, outcomes: list[str]) -> 
         [(SeenFile(rf"C:\build\{number}.exe", "unsigned"), Decision("sign")) for number in range(files)]
     )
     told = signing_jobs.next_round(settings(jobs=1), jobs)
-    results = [Placed()] * files + [
-        TogetherResult((run,)),
-        TogetherResult((unsigned_run(),) * files),
-    ]
-    results += [DigestResult(True, 5, "aa")] * files
+    results = answers(told, [run], unsigned_run(), DigestResult(True, 5, "aa"))
     after, _warnings = signing_rounds.read_round(settings(jobs=1), jobs, told, results)
     assert ["alone" if job.alone else job.status for job in after] == outcomes
 
@@ -715,6 +835,7 @@ def test_signtool_that_cannot_be_started_and_verification_that_was_not_run() -> 
         Failure("it went away"),
         Failure("it went away"),
         DigestResult(True, 5, "aa"),
+        PlaceResult((Skipped(),)),
     ]
     (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
     assert job.status == "failed"
@@ -735,12 +856,7 @@ def test_tool_that_says_nothing_useful() -> None:
         (RunResult(0xC0000142), "exit code 3221225794"),
         (RunResult(0, b"Successfully signed: a\r\n"), "exit code 0 and gave no reason"),
     ):
-        results = [
-            Placed(),
-            TogetherResult((run,)),
-            TogetherResult((unsigned,)),
-            DigestResult(True, 5, "aa"),
-        ]
+        results = answers(told, [run], unsigned, DigestResult(True, 5, "aa"))
         (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
         assert job.status == "failed"
         assert job.problem is not None
@@ -835,12 +951,7 @@ def test_what_is_wrong_with_a_file_is_said_by_its_kind(path: str, code: str, wor
     told = signing_jobs.next_round(settings(), jobs)
     text = f'Error information: "Error: SignerSign() failed." (-1/{code})\r\n'
     run = RunResult(1, text.encode() + counted(1), INTERNAL)
-    results = [
-        Placed(),
-        TogetherResult((run,)),
-        TogetherResult((unsigned_run(),)),
-        DigestResult(True, 5, "a"),
-    ]
+    results = answers(told, [run], unsigned_run(), DigestResult(True, 5, "a"))
     (job,), _warnings = signing_rounds.read_round(settings(), jobs, told, results)
     assert job.problem is not None
     assert (job.problem.link, words in job.problem.msg) == ("file", True), job.problem.msg
@@ -880,11 +991,7 @@ def one_round(
         [(SeenFile(rf"C:\build\{number}.exe", "unsigned"), Decision("sign")) for number in range(files)]
     )
     told = signing_jobs.next_round(settings(jobs=1, **options), jobs)
-    results = [Placed()] * files + [
-        TogetherResult((run,)),
-        TogetherResult((verified or unsigned_run(),) * files),
-    ]
-    results += [digests or DigestResult(True, 5, "aa")] * files
+    results = answers(told, [run], verified or unsigned_run(), digests or DigestResult(True, 5, "aa"))
     one = settings(jobs=1, **options)
     after, _warnings = signing_rounds.read_round(one, jobs, told, results)
     return signing_rounds.paced(one, jobs, after, told, Pace())[0]
@@ -999,12 +1106,7 @@ def test_a_stamp_that_does_not_stand_the_verification_is_a_try(
     (job,) = make_jobs([(SeenFile(r"C:\build\1.exe", "signed", 5, "aa"), Decision("timestamp"))])
     jobs = [replace(job, tries=tries)]
     sent = signing_jobs.next_round(given, jobs)
-    results: list[Result] = [
-        Placed(),
-        TogetherResult((run,)),
-        TogetherResult((bad_stamp(),)),
-        DigestResult(True, 5, "bb"),
-    ]
+    results = answers(sent, [run], bad_stamp(), DigestResult(True, 5, "bb"))
     (after,), _warnings = signing_rounds.read_round(given, jobs, sent, results)
     assert (after.status, after.problem.link if after.problem else None) == (status, link)
     assert after.tries == (tries + 1 if run.exit_code == 0 else tries)
