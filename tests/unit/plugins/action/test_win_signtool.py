@@ -1049,7 +1049,7 @@ def test_what_was_begun_is_ended_when_the_connection_breaks(host: SignToolHost) 
         ({"thumbprint": "xyz"}, "no hex digits"),
         ({"timestamp_urls": ["https://tsa.example.com"]}, "https included"),
         ({"state": "timestamped", "timestamp_urls": []}, "timestamp_urls is empty"),
-        ({"jobs": 0}, "at least 1"),
+        ({"jobs": -1}, "at least 0"),
         ({"additional_certificates": [r"C:\a.cer", r"C:\b.cer"]}, "one additional certificate and no more"),
         ({"additional_certificates": [""]}, "one additional certificate and no more"),
         ({"description": "two\nlines"}, "control character"),
