@@ -275,7 +275,7 @@ def _bad_files(signing: Signing) -> list[Bad]:
             "file",
             ["1 of 2 files is not as wanted", "does not exist"],
             [rf"{FOLDER}\missing\no.exe", good[0]],
-            calls=3,
+            calls=2,
             good=(good[0],),
         ),
         Bad(
@@ -291,7 +291,7 @@ def _bad_files(signing: Signing) -> list[Bad]:
             "file",
             ["is in use", "End what uses it"],
             [LOCKED[0], good[2]],
-            calls=4,
+            calls=3,
             good=(good[2],),
         ),
         Bad(
@@ -299,7 +299,7 @@ def _bad_files(signing: Signing) -> list[Bad]:
             "file",
             ["is in use"],
             [rf"{FOLDER}\pattern\*.exe"],
-            calls=4,
+            calls=3,
             good=(good[3],),
         ),
         Bad(
