@@ -194,8 +194,8 @@ class Each(Step):
     are the maker's, as no file name of Windows holds a double quote. The host also gives each file's size and SHA-256.
 
     ``leave_out`` names files to pass over, in any case. With ``most``, nothing is run where more files than
-    that are left. ``changes`` as in Run. ``unless_unsigned``: no run for a program (PE) without a signature. ``jobs`` as
-    in Together.
+    that are left. ``changes`` as in Run. ``unless_unsigned``: no run for a program (PE) without a signature, the first
+    file excepted, so that it shows whether ``file`` can run at all. ``jobs`` as in Together.
     """
 
     op: ClassVar[str] = "each"

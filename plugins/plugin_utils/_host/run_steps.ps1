@@ -284,7 +284,8 @@ function Invoke-Each($Step) {
     if ($Step.most -and $files.Count -gt [int]$Step.most) { $files = @() }
     $runs = @(foreach ($file in $files) {
         $arguments = ([string]$Step.arguments).Replace('{path}', [System.IO.Path]::Combine($Step.path, $file.name))
-        $unless = if ($Step.unless_unsigned) { [System.IO.Path]::Combine($Step.path, $file.name) } else { '' }
+        # One run is made in any case: it shows whether the program is the one that is meant.
+        $unless = if ($Step.unless_unsigned -and $file -ne $files[0]) { [System.IO.Path]::Combine($Step.path, $file.name) } else { '' }
         [pscustomobject]@{ file = $Step.file; arguments = $arguments; environment = $Step.environment; timeout = $Step.timeout; unless_unsigned = $unless }
     })
     $outcome = Invoke-Together ([pscustomobject]@{ runs = $runs; jobs = $Step.jobs })

@@ -228,9 +228,15 @@ def observe(wanted: Wanted) -> list[Step]:
     steps: list[Step] = [Digest(location.path) for location in named]
     if named:
         # With the whole path, from a folder of Windows: who may write beside the files may plant a library there.
-        # What a program's own header says, no process has to be started for.
+        # What a program's own header says, no process has to be started for; but one shows whether it is SignTool.
         runs = tuple(
-            Run(program, verify_argv([one.path]), timeout=timeout, unless_unsigned=one.path) for one in named
+            Run(
+                program,
+                verify_argv([one.path]),
+                timeout=timeout,
+                unless_unsigned=one.path if number else "",
+            )
+            for number, one in enumerate(named)
         )
         steps.append(Together(runs, jobs))
     steps += [

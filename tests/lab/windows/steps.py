@@ -394,7 +394,7 @@ class StepRunner:
                 "environment": step.get("environment"),
                 "timeout": step["timeout"],
                 "unless_unsigned": join(str(step["path"]), file["name"])
-                if step.get("unless_unsigned")
+                if step.get("unless_unsigned") and file is not files[0]
                 else "",
             }
             for file in files
