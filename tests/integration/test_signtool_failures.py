@@ -283,7 +283,7 @@ def _bad_files(signing: Signing) -> list[Bad]:
             "file",
             ["is empty", "format is not recognized", "the file is damaged"],
             [*paths.values(), good[1]],
-            calls=2,
+            calls=3,
             good=(good[1],),
         ),
         Bad(
