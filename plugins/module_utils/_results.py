@@ -90,7 +90,7 @@ class TogetherResult:
 @dataclass(frozen=True)
 class DigestResult:
     """``full``: the whole path, where the one that was asked for may hold a short name (PROGRA~1). ``stamp``: by
-    which MoveFile knows that the file was not written since.
+    which MoveFile knows a file that was written since.
     """
 
     exists: bool
@@ -180,7 +180,7 @@ class Placed(Done):
     ``changed``: the file at the path was not the one that was looked at (``if_sha256``), and it is there now:
     nothing was put in its place. ``sha256``: of the file that is there now ("" for none). ``kept``: where what
     was there before still lies, as it could not be removed, and ``why``. ``stamp``: that of the file that was copied,
-    as in DigestResult ("" where it was written a moment before).
+    as in DigestResult.
     """
 
     changed: bool = False

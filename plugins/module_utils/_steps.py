@@ -529,8 +529,8 @@ class MoveFile(Step):
     What was at the target is moved to ``backup`` (a free name beside it unless given) and removed when the new
     file was seen in its place; where Windows fails half way, it is put back. With ``if_sha256`` a target of
     another content stays: the result says ``changed``. ``sha256``: what the file itself must be; another one is
-    a failure. ``stamp`` and ``if_stamp`` are what the host gave with these digests: a file that has its stamp still is
-    not read again.
+    a failure. ``stamp`` and ``if_stamp`` are what the host gave with these digests: before the
+    replacement a file that has its stamp still is not read again. What was at the target is read after it in any case, before it is removed.
     """
 
     op: ClassVar[str] = "move"

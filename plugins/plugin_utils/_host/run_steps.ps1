@@ -451,13 +451,13 @@ function Move-OneFile($Step) {
     if ($failure) { return $failure }
     if (-not [System.IO.File]::Exists($backup)) { return @{ sha256 = Get-Sha256 $Step.target $newKnown } }
     try {
+        # What is removed in the end is known by its bytes: a size and a time can be those of another file.
+        $there = if ($wanted) { Get-Sha256 $backup }
+        # After the long look, so that what was written into the place meanwhile is not put away.
         $now = Get-Sha256 $Step.target $newKnown
-        if ($wanted) {
-            $there = Get-Sha256 $backup $oldKnown
-            if ($there -ne $wanted) {
-                $failure = Invoke-Replace $backup $Step.target $Step.path
-                if (-not $failure) { return @{ changed = $true; sha256 = $there } }
-            }
+        if ($wanted -and $now -eq $new -and $there -ne $wanted) {
+            $failure = Invoke-Replace $backup $Step.target $Step.path
+            if (-not $failure) { return @{ changed = $true; sha256 = $there } }
         }
     }
     catch { $failure = Get-Failure $_.Exception }
@@ -650,7 +650,7 @@ function Remove-ScratchFolder($Step) {
     @{ existed = $existed }
 }
 
-# A file's size and when it was written: where both are the same as before, it was not written in between.
+# A file's size and when it was written: where one is another than before, it was written in between. Where both are the same, it hardly was.
 function Get-Stamp([System.IO.FileStream] $Stream, [string] $Path) { "$($Stream.Length):$([System.IO.File]::GetLastWriteTimeUtc($Path).Ticks)" }
 
 # Begins to read a file for the steps "digest" and "copy" with if_sha256: its digest is taken on the way, and the file is read once.
@@ -660,9 +660,6 @@ function Start-Reading($Step) {
     $reading = @{ step = $Step; source = $source; hash = [System.Security.Cryptography.SHA256]::Create() }
     try {
         $reading.stamp = Get-Stamp $source $Step.path
-        # What was written a moment ago may be written again within the grain of the time.
-        $age = [System.DateTime]::UtcNow.Subtract([System.IO.File]::GetLastWriteTimeUtc($Step.path)).TotalSeconds
-        if ($Step.op -eq 'copy' -and ($age -lt 2)) { $reading.stamp = '' }
         $into = [System.IO.Stream]::Null
         if ($Step.op -eq 'copy') {
             $into = [System.IO.FileStream]::new($Step.target, [System.IO.FileMode]::CreateNew, [System.IO.FileAccess]::Write, [System.IO.FileShare]::None)

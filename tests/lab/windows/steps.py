@@ -632,8 +632,7 @@ class StepRunner:
             self._files.set_read_only(target, False)
             return {}
         data: bytes = self._patiently(lambda: self._files.read(path))
-        written = self._files.stat(path).modified.timestamp()
-        stamp = self._stamp(path) if time.time() - written >= 2 else ""
+        stamp = self._stamp(path)
         if self._files.exists(target):
             raise LabOSError(errors.FILE_EXISTS, target)
         self._files.write(target, data, by="run_steps")
@@ -712,7 +711,7 @@ class StepRunner:
             return failure
         if not self._files.is_file(backup):
             return {"sha256": self._known(target, *new_known)}
-        return self._after_replacing(path, target, backup, new, new_known, old_known)
+        return self._after_replacing(path, target, backup, new, new_known, str(wanted or ""))
 
     def _replace(self, path: str, target: str, backup: str) -> Answer:
         """ReplaceFile; where it fails half way, what was there is put back. {} when it is done."""
@@ -737,13 +736,14 @@ class StepRunner:
         backup: str,
         new: str,
         new_known: tuple[str, str],
-        old_known: tuple[str, str],
+        wanted: str,
     ) -> Answer:
         failure: Answer = {}
-        now, wanted = "", old_known[1]
+        now = ""
         try:
+            there = self._sha256(backup) if wanted else ""
             now = self._known(target, *new_known)
-            if wanted and (there := self._known(backup, *old_known)) != wanted:
+            if wanted and now == new and there != wanted:
                 failure = self._replace(path=backup, target=target, backup=path)
                 if not failure:
                     return {"changed": True, "sha256": there}

@@ -608,14 +608,10 @@ def long_ago(path: Path) -> None:
 
 
 @case()
-def a_file_that_has_its_stamp_is_taken_for_what_it_was(place: Place) -> Play:
-    """Copied just now it gets none, as it may be written again at the same time."""
+def what_was_written_since_it_had_its_stamp_is_neither_put_nor_replaced(place: Place) -> Play:
     old, new, copy = place.folder / "old.bin", place.folder / "new.bin", place.folder / "copy.bin"
     old.write_bytes(b"old")
     new.write_bytes(b"new")
-    (fresh,) = yield ask(steps.CopyFile(str(old), str(copy), if_sha256=digest(b"old")))
-    assert fresh.stamp == ""
-    copy.unlink()
     long_ago(old)
     copied, seen = yield ask(
         steps.CopyFile(str(old), str(copy), if_sha256=digest(b"old")), steps.Digest(str(new))
@@ -623,13 +619,22 @@ def a_file_that_has_its_stamp_is_taken_for_what_it_was(place: Place) -> Play:
     assert copied.stamp
     assert seen.stamp
     move = steps.MoveFile(str(new), str(old), str(place.folder / "backup"), digest(b"old"), digest(b"new"))
-    old.write_bytes(b"odd")
-    # It was written since: what it is now counts.
-    (refused,) = yield ask(replace(move, stamp=seen.stamp, if_stamp=copied.stamp))
-    assert (refused.changed, refused.sha256, old.read_bytes()) == (True, digest(b"odd"), b"odd")
+    move = replace(move, stamp=seen.stamp, if_stamp=copied.stamp)
+    new.write_bytes(b"other")
+    (wrong,) = yield ask(move)
+    assert isinstance(wrong, steps.Failure)
+    assert old.read_bytes() == b"old"
+    new.write_bytes(b"new")
+    # What is there counts, whatever time it has.
+    for content, time in ((b"odd", None), (b"odd", long_ago), (b"odd and longer", long_ago)):
+        old.write_bytes(content)
+        if time:
+            time(old)
+        (refused,) = yield ask(move)
+        assert (refused.changed, refused.sha256, refused.kept) == (True, digest(content), "")
+        assert (old.read_bytes(), new.read_bytes()) == (content, b"new")
     old.write_bytes(b"old")
-    long_ago(old)
-    (done,) = yield ask(replace(move, stamp=seen.stamp, if_stamp=copied.stamp))
+    (done,) = yield ask(move)
     assert (done.changed, done.sha256, old.read_bytes()) == (False, digest(b"new"), b"new")
     assert sorted(path.name for path in place.folder.iterdir()) == ["copy.bin", "old.bin"]
 

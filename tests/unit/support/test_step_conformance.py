@@ -278,7 +278,7 @@ LOCAL: Mapping[str, tuple[str, ...]] = {
         "move_only_over_the_file_that_was_looked_at",
         "copy_only_of_the_file_that_was_looked_at",
         "many_files_are_read_side_by_side",
-        "a_file_that_has_its_stamp_is_taken_for_what_it_was",
+        "what_was_written_since_it_had_its_stamp_is_neither_put_nor_replaced",
         "append_once",
         *APPEND,
         *PARTS,
@@ -343,7 +343,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "journal_that_a_call_holds",
         "verified_copies_are_placed_with_a_line_in_the_journal",
     ),
-    "its files have no times": ("a_file_that_has_its_stamp_is_taken_for_what_it_was",),
+    "its files have no times": ("what_was_written_since_it_had_its_stamp_is_neither_put_nor_replaced",),
     "its programs are functions: they take no time": (
         "tool_that_does_not_read_its_input",
         "time_limits_are_seconds_of_each_run",
