@@ -313,7 +313,7 @@ def _bad_files(signing: Signing) -> list[Bad]:
             ["can hold one only", "Give foreign: replace"],
             [second, fresh],
             {"append": True},
-            3,
+            2,
             good=(fresh,),
         ),
         Bad(
