@@ -195,7 +195,8 @@ class Each(Step):
 
     ``leave_out`` names files to pass over, in any case. With ``most``, nothing is run where more files than
     that are left. ``changes`` as in Run. ``unless_unsigned``: no run for a program (PE) without a signature, the first
-    file excepted, so that it shows whether ``file`` can run at all. ``jobs`` as in Together.
+    file excepted, so that it shows whether ``file`` can run at all. ``digest_unless_unsigned``: no digest of such a file, as
+    in Digest. ``jobs`` as in Together.
     """
 
     op: ClassVar[str] = "each"
@@ -210,6 +211,7 @@ class Each(Step):
     most: int = 0
     changes: bool = False
     unless_unsigned: bool = False
+    digest_unless_unsigned: bool = False
     only_if_previous_ok: bool = False
 
     def fields(self) -> Dict[str, Any]:
@@ -227,8 +229,9 @@ class Each(Step):
             data["leave_out"] = list(self.leave_out)
         if self.most:
             data["most"] = self.most
-        if self.unless_unsigned:
-            data["unless_unsigned"] = True
+        for name in ("unless_unsigned", "digest_unless_unsigned"):
+            if getattr(self, name):
+                data[name] = True
         return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
@@ -503,7 +506,8 @@ def pack(content: bytes) -> bytes:
 @dataclass(frozen=True)
 class CopyFile(Step):
     """Copies a file; a target that exists is a failure. The copy of a read-only file can be written. With
-    ``if_sha256`` a copy of another content is removed again, and the result says ``changed``.
+    ``if_sha256`` a copy of another content is removed again, and the result says ``changed``; with ``if_unsigned`` one
+    that is no program (PE) without a signature.
     """
 
     op: ClassVar[str] = "copy"
@@ -511,11 +515,14 @@ class CopyFile(Step):
     path: str
     target: str
     if_sha256: str = ""
+    if_unsigned: bool = False
 
     def fields(self) -> Dict[str, Any]:
         data: Dict[str, Any] = {"path": self.path, "target": self.target}
         if self.if_sha256:
             data["if_sha256"] = self.if_sha256
+        if self.if_unsigned:
+            data["if_unsigned"] = True
         return data
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
@@ -559,7 +566,8 @@ class MoveFile(Step):
 class VerifiedCopy:
     """A copy that takes the place of ``target`` where all of ``runs`` ended with 0: the positions of a Together in the
     list of steps, and of a run in it. ``copied`` (None: in an earlier call, when it had ``if_stamp``) and ``digest``
-    are the positions of the steps CopyFile and Digest of the copy. ``name``: the copy's in the ``journal`` (a path).
+    are the positions of the steps CopyFile and Digest of the copy. ``if_sha256`` "": what was copied. ``name``: the copy's in
+    the ``journal`` (a path).
     """
 
     path: str
@@ -577,8 +585,8 @@ class VerifiedCopy:
 @dataclass(frozen=True)
 class Place(Step):
     """Puts verified copies in their files' places, each as MoveFile does, by the results of the steps before it in the
-    list. Before the first one the digests of all that are put go into the journals, in one line each:
-    ``{"good": {name: SHA-256}}``.
+    list. Before the first one the digests of all that are put, and of what they replace, go into the journals, in one
+    line each: ``{"good": {name: [SHA-256, SHA-256]}}``.
     """
 
     op: ClassVar[str] = "place"
@@ -660,13 +668,16 @@ class RemoveScratch(Step):
 
 @dataclass(frozen=True)
 class Digest(Step):
-    """A file's size and SHA-256 (lower case hex)."""
+    """A file's size and SHA-256 (lower case hex). ``unless_unsigned``: "" for a program (PE) without a signature, which
+    is not read then.
+    """
 
     op: ClassVar[str] = "digest"
     path: str
+    unless_unsigned: bool = False
 
     def fields(self) -> Dict[str, Any]:
-        return {"path": self.path}
+        return {"path": self.path, **({"unless_unsigned": True} if self.unless_unsigned else {})}
 
     def read(self, raw: Mapping[str, Any], encoding: str) -> Result:
         return _read_digest_of_file(raw)

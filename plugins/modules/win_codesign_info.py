@@ -249,6 +249,9 @@ host:
     windows_build:
       description: The build number of Windows, 0 where the host is none.
       type: int
+    processors:
+      description: How many processors the host has.
+      type: int
   sample:
     account: WINHOST\Administrator
     powershell: 5.1.20348.2849
@@ -257,6 +260,7 @@ host:
     time: 1796040715
     module_logging: false
     windows_build: 20348
+    processors: 4
 client:
   description: The client, as M(cloudhsm.codesign.win_cloudhsm_client) returns it.
   returned: with O(gather) V(client)

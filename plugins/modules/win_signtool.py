@@ -300,7 +300,7 @@ files:
       type: str
       sample: timestamped
     sha256_before:
-      description: SHA-256 of the file before the task, null where it could not be read.
+      description: SHA-256 of the file before the task, null where it could not be read, and for a program without a signature of which no copy was made.
       type: str
       sample: d2a84f4b8b650937ec8f73cd8be2c74add5a911ba64df27458ed8229da804a26
     sha256_after:

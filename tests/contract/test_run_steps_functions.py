@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,7 @@ def test_answer_names_the_powershell_and_the_account(
     assert answer["utc_offset"] == 345
     assert answer["module_logging"] is False
     assert answer["windows_build"] == 0
+    assert 1 <= answer["processors"] <= (os.cpu_count() or 1)
 
 
 REPLACE = r"""

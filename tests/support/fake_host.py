@@ -16,7 +16,6 @@ import hashlib
 import io
 import json
 import re
-import struct
 import zipfile
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._formats.store_b
     certificates_key,
     lies_in_folder,
 )
+from support import programs
 from support.store_blobs import write_blob
 
 Raw = dict[str, Any]
@@ -90,19 +90,6 @@ def _takes_secret(step: Raw) -> bool:
 
 def _clean(result: Raw) -> bool:
     return not result.get("error") and not result.get("timed_out") and result.get("exit_code") == 0
-
-
-def is_unsigned(content: bytes) -> bool:
-    """Whether a file is a program whose header has no place for a signature."""
-    if len(content) < 64 or content[:2] != b"MZ":
-        return False
-    at = struct.unpack_from("<i", content, 60)[0]
-    if not 64 <= at <= len(content[:4096]) - 200 or content[at : at + 4] != b"PE\0\0":
-        return False
-    directories = {0x10B: at + 120, 0x20B: at + 136}.get(struct.unpack_from("<H", content, at + 24)[0])
-    if directories is None or struct.unpack_from("<I", content, directories - 4)[0] != 16:
-        return False
-    return bool(struct.unpack_from("<Q", content, directories + 32)[0] == 0)
 
 
 def _printed(result: Raw) -> str:
@@ -231,6 +218,10 @@ class FakeHost:
         """All steps so far, those under a journal too."""
         return [step for call in self.calls for outer in call for step in (outer, *outer.get("steps", []))]
 
+    def is_unsigned(self, content: bytes) -> bool:
+        """Whether a file is a program without a signature."""
+        return programs.is_unsigned(content)
+
     def _file(self, path: str) -> bytes | None:
         return next((content for name, content in self.files.items() if _key(name) == _key(path)), None)
 
@@ -268,12 +259,15 @@ class FakeHost:
             copied = self.results[one["copied"]] if "copied" in one else {}
             digest = self.results[one["digest"]]
             runs = [self.results[run["step"]]["results"][run["run"]] for run in one["runs"]]
-            bad = any(copied.get(name) for name in ("error", "changed", "skipped"))
+            before = one["if_sha256"] or copied.get("sha256")
+            bad = not before or any(copied.get(name) for name in ("error", "changed", "skipped"))
             if bad or not digest.get("exists") or not all(map(_clean, runs)):
                 moves.append({"skipped": True})
                 continue
-            lines.setdefault(one["journal"], []).append(f'"{one["name"]}": "{digest["sha256"]}"')
-            moves.append({**one, "op": "move", "sha256": digest["sha256"]})
+            lines.setdefault(one["journal"], []).append(
+                f'"{one["name"]}": ["{digest["sha256"]}", "{before}"]'
+            )
+            moves.append({**one, "op": "move", "sha256": digest["sha256"], "if_sha256": before})
         for journal, texts in lines.items():
             line = '{"good": {' + ", ".join(texts) + "}}\n"
             self._line(journal.rpartition("\\")[0], base64.b64encode(line.encode()).decode())
@@ -286,7 +280,9 @@ class FakeHost:
     def _together(self, step: Raw) -> Raw:
         results = []
         for run in step["runs"]:
-            unsigned = run.get("unless_unsigned") and is_unsigned(self._file(run["unless_unsigned"]) or b"")
+            unsigned = run.get("unless_unsigned") and self.is_unsigned(
+                self._file(run["unless_unsigned"]) or b""
+            )
             result = {"unsigned": True} if unsigned else self._run(run)
             if run.get("otherwise") and not _clean(result):
                 result["otherwise"] = [self._run(one) for one in run["otherwise"]]
@@ -382,10 +378,12 @@ class FakeHost:
             return not_found(step["path"])
         if self._file(step["target"]) is not None:
             return failure("The file exists", -2147024816, "System.IO.IOException")
-        if step.get("if_sha256") and self._sha256(step["path"]) != step["if_sha256"]:
+        unmeant = step.get("if_unsigned") and not self.is_unsigned(content)
+        if unmeant or (step.get("if_sha256") and self._sha256(step["path"]) != step["if_sha256"]):
             return {"changed": True, "sha256": self._sha256(step["path"])}
         self._put(step["target"], content)
-        return {"sha256": self._sha256(step["target"])} if step.get("if_sha256") else {}
+        looked = step.get("if_sha256") or step.get("if_unsigned")
+        return {"sha256": self._sha256(step["target"])} if looked else {}
 
     def _move(self, step: Raw) -> Raw:
         content, there = self._file(step["path"]), self._file(step["target"])
@@ -480,11 +478,11 @@ class FakeHost:
 
     def _digest(self, step: Raw) -> Raw:
         content = self._file(step["path"])
-        return (
-            {"exists": False}
-            if content is None
-            else {"exists": True, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        )
+        if content is None:
+            return {"exists": False}
+        late = step.get("unless_unsigned") and self.is_unsigned(content)
+        sha256 = "" if late else hashlib.sha256(content).hexdigest()
+        return {"exists": True, "size": len(content), "sha256": sha256}
 
     def _version(self, step: Raw) -> Raw:
         default = None if self._file(step["path"]) is None else "0.0.0.0"

@@ -290,7 +290,9 @@ function Invoke-Each($Step) {
     })
     $outcome = Invoke-Together ([pscustomobject]@{ runs = $runs; jobs = $Step.jobs })
     # A file that another process holds open has no digest now: the result says why, and the other files are not lost.
-    $digests = Invoke-Readings @(foreach ($file in $files) { [pscustomobject]@{ op = 'digest'; path = [System.IO.Path]::Combine($Step.path, $file.name) } })
+    $digests = Invoke-Readings @(foreach ($file in $files) {
+        [pscustomobject]@{ op = 'digest'; path = [System.IO.Path]::Combine($Step.path, $file.name); unless_unsigned = $Step.digest_unless_unsigned }
+    })
     for ($index = 0; $index -lt $files.Count; $index++) {
         $files[$index].result = $outcome.results[$index]
         $files[$index].digest = $digests[$index]
@@ -536,15 +538,16 @@ function Invoke-Place($Step, $Results) {
     $moves = @(foreach ($file in @($Step.verified_copies)) {
         $copied = if ($null -ne $file.copied) { $Results[[int]$file.copied] } else { @{} }
         $digest = $Results[[int]$file.digest]
-        $good = -not ($copied.error -or $copied.changed -or $copied.skipped -or $digest.error) -and $digest.exists
+        $before = if ($file.if_sha256) { $file.if_sha256 } else { $copied.sha256 }
+        $good = $before -and -not ($copied.error -or $copied.changed -or $copied.skipped -or $digest.error) -and $digest.exists
         foreach ($run in @($file.runs)) {
             $all = @($Results[[int]$run.step].results)
             $good = $good -and (Test-Clean $all[[int]$run.run])
         }
         if (-not $good) { @{ skipped = $true }; continue }
-        $lines[$file.journal] = @($lines[$file.journal] | Where-Object { $_ }) + @('"{0}": "{1}"' -f $file.name, $digest.sha256)
+        $lines[$file.journal] = @($lines[$file.journal] | Where-Object { $_ }) + @('"{0}": ["{1}", "{2}"]' -f $file.name, $digest.sha256, $before)
         @{
-            path = $file.path; target = $file.target; backup = $file.backup; if_sha256 = $file.if_sha256; sha256 = $digest.sha256
+            path = $file.path; target = $file.target; backup = $file.backup; if_sha256 = $before; sha256 = $digest.sha256
             stamp = $digest.stamp; if_stamp = if ($file.if_stamp) { $file.if_stamp } else { $copied.stamp }
         }
     })
@@ -618,9 +621,9 @@ function Get-FilePart($Step) {
 }
 
 # A copy of a read-only file would be read-only: no program could work on it, and nobody could remove it. With if_sha256 a copy of another content
-# is none: its digest is taken while it is copied.
+# is none, with if_unsigned one that is no program without a signature: the digest is taken while it is copied.
 function Copy-OneFile($Step) {
-    if ($Step.if_sha256) { return Complete-Reading (Start-Reading $Step) }
+    if ($Step.if_sha256 -or $Step.if_unsigned) { return Complete-Reading (Start-Reading $Step) }
     Invoke-Patiently { [System.IO.File]::Copy($Step.path, $Step.target, $false) }
     [System.IO.File]::SetAttributes($Step.target, [System.IO.FileAttributes]::Normal)
     @{}
@@ -653,9 +656,13 @@ function Remove-ScratchFolder($Step) {
 # A file's size and when it was written: where one is another than before, it was written in between. Where both are the same, it hardly was.
 function Get-Stamp([System.IO.FileStream] $Stream, [string] $Path) { "$($Stream.Length):$([System.IO.File]::GetLastWriteTimeUtc($Path).Ticks)" }
 
-# Begins to read a file for the steps "digest" and "copy" with if_sha256: its digest is taken on the way, and the file is read once.
+# Begins to read a file for the steps "digest" and "copy" with a condition: its digest is taken on the way, and the file is read once.
 function Start-Reading($Step) {
-    if ($Step.op -ne 'copy' -and (Get-PathKind $Step.path) -ne 'file') { return @{ step = $Step; missing = $true } }
+    if ($Step.op -ne 'copy' -and (Get-PathKind $Step.path) -ne 'file') { return @{ result = @{ exists = $false } } }
+    # Its digest is taken while it is copied.
+    if ($Step.unless_unsigned -and (Test-UnsignedProgram $Step.path)) {
+        return @{ result = @{ exists = $true; size = (New-Object System.IO.FileInfo($Step.path)).Length; sha256 = '' } + (Get-LongPath $Step.path) }
+    }
     [System.IO.FileStream] $source = Invoke-Patiently { [System.IO.File]::OpenRead($Step.path) }
     $reading = @{ step = $Step; source = $source; hash = [System.Security.Cryptography.SHA256]::Create() }
     try {
@@ -676,7 +683,7 @@ function Start-Reading($Step) {
 }
 
 function Complete-Reading($Reading) {
-    if ($Reading.missing) { return @{ exists = $false } }
+    if ($Reading.result) { return $Reading.result }
     $step, $whole = $Reading.step, $false
     try {
         $Reading.task.Wait()
@@ -694,7 +701,8 @@ function Complete-Reading($Reading) {
         }
     }
     if ($step.op -ne 'copy') { return @{ exists = $true; size = $size; sha256 = $sha256; stamp = $Reading.stamp } + (Get-LongPath $step.path) }
-    if ($sha256 -eq $step.if_sha256) { return @{ sha256 = $sha256; stamp = $Reading.stamp } }
+    $meant = if ($step.if_sha256) { $sha256 -eq $step.if_sha256 } else { Test-UnsignedProgram $step.target }
+    if ($meant) { return @{ sha256 = $sha256; stamp = $Reading.stamp } }
     Invoke-Patiently { [System.IO.File]::Delete($step.target) }
     @{ changed = $true; sha256 = $sha256 }
 }
@@ -711,7 +719,7 @@ function Invoke-Readings($List) {
         foreach ($index in @($active.Keys | Sort-Object)) {
             $reading = $active[$index]
             # One is waited for where there is no place for another one, or none is left.
-            if ($next -lt $list.Count -and $active.Count -lt $most -and -not $reading.missing -and -not $reading.task.IsCompleted) { continue }
+            if ($next -lt $list.Count -and $active.Count -lt $most -and -not $reading.result -and -not $reading.task.IsCompleted) { continue }
             $done[$index] = try { Complete-Reading $reading } catch { Get-Failure $_.Exception }
             $active.Remove($index)
         }
@@ -1054,7 +1062,7 @@ function Invoke-Journaled($Step) {
     }
 }
 
-function Test-IsReading($Step) { -not $Step.only_if_previous_ok -and ($Step.op -eq 'digest' -or ($Step.op -eq 'copy' -and $Step.if_sha256)) }
+function Test-IsReading($Step) { -not $Step.only_if_previous_ok -and ($Step.op -eq 'digest' -or ($Step.op -eq 'copy' -and ($Step.if_sha256 -or $Step.if_unsigned))) }
 
 # One result a step, in their order. Files that steps one after the other only read are read at once.
 function Invoke-Steps($List) {

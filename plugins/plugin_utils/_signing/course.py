@@ -245,7 +245,8 @@ class Course:
         return Look(settings, seen_tool.version, host, files, patterns, journals, jobs, check, key)
 
     def _named(self, locations: Sequence[signing_files.Location], program: str) -> signing_files.Wanted:
-        return signing_files.Wanted(locations, program, self.params["jobs"])
+        signs = not self.check_mode and self.params["state"] == "signed"
+        return signing_files.Wanted(locations, program, self.params["jobs"], signs=signs)
 
     def _files(
         self, locations: Sequence[signing_files.Location], program: str

@@ -213,19 +213,22 @@ def locate_all(texts: Sequence[str]) -> list[Location]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The files to look at, and the SignTool that does it, ``jobs`` at a time (0: as the host's processors allow)."""
+    """The files to look at, and the SignTool that does it, ``jobs`` at a time (0: as the host's processors allow).
+    ``signs``: programs without a signature are going to be copied, and get their digests then.
+    """
 
     locations: Sequence[Location]
     program: str = ""
     jobs: int = 0
     timeout: int = VERIFY_TIMEOUT
+    signs: bool = False
 
 
 def observe(wanted: Wanted) -> list[Step]:
     """Digests of all files named, their verifications side by side, then one step for each pattern."""
     program, jobs, timeout = wanted.program, wanted.jobs, wanted.timeout
     named = [location for location in wanted.locations if not location.is_pattern]
-    steps: list[Step] = [Digest(location.path) for location in named]
+    steps: list[Step] = [Digest(location.path, wanted.signs) for location in named]
     if named:
         # With the whole path, from a folder of Windows: who may write beside the files may plant a library there.
         # What a program's own header says, no process has to be started for; but one shows whether it is SignTool.
@@ -248,6 +251,7 @@ def observe(wanted: Wanted) -> list[Step]:
             jobs=jobs,
             timeout=timeout,
             unless_unsigned=True,
+            digest_unless_unsigned=wanted.signs,
         )
         for location in wanted.locations
         if location.is_pattern

@@ -323,7 +323,8 @@ def next_round(
         job = jobs[number]
         if job.fresh:
             copies[number] = len(steps)
-            steps.append(CopyFile(job.before.path, job.copy_path, if_sha256=job.before.sha256))
+            known = job.before.sha256
+            steps.append(CopyFile(job.before.path, job.copy_path, known, if_unsigned=not known))
     batches = _batches(settings, jobs, [number for number in numbers if jobs[number].next.action != LOOK])
     probe = None
     if ledger and signing(jobs, numbers):

@@ -134,14 +134,18 @@ def parse(content: bytes) -> Journal | None:
 
 
 def _with_good(journal: Journal, good: Mapping[str, Any]) -> Journal:
-    """The journal with the digests of copies (``work/copy``) that the host found as wanted, and was to put in place."""
-    files = tuple(
-        replace(one, after=digest)
-        if isinstance(digest := good.get(one.label), str) and _SHA256.fullmatch(digest)
-        else one
-        for one in journal.files
-    )
-    return replace(journal, files=files)
+    """The journal with the digests of copies (``work/copy``) that the host found as wanted, and was to put in place, and of
+    the files that they replace.
+    """
+    return replace(journal, files=tuple(_good(one, good.get(one.label)) for one in journal.files))
+
+
+def _good(entry: Entry, digests: Any) -> Entry:
+    if not isinstance(digests, list) or len(digests) != 2:
+        return entry
+    if not all(isinstance(one, str) and _SHA256.fullmatch(one) for one in digests):
+        return entry
+    return replace(entry, after=digests[0], before=digests[1])
 
 
 def _journal(data: Mapping[str, Any]) -> Journal | None:

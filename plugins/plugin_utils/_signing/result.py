@@ -80,6 +80,7 @@ def entries(
 def _entry(
     wanted: Wanted, seen: SeenFile, decision: Decision, job: Job | None, check_mode: bool
 ) -> dict[str, Any]:
+    seen = job.before if job is not None else seen
     outcome: Outcome = "left" if decision.left else "unchanged"
     after, problem, changed = seen, decision.problem, False
     if decision.action == REFUSE:

@@ -114,6 +114,7 @@ def read_round(
         digest, witness = digests[number], witnesses[number]
         job = replace(
             jobs[number],
+            before=_as_copied(jobs[number].before, copied),
             copied=copied.stamp if isinstance(copied, Placed) else jobs[number].copied,
             verified=digest.stamp if isinstance(digest, DigestResult) else "",
         )
@@ -153,6 +154,13 @@ def read_round(
             # The copy that is there is not worked on any more: the next one has a name of its own.
             after[number] = replace(job, generation=job.generation + 1)
     return after, warnings
+
+
+def _as_copied(before: SeenFile, copied: Result | None) -> SeenFile:
+    """A file with the digest that was taken while it was copied, where the look took none."""
+    if before.sha256 or not isinstance(copied, Placed):
+        return before
+    return replace(before, sha256=copied.sha256)
 
 
 def _witnesses(

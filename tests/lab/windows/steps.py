@@ -167,6 +167,7 @@ class StepRunner:
             "get_part": self._get_part,
             "copy": self._copy,
             "move": self._move,
+            "place": self._place,
             "remove": self._remove,
             "scratch": self._scratch,
             "remove_scratch": self._remove_scratch,
@@ -187,6 +188,7 @@ class StepRunner:
     def answer(self, steps: Sequence[Mapping[str, Any]]) -> str:
         """The JSON text that the script gives for ``steps``."""
         self._guard = Guard()
+        self._results: Sequence[Answer] = ()
         results = self._all(steps)
         code_page = self._host.registry.get(r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage", "OEMCP")
         logging = self._host.registry.get(
@@ -218,7 +220,8 @@ class StepRunner:
                 results.append({"skipped": True})
                 continue
             try:
-                result = self._place(step, results) if step.get("op") == "place" else self._step(step)
+                self._results = results
+                result = self._step(step)
                 self._guard.ran(step, result)
                 ok = not any(
                     result.get(name) for name in ("timed_out", "exit_code", "failed", "changed", "error")
@@ -403,7 +406,12 @@ class StepRunner:
         for file, result in zip(files, outcome["results"], strict=True):
             file["result"] = result
             try:
-                file["digest"] = self._digest({"path": join(str(step["path"]), file["name"])})
+                file["digest"] = self._digest(
+                    {
+                        "path": join(str(step["path"]), file["name"]),
+                        "unless_unsigned": step.get("digest_unless_unsigned"),
+                    }
+                )
             except LabOSError as error:
                 file["digest"] = _failure(io_failure(error))
         answer = {"exists": found["exists"], "files": files, "failed": outcome["failed"]}
@@ -627,7 +635,7 @@ class StepRunner:
 
     def _copy(self, step: Mapping[str, Any]) -> Answer:
         path, target, wanted = self._path(step), self._path(step, "target"), step.get("if_sha256")
-        if not wanted:
+        if not wanted and not step.get("if_unsigned"):
             self._patiently(lambda: self._files.copy(path, target, by="run_steps"))
             self._files.set_read_only(target, False)
             return {}
@@ -637,7 +645,7 @@ class StepRunner:
             raise LabOSError(errors.FILE_EXISTS, target)
         self._files.write(target, data, by="run_steps")
         copied = hashlib.sha256(data).hexdigest()
-        if copied == wanted:
+        if copied == wanted if wanted else self._is_unsigned(target):
             return {"sha256": copied, "stamp": stamp}
         self._files.remove(target)
         return {"changed": True, "sha256": copied}
@@ -654,23 +662,29 @@ class StepRunner:
                 return sha256
         return self._sha256(path)
 
-    def _place(self, step: Mapping[str, Any], results: Sequence[Answer]) -> Answer:
+    def _place(self, step: Mapping[str, Any]) -> Answer:
+        results = self._results
         moves: list[Answer] = []
         lines: dict[str, list[str]] = {}
         for one in step["verified_copies"]:
             copied = results[int(one["copied"])] if one.get("copied") is not None else {}
             digest = results[int(one["digest"])]
             runs = [results[int(run["step"])].get("results", [])[int(run["run"])] for run in one["runs"]]
+            before = one.get("if_sha256") or copied.get("sha256")
             if (
-                any(copied.get(name) for name in ("error", "changed", "skipped"))
+                not before
+                or any(copied.get(name) for name in ("error", "changed", "skipped"))
                 or not digest.get("exists")
                 or not all(map(_clean, runs))
             ):
                 moves.append({"skipped": True})
                 continue
-            lines.setdefault(str(one["journal"]), []).append(f'"{one["name"]}": "{digest["sha256"]}"')
+            lines.setdefault(str(one["journal"]), []).append(
+                f'"{one["name"]}": ["{digest["sha256"]}", "{before}"]'
+            )
             known = one.get("if_stamp") or copied.get("stamp") or ""
-            moves.append({**one, "sha256": digest["sha256"], "stamp": digest.get("stamp"), "if_stamp": known})
+            more = {"if_sha256": before, "if_stamp": known}
+            moves.append({**one, "sha256": digest["sha256"], "stamp": digest.get("stamp"), **more})
         for journal, texts in lines.items():
             line = '{"good": {' + ", ".join(texts) + "}}\n"
             self._append({"path": journal, "base64": _base64(line.encode("ascii"))})
@@ -798,6 +812,9 @@ class StepRunner:
         path = self._path(step)
         if not self._files.is_file(path):
             return {"exists": False}
+        if step.get("unless_unsigned") and self._is_unsigned(path):
+            size = self._files.stat(path).size
+            return {"exists": True, "size": size, "sha256": "", **self._long(str(step["path"]))}
         data: bytes = self._patiently(lambda: self._files.read(path))
         answer: Answer = {"exists": True, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         answer["stamp"] = self._stamp(path)

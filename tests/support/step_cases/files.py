@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 from support.inotify import Watch
+from support.programs import program
 from support.step_shell import Place, Play, ask, case, command_line, python, steps
 
 
@@ -582,6 +583,41 @@ def copy_only_of_the_file_that_was_looked_at(place: Place) -> Play:
 
 
 @case()
+def program_without_a_signature_gets_its_digest_while_it_is_copied(place: Place) -> Play:
+    contents = {"signed.exe": program(8000), "text.exe": b"text", "unsigned.exe": program(plus=True)}
+    for name, content in contents.items():
+        (place.folder / name).write_bytes(content)
+    names = [*contents, "missing.exe"]
+    each, *results = yield ask(
+        steps.Each(
+            str(place.folder),
+            "*.exe",
+            sys.executable,
+            command_line("exit", "0"),
+            digest_unless_unsigned=True,
+        ),
+        *(steps.Digest(str(place.folder / name), unless_unsigned=True) for name in names),
+        *(
+            steps.CopyFile(str(place.folder / name), str(place.folder / f"{name}.copy"), if_unsigned=True)
+            for name in names
+        ),
+    )
+    late = {**{name: digest(content) for name, content in contents.items()}, "unsigned.exe": ""}
+    assert {one.name: one.digest.sha256 for one in each.files} == late
+    assert [one.exists for one in results[:4]] == [True, True, True, False]
+    assert [one.sha256 for one in results[:3]] == list(late.values())
+    assert [one.size for one in results[:3]] == [len(content) for content in contents.values()]
+    signed, text, unsigned, missing = results[4:]
+    assert [signed.changed, text.changed, unsigned.changed] == [True, True, False]
+    assert unsigned.sha256 == digest(contents["unsigned.exe"])
+    assert unsigned.stamp
+    assert isinstance(missing, steps.Failure)
+    copies = [path.name for path in place.folder.iterdir() if path.name.endswith(".copy")]
+    assert copies == ["unsigned.exe.copy"]
+    assert (place.folder / copies[0]).read_bytes() == contents["unsigned.exe"]
+
+
+@case()
 def many_files_are_read_side_by_side(place: Place) -> Play:
     names = [place.folder / f"{number}.bin" for number in range(30)]
     for number, path in enumerate(names):
@@ -641,11 +677,13 @@ def what_was_written_since_it_had_its_stamp_is_neither_put_nor_replaced(place: P
 
 @case()
 def verified_copies_are_placed_with_a_line_in_the_journal(place: Place) -> Play:
-    """Only those whose runs all ended with 0; what they are stands in the journal before."""
+    """Only those whose runs all ended with 0; what they are, and what they replace, stands in the journal before."""
     ours = place.folder / ".ours"
-    names = ["a.bin", "b.bin", "c.bin", "d.bin"]
-    for name in names:
-        (place.folder / name).write_bytes(b"old " + name.encode())
+    contents = {name: b"old " + name.encode() for name in ("a.bin", "b.bin", "c.bin", "d.bin")}
+    contents |= {"e.exe": program(), "f.exe": program(8000)}
+    names = list(contents)
+    for name, content in contents.items():
+        (place.folder / name).write_bytes(content)
         long_ago(place.folder / name)
     copies = [ours / "w1" / name for name in names]
     kept = digest(b"something else")
@@ -656,10 +694,10 @@ def verified_copies_are_placed_with_a_line_in_the_journal(place: Place) -> Play:
             str(copies[number]),
             str(target),
             str(ours / "w1" / f"back {number}"),
-            digest(b"old " + names[number].encode()),
+            "" if names[number].endswith(".exe") else digest(contents[names[number]]),
             str(ours / "journal"),
             f"w1/{names[number]}",
-            digest=5 + number,
+            digest=len(names) + 1 + number,
             runs=runs,
             copied=number,
         )
@@ -669,26 +707,66 @@ def verified_copies_are_placed_with_a_line_in_the_journal(place: Place) -> Play:
             steps.CopyFile(
                 str(place.folder / name),
                 str(copy),
-                if_sha256=kept if name == "d.bin" else digest(b"old " + name.encode()),
+                if_sha256=""
+                if name.endswith(".exe")
+                else kept
+                if name == "d.bin"
+                else digest(contents[name]),
+                if_unsigned=name.endswith(".exe"),
             )
             for name, copy in zip(names, copies, strict=True)
         ),
         steps.Together((python("exit", "0"), python("exit", "1")), jobs=2),
         *(steps.Digest(str(copy)) for copy in copies),
-        steps.Place((one(0, ((4, 0),)), one(1, ((4, 0), (4, 1))), one(2, ((4, 0),)), one(3, ((4, 0),)))),
+        steps.Place(
+            tuple(one(number, ((6, 0), (6, 1)) if number == 1 else ((6, 0),)) for number in range(6))
+        ),
     )
     line = steps.JournalLine(str(ours), "", b"one\n", str(ours / "w1"))
     answer, journal = yield ask(steps.Journaled((line,), inside, clear=True), steps.ReadJournal(str(ours)))
     placed = answer.results[-1].placed
-    assert [type(result) for result in placed] == [steps.Placed, steps.Skipped, steps.Placed, steps.Skipped]
-    assert [result.changed for result in placed[::2]] == [False, False]
-    good = {"w1/a.bin": digest(b"old a.bin"), "w1/c.bin": digest(b"old c.bin")}
+    assert [type(result) for result in placed] == [steps.Placed, steps.Skipped] * 3
+    assert [result.changed for result in placed[::2]] == [False] * 3
+    good = {f"w1/{name}": [digest(contents[name])] * 2 for name in ("a.bin", "c.bin", "e.exe")}
     assert json.loads(journal.content.splitlines()[1]) == {"good": good}
     assert not answer.cleared, "what is left for later is kept"
     assert answer.journals == (digest(journal.content),)
     assert (place.folder / "b.bin").read_bytes() == b"old b.bin"
     assert not copies[0].exists()
     assert copies[1].exists()
+
+
+@case()
+def verified_copies_are_placed_only_over_what_was_copied(place: Place) -> Play:
+    """Where nobody looked before, the digest that the copy got counts."""
+    ours, target = place.folder / ".ours", place.folder / "a.exe"
+    target.write_bytes(program())
+    copy, other = ours / "w1" / "a.exe", program(plus=True)
+    one = steps.VerifiedCopy(
+        str(copy),
+        str(target),
+        str(ours / "w1" / "back"),
+        "",
+        str(ours / "journal"),
+        "w1/a.exe",
+        digest=2,
+        runs=((1, 0),),
+        copied=0,
+    )
+    inside = (
+        steps.CopyFile(str(target), str(copy), if_unsigned=True),
+        steps.Together((python("exit", "0"),), jobs=1),
+        steps.Digest(str(copy)),
+        steps.WriteFile(str(target), other),
+        steps.Place((one,)),
+    )
+    line = steps.JournalLine(str(ours), "", b"one\n", str(ours / "w1"))
+    (answer,) = yield ask(steps.Journaled((line,), inside, clear=True))
+    (placed,) = answer.results[-1].placed
+    assert (placed.changed, placed.sha256) == (True, digest(other))
+    assert target.read_bytes() == other
+    assert answer.cleared
+    assert [path.name for path in place.folder.iterdir()] == ["a.exe"]
 
 
 @case()

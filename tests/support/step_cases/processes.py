@@ -7,12 +7,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-import struct
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from support.programs import program
 from support.step_shell import Place, Play, ask, case, command_line, python, steps
 
 # A secret's name is no secret.
@@ -327,16 +327,6 @@ def other_runs_where_one_does_not_end_with_0(place: Place) -> Play:
     assert (first.exit_code, [one.exit_code for one in first.otherwise]) == (3, [0, 5])
     assert (second.exit_code, second.otherwise) == (0, ())
     assert (third.timed_out, [one.exit_code for one in third.otherwise]) == (True, [0])
-
-
-def program(size: int = 0, *, plus: bool = False, directories: int = 16, magic: int | None = None) -> bytes:
-    """The head of a program (PE32 or PE32+) whose directory of signatures has this size."""
-    optional = struct.pack("<H", magic if magic is not None else 0x20B if plus else 0x10B)
-    optional += bytes((108 if plus else 92) - 2) + struct.pack("<I", directories)
-    optional += bytes(32) + struct.pack("<II", 4096 if size else 0, size) + bytes(88)
-    return (
-        b"MZ" + bytes(58) + struct.pack("<I", 128) + bytes(64) + b"PE\0\0" + bytes(20) + optional + bytes(400)
-    )
 
 
 @case()

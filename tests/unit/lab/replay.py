@@ -370,7 +370,7 @@ def _comparable(recording: Recording, key: str, value: Any) -> Any:
     if recording.story == "run_steps" and key == "result" and isinstance(value, str):
         answer = json.loads(value)
         # Since the recording the script also tells of the host's time, its logging and its Windows.
-        later = ("utc_offset", "module_logging", "windows_build", "time")
+        later = ("utc_offset", "module_logging", "windows_build", "time", "processors")
         kept = {name: item for name, item in answer.items() if name not in later}
         return {**kept, "results": [_comparable_step(step) for step in answer["results"]]}
     return value
@@ -378,10 +378,9 @@ def _comparable(recording: Recording, key: str, value: Any) -> Any:
 
 def _comparable_step(step: dict[str, Any]) -> dict[str, Any]:
     """A step's result without times and without the system's sentences, which are Wine's; their numbers stay."""
-    # Since the recording a version tells, too, whether the program would be run.
-    kept = {
-        key: value for key, value in step.items() if key not in ("milliseconds", "file", "refused", "cut")
-    }
+    # Since the recording a version tells, too, whether the program would be run, and a digest when the file was written.
+    later = ("milliseconds", "file", "refused", "cut", "stamp")
+    kept = {key: value for key, value in step.items() if key not in later}
     if set(kept) == {"sha256"}:
         # A write or a move says since what it put there; the recorded script did not.
         return {}

@@ -297,6 +297,7 @@ def test_files(host: Host) -> None:
     abc = hashlib.sha256(b"abc").hexdigest()
     assert (write, copy, move, removed) == ({"sha256": abc}, {}, {"sha256": abc}, {"existed": True})
     assert read == {"exists": True, "base64": "YWJj"}
+    assert digest.pop("stamp").startswith("3:")
     assert digest == {
         "exists": True,
         "size": 3,
@@ -515,7 +516,7 @@ def test_steps_under_a_journal(host: Host) -> None:
         look,
     )
     assert none == {"exists": False}
-    assert taken == {"taken": True, "results": [{}], "cleared": False}
+    assert taken == {"taken": True, "results": [{}], "cleared": False, "journals": [sha(b"one\n")]}
     assert (seen["held"], base64.b64decode(seen["base64"])) == (False, b"one\n")
     assert refused == {"taken": False, "folder": ours, "failed": True}
     assert failed["results"][0]["error_code"] & 0xFFFF == 80

@@ -43,6 +43,7 @@ ASKED: tuple[steps.Step, ...] = (
     steps.GetPart("C:\\a", 0, 10),
     steps.CopyFile("C:\\a", "C:\\b"),
     steps.MoveFile("C:\\a", "C:\\b"),
+    steps.Place((steps.VerifiedCopy("a", "b", "c", "", "d", "e", 2, ((1, 0),), 0),)),
     steps.RemoveFile("C:\\a"),
     steps.Scratch("C:\\a"),
     steps.RemoveScratch("C:\\a"),
@@ -109,6 +110,7 @@ DEEP = '{"a":' * 3000 + "1" + "}" * 3000
     [
         (_answer({}, oem_code_page="Latin"), "the host's oem code page is no number, but 'Latin'"),
         (_answer({}, oem_code_page=[437]), "the host's oem code page is no number, but a list"),
+        (_answer({}, processors=[8]), "the host's processors is no number, but a list"),
         (_answer({}, time="now"), "the host's time is no number, but 'now'"),
         (
             _answer({}, utc_offset={}, windows_build=1e999),

@@ -233,6 +233,7 @@ EACH = (
     "each_digest_is_that_after_the_run",
     "newest_program_runs_for_each_file",
     "program_without_a_signature_needs_no_run",
+    "program_without_a_signature_gets_its_digest_while_it_is_copied",
 )
 APPEND = ("append", "append_to_a_folder_is_refused", "append_lets_readers_in_and_writers_out")
 PARTS = (
@@ -259,6 +260,7 @@ JOURNALS = (
     "journals_of_several_folders_are_taken_together_or_not_at_all",
     "journal_that_a_call_holds",
     "verified_copies_are_placed_with_a_line_in_the_journal",
+    "verified_copies_are_placed_only_over_what_was_copied",
 )
 LOCAL: Mapping[str, tuple[str, ...]] = {
     "a key look-up works in nobody's folder": JOURNALS,
@@ -342,6 +344,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
         "steps_under_a_journal",
         "journal_that_a_call_holds",
         "verified_copies_are_placed_with_a_line_in_the_journal",
+        "verified_copies_are_placed_only_over_what_was_copied",
     ),
     "its files have no times": ("what_was_written_since_it_had_its_stamp_is_neither_put_nor_replaced",),
     "its programs are functions: they take no time": (

@@ -139,6 +139,7 @@ def test_a_host_that_is_as_wanted_costs_one_call(host: FakeHost, check_mode: boo
         "time": 0,
         "module_logging": False,
         "windows_build": 20348,
+        "processors": 2,
     }
     assert (
         result["containers"],

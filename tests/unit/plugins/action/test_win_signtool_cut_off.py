@@ -28,6 +28,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import con
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.course import Ask, Course, Pause
 from support.fake_host import Raw, failure, run_action
+from support.programs import program
 
 FILES = {r"C:\build\a.exe": b"MZ a", r"C:\build\b.dll": b"MZ b", r"D:\other\c.exe": b"MZ c"}
 PATTERNS = [r"C:\build\*.exe", r"C:\build\b.dll", r"D:\other\*"]
@@ -463,6 +464,80 @@ def test_a_file_that_is_written_meanwhile_stays(before: str) -> None:
     assert not any(path in line for line in host.files[LEDGER].decode().splitlines())
     assert run(host)["signed"] == 1
     judged(host, {**FILES, path: b"MZ a, built anew"})
+
+
+PROGRAM, ANEW = program() + b"a", program() + b"a, built anew"
+"""Programs without a signature, whose digests are taken while they are copied."""
+
+
+@pytest.mark.parametrize("ledger", [LEDGER, None])
+def test_a_program_that_is_written_before_it_is_copied_is_signed_as_it_is(ledger: str | None) -> None:
+    """What is signed is what was copied: it needs no second look, and the result and the ledger say what it was."""
+    host = new_host()
+    path = r"C:\build\a.exe"
+    host.files[path] = PROGRAM
+
+    def write(step: Raw) -> None:
+        if step["op"] == "copy" and step["path"] == path:
+            host.files[path] = ANEW
+
+    host.before_step = write
+    result = run(host, ledger_path=ledger)
+    assert not result.get("failed"), result["msg"]
+    assert len(host.calls) == (3 if ledger else 2)
+    (entry,) = [one for one in result["files"] if one["path"] == path]
+    assert entry["sha256_before"] == hashlib.sha256(ANEW).hexdigest()
+    if ledger:
+        judged(host, {**FILES, path: ANEW})
+
+
+def test_a_program_that_somebody_signs_before_it_is_copied_is_looked_at_again() -> None:
+    host = new_host()
+    path = r"C:\build\a.exe"
+    host.files[path] = PROGRAM
+
+    def write(step: Raw) -> None:
+        if step["op"] == "copy" and step["path"] == path:
+            host.files[path] = signed(PROGRAM, OTHER)
+
+    host.before_step = write
+    result = run(host)
+    assert not result.get("failed"), result["msg"]
+    assert {one["path"]: one["outcome"] for one in result["files"]}[path] == "left"
+    assert host.files[path] == signed(PROGRAM, OTHER)
+
+
+@pytest.mark.parametrize("before", ["together", "move"])
+@pytest.mark.parametrize("ledger", [LEDGER, None])
+def test_a_program_that_is_written_after_it_was_copied_stays(before: str, ledger: str | None) -> None:
+    host = new_host()
+    path = r"C:\build\a.exe"
+    host.files[path] = PROGRAM
+    done: list[int] = []
+
+    def write(step: Raw) -> None:
+        signing = step["op"] != "together" or step["runs"][0]["arguments"].startswith("sign ")
+        if step["op"] == before and signing and not done:
+            done.append(1)
+            host.files[path] = ANEW
+
+    host.before_step = write
+    result = run(host, ledger_path=ledger)
+    host.before_step = lambda step: None
+    outcomes = {one["path"]: one["outcome"] for one in result["files"]}
+    assert outcomes.pop(path) == "changed_meanwhile"
+    assert set(outcomes.values()) == {"changed"}
+    assert host.files[path] == ANEW
+    assert not [name for name in host.files if ".codesign" in name]
+
+
+def test_a_prediction_knows_the_digest_of_a_program() -> None:
+    host = new_host()
+    host.files[r"C:\build\a.exe"] = PROGRAM
+    given = {"files": PATTERNS, "thumbprint": OWN}
+    result = run_action(ActionModule, given, host, check_mode=True)
+    before = {one["path"]: one["sha256_before"] for one in result["files"]}
+    assert before[r"C:\build\a.exe"] == hashlib.sha256(PROGRAM).hexdigest()
 
 
 def test_a_file_that_is_written_again_and_again_stays() -> None:

@@ -19,14 +19,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_signtool import SignToolHost, made, signed, split
 from test_win_signtool import CERTIFICATE, LEDGER, OTHER, OWN, URL, put_certificate
-from test_win_signtool_cut_off import FILES, PATTERNS, Killed, Kills
+from test_win_signtool_cut_off import FILES as OTHERS
+from test_win_signtool_cut_off import PATTERNS, Killed, Kills
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import jobs as signing_jobs
 from support.fake_host import Raw, run_action
+from support.programs import program
 
+FILES = {**OTHERS, r"C:\build\a.exe": program() + b"a", r"C:\build\b.dll": program(plus=True) + b"b"}
+"""Two programs whose digests are taken when they are copied, and a file that has its digest from the look."""
 TERM = 661
 """Seconds after which the claim of a run that was cut off does not count any more."""
 
