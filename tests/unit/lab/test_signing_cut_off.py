@@ -287,8 +287,9 @@ LOST = [
     for lasting in (False, True)
 ]
 FAULTS = [
-    ("signed", {"change": change, "code": code, "lasting": lasting})
-    for change in range(1, SCENES["signed"].changes + 1)
+    (name, {"change": change, "code": code, "lasting": lasting})
+    for name in ("signed", "signed at once")
+    for change in range(1, SCENES[name].changes + 1)
     for code, lasting in (
         (ACCESS_DENIED, False),
         (DISK_FULL, True),
@@ -300,7 +301,7 @@ FAULTS = [
 def test_how_many_faults_there_are() -> None:
     assert len(KILLS) >= 100
     assert len(LOST) >= 80
-    assert len(FAULTS) >= 50
+    assert len(FAULTS) >= 90
 
 
 @pytest.mark.parametrize(("name", "how"), KILLS, ids=str)
@@ -345,6 +346,68 @@ def test_a_change_of_a_file_that_fails(world: World, contents: Any, name: str, h
     if how["lasting"]:
         journal_of_long_ago(world)
     mended(world, scene)
+
+
+# What somebody else writes meanwhile
+# -------------------------------------------------------------------------------------------------------------
+
+
+class Writer:
+    """Writes another program of the same size and time into a file's place, before the n-th time that it or its copy is
+    read, looked at or changed.
+    """
+
+    def __init__(self, host: Host, path: str, content: bytes, point: int) -> None:
+        self.files, self.path, self.content, self.point = host.files, path, content, point
+        self.times = os.stat(host.files.real_path(path))
+        self.door, self.count, self.wrote = Door(host), 0, False
+        self.counting = threading.Lock()
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in (*CHANGES, "read", "head", "stat"):
+                patch.setattr(self.files, name, self._before(getattr(self.files, name)))
+            return self.door(*arguments, **keywords)
+
+    def _before(self, work: Any) -> Any:
+        def one(*arguments: Any, **keywords: Any) -> Any:
+            with self.counting:
+                self.count += any(str(one).endswith(("a.exe", "f1.exe")) for one in arguments)
+                now = self.count == self.point and not self.wrote
+                self.wrote |= now
+            if now:
+                real = self.files.real_path(self.path)
+                real.write_bytes(self.content)
+                os.utime(real, ns=(self.times.st_atime_ns, self.times.st_mtime_ns))
+            return work(*arguments, **keywords)
+
+        return one
+
+
+@pytest.mark.parametrize("name", ["signed at once", "replaced"])
+def test_what_somebody_writes_meanwhile_stays_whatever_size_and_time_it_has(
+    world: World, contents: Any, name: str
+) -> None:
+    scene = {**SCENES, "replaced": Scene(3, 20, ("sign2",), options={"foreign": "replace"})}[name]
+    path = rf"{FOLDER}\a.exe"
+    old, new = FILES[path], b"N" * 8
+    outcomes = set()
+    for point in range(1, 1000):
+        lay_down(world, contents[scene.before])
+        other = world.host.files.read(path).replace(old, new)
+        writer = Writer(world.host, path, other, point)
+        result = run(world, writer, **scene.options)  # type: ignore[arg-type]
+        if not writer.wrote:
+            break
+        there = world.host.files.read(path)
+        assert new in there, (point, "what was written is lost")
+        (entry,) = [one for one in result["files"] if one["path"] == path]
+        outcomes.add(entry["outcome"])
+        if entry["outcome"] == "changed_meanwhile":
+            assert there == other, point
+        assert world.host.files.folders(FOLDER) == [], (point, result)
+    assert point > 12
+    assert outcomes >= {"changed", "changed_meanwhile"}
 
 
 # What somebody else puts there
