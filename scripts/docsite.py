@@ -129,7 +129,7 @@ def page_of(path: str) -> str:
         (r"plugins/modules/(\w+)\.py", rf"{REFERENCE}/\1_module"),
         (r"README\.md", "readme"),
         (r"CONTRIBUTING\.md", "contributing"),
-        (r"CHANGELOG\.rst", "changelog"),
+        (r"CHANGELOG\.rst", f"{REFERENCE}/changelog"),
     ):
         if found := re.fullmatch(pattern, path):
             return found.expand(page)
@@ -158,7 +158,7 @@ def link(target: str, place: str, page: str, ending: str = "") -> str:
     there = page_of(path)
     if not there:
         return base + path + mark
-    ending = ending or (".rst" if there == "changelog" or there.startswith(REFERENCE) else ".md")
+    ending = ending or (".rst" if there.startswith(REFERENCE) else ".md")
     return os.path.relpath(there + ending, os.path.dirname(page) or ".") + mark
 
 
@@ -190,6 +190,11 @@ def restructured(text: str, place: str, page: str) -> str:
     )
 
 
+def without_contents(text: str) -> str:
+    """A page without the list of its own parts: the theme shows them beside each page."""
+    return re.sub(r"^\.\. contents::.*\n(?:[ \t]+:.*\n)*", "", text, flags=re.MULTILINE)
+
+
 MENU = (
     (
         "Begin",
@@ -204,7 +209,11 @@ MENU = (
     ("Your surroundings", ("connections", "aws", "proxies", "secrets", "security")),
     (
         "Reference",
-        (f"Modules and plug-ins <{REFERENCE}/index>", "README <readme>", "Release notes <changelog>"),
+        (
+            f"Modules and plug-ins <{REFERENCE}/index>",
+            "README <readme>",
+            f"Release notes <{REFERENCE}/changelog>",
+        ),
     ),
     ("Roles", ("roles/*",)),
     (
@@ -237,6 +246,9 @@ def lay() -> None:
         path = place.relative_to(ROOT).as_posix()
         page = page_of(path)
         write(f"{page}.rst", restructured(place.read_text(encoding="utf-8"), path, page))
+    for page in (SOURCE / REFERENCE).rglob("*.rst"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(without_contents(text), encoding="utf-8")
     pages = [
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("roles/*/README.md"),
@@ -250,7 +262,6 @@ def lay() -> None:
             f"{page}.md",
             markdown(place.read_text(encoding="utf-8"), path, page) + (menu() if page == "index" else ""),
         )
-    write("changelog.rst", (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8"))
     shutil.copytree(ROOT / "docs" / "pictures", SOURCE / "pictures")
     shutil.copyfile(ROOT / "docs" / "site" / "conf.py", SOURCE / "conf.py")
     (SOURCE / "_static").mkdir()

@@ -37,7 +37,7 @@ BASE = docsite.repository()
         (f"{BASE}docs/playbooks.md#site", "README.md", "", "playbooks.md#site"),
         (f"{BASE}docs/lab.md", "docs/docsite/rst/guide_how_to.rst", ".html", "../../lab.html"),
         (f"{BASE}LICENSE", "README.md", "", f"{BASE}LICENSE"),
-        (f"{BASE}CHANGELOG.rst", "README.md", "", "changelog.rst"),
+        (f"{BASE}CHANGELOG.rst", "README.md", "", "reference/changelog.rst"),
     ],
 )
 def test_links_are_of_the_site(target: str, place: str, ending: str, wanted: str) -> None:
@@ -51,6 +51,11 @@ def test_blocks_of_code_keep_what_looks_like_a_link() -> None:
     assert "[b]: ../chain.md" in docsite.markdown(
         "[b]: ../chain.md\n", "docs/examples/README.md", "examples/README"
     )
+
+
+def test_page_has_no_contents_of_its_own() -> None:
+    text = "Title\n=====\n\n.. contents::\n   :local:\n   :depth: 1\n\nText.\n"
+    assert docsite.without_contents(text) == "Title\n=====\n\n\nText.\n"
 
 
 def test_broken_links_are_named(tmp_path: Path) -> None:
@@ -79,7 +84,12 @@ def test_pages_and_guides_link_to_files_that_exist() -> None:
 
 def test_menu_names_pages_that_exist() -> None:
     there = {docsite.page_of(path.relative_to(ROOT).as_posix()) for path in ROOT.glob("docs/**/*.*")}
-    of_antsibull = {f"{docsite.REFERENCE}/index", "readme", "changelog", "contributing", "roles/*"}
+    of_antsibull = {
+        *(f"{docsite.REFERENCE}/{name}" for name in ("index", "changelog")),
+        "readme",
+        "contributing",
+        "roles/*",
+    }
     named = {page.split("<")[-1].rstrip(">") for _caption, pages in docsite.MENU for page in pages}
     assert named <= there | of_antsibull
     assert {page for page in there if page and "/" not in page} - {"index"} <= named
