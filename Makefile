@@ -69,6 +69,12 @@ fuzz: setup  ## anything into every reader, until Ctrl-C or a failure; by atheri
 sanity: setup  ## ansible-test sanity alone
 	@$(PYTHON) scripts/lint.py sanity
 
+galaxy: artifact  ## Galaxy's importer over the built collection, ansible-builder over the example of an execution environment (in build/galaxy)
+	@$(PYTHON) scripts/galaxy.py --install
+
+matrix: artifact  ## unit tests and an integration run under each supported ansible-core, on the Pythons that are here (ONLY="2.20 py3.13" for some)
+	@$(PYTHON) scripts/matrix.py $(ONLY)
+
 docs-lint: setup  ## the modules' documentation and the changelog alone
 	@$(PYTHON) scripts/lint.py docs changelog
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import docsite
+import galaxy
 import sanity
 import windows_powershell
 
@@ -108,6 +109,11 @@ def linters() -> list[Linter]:
             WINDOWS_POWERSHELL,
             (str(BIN / "python"), str(ROOT / "scripts" / "windows_powershell.py")),
             lacking=windows_powershell.lacking(),
+        ),
+        Linter(
+            "galaxy",
+            (str(BIN / "python"), str(ROOT / "scripts" / "galaxy.py")),
+            lacking=galaxy.lacking(),
         ),
         Linter("changelog", tool("antsibull-changelog", "lint")),
         Linter("pictures", (str(BIN / "python"), str(ROOT / "scripts" / "pictures.py"), "--check")),

@@ -32,9 +32,10 @@ SHIPPED = (
     "CHANGELOG.rst",
     "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
+    "REUSE.toml",
     "requirements/runtime.txt",
 )
-SHIPPED_FOLDERS = ("changelogs", "docs", "meta", "playbooks", "plugins", "roles")
+SHIPPED_FOLDERS = ("LICENSES", "changelogs", "docs", "meta", "playbooks", "plugins", "roles")
 
 
 def unpack() -> None:

@@ -112,7 +112,9 @@ def test_the_main_job(lab: Control, inventory: Path) -> None:
     assert run.returncode == 0, run.output[-6000:]
     calls = {host: len(lab.calls(host, before)) for host in HOSTS}
     assert len(set(calls.values())) == 1, f"the same work costs another number of calls: {calls}"
-    run = play(lab, inventory, "cloudhsm.codesign.sign", *limit, codesign_files=[FILE])
+    # As AWX runs it, by what a survey answers.
+    survey = {"survey_files": f"{FILE}\n\n", "survey_description": "An example"}
+    run = play(lab, inventory, ROOT / "docs" / "examples" / "awx" / "sign.yml", *limit, **survey)
     assert run.returncode == 0, run.output[-6000:]
     assert all(lab.read(host, FILE) != programs()["setup64.exe"] for host in HOSTS)
     password = yaml.safe_load(lab.secrets.read_text(encoding="utf-8"))["codesign_crypto_password"]

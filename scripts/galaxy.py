@@ -1,0 +1,178 @@
+#!/usr/bin/env python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks Galaxy's own importer about the built collection, and ansible-builder about the example of an execution environment: all
+that can be known without uploading the one and building the other.
+
+``--install`` first makes build/galaxy with both tools.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from provision.collections import ARTIFACTS, COLLECTIONS
+from provision.console import BUILD, ROOT
+from provision.environment import REQUIREMENTS
+
+VENV = BUILD / "galaxy"
+STAMP = VENV / ".requirements.sha256"
+PLACE = BUILD / "galaxy-run"
+DEFINITION = ROOT / "docs" / "examples" / "execution-environment.yml"
+SETTINGS = """[galaxy-importer]
+run_ansible_test = False
+run_flake8 = False
+require_v1_or_greater = True
+check_required_tags = True
+"""
+"""ansible-test is a linter of its own here, and ruff knows more than flake8."""
+
+ALLOWED = (
+    # The importer lints the files where no path leads to the collection itself; make lint follows these.
+    re.compile(r"Failed to find cloudhsm\.codesign\.\w+ playbook"),
+    # Collections that the examples use and the importer does not have.
+    re.compile(r"couldn't resolve module/action '(awx\.awx|amazon\.aws)\."),
+)
+"""Warnings of the importer that say nothing about the collection."""
+NAMED = ("cryptography", "pywinrm", "boto3")
+"""What the collection needs of Python: an execution environment has to get all of it by itself."""
+
+
+def wanted() -> str:
+    return hashlib.sha256((REQUIREMENTS / "galaxy.txt").read_bytes()).hexdigest()
+
+
+def lacking() -> str:
+    """Why the tools cannot be run; "" where they can."""
+    if STAMP.exists() and STAMP.read_text().strip() == wanted():
+        return ""
+    return "galaxy-importer and ansible-builder are not in build/galaxy: make galaxy installs them, and runs this"
+
+
+def install() -> None:
+    """Makes build/galaxy. Raises SystemExit with pip's reason where that cannot be done."""
+    if not lacking():
+        return
+    for argv in (
+        [sys.executable, "-m", "venv", "--clear", str(VENV)],
+        [
+            str(VENV / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            str(REQUIREMENTS / "galaxy.txt"),
+        ],
+    ):
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"galaxy: build/galaxy cannot be made:\n{(done.stdout + done.stderr).strip()}")
+    STAMP.write_text(wanted() + "\n")
+
+
+def environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "ANSIBLE_HOME")}
+    return {
+        **kept,
+        "PATH": os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)]),
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_HOME": str(PLACE / "ansible"),
+        "GALAXY_IMPORTER_CONFIG": str(PLACE / "importer.cfg"),
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def run(argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
+    """Exit code and both streams."""
+    done = subprocess.run(
+        list(argv),
+        cwd=PLACE,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def complaints(output: str) -> list[str]:
+    """What the importer found fault with: its lines of the levels WARNING and ERROR that mean this collection."""
+    lines = [line.strip() for line in output.splitlines() if line.startswith(("WARNING", "ERROR"))]
+    return [line for line in lines if not any(one.search(line) for one in ALLOWED)]
+
+
+def imported(artifact: Path) -> list[str]:
+    """What is wrong with the artifact."""
+    code, output = run(
+        [str(VENV / "bin" / "python"), "-m", "galaxy_importer.main", str(artifact)], environment()
+    )
+    found = complaints(output)
+    if code != 0 or "Importer processing completed successfully" not in output:
+        found.append(f"galaxy-importer ended with {code}: {output.strip()[-2000:]}")
+    return found
+
+
+def built() -> list[str]:
+    """What is wrong with the execution environment: the example's build context, and what the collection asks for in it."""
+    builder = str(VENV / "bin" / "ansible-builder")
+    context = PLACE / "context"
+    shutil.rmtree(context, ignore_errors=True)
+    code, output = run(
+        [
+            builder,
+            "create",
+            "--file",
+            str(DEFINITION),
+            "--context",
+            str(context),
+            "--output-filename",
+            "Containerfile",
+        ],
+        environment(),
+    )
+    if code != 0:
+        return [f"ansible-builder create ended with {code}: {output.strip()[-2000:]}"]
+    missing = [
+        name
+        for name in ("Containerfile", "_build/requirements.yml", "_build/requirements.txt")
+        if not (context / name).is_file()
+    ]
+    code, output = run([builder, "introspect", str(COLLECTIONS)], environment())
+    ours = [line for line in output.splitlines() if "from collection cloudhsm.codesign" in line]
+    missing += [name for name in NAMED if not any(re.search(rf"'{name}\b", line) for line in ours)]
+    return [f"the execution environment lacks {', '.join(missing)}"] if missing or code != 0 else []
+
+
+def main(arguments: list[str]) -> int:
+    if "--install" in arguments:
+        install()
+    elif lacking():
+        print(f"galaxy: {lacking()}")
+        return 1
+    artifacts = sorted(ARTIFACTS.glob("cloudhsm-codesign-*.tar.gz"))
+    if len(artifacts) != 1:
+        print("galaxy: there is no built collection in build/artifact: run make artifact")
+        return 1
+    PLACE.mkdir(parents=True, exist_ok=True)
+    (PLACE / "importer.cfg").write_text(SETTINGS, encoding="utf-8")
+    found = [*imported(artifacts[0]), *built()]
+    for line in found:
+        print(f"galaxy: {line}")
+    print(
+        f"galaxy: {artifacts[0].name}: {'nothing to find fault with' if not found else f'{len(found)} complaints'}"
+    )
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
