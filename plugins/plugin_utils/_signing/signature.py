@@ -261,9 +261,8 @@ def read_several(paths: Sequence[str], digests: Sequence[Result], run: RunResult
         whole = [_whole(one) and one.algorithm and one.index is not None for one in file.signatures]
         if not isinstance(digest, DigestResult) or not digest.exists or not whole or not all(whole):
             return None
-        if any(one.stamp_trouble for one in file.signatures):
-            return None
-        found.append(SeenFile(path, "signed", digest.size, digest.sha256, file.signatures, valid=True))
+        valid = not any(one.stamp_trouble for one in file.signatures)
+        found.append(SeenFile(path, "signed", digest.size, digest.sha256, file.signatures, valid=valid))
     return found
 
 

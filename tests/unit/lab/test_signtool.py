@@ -362,6 +362,8 @@ def test_the_error_of_a_stamps_chain_stands_in_the_place_of_the_stamp(stamped: W
                 f"SignTool Warning: An error has been found with the timestamp. \n\tCERT_TRUST_STATUS.dwErrorStatus: 0x{number:08X}\n"
             )
             assert "RFC3161" in text(stamped.run("verify /pa /all a.exe"))[0]
+            wanted = stamped.run("verify /pa /all /v /tw a.exe")
+            assert (wanted.exit_code, "File is not timestamped: a.exe" in text(wanted)[1]) == (2, True)
     assert "The signature is timestamped:" in text(stamped.run("verify /pa /all /v a.exe"))[0]
 
 

@@ -126,7 +126,8 @@ class _Verifier:
                 self._fail(failure)
                 continue
             good += 1
-            if self.line.has("tw") and signature.stamp is None:
+            # A stamp whose chain has an error is none for it.
+            if self.line.has("tw") and (signature.stamp is None or self._stamp(signature.stamp)[1]):
                 self.console.warning_about(f"File is not timestamped: {named.shown}")
                 self.tally.warnings += 1
         if good == len(chosen):
@@ -235,8 +236,7 @@ class _Verifier:
         the chain has an error.
         """
         console = self.console
-        chain = self.trust.chain(stamp.signer, stamp.certificates) if stamp.signer is not None else None
-        status = stamp_status(chain, stamp.time) if chain else 0
+        chain, status = self._stamp(stamp)
         if status & CERT_TRUST_IS_NOT_VALID_FOR_USAGE:
             console.out(f"SignTool Warning: {STAMP_USAGE}\n")
         elif status:
@@ -246,6 +246,11 @@ class _Verifier:
             console.out("Timestamp Verified by:\n")
             if chain:
                 listing.chain(console, chain.certificates)
+
+    def _stamp(self, stamp: Stamp) -> tuple[Chain | None, int]:
+        """A stamp's chain, and what is wrong with it (0: nothing)."""
+        chain = self.trust.chain(stamp.signer, stamp.certificates) if stamp.signer is not None else None
+        return chain, stamp_status(chain, stamp.time) if chain else 0
 
     def _judge(self, signature: Signature, chain: Chain) -> None:
         line = self.line
