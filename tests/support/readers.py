@@ -35,7 +35,7 @@ from ansible_collections.cloudhsm.codesign.plugins.module_utils._key import pair
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._key.backends import (
     cloudhsm_cli as cli_backend,
 )
-from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import RunResult
+from ansible_collections.cloudhsm.codesign.plugins.module_utils._results import DigestResult, RunResult
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._tools import cloudhsm_cli, key_mgmt_util
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils import (
     _action,
@@ -518,6 +518,16 @@ READERS: tuple[Reader, ...] = (
         (signtool_text.Unreadable,),
         _pieces(SIGNTOOL),
         lambda data: verified.read_files(signtool_text.tokens(data)),
+    ),
+    Reader(journal.digest_of, "bytes", (), _pieces("AA\n\\x00"), journal.digest_of),
+    Reader(
+        signature.read_several,
+        "bytes",
+        (),
+        _pieces(SIGNTOOL),
+        lambda data: signature.read_several(
+            ("C:\\f.exe",), (DigestResult(True, "00" * 32, 9),), RunResult(0, data, b"")
+        ),
     ),
     Reader(
         signature.read_verified,
