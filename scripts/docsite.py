@@ -148,10 +148,10 @@ def link(target: str, place: str, page: str, ending: str = "") -> str:
     if not target.startswith(base):
         if urlsplit(target).scheme or target.startswith("#"):
             return target
-        name, _, anchor = target.partition("#")
+        name, _mark, anchor = target.partition("#")
         path = os.path.normpath(os.path.join(os.path.dirname(place), unquote(name)))
     else:
-        path, _, anchor = target.removeprefix(base).partition("#")
+        path, _mark, anchor = target.removeprefix(base).partition("#")
     mark = f"#{anchor}" if anchor else ""
     if path.startswith("docs/pictures/"):
         return os.path.relpath(path.removeprefix("docs/"), os.path.dirname(page) or ".")
@@ -246,9 +246,9 @@ def lay() -> None:
         path = place.relative_to(ROOT).as_posix()
         page = page_of(path)
         write(f"{page}.rst", restructured(place.read_text(encoding="utf-8"), path, page))
-    for page in (SOURCE / REFERENCE).rglob("*.rst"):
-        text = page.read_text(encoding="utf-8")
-        page.write_text(without_contents(text), encoding="utf-8")
+    for generated in (SOURCE / REFERENCE).rglob("*.rst"):
+        text = generated.read_text(encoding="utf-8")
+        generated.write_text(without_contents(text), encoding="utf-8")
     pages = [
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("roles/*/README.md"),

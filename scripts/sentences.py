@@ -31,7 +31,8 @@ WORDS = 4
 DOTS = "…"
 
 ADVICE = re.compile(
-    r"(Accept|Add|Allow|An|Ask|Associate|Call|Change|Check|Choose|Clear|Close|Compare|Configure|Connect|Convert|Copy|Correct|Create|Decrypt|Delete|Do|End|Export"
+    r"(Accept|Add|Allow|An|Ask|Associate|Call|Change|Check|Choose|Clear|Close|Compare|Configure|Connect|Convert|Copy|Correct|Create|Decrypt|Delete|Do|End"
+    r"|Export"
     r"|Find|Free|Get|Give|Grant|Have|Import|Install|Keep|Leave|Let|Look|Make|Mend|Move|Name|Nothing|Open|Point|Put|Raise|Read|Remove"
     r"|Rename|Renew|Repair|Replicate|Report|Restore|Run|Say|See|Send|Set|Share|Show|Sign|Stamp|Start|Stop|Store|Take|Tie|Try|Turn|Type"
     r"|Unlock|Unset|Update|Upgrade|Use|Wait|Work|Write) "
