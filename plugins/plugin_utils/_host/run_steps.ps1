@@ -1062,7 +1062,9 @@ function Invoke-Journaled($Step) {
     }
 }
 
-function Test-IsReading($Step) { -not $Step.only_if_previous_ok -and ($Step.op -eq 'digest' -or ($Step.op -eq 'copy' -and ($Step.if_sha256 -or $Step.if_unsigned))) }
+function Test-IsReading($Step) {
+    -not $Step.only_if_previous_ok -and ($Step.op -eq 'digest' -or ($Step.op -eq 'copy' -and ($Step.if_sha256 -or $Step.if_unsigned)))
+}
 
 # One result a step, in their order. Files that steps one after the other only read are read at once.
 function Invoke-Steps($List) {
