@@ -15,10 +15,11 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 
 from ..module_utils._texts import finished, hide
-from ..plugin_utils import _cluster, _variables
+from ..plugin_utils import _cluster, _control_files, _variables
 from ..plugin_utils._arguments.check_variables import ARGUMENTS
-from ..plugin_utils._play_hosts import of_hosts
+from ..plugin_utils._play_hosts import of_hosts, texts_by_host
 from ..plugin_utils._request_files import RequestFiles, problem
+from ..plugin_utils._role_defaults import Values
 
 SECRETS = ("codesign_crypto_password", "codesign_client_tls_key")
 """Variables whose values no message shows, however wrong they are."""
@@ -33,11 +34,18 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = dict(super().run(tmp, task_vars))
         hide(str((task_vars or {}).get(name) or "") for name in SECRETS)
         params = self.validate_argument_spec(**ARGUMENTS.as_keywords())[1]
+        names = sorted(_variables.wanted_names(params["uses"]))
         checked: dict[str, _variables.Report] = {}
+        judged: dict[str, _variables.Report] = {}
         for host, variables in of_hosts(self._task, dict(task_vars or {})):
-            checked[host] = self._check(variables, params)
-        errors = _by_host({host: report.errors for host, report in checked.items()})
-        warnings = _by_host({host: report.warnings for host, report in checked.items()})
+            values, unread = self._values(variables, names)
+            # Of many hosts most have the same values: they are judged once.
+            question = repr((values, unread, _variables.empty(variables), _control_files.places(variables)))
+            if question not in judged:
+                judged[question] = self._judged(variables, params, values, unread)
+            checked[host] = judged[question]
+        errors = texts_by_host({host: report.errors for host, report in checked.items()})
+        warnings = texts_by_host({host: report.warnings for host, report in checked.items()})
         result.update(changed=False, problems=errors, hosts=len(checked))
         if warnings:
             result["warnings"] = warnings
@@ -50,21 +58,25 @@ class ActionModule(ActionBase):
             )
         return dict(finished(result))
 
-    def _check(self, variables: dict[str, Any], params: Mapping[str, Any]) -> _variables.Report:
-        uses: list[str] = params["uses"]
-        templar = Templar(loader=self._loader, variables=variables)
+    def _values(self, variables: dict[str, Any], names: list[str]) -> tuple[dict[str, Any], list[str]]:
+        """The values of one host's variables, and a sentence for each that has none."""
+        given = Values(variables, Templar(loader=self._loader, variables=variables).template)
         values: dict[str, Any] = {}
         unread: list[str] = []
-        for name in sorted(_variables.wanted_names(uses)):
-            if name not in variables:
-                continue
+        for name in names:
             try:
-                values[name] = templar.template(variables[name])
+                if name in variables:
+                    values[name] = given.read(name)
             except AnsibleError as error:
                 unread.append(f"{name} cannot be worked out: {_last(error)}.")
-        report = _variables.unknown(
-            map(str, variables), lambda name: variables.get(name) not in (None, "", [], {})
-        )
+        return values, unread
+
+    def _judged(
+        self, variables: dict[str, Any], params: Mapping[str, Any], values: dict[str, Any], unread: list[str]
+    ) -> _variables.Report:
+        uses: list[str] = params["uses"]
+        empty = _variables.empty(variables)
+        report = _variables.unknown(map(str, variables), lambda name: not empty.get(name, True))
         report.errors += unread + _variables.check(
             values,
             uses,
@@ -115,14 +127,3 @@ class ActionModule(ActionBase):
 
 def _last(error: AnsibleError) -> str:
     return str(error).strip().rstrip(".")
-
-
-def _by_host(texts: Mapping[str, list[str]]) -> list[str]:
-    """Each text once, after the names of its hosts where not all have it."""
-    hosts: dict[str, list[str]] = {}
-    for host, found in texts.items():
-        for text in found:
-            hosts.setdefault(text, []).append(host)
-    return [
-        text if len(names) == len(texts) else f"{', '.join(names)}: {text}" for text, names in hosts.items()
-    ]

@@ -15,6 +15,7 @@ from ..lookup.identities import LookupModule as Identities
 from ..plugin_utils import _report, _role_variables
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_codesign_info import ARGUMENTS
+from ..plugin_utils._role_defaults import Values
 
 
 class ActionModule(CodesignAction):
@@ -26,20 +27,14 @@ class ActionModule(CodesignAction):
         variables = {"ansible_search_path": self._task.get_search_path(), **task_vars}
         with_loader = {"loader": self._loader, "templar": self._templar}
         files, identities = ControlFile(**with_loader), Identities(**with_loader)
+        values = Values(task_vars, self._templar.template)
         return _role_variables.options(
             _role_variables.Reader(
-                lambda name: self._value(task_vars, name),
+                values.read,
                 lambda name: files.content(name, variables),
                 lambda given: identities.identities(given, variables),
             )
         )
-
-    def _value(self, task_vars: Mapping[str, Any], name: str) -> Any:
-        """A variable's value, as a template would have it."""
-        value = task_vars.get(name)
-        if isinstance(value, str) and "{" not in value:
-            return value
-        return self._templar.template(value)
 
     def execute(self) -> dict[str, Any]:
         proves = self.params["prove"] == "login"

@@ -13,6 +13,7 @@ import hashlib
 import re
 import warnings
 from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -22,7 +23,8 @@ from ._findings import quoted
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
     from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
@@ -378,8 +380,8 @@ def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     signed = one.tbs_certificate_bytes
     try:
         if isinstance(key, rsa.RSAPublicKey):
-            padding = one.signature_algorithm_parameters
-            key.verify(one.signature, signed, padding, one.signature_hash_algorithm)  # type: ignore[arg-type]
+            how = one.signature_algorithm_parameters
+            key.verify(one.signature, signed, how, one.signature_hash_algorithm)  # type: ignore[arg-type]
         elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(one.signature, signed, one.signature_algorithm_parameters)  # type: ignore[arg-type]
         else:
@@ -391,6 +393,29 @@ def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
             f"the signature of {certificate.label} cannot be checked: Python's cryptography does not take it ({_short(error)})."
         ) from error
     return True
+
+
+def prepare() -> None:
+    """Has the first use of what reading and checking a certificate needs behind it afterwards, which takes OpenSSL milliseconds
+    in each process. Does nothing without ``cryptography``.
+    """
+    if not HAS_CRYPTOGRAPHY:
+        return
+    moment = datetime(2000, 1, 1, tzinfo=timezone.utc)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "none")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, moment, moment)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(
+        x509.ExtendedKeyUsage([x509.ObjectIdentifier(CODE_SIGNING)]), critical=False
+    )
+    made = builder.sign(key, hashes.SHA256())
+    is_signed_by(*[read_certificate(made.public_bytes(Encoding.DER))] * 2)
+    # No key pair of RSA is made, which would take longer than all of it: this one verifies nothing.
+    public = rsa.RSAPublicNumbers(65537, 2**SMALLEST_KEY - 1).public_key()
+    public.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    with suppress(InvalidSignature):
+        public.verify(bytes(SMALLEST_KEY // 8), b"", padding.PKCS1v15(), hashes.SHA256())
 
 
 # What users type

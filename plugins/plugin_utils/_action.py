@@ -22,6 +22,7 @@ from ..module_utils._findings import BrokenLink, LoginRefusedError
 from ..module_utils._texts import finished, hide
 from . import _diagnosis as diagnosis
 from ._diagnosis import Context
+from ._host import forks
 from ._host.lost import ConnectionLostError
 from ._host.windows import Host
 from ._key import container
@@ -31,6 +32,8 @@ from ._progress.board import BOARD, Count
 
 FOR_FORKS = (control_file, former, identities)
 """The roles' lookups: read and compiled once, by the process that loads the actions, where else each of its forks, one a host and task, would do it."""
+
+forks.prepare()
 
 COLLECTION = Path(__file__).resolve().parents[2]
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -32,3 +32,14 @@ def of_hosts(task: Any, task_vars: dict[str, Any]) -> Iterator[tuple[str, dict[s
             return
         # Without it here, where a variable takes another host's value it could not be worked out.
         yield str(name), {**found, "hostvars": task_vars["hostvars"]}
+
+
+def texts_by_host(texts: Mapping[str, list[str]]) -> list[str]:
+    """Each text once, after the names of its hosts where not all have it."""
+    hosts: dict[str, list[str]] = {}
+    for host, found in texts.items():
+        for text in found:
+            hosts.setdefault(text, []).append(host)
+    return [
+        text if len(names) == len(texts) else f"{', '.join(names)}: {text}" for text, names in hosts.items()
+    ]

@@ -143,6 +143,15 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+def empty(variables: Mapping[str, Any]) -> dict[str, bool]:
+    """The codesign_ names among a host's variables, and whether each has an empty value."""
+    return {
+        str(name): value in (None, "", [], {})
+        for name, value in variables.items()
+        if str(name).startswith(PREFIX)
+    }
+
+
 def unknown(names: Iterable[str], given: Callable[[str], bool]) -> Report:
     """The codesign_ names that nothing here reads. One that looks like a name which is not ``given`` is taken for
     a slip.

@@ -30,8 +30,6 @@ try:
 except ImportError:
     HAS_PKCS11 = False
 
-INSTALLATION = "python-pkcs11"
-
 
 def find(module_path: str, token_label: str, pin: Optional[str], wanted: WantedKey) -> Tuple[SeenKey, ...]:
     """The private and public keys of the wanted modulus or point."""

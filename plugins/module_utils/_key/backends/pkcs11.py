@@ -10,11 +10,10 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ..._findings import BrokenLink
 from ..._steps import Transport
-from ..._tools import pkcs11_token
 from ..lookup import Lookup
 from ..pair import KeyPair, WantedKey, judge
 
-PACKAGE = pkcs11_token.INSTALLATION
+PACKAGE = "python-pkcs11"
 ON_WINDOWS = False
 
 
@@ -38,8 +37,11 @@ def find(_host: Transport, wanted: WantedKey, lookup: Lookup) -> KeyPair:
             "backend is pkcs11 and pkcs11_module is empty.",
             "Set pkcs11_module to the library's full path.",
         )
+    # Only here: the package takes longer to load than all else that an action needs, and seldom is a key looked up so.
+    from ..._tools import pkcs11_token
+
     if not pkcs11_token.HAS_PKCS11:
-        raise BrokenLink("client", missing_required_lib(pkcs11_token.INSTALLATION))
+        raise BrokenLink("client", missing_required_lib(PACKAGE))
     pin = lookup.user.library_pin(lookup.pkcs11_module)
     keys = pkcs11_token.find(lookup.pkcs11_module, lookup.token_label, pin, wanted)
     return judge(wanted, keys, lookup.public_key)

@@ -1,0 +1,56 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each fork of Ansible would do anew for its one call, done once by the process that forks.
+
+Ansible runs each task of each host in a process of its own, which begins with what its parent has loaded. The first use of OpenSSL, of the
+Windows modules' parts and of some tables of Ansible takes ten to fifteen milliseconds in each of them; the parent loads the actions, so it can
+go first. Nothing depends on it: what a release of ansible-core has elsewhere costs its time, as without this module.
+"""
+
+from __future__ import annotations
+
+import codecs
+from contextlib import suppress
+from pathlib import Path
+
+from ansible.plugins.loader import module_loader
+
+from ...module_utils import _certificate
+
+MODULE = "ansible.windows.win_powershell"
+"""What a remote call of ours runs."""
+
+
+def prepare() -> None:
+    """Has the first use of what a remote call needs behind it afterwards. Raises nothing."""
+    for step in (_certificate.prepare, _windows_module, _arguments, _results):
+        with suppress(Exception):
+            step()
+
+
+def _windows_module() -> None:
+    """The places of the module and of its utilities, and the expressions that find those in it."""
+    from ansible.executor.powershell.module_manifest import PSModuleDepFinder
+
+    found = module_loader.find_plugin_with_context(MODULE, mod_type=".ps1")
+    name = f"ansible_collections.{MODULE.rpartition('.')[0]}.plugins.modules.{MODULE.rpartition('.')[2]}"
+    PSModuleDepFinder().scan_module(Path(str(found.plugin_resolved_path)).read_bytes(), fqn=name)
+
+
+def _arguments() -> None:
+    """How arguments become JSON and a command line that of PowerShell, and what tools write text in."""
+    from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
+
+    get_module_encoder("legacy", Direction.CONTROLLER_TO_MODULE)
+    get_module_decoder("legacy", Direction.MODULE_TO_CONTROLLER)
+    for encoding in ("utf-16-le", "cp437", "cp850", "cp1252"):
+        codecs.lookup(encoding)
+
+
+def _results() -> None:
+    """Which part of a result is what."""
+    from ansible._internal._task import UnifiedTaskResult
+
+    for of_module in (True, False):
+        # As it is called, by name: it remembers its answers by how it is asked.
+        UnifiedTaskResult.get_result_key_to_resolved_field_mapping(source_is_module=of_module)
