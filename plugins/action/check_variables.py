@@ -15,10 +15,9 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 
 from ..module_utils._texts import finished, hide
-from ..plugin_utils import _cluster, _control_files, _variables
+from ..plugin_utils import _control_files, _variables
 from ..plugin_utils._arguments.check_variables import ARGUMENTS
 from ..plugin_utils._play_hosts import of_hosts, texts_by_host
-from ..plugin_utils._request_files import RequestFiles, problem
 from ..plugin_utils._role_defaults import Values
 
 SECRETS = ("codesign_crypto_password", "codesign_client_tls_key")
@@ -93,6 +92,9 @@ class ActionModule(ActionBase):
                 _variables.ended(self._identities(values, variables), datetime.now(timezone.utc), days)
             )
         if params["clusters"] is not None and _variables.signs(values):
+            # Imported where they are of use: Ansible compiles what a run loads anew each time.
+            from ..plugin_utils import _cluster
+
             customer_ca = self._customer_ca(values, variables)
             report.add(_cluster.compare(values, params["clusters"], customer_ca))
         return report
@@ -105,6 +107,8 @@ class ActionModule(ActionBase):
 
     def _request(self, values: Mapping[str, Any], variables: dict[str, Any]) -> list[str]:
         """What is wrong with the files of a certificate request."""
+        from ..plugin_utils._request_files import RequestFiles, problem
+
         csr, answer = (str(values.get(f"codesign_request_{name}") or "") for name in ("csr", "certificate"))
         chain = [str(one) for one in _variables.as_list(values.get("codesign_request_chain"))]
         found = problem(RequestFiles(self._loader, variables), csr, answer, chain, datetime.now(timezone.utc))

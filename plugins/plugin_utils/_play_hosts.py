@@ -19,14 +19,18 @@ def of_hosts(task: Any, task_vars: dict[str, Any]) -> Iterator[tuple[str, dict[s
     # hostvars itself knows no variables of plays and no defaults of roles.
     manager: Any = getattr(task_vars.get("hostvars"), "_variable_manager", None)
     inventory: Any = getattr(task_vars.get("hostvars"), "_inventory", None)
+    # Given, because they would be worked out anew for each host, from all hosts.
+    batch, every = (list(task_vars.get(f"ansible_play_{name}", ())) for name in ("batch", "hosts_all"))
     # Of a play in batches the first one speaks for all.
-    first = own in list(task_vars.get("ansible_play_hosts_all", ()))[:1]
+    first = own in every[:1]
     for name in task_vars.get("ansible_play_hosts" if first else "ansible_play_batch", ()):
         if name == own:
             continue
         try:
             host = inventory.get_host(str(name))
-            found = manager.get_vars(play=task.play, host=host, task=task, include_hostvars=False)
+            found = manager.get_vars(
+                play=task.play, host=host, task=task, include_hostvars=False, _hosts=batch, _hosts_all=every
+            )
         except (AttributeError, TypeError):
             # What no release of ansible-core promises may be gone: then each role finds out by itself.
             return

@@ -10,6 +10,7 @@ go first. Nothing depends on it: what a release of ansible-core has elsewhere co
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,11 +22,7 @@ MODULE = "ansible.windows.win_powershell"
 """What a remote call of ours runs."""
 
 
-def prepare() -> None:
-    """Has the first use of what a remote call needs behind it afterwards. Raises nothing."""
-    for step in (_certificate.prepare, _windows_module, _arguments, _results):
-        with suppress(Exception):
-            step()
+Step = Callable[[], None]
 
 
 def _windows_module() -> None:
@@ -54,3 +51,13 @@ def _results() -> None:
     for of_module in (True, False):
         # As it is called, by name: it remembers its answers by how it is asked.
         UnifiedTaskResult.get_result_key_to_resolved_field_mapping(source_is_module=of_module)
+
+
+STEPS: tuple[Step, ...] = (_certificate.prepare, _windows_module, _arguments, _results)
+
+
+def prepare() -> None:
+    """Has the first use of what a remote call needs behind it afterwards. Raises nothing."""
+    for step in STEPS:
+        with suppress(Exception):
+            step()
