@@ -218,7 +218,7 @@ MENU = (
     ("Roles", ("roles/*",)),
     (
         "How far to trust it",
-        ("fidelity", "assumptions", "performance", "lab", "architecture", "contributing"),
+        ("fidelity", "assumptions", "performance", "lab", "architecture", "development", "contributing"),
     ),
 )
 """The site's menu: captions and pages, those that would have the collection's name with another one."""
