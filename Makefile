@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo test unit integration drift-matrix contract windows-host lint mutants fuzz sanity docs docs-external docs-lint pictures lab lab-stop bench clean
+.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix contract windows-host lint mutants fuzz sanity docs docs-external docs-lint pictures lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -36,7 +36,10 @@ artifact:
 	@$(PYTHON3) scripts/setup.py --artifact
 
 demo: artifact  ## the whole procedure on a fleet without Windows: set up, sign, verify, repair
-	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/collections $(PYTHON) scripts/demo.py
+	@ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/build/collections" $(PYTHON) scripts/demo.py
+
+demo-picture: artifact  ## the same, drawn as the terminal picture of README
+	@ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/build/collections" $(PYTHON) scripts/demo.py --record docs/pictures/demo.svg
 
 test: artifact  ## everything below that this machine can run, with one summary at the end
 	@$(PYTHON) scripts/check.py

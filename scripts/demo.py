@@ -3,6 +3,8 @@
 """The main job on a fleet without Windows: set up, sign, verify, again, damage, repair. Run it by `make
 demo`.
 
+``--record FILE`` draws what it prints as a terminal picture (`make demo-picture`).
+
 What it uses is what a user gets: the built collection, unmodified Ansible and pywinrm. It judges nothing by
 the collection's own word: the signatures are verified by osslsigncode, and the remote calls are counted by
 the lab.
@@ -10,6 +12,7 @@ the lab.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
@@ -19,7 +22,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
+
+import recording
 
 from lab.control.process import Control, LabError
 from lab.control.process import start as start_lab
@@ -315,6 +320,23 @@ def fleet_file() -> Path:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", type=Path, metavar="FILE", help="draw what is printed as an SVG")
+    file = parser.parse_args().record
+    if file is None:
+        return show()
+    recorder = recording.Recorder(sys.stdout)
+    sys.stdout = cast(TextIO, recorder)
+    print("$ make demo")
+    code = show()
+    sys.stdout = recorder.stream
+    if code == 0:
+        file.write_text(recording.draw(recorder.lines, "make demo"), encoding="utf-8")
+    return code
+
+
+def show() -> int:
+    """The story on the screen. 0 where all of it went as it should."""
     start = time.monotonic()
     try:
         if STATE.joinpath("lab.json").is_file():

@@ -116,6 +116,11 @@ def repository() -> str:
     return f"{known['repository']}/blob/{BRANCH}/"
 
 
+def raw() -> str:
+    """The address of the files themselves: README's picture comes from there, as Galaxy shows no file of the collection."""
+    return repository().replace("//github.com/", "//raw.githubusercontent.com/").replace("/blob/", "/")
+
+
 def page_of(path: str) -> str:
     """Where a file of the repository is a page of the site, from the site's root and without an ending; "" for one that is none.
 
@@ -145,6 +150,8 @@ def link(target: str, place: str, page: str, ending: str = "") -> str:
     'roles/client.md#variables'
     """
     base = repository()
+    if target.startswith(raw()):
+        target = base + target.removeprefix(raw())
     if not target.startswith(base):
         if urlsplit(target).scheme or target.startswith("#"):
             return target

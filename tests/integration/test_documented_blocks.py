@@ -413,9 +413,12 @@ def as_shell(_desk: Desk, text: str) -> None:
 PLAYBOOKS = "docs/playbooks.md"
 STORY: tuple[Told, ...] = (
     Told("README.md", "ansible-galaxy collection install", "read", as_shell, SETS_UP),
+    Told("README.md", "collections:\n", "read", as_yaml, SETS_UP),
+    Told("README.md", "build02: {", "read", as_yaml, PROTOCOL),
     Told("README.md", "codesign_hsm_addresses: [", do=first_variables),
     # A server that has nothing yet, before site gives it what it needs.
     Told("README.md", "codesign.preflight", do=first_use),
+    Told("README.md", "codesign.site -i inventory\n", do=command),
     Told("README.md", "cloudhsm.codesign.certificates\n", do=roles),
     Told("README.md", "win_signtool:", do=modules),
     Told("README.md", "make demo", "read", as_shell, MAKES),

@@ -170,8 +170,8 @@ def test_roles_get_variables_that_they_read(play: dict[str, Any]) -> None:
 
 
 def test_group_variables_are_options_of_roles() -> None:
-    # An inventory or a connection belongs to its plug-in.
-    of_plugins = {"plugin", "ansible_connection", "all"}
+    # An inventory or a connection belongs to its plug-in, requirements to ansible-galaxy.
+    of_plugins = {"plugin", "ansible_connection", "all", "collections"}
     found = [
         snippet
         for snippet in SNIPPETS

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ BASE = docsite.repository()
         ("docsite/rst/guide_how_to.rst", "docs/index.md", "", "reference/docsite/guide_how_to.rst"),
         (f"{BASE}docs/playbooks.md#site", "README.md", "", "playbooks.md#site"),
         (f"{BASE}docs/lab.md", "docs/docsite/rst/guide_how_to.rst", ".html", "../../lab.html"),
+        (f"{docsite.raw()}docs/pictures/chain.svg", "README.md", "", "pictures/chain.svg"),
         (f"{BASE}LICENSE", "README.md", "", f"{BASE}LICENSE"),
         (f"{BASE}CHANGELOG.rst", "README.md", "", "reference/changelog.rst"),
     ],
@@ -80,6 +82,41 @@ def test_pages_and_guides_link_to_files_that_exist() -> None:
         for part in text.split(BASE)[1:]:
             path = part.split(">")[0].split(")")[0].split("#")[0].split()[0]
             assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
+SECTIONS = (
+    "Description",
+    "Requirements",
+    "Installation",
+    "Use Cases",
+    "Testing",
+    "Contributing",
+    "Support",
+    "Release Notes and Roadmap",
+    "Related Information",
+    "License Information",
+)
+"""The order that is asked of a certified collection."""
+
+
+def test_readme_is_in_the_certified_order() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^## (.+)$", text, re.MULTILINE)) == SECTIONS
+
+
+def test_readme_links_work_on_galaxy_and_lead_to_files_of_the_artifact() -> None:
+    """Galaxy shows README alone, so its links are whole addresses; who has installed the collection finds the same files there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    left_out = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert targets
+    for target in targets:
+        assert target.startswith("https://"), target
+        for base in (BASE, docsite.raw()):
+            if target.startswith(base):
+                path = target.removeprefix(base).partition("#")[0]
+                assert (ROOT / path).is_file(), path
+                assert not any(path == one or path.startswith(f"{one}/") for one in left_out), path
 
 
 def test_menu_names_pages_that_exist() -> None:
