@@ -346,7 +346,7 @@ def show() -> int:
         print(
             "The lab: a CloudHSM cluster on SoftHSM, a timestamp authority, three Windows hosts behind WinRM"
         )
-        lab = start_lab(STATE, str(fleet_file()))
+        lab = start_lab(STATE, str(fleet_file()), seconds=300)
     except (LabError, DemoError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -15,6 +15,8 @@ from typing import TextIO
 COLUMNS, ROWS = 108, 34
 SECONDS = 24.0
 """As long as the picture moves, however long it took."""
+PAUSE = 3.0
+"""Seconds: a longer wait between two lines counts as this."""
 CHARACTER, LINE, MARGIN, HEAD = 7.83, 17, 14, 34
 """Of a font of 13 units: the width of a character, a line's height, the room around, and that of the title."""
 
@@ -55,9 +57,19 @@ def rows_of(lines: Sequence[Printed]) -> list[Printed]:
     ]
 
 
+def shortened(lines: Sequence[Printed]) -> list[Printed]:
+    """The lines with no pause longer than PAUSE."""
+    found: list[Printed] = []
+    at, before = 0.0, 0.0
+    for line in lines:
+        at, before = at + min(max(0.0, line.at - before), PAUSE), line.at
+        found.append(Printed(at, line.text))
+    return found
+
+
 def draw(lines: Sequence[Printed], title: str) -> str:
     """The picture. ``lines`` in the order of their times; the first is what was typed."""
-    rows = rows_of(lines)
+    rows = rows_of(shortened(lines))
     whole = max((row.at for row in rows), default=0.0) or 1.0
     width = round(COLUMNS * CHARACTER + 2 * MARGIN)
     height = HEAD + ROWS * LINE + MARGIN
