@@ -105,6 +105,7 @@ def built() -> list[tuple[str, ...]]:
     ]
     for names in NAMES:
         lines += [signtool.verify_argv(names), signtool.remove_argv(names)]
+        lines += [signtool.verify_argv(names, "A" * 40, stamped) for stamped in (False, True)]
         lines += [signtool.timestamp_argv(URL, digest, names) for digest in signtool.DIGESTS]
         lines += [signtool.timestamp_argv(URL, "sha256", names[:1], 1)]
     return lines

@@ -70,6 +70,8 @@ def test_others() -> None:
     )
     assert timestamp_argv(URL, "sha256", ["a.exe"], 1)[6:] == ("/tp", "1", "a.exe")
     assert verify_argv([".\\-a.exe"]) == ("verify", "/pa", "/all", "/v", ".\\-a.exe")
+    several = verify_argv(["f1.exe", "f2.exe"], HASH, timestamped=True)
+    assert several == ("verify", "/pa", "/all", "/v", "/sha1", HASH, "/tw", "f1.exe", "f2.exe")
     assert verify_each_arguments() == 'verify /pa /all /v "{path}"'
     assert remove_argv(["a.exe"]) == ("remove", "/s", "/v", "a.exe")
 
@@ -82,6 +84,7 @@ def test_others() -> None:
         (lambda: sign_argv(PLAIN, ["-a.exe"]), "for an option"),
         (lambda: verify_argv(["/a.exe"]), "for an option"),
         (lambda: verify_argv(["*.exe"]), "cannot have"),
+        (lambda: verify_argv(["a.exe"], HASH[:39]), "no SHA-1 thumbprint"),
         (lambda: remove_argv(['a".exe']), "cannot have"),
         (lambda: sign_argv(replace(PLAIN, thumbprint=HASH[:39]), ["a.exe"]), "no SHA-1 thumbprint"),
         (lambda: sign_argv(replace(PLAIN, thumbprint="\u200e" + HASH), ["a.exe"]), "no SHA-1 thumbprint"),
