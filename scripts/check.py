@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Callable
 
 import lint
+from provision import pytest_ansible
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -28,6 +29,12 @@ ONE_MORE = str(int(CORES) + 1)
 """Workers for tests of which some wait: one waits, the others work."""
 WAITING = str(2 * int(CORES))
 """Workers for tests that wait for time limits most of the time."""
+
+INSTALLED = {"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections")}
+"""The collection as a user gets it, built and installed."""
+NO_PYTEST_ANSIBLE = (
+    "pytest-ansible cannot be installed here (setup said why above): molecule ran the scenario without it"
+)
 
 BY_FILE, BY_GROUP = (("--dist", how, "--no-loadscope-reorder") for how in ("loadfile", "loadgroup"))
 """In the order of tests/conftest.py: pytest-xdist's own, by the number of tests, leaves long files for the end."""
@@ -85,21 +92,29 @@ def environment() -> dict[str, str]:
     }
 
 
-def call(argv: list[str], extra: dict[str, str] | None = None) -> int:
+def call(argv: list[str], extra: dict[str, str] | None = None, folder: Path = ROOT) -> int:
     """Runs a command with its output on the screen."""
     sys.stdout.flush()
     return subprocess.run(
-        argv, cwd=ROOT, env={**environment(), **(extra or {})}, stdin=subprocess.DEVNULL, check=False
+        argv, cwd=folder, env={**environment(), **(extra or {})}, stdin=subprocess.DEVNULL, check=False
     ).returncode
 
 
-def pytest(runner: str, *arguments: str, extra: dict[str, str] | None = None) -> Outcome:
-    """One run of pytest. That nothing ran at all is a failure. ``extra``: what its environment needs besides."""
+def pytest(
+    runner: str,
+    *arguments: str,
+    extra: dict[str, str] | None = None,
+    python: str = PYTHON,
+    folder: Path = ROOT,
+) -> Outcome:
+    """One run of pytest. That nothing ran at all is a failure. ``extra``: what its environment needs besides;
+    ``python``, ``folder``: which one runs it, and where.
+    """
     report = REPORTS / f"{runner}.xml"
     REPORTS.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     begun = time.monotonic()
-    code = call([PYTHON, "-m", "pytest", "-q", f"--junit-xml={report}", *arguments], extra)
+    code = call([python, "-m", "pytest", "-q", f"--junit-xml={report}", *arguments], extra, folder)
     outcome = read_junit(report.read_text(encoding="utf-8"), runner) if report.exists() else Outcome(runner)
     if outcome.passed + outcome.failed + outcome.skipped == 0:
         outcome.failed, outcome.problems = 1, [f"no test ran (pytest ended with {code})"]
@@ -132,7 +147,7 @@ def unit() -> list[Outcome]:
 
 def integration() -> list[Outcome]:
     return [
-        molecule("softhsm"),
+        *softhsm(),
         pytest("integration", "-n", CORES, *BY_FILE, "tests/integration"),
     ]
 
@@ -142,15 +157,30 @@ def drift_matrix() -> list[Outcome]:
     return [pytest(DRIFT_MATRIX, "tests/integration/test_drift_matrix.py", extra=whole)]
 
 
+def softhsm() -> list[Outcome]:
+    """The molecule scenario: run by pytest-ansible, which then asks modules of the hosts that it leaves; by molecule itself
+    where pytest-ansible cannot be had.
+    """
+    if call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--pytest-ansible"]) != 0:
+        return [molecule("softhsm"), Outcome("pytest-ansible", skipped=1, reasons=[NO_PYTEST_ANSIBLE])]
+    return [
+        pytest(
+            "pytest-ansible",
+            # What molecule says is read while it runs, as it is without pytest.
+            "--capture=no",
+            extra=INSTALLED,
+            python=str(pytest_ansible.PYTHON),
+            folder=ROOT / "tests" / "by_pytest_ansible",
+        )
+    ]
+
+
 def molecule(scenario: str) -> Outcome:
     """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host
     and is content.
     """
     begun = time.monotonic()
-    code = call(
-        [PYTHON, "-m", "molecule", "test", "--scenario-name", scenario],
-        {"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections")},
-    )
+    code = call([PYTHON, "-m", "molecule", "test", "--scenario-name", scenario], INSTALLED)
     outcome = Outcome(f"molecule {scenario}", seconds=time.monotonic() - begun)
     if code == 0:
         outcome.passed = 1

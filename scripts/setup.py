@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from provision import collections, environment, interpreter, powershell, system, windows_host
+from provision import collections, environment, interpreter, powershell, pytest_ansible, system, windows_host
 from provision.console import SetupError
 
 
@@ -31,6 +31,11 @@ def main() -> int:
         "--windows-host",
         action="store_true",
         help="also install what make windows-host needs, and unpack its PowerShell",
+    )
+    parser.add_argument(
+        "--pytest-ansible",
+        action="store_true",
+        help="also make the environment of tests/by_pytest_ansible",
     )
     options = parser.parse_args()
     try:
@@ -50,6 +55,8 @@ def main() -> int:
             windows_host.unpack()
         environment.make(python)
         environment.link_checkout()
+        if options.pytest_ansible:
+            pytest_ansible.make()
         collections.unpack()
         if options.artifact:
             collections.install_artifact()
