@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix contract windows-host lint mutants fuzz sanity docs docs-external docs-lint pictures lab lab-stop bench clean
+.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix contract windows-host lint mutants fuzz sanity galaxy matrix docs docs-external docs-lint pictures lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
