@@ -32,6 +32,8 @@ SITE = BUILD / "docs"
 SOURCE, HTML = SITE / "source", SITE / "html"
 SKIPPED = 77
 """The exit code of what was not done, as Automake has it."""
+PATIENCE = 900
+"""Seconds for one tool. A quiet machine needs ten to thirty."""
 BRANCH = "main"
 
 REFERENCE = "reference"
@@ -67,7 +69,10 @@ def lacking() -> str:
             str(REQUIREMENTS),
         ],
     ):
-        done = run(argv, fails=False)
+        try:
+            done = run(argv, fails=False)
+        except DocsError as error:
+            return str(error)
         if done.returncode != 0:
             last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
             return f"the packages of requirements/docs.txt cannot be installed: {last}"
@@ -76,8 +81,18 @@ def lacking() -> str:
 
 
 def run(argv: Sequence[str], fails: bool = True) -> subprocess.CompletedProcess[str]:
-    """Runs a tool. DocsError with what it printed where it fails and ``fails`` is set."""
-    done = subprocess.run(
+    """Runs a tool. DocsError with what it printed where it fails and ``fails`` is set, or where it does not end in PATIENCE."""
+    try:
+        done = _run(argv)
+    except subprocess.TimeoutExpired as error:
+        raise DocsError(f"{Path(argv[1]).name} did not end within {PATIENCE} seconds") from error
+    if fails and done.returncode != 0:
+        raise DocsError(f"{Path(argv[1]).name} ended with {done.returncode}:\n{done.stdout.rstrip()}")
+    return done
+
+
+def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         argv,
         cwd=ROOT,
         env={
@@ -92,11 +107,9 @@ def run(argv: Sequence[str], fails: bool = True) -> subprocess.CompletedProcess[
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        timeout=PATIENCE,
         check=False,
     )
-    if fails and done.returncode != 0:
-        raise DocsError(f"{Path(argv[1]).name} ended with {done.returncode}:\n{done.stdout.rstrip()}")
-    return done
 
 
 def tool(name: str, *arguments: str) -> list[str]:
