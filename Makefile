@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix contract windows-host lint mutants fuzz sanity galaxy matrix docs docs-external docs-lint pictures lab lab-stop bench clean
+.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix contract windows-host lint mutants fuzz faults sanity galaxy matrix docs docs-external docs-lint pictures lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -68,6 +68,9 @@ mutants: setup  ## wrong changes to a copy of the product, one by one: does a te
 
 fuzz: setup  ## anything into every reader, until Ctrl-C or a failure; by atheris where it is installed (ONLY=text in a reader's name)
 	@$(PYTHON) scripts/fuzz.py "$(ONLY)"
+
+faults: setup  ## every module with every fault at everything that it comes to, figures into docs/reliability.md (ONLY=text in a story's name, SHARE=n for every n-th)
+	@$(PYTHON) -m faults $(if $(ONLY),--only "$(ONLY)") $(if $(SHARE),--share $(SHARE))
 
 sanity: setup  ## ansible-test sanity alone
 	@$(PYTHON) scripts/lint.py sanity

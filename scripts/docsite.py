@@ -238,7 +238,16 @@ MENU = (
     ("Roles", ("roles/*",)),
     (
         "How far to trust it",
-        ("fidelity", "assumptions", "performance", "lab", "architecture", "development", "contributing"),
+        (
+            "fidelity",
+            "assumptions",
+            "reliability",
+            "performance",
+            "lab",
+            "architecture",
+            "development",
+            "contributing",
+        ),
     ),
 )
 """The site's menu: captions and pages, those that would have the collection's name with another one."""

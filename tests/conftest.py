@@ -49,7 +49,14 @@ LONGEST = (
         "test_replay_over_the_wire",
         "test_win_signtool_kills",
     ),
-    *("test_signtool_failures", "test_variables", "test_key_access", "test_signtool_answers", "test_keys"),
+    *(
+        "test_fault_matrix",
+        "test_signtool_failures",
+        "test_variables",
+        "test_key_access",
+        "test_signtool_answers",
+        "test_keys",
+    ),
     *("test_repairstore", "test_key_container", "test_sign_local", "test_site", "test_logins", "test_rotate"),
     *(
         "test_run_steps_cases",

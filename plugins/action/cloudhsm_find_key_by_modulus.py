@@ -40,6 +40,7 @@ from ..plugin_utils._store import entry as store_entry
 
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
+    WORKS_IN_SCRATCH = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if getattr(self._connection._shell, "_IS_WINDOWS", False):

@@ -27,6 +27,7 @@ from ..plugin_utils._store.key_test import KeyTest
 
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
+    WORKS_IN_SCRATCH = True
 
     def execute(self) -> dict[str, Any]:
         want = wanted(self.params)
@@ -91,7 +92,9 @@ class ActionModule(CodesignAction):
         try:
             plan.judge(want, before, after, done)
         except BrokenLink as broken:
-            raise self.diagnosed_anew(self._key(want, before), broken) from None
+            found = self.diagnosed_anew(self._key(want, before), broken)
+            found.details.setdefault("changed", after != before)
+            raise found from None
         return after
 
     def _key(self, want: Wanted, seen: Seen) -> container.Wanted:

@@ -17,6 +17,7 @@ CERTIFICATES: Observable[export.Wanted, tuple[export.Exported, ...]] = export
 
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
+    WORKS_IN_SCRATCH = True
 
     def execute(self) -> dict[str, Any]:
         want = wanted(self.params)

@@ -24,6 +24,7 @@ CHAIN: Repairable[placed.Wanted, Sequence[placed.Seen]] = placed
 
 class ActionModule(CodesignAction):
     ARGUMENTS = ARGUMENTS
+    WORKS_IN_SCRATCH = True
 
     def execute(self) -> dict[str, Any]:
         want = self._with_files(wanted(self.params))

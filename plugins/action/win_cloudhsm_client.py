@@ -36,6 +36,9 @@ class ActionModule(CodesignAction):
             )
         self.asked = Question(CLIENT, want)
         before = look(self.host, self.asked).seen(self.asked)
+        before, self.moves, told = client_plan.set_aside(want, before)
+        for text in told:
+            self.warn(text)
         client_plan.check(want, before)
         want = comparison.settled(want, before)
         after = self._check_mode(want, before) if self.check_mode else self._configure(want, before)
@@ -63,7 +66,7 @@ class ActionModule(CodesignAction):
 
     def _configure(self, want: client.Wanted, before: client.Seen) -> client.Seen:
         client_plan.check_packages(want, before)
-        seen, steps = before, CLIENT.plan(want, before)
+        seen, steps = before, [*self.moves, *CLIENT.plan(want, before)]
         while steps:
             seen, warnings, steps = self._apply(want, steps)
             for text in warnings:

@@ -21,6 +21,7 @@ from ..plugin_utils._sdk import ClientSdk
 
 class ActionModule(ContainerAction):
     ARGUMENTS = ARGUMENTS
+    WORKS_IN_SCRATCH = True
 
     def execute(self) -> dict[str, Any]:
         want = wanted(self.params, scratch.folder())

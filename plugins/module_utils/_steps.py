@@ -1016,6 +1016,33 @@ def changes_host(step: Step) -> bool:
     return step.writes
 
 
+def has_changed(step: Step, result: Result) -> bool:
+    """Whether ``step`` is known to have changed the host by its result: what a module says of itself that failed behind it.
+
+    What a program does that failed is not known here; one that crashed or was ended may have done all of its work. Working
+    folders, and what is done under a journal, are no changes: who works there counts by itself.
+    """
+    if not changes_host(step) or isinstance(result, (Failure, Skipped)):
+        return False
+    if isinstance(result, RunResult):
+        return result.timed_out or result.exit_code in (0, None) or result.exit_code >= ABNORMAL
+    if isinstance(result, TogetherResult) and isinstance(step, Together):
+        return any(has_changed(run, one) for run, one in zip(step.runs, result.results))
+    if isinstance(result, RemoveResult):
+        return result.existed and not isinstance(step, RemoveScratch)
+    if isinstance(result, AddResult):
+        return not result.existed
+    if isinstance(result, UnpackResult):
+        return result.files > 0
+    if isinstance(result, Placed):
+        return not result.changed
+    return not isinstance(step, (Scratch, Journaled))
+
+
+ABNORMAL = 0xC0000000
+"""From here on an exit code is no program's own, but what Windows ended it with (an access violation, for example)."""
+
+
 def to_json(steps: Sequence[Step]) -> str:
     """The one JSON text that run_steps.ps1 takes."""
     return json.dumps([step.to_json() for step in steps])

@@ -15,6 +15,8 @@ description:
     C(configure-cli.exe) and C(configure-ksp.exe), and corrects the type of the cluster in their files, which these tools have no option for.
   - Client SDK 3, configures the daemon with C(configure.exe), sets its service C(AWSCloudHSMClient) to start automatically, starts it, and
     registers the Cavium providers where they are missing.
+  - A configuration file that is damaged, as a full disk leaves it, is kept under its name with C(.damaged) behind it, with a warning, and the configure
+    tool makes a new one.
   - Installing the client is not this module's work. The role P(cloudhsm.codesign.client#role) does both.
 author:
   - The cloudhsm.codesign contributors (@cloudhsm-codesign)

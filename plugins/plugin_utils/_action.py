@@ -147,6 +147,8 @@ class CodesignAction(ActionBase):
     """
 
     ARGUMENTS: ClassVar[Arguments]
+    WORKS_IN_SCRATCH: ClassVar[bool] = False
+    """Whether its calls make folders for files of tools: it removes what was left of calls that were cut off."""
     _requires_connection = True
     _supports_check_mode = True
     _supports_async = False
@@ -182,14 +184,22 @@ class CodesignAction(ActionBase):
             refused = {"changed": False, "failed": True, "msg": error.message, "link": "argument"}
             return dict(finished({**result, **refused}))
         self.task_vars: Mapping[str, Any] = task_vars or {}
-        self.host = GatedHost(Host(self, self.task_vars), self._login())
+        tidies = self.WORKS_IN_SCRATCH and not self.check_mode
+        self.host = GatedHost(Host(self, self.task_vars, tidies), self._login())
         try:
             result.update(self._executed())
         except BrokenLink as broken:
             if isinstance(broken, LoginRefusedError) and "login_tries" not in broken.details:
                 self.host.refuse()
             result.update(
-                {"changed": False, **broken.details, "failed": True, "msg": str(broken), "link": broken.link}
+                {
+                    # What was done before it broke is there: handlers have to know.
+                    "changed": self.host.has_changed,
+                    **broken.details,
+                    "failed": True,
+                    "msg": str(broken),
+                    "link": broken.link,
+                }
             )
         if self.host.is_logged:
             self.warn(LOGGED)
@@ -206,7 +216,13 @@ class CodesignAction(ActionBase):
         what rescues it still may reach the host.
         """
         try:
-            return self.execute()
+            try:
+                result = self.execute()
+            except BrokenLink:
+                self.host.tidy()
+                raise
+            self.host.tidy()
+            return result
         except ConnectionLostError as error:
             raise BrokenLink("host", LOST.format(error), AGAIN) from None
 

@@ -65,7 +65,9 @@ class ContainerAction(CodesignAction):
     def make(self, want: Wanted, seen: Seen, sdk: ClientSdk) -> Chosen:
         before, moved = plan.without(seen, self._moved), len(self._moved)
         steps = plan.plan(want, before, sdk, self._handles, moved=bool(moved))
-        done = self.asked([*plan.aside_steps(self._moved), *steps], want.user.secrets)
+        left, *done = self.asked(
+            [plan.asides_step(), *plan.aside_steps(self._moved), *steps], want.user.secrets
+        )
         results, self.access = plan.made_results(want, done[moved:]), done[-1]
         try:
             plan.check_aside(done, self._moved)
@@ -74,8 +76,12 @@ class ContainerAction(CodesignAction):
             broken.details.setdefault("changed", plan.new_containers(before, results))
             self._put_back(results, broken)
             raise self.explained(want, seen, sdk, broken) from None
-        if moved:
-            self._drop(seen, chosen)
+        if dropped := list(
+            dict.fromkeys([*plan.worthless(seen, chosen, self._moved), *plan.asides(left, chosen)])
+        ):
+            self._drop(dropped)
+        elif moved:
+            self.warn(plan.kept_aside(self._moved))
         if (
             chosen.doubt is not None
             and not self._asked
@@ -90,12 +96,10 @@ class ContainerAction(CodesignAction):
         if back:
             plan.check_back(self.asked(back, {}), back, cause)
 
-    def _drop(self, seen: Seen, chosen: Chosen) -> None:
+    def _drop(self, names: list[str]) -> None:
         """Removes what the new container took the place of, as far as nobody needs it any more."""
-        dropped = plan.worthless(seen, chosen, self._moved)
-        results = self.asked(plan.drop_steps(dropped), {}) if dropped else []
-        gone = plan.dropped(dropped, results)
-        if kept := [name for name in self._moved if name not in gone]:
+        gone = plan.dropped(names, self.asked(plan.drop_steps(names), {}))
+        if kept := [name for name in dict.fromkeys([*names, *self._moved]) if name not in gone]:
             self.warn(plan.kept_aside(kept))
 
     def explained(

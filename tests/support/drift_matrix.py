@@ -407,8 +407,8 @@ def configuration(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
     broken = replace(
         base,
         what=path.rpartition("\\")[2],
-        verdict="refused",
-        why="somebody may want what is left of it: move it away",
+        leaves=f"{path}.damaged",
+        many=True,
     )
     yield "empty", replace(broken, do=lambda host: host.files.write(path, b"", by="damage"))
     yield (

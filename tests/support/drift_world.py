@@ -9,7 +9,7 @@ that the roles give them (their own templates are filled in here), and copied fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,9 +146,18 @@ class LabHost:
 
 
 class World:
-    """Two fleets in one folder, one for each type of HSM, with a host of each scene that is set up, named as the scene."""
+    """Two fleets in one folder, one for each type of HSM, with a host of each scene that is set up, named as the scene.
 
-    def __init__(self, folder: Path) -> None:
+    ``at_stage`` is called before each of the tasks that set a host up, with the module's name, and with "" at the end.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        scenes: Iterable[str] = SCENES,
+        at_stage: Callable[[str, Host], None] | None = None,
+    ) -> None:
+        self._at_stage = at_stage or (lambda stage, host: None)
         shared = {"crypto_user": USER, "crypto_password": PASSWORD, "certificates": "all"}
         self.fleets = {
             newer: Fleet.start(
@@ -162,8 +171,8 @@ class World:
         self.folder = folder
         self.scenes: dict[str, Scene] = {}
         self._asked: dict[str, tuple[Raw, Raw]] = {}
-        for scene in SCENES.values():
-            self._set_up(scene, self.add(scene.name, scene))
+        for name in scenes:
+            self._set_up(SCENES[name], self.add(name, SCENES[name]))
 
     def stop(self) -> None:
         """Ends both fleets."""
@@ -307,6 +316,7 @@ class World:
         door = LabHost(host)
 
         def do(module: Any, role: str, task: str, file: str = "main", **more: Any) -> Raw:
+            self._at_stage(module.__name__.rpartition(".")[2], host)
             result = run_action(module.ActionModule, self.arguments(scene, role, task, file, **more), door)
             assert not result.get("failed"), (scene.name, task, result.get("msg"))
             return result
@@ -318,6 +328,7 @@ class World:
         )
         do(win_signtool_package, "signtool", "Unpack it from its package", "install")
         if scene.verifies:
+            self._at_stage("", host)
             return
         for package in packages.for_sdk(scene.sdk):
             package.install(host)
@@ -344,6 +355,7 @@ class World:
             codesign_key_container_made=results,
             **named,
         )
+        self._at_stage("", host)
 
 
 def _tasks(data: list[Raw]) -> list[Raw]:

@@ -309,7 +309,7 @@ def _compare_component(want: Wanted, seen: Seen, component: Component) -> list[F
         return [Finding("client", f"CloudHSM client ({name})", "installed", "not installed", ROLE)]
     if problem:
         sentence = f"{component.file} cannot be read as a configuration file: {problem}"
-        advice = f"Move the file away and run the module cloudhsm.codesign.win_cloudhsm_client: it writes a new one ({component.program})."
+        advice = "Check the account's rights on this host." if component.content is None else ROLE
         return [Finding("client", component.file, "a configuration file", problem, advice, sentence=sentence)]
     findings = [Finding("client", one, "installed", "missing", ROLE) for one in component.lacking]
     if outdated(want, component):

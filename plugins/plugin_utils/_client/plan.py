@@ -11,7 +11,7 @@ from typing import Container, Sequence
 
 from ...module_utils._findings import BrokenLink, OutdatedError
 from ...module_utils._results import Failure, Result, RunResult, ServiceResult
-from ...module_utils._steps import Run, Step, WriteFile
+from ...module_utils._steps import MoveFile, Run, Step, WriteFile
 from ...module_utils._texts import beginning
 from ...module_utils._tools import configure
 from .._formats.client_config import ClientConfig, ClusterConfig, Logging, with_hsm_type
@@ -78,10 +78,35 @@ def check(want: Wanted, seen: Seen) -> None:
     check_addresses(want, seen)
     for component in seen.components:
         if component.problem:
-            advice = "Move the file away and run this again: the configure tool then writes a new one."
             raise BrokenLink(
-                "client", f"The configuration file {component.file} is damaged: {component.problem}.", advice
+                "client",
+                f"The configuration file {component.file} cannot be used: {component.problem}.",
+                "Check the account's rights on this host.",
             )
+
+
+DAMAGED = ".damaged"
+"""What is added to the name of a configuration file that is put aside."""
+
+
+def set_aside(want: Wanted, seen: Seen) -> tuple[Seen, list[Step], list[str]]:
+    """What is seen once configuration files that are none are out of the way, as a disk leaves them that was full while the
+    configure tool wrote: it makes new ones. With it the steps that do so, and a warning each. Nothing where the wish does not
+    say what a new one has to hold.
+    """
+    damaged = [one for one in seen.components if one.problem and one.content is not None]
+    if not damaged or not (want.hsm_addresses or want.ask_aws):
+        return seen, [], []
+    parts = tuple(
+        replace(one, content=None, config=None, problem="") if one in damaged else one
+        for one in seen.components
+    )
+    moves: list[Step] = [MoveFile(one.file, one.file + DAMAGED) for one in damaged]
+    told = [
+        f"The configuration file {one.file} was damaged ({one.problem}). It lies as {one.file}{DAMAGED}, and a new one was made."
+        for one in damaged
+    ]
+    return replace(seen, components=parts), moves, told
 
 
 def check_tls(want: Wanted, seen: Seen) -> None:

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ...module_utils._texts import beginning
 
 _PLUGINS = re.compile(r"(ansible|ansible_collections\.\w+\.\w+)\.plugins\.connection\.")
+_POOL = re.compile(r"HTTPS?ConnectionPool\(host=.*?, port=\d+\): ")
 _LONGEST = 300
 
 
@@ -34,7 +35,7 @@ def reason(error: BaseException) -> str:
     """What the innermost of nested errors says, in one line without a full stop."""
     inner = _innermost(error)
     said = getattr(inner, "strerror", None) or getattr(inner, "reason", None)
-    text = said if isinstance(said, str) and said else str(inner)
+    text = _POOL.sub("", said if isinstance(said, str) and said else str(inner))
     text = "".join(char if char.isprintable() else " " for char in text)
     text = beginning(" ".join(text.split()), _LONGEST).rstrip(". ")
     # A parser or a look-up that stumbles over an answer says little without its kind.

@@ -804,28 +804,43 @@ function Expand-Package($Step) {
     $sha256 = ([System.BitConverter]::ToString([System.Security.Cryptography.SHA256]::Create().ComputeHash($bytes)) -replace '-').ToLowerInvariant()
     if ($sha256 -ne $Step.sha256) { return @{ sha256 = $sha256; files = 0; failed = $true } }
     $root = [System.IO.Path]::GetFullPath($Step.target).TrimEnd([char[]]'\/') + [System.IO.Path]::DirectorySeparatorChar
-    $archive = [System.IO.Compression.ZipArchive]::new([System.IO.MemoryStream]::new($bytes))
+    $archive, $entries = [System.IO.Compression.ZipArchive]::new([System.IO.MemoryStream]::new($bytes)), @()
     try {
         $entries = @(foreach ($entry in $archive.Entries) {
             $path = [System.IO.Path]::GetFullPath([System.IO.Path]::Combine($root, $entry.FullName))
             if (-not $path.StartsWith($root, [System.StringComparison]::Ordinal)) { throw "the package names a file outside of its folder: $($entry.FullName)" }
             if ($entry.Name) { @{ entry = $entry; path = $path } }
         })
+        # What says that all is there, the program, comes last, and each file under another name first: where the way there breaks, there is no half of one.
+        $last = ([string]$Step.program -split '[\\/]\*[\\/]')[-1].Replace('/', [string][System.IO.Path]::DirectorySeparatorChar)
+        $isLast = { $last -and $args[0].EndsWith($last, [System.StringComparison]::OrdinalIgnoreCase) }
+        $entries = @($entries | Where-Object { -not (& $isLast $_.path) }) + @($entries | Where-Object { & $isLast $_.path })
         foreach ($one in $entries) {
             [void][System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($one.path))
-            $source, $target = $one.entry.Open(), [System.IO.FileStream]::new($one.path, [System.IO.FileMode]::Create)
+            $one.part = "$($one.path).part"
+            $source, $target = $one.entry.Open(), [System.IO.FileStream]::new($one.part, [System.IO.FileMode]::Create)
             try { $source.CopyTo($target) }
             finally {
                 $target.Dispose()
                 $source.Dispose()
             }
+            Invoke-Patiently { [System.IO.File]::Delete($one.path) }
+            Invoke-Patiently { [System.IO.File]::Move($one.part, $one.path) }
+            $one.done = $true
+        }
+        if ($Step.program -and ($file = Find-Program $Step.program)) {
+            $note = "$(Get-Sha256 $file)`r`n"
+            [void](Set-FileBytes @{ path = "$file.sha256"; base64 = [System.Convert]::ToBase64String([System.Text.Encoding]::ASCII.GetBytes($note)) })
         }
     }
-    finally { $archive.Dispose() }
-    if ($Step.program -and ($file = Find-Program $Step.program)) {
-        $note = "$(Get-Sha256 $file)`r`n"
-        [void](Set-FileBytes @{ path = "$file.sha256"; base64 = [System.Convert]::ToBase64String([System.Text.Encoding]::ASCII.GetBytes($note)) })
+    catch {
+        for ($index = $entries.Count - 1; $index -ge 0; $index--) {
+            $one = $entries[$index]
+            foreach ($path in @($one.part; if ($one.done) { $one.path })) { if ($path) { try { [System.IO.File]::Delete($path) } catch { } } }
+        }
+        throw
     }
+    finally { $archive.Dispose() }
     @{ sha256 = $sha256; files = $entries.Count }
 }
 

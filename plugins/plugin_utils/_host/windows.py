@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import pkgutil
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Iterator, Mapping, Sequence
 
 from ansible import constants
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._findings import BrokenLink
@@ -33,9 +36,11 @@ from ...module_utils._steps import (
     Service,
     Step,
     changes_host,
+    has_changed,
     read_answer,
     to_json,
 )
+from .. import _scratch as scratch
 from . import trust
 from .lost import lost
 
@@ -115,12 +120,17 @@ def _message_of(error: Any) -> str:
 class Host:
     """The host of one task. ``calls`` counts the remote calls made."""
 
-    def __init__(self, action: ActionBase, task_vars: Mapping[str, Any]) -> None:
+    def __init__(self, action: ActionBase, task_vars: Mapping[str, Any], tidies: bool = False) -> None:
+        """``tidies``: the first call also looks for working folders of calls that were cut off (``tidy`` removes them)."""
+        self._tidies = tidies
+        self._left: list[str] = []
         self._action = action
         self._task_vars = task_vars
         self.calls = 0
         self.is_logged = False
         """Whether secrets went to a host whose PowerShell writes them into its event log."""
+        self.has_changed = False
+        """Whether a step of this task is known to have changed the host"""
 
     def run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None) -> Answer:
         """Does ``steps`` in their order and gives one typed result a step.
@@ -132,6 +142,11 @@ class Host:
         AnsibleConnectionFailure when the host could not be reached, ConnectionLostError of its kind when the connection
         broke meanwhile. A tool that fails is no exception: its result says so.
         """
+        if self._tidies:
+            self._tidies = False
+            answer = self.run([*steps, scratch.observe()], secrets)
+            self._left = scratch.left(answer.results[-1])
+            return replace(answer, results=answer.results[:-1])
         if self._action._task.check_mode and any(changes_host(step) for step in steps):
             raise AssertionError("a step that changes the host was about to be sent in check mode")
         if secrets:
@@ -153,6 +168,7 @@ class Host:
                 f"The host's answer to the step script cannot be read: {error}.",
                 "Run the task again with -vvv.",
             ) from error
+        self.has_changed |= any(map(has_changed, steps, answer.results))
         self._need_windows(steps, answer)
         self.is_logged |= bool(secrets) and answer.host.module_logging
         for run in _runs(answer.results):
@@ -168,6 +184,13 @@ class Host:
             if failure.kind == trust.REFUSED:
                 raise trust.refusal(failure.message)
         return answer
+
+    def tidy(self) -> None:
+        """Removes what calls have left that were cut off; what cannot be removed is the next run's."""
+        if self._left:
+            steps, self._left = scratch.removal(self._left), []
+            with suppress(BrokenLink, AnsibleConnectionFailure):
+                self.run(steps)
 
     def _tell(self, text: str) -> None:
         """A warning of the task, where the action can show one."""

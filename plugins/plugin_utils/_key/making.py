@@ -21,7 +21,7 @@ from ...module_utils._findings import (
     UnexplainedError,
 )
 from ...module_utils._key import lookup as key_lookup
-from ...module_utils._results import AccessResult, Failure, Result, RunResult
+from ...module_utils._results import AccessResult, Failure, FolderResult, Result, RunResult
 from ...module_utils._sdk import choose
 from ...module_utils._steps import Each, ListFolder, MoveFile, RemoveFile, Run, Step
 from .._client import provider_log
@@ -176,7 +176,22 @@ def _aside(name: str) -> str:
     """Where a container waits while it is made again: on the same volume, and in no folder that the provider
     takes for one of containers.
     """
-    return f"{FOLDER.rpartition(chr(92))[0]}\\{name}.replaced"
+    return f"{FOLDER.rpartition(chr(92))[0]}\\{name}{_ASIDE}"
+
+
+_ASIDE = ".replaced"
+
+
+def asides_step() -> Step:
+    """Lists what runs have left aside that were cut off, or could not prove the new container."""
+    return ListFolder(FOLDER.rpartition("\\")[0], f"*{_ASIDE}")
+
+
+def asides(result: Result, chosen: Chosen) -> list[str]:
+    """The containers among them that nobody needs: the new one is proven, so that it can be made again from the HSM."""
+    if not isinstance(result, FolderResult) or chosen.proof != "public_key":
+        return []
+    return [one.name.removesuffix(_ASIDE) for one in result.files if one.name.endswith(_ASIDE)]
 
 
 def without(seen: Seen, moved: Sequence[str]) -> Seen:

@@ -86,6 +86,14 @@ class GatedHost:
     def is_logged(self) -> bool:
         return self._host.is_logged
 
+    def tidy(self) -> None:
+        """``Host.tidy``"""
+        self._host.tidy()
+
+    @property
+    def has_changed(self) -> bool:
+        return self._host.has_changed
+
     def is_proven(self) -> bool:
         """Whether a login of this run was accepted. BrokenLink where it was refused."""
         known = self._gate.known(self._keys)

@@ -18,12 +18,14 @@ from typing import Any
 from cryptography import x509
 
 from ..windows import authority
+from ..windows.copies import Image, state
 from ..windows.errors import LabOSError
 from ..windows.filesystem import normalize
 from ..windows.host import Host
 from .damage import UnknownDamage, damage
 from .faults import KNOWN
 from .fleet import DescriptionError, Fleet
+from .moments import Strike, UnknownMoment
 from .pace import UnknownPace
 
 Question = Mapping[str, Any]
@@ -39,12 +41,17 @@ class Admin:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self.stopping = threading.Event()
+        self._images: dict[tuple[str, str], Image] = {}
         self._answers: dict[str, Callable[[Question], Any]] = {
             "status": self._status,
             "record": self._record,
             "search": self._search,
             "leaks": self._leaks,
             "fault": self._fault,
+            "moments": self._moments,
+            "keep": self._keep,
+            "lay": self._lay,
+            "state": lambda question: dict(state(self._host(question))),
             "clear": self._clear,
             "pace": self._pace,
             "reads": self._reads,
@@ -189,13 +196,47 @@ class Admin:
         if question.get("host"):
             if text.partition(":")[0] not in KNOWN:
                 raise _Refused(f"a host knows no fault '{text}'; there are {', '.join(KNOWN)}")
-            self._host(question).faults.set(text, None if count is None else int(count))
+            self._inject(self._host(question), text, None if count is None else int(count))
         else:
             self._fleet.set_fault(text, None if count is None else int(count))
         return {}
 
+    @staticmethod
+    def _inject(host: Host, text: str, count: int | None) -> None:
+        name, _colon, argument = text.partition(":")
+        if name != "at":
+            host.faults.set(text, count)
+            return
+        try:
+            host.moments.begin(Strike.read(argument))
+        except UnknownMoment as error:
+            raise _Refused(str(error)) from error
+
+    def _moments(self, question: Question) -> Any:
+        """What a host came to since the last question like this, and whether a fault at a moment struck."""
+        moments = self._host(question).moments
+        found = {
+            "struck": moments.struck,
+            "log": [[one.point, one.number, one.detail] for one in moments.log],
+        }
+        moments.begin(keep=True)
+        return found
+
+    def _keep(self, question: Question) -> Any:
+        """Keeps a host as it is under a name."""
+        host = self._host(question)
+        self._images[host.name, str(question["name"])] = Image(host)
+        return {}
+
+    def _lay(self, question: Question) -> Any:
+        """Makes a host again what was kept under a name."""
+        host = self._host(question)
+        self._images[host.name, str(question["name"])].lay(host)
+        return {}
+
     def _clear(self, question: Question) -> Any:
         for host in self._hosts(question):
+            host.moments.end()
             host.faults.clear(str(question.get("fault") or ""))
         if not question.get("host"):
             self._fleet.clear_faults()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 KNOWN = {
+    "at": "a fault at a moment, POINT:NUMBER:WHAT, as at:program:3:hang: at the n-th call, step, program or change of a file (lab.control.moments)",
     "authority_unknown": "the root of the timestamp authority is not among the roots that Windows brings along",
     "boot_without": "the service of the argument does not come up when the host restarts, though it starts by itself",
     "cli_exit_0": "cloudhsm-cli ends failures with 0",

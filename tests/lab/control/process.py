@@ -87,6 +87,24 @@ class Control:
         """Takes faults away: of one host or everywhere, one fault or all."""
         self.ask("clear", host=host, fault=fault)
 
+    def moments(self, host: str) -> dict[str, Any]:
+        """What a host came to since this was asked last: ``log`` of [point, number, detail], and whether a fault at a moment
+        ``struck``. It begins anew.
+        """
+        return dict(self.ask("moments", host=host))
+
+    def keep(self, host: str, name: str) -> None:
+        """Keeps a host as it is under a name, for ``lay``."""
+        self.ask("keep", host=host, name=name)
+
+    def lay(self, host: str, name: str) -> None:
+        """Makes a host again what was kept under a name."""
+        self.ask("lay", host=host, name=name)
+
+    def everything(self, host: str) -> dict[str, str]:
+        """Everything of a host that somebody may have changed (lab.windows.copies.state)."""
+        return dict(self.ask("state", host=host))
+
     def pace(self, **seconds: float) -> dict[str, float]:
         """Makes things as slow as on real hosts: seconds by kind (call, process, signature, stamp); what is not named
         stays. Gives the seconds of all kinds.

@@ -12,11 +12,12 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..control.moments import HostGone
 from ..modules import MODULES
 from ..modules.base import Call, execute
 from ..windows.errors import LabOSError
@@ -100,7 +101,14 @@ class Remote:
         )
         try:
             request = decode(command.line, bytes(command.stdin))
-            done = self._answer(request, command.environment, command.ended, entry)
+            struck = self.host.moments.at("call", request.script) if isinstance(request, ModuleCall) else ""
+            done = self._struck(
+                struck, command, lambda: self._answer(request, command.environment, command.ended, entry)
+            )
+        except HostGone:
+            command.instead = "lost"
+            self.host.restart()
+            done = Completed(0)
         except NoBase64:
             entry.update(module="powershell", failed=True, msg=_NO_BASE64.decode())
             done = Completed(_BAD_COMMAND_LINE, _USAGE, _NO_BASE64)
@@ -111,6 +119,27 @@ class Remote:
             entry.update(failed=True, msg=traceback.format_exc())
             done = Completed(1, b"", f"The lab itself failed:\r\n{traceback.format_exc()}".encode())
         entry["seconds"] = round(time.monotonic() - started, 3)
+        return done
+
+    @staticmethod
+    def _struck(what: str, command: Command, work: Callable[[], Completed]) -> Completed:
+        """Does the work, or what a fault at this call leaves of it."""
+        if what == "lost_before":
+            command.instead = "lost"
+            return Completed(0)
+        if what == "http_500":
+            command.instead = what
+            return Completed(0)
+        if what == "lost_during":
+            command.instead = "lost"
+            command.done.set()
+        done = work()
+        if what == "lost_after":
+            command.instead = "lost"
+        elif what == "slow":
+            command.instead = "late"
+        elif what in ("garbage", "huge"):
+            return Completed(0, b"\xff\x00{]" * (5_000_000 if what == "huge" else 20))
         return done
 
     def _answer(

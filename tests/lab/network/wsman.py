@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -70,9 +71,15 @@ class Command:
     """The script of a pipeline, once it has come."""
     pieces: list[bytes] | None = None
     """What is left of a pipeline's answer; None before it has ended."""
+    instead: str = ""
+    """What the client gets in the place of an answer: a broken connection (``lost``), HTTP 500 (``http_500``), or the answer
+    LATE seconds later (``late``).
+    """
 
 
 Runner = Callable[[Command], Completed]
+LATE = 9.0
+"""Seconds by which an answer is late"""
 
 
 class _Fault(Exception):
@@ -81,6 +88,10 @@ class _Fault(Exception):
     def __init__(self, code: int, subcode: str, reason: str) -> None:
         super().__init__(reason)
         self.code, self.subcode, self.reason = code, subcode, reason
+
+
+class _Broken(Exception):
+    """The endpoint answers with HTTP 500 and nothing of its protocol."""
 
 
 class _Dropped(Exception):
@@ -195,6 +206,8 @@ class Endpoint:
                 return 200, _envelope(action + "Response", message, handler(header, body))
             except Malformed as error:
                 raise _Fault(_UNSUPPORTED, "w:InvalidParameter", f"The lab does not know {error}.") from error
+        except _Broken:
+            return 500, "<html><body>Internal Server Error</body></html>"
         except _Fault as fault:
             detail = (
                 f'<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="{fault.code}" Machine="localhost">'
@@ -408,6 +421,12 @@ class Endpoint:
                 "w:TimedOut",
                 "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.",
             )
+        if command.instead == "lost":
+            raise _Dropped
+        if command.instead == "http_500":
+            raise _Broken
+        if command.instead == "late":
+            time.sleep(LATE)
 
     def _begin(self, command: Command) -> None:
         def work() -> None:

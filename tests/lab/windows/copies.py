@@ -11,6 +11,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
+import pickle
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -96,18 +98,17 @@ def _entries(host: Host) -> Iterator[tuple[str, str]]:
 
     def named(text: str) -> str:
         for name, called in names.items():
-            text = text.replace(name, called)
+            if name in text:
+                text = text.replace(name, called)
         return text
 
-    for real in sorted(path for drive in host.folder.iterdir() for path in drive.rglob("*")):
-        path = host.files.windows_path(real)
-        if real.is_dir():
+    for place, entry in sorted(_walk(host.folder), key=lambda one: one[0]):
+        path = f"{place[0]}:{place[1:]}".replace("/", "\\")
+        if entry.is_dir():
             yield f"folder {named(path)}", "there"
         else:
-            yield (
-                f"file {named(path)}",
-                f"{_content(path, real.read_bytes(), named)}{'' if real.stat().st_mode & 0o200 else ', read-only'}",
-            )
+            content = _content(path, Path(entry.path).read_bytes(), named)
+            yield f"file {named(path)}", content + ("" if entry.stat().st_mode & 0o200 else ", read-only")
     for path, acl in sorted(host.files._acls.items()):
         if host.files.exists(path):
             yield (
@@ -173,3 +174,64 @@ def _shown(path: str, value: Value) -> str:
     data = value.data
     text = hashlib.sha256(data).hexdigest()[:16] if isinstance(data, bytes) else str(data)
     return f"{value.kind} {text}"
+
+
+class Image:
+    """A host's whole state in memory, to be laid over the same host again and again."""
+
+    def __init__(self, host: Host) -> None:
+        self._files: dict[str, tuple[bytes, tuple[int, int, int]]] = {}
+        self._folders: set[str] = set()
+        for path, entry in _walk(host.folder):
+            if entry.is_dir():
+                self._folders.add(path)
+            else:
+                self._files[path] = (Path(entry.path).read_bytes(), _stamp_of(entry.stat()))
+        self._acls = dict(host.files._acls)
+        self._registry = pickle.dumps(host.registry._root.keys)
+        self._services = [replace(host.services.require(name)) for name in host.services.names()]
+        self._vaults = {account: dict(vault) for account, vault in host.credentials._vaults.items()}
+        self.state = state(host)
+
+    def lay(self, host: Host) -> None:
+        """Makes ``host`` what it was."""
+        there = dict(_walk(host.folder))
+        for path in sorted(there, reverse=True):
+            entry = there[path]
+            if entry.is_dir() and path not in self._folders:
+                shutil.rmtree(entry.path)
+            elif not entry.is_dir() and path not in self._files:
+                Path(entry.path).unlink(missing_ok=True)
+        for path in sorted(self._folders - there.keys()):
+            (host.folder / path).mkdir()
+        for path, (data, stamp) in self._files.items():
+            old = there.get(path)
+            if old is None or _stamp_of(old.stat()) != stamp:
+                real = host.folder / path
+                real.unlink(missing_ok=True)
+                real.write_bytes(data)
+                real.chmod(stamp[2])
+                os.utime(real, ns=(stamp[0], stamp[0]))
+        host.files._acls = dict(self._acls)
+        host.registry._root.keys = pickle.loads(self._registry)  # noqa: S301 - our own bytes
+        for name in list(host.services.names()):
+            host.services.delete(name)
+        for service in self._services:
+            host.services.create(replace(service))
+        host.credentials._vaults = {account: dict(vault) for account, vault in self._vaults.items()}
+        host.events.clear()
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All files and folders below one, by their paths from there; hosts' drives only."""
+    waiting = [entry.path for entry in os.scandir(folder) if entry.is_dir() and len(entry.name) == 1]
+    root = len(str(folder)) + 1
+    for place in waiting:
+        for entry in os.scandir(place):
+            yield entry.path[root:], entry
+            if entry.is_dir():
+                waiting.append(entry.path)
+
+
+def _stamp_of(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_size, status.st_mode & 0o777

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .access import Ace, Acl
 from .errors import (
@@ -32,6 +34,9 @@ from .errors import (
     UNABLE_TO_MOVE_REPLACEMENT_2,
     LabOSError,
 )
+
+if TYPE_CHECKING:
+    from ..control.moments import Moments
 
 Watcher = Callable[[str, bytes, str], None]
 Reader = Callable[[str, int], None]
@@ -85,6 +90,30 @@ def join(folder: str, name: str) -> str:
     return folder.rstrip("\\") + "\\" + name
 
 
+Do = TypeVar("Do", bound=Callable[..., Any])
+
+
+def _changing(do: Do) -> Do:
+    """A method that changes files: a moment at which a fault may come."""
+    kind = do.__name__
+    place = 1 if kind in ("move", "replace", "copy") else 0
+
+    @functools.wraps(do)
+    def one(self: FileSystem, *arguments: Any, **keywords: Any) -> Any:
+        moments = self.moments
+        if moments is None or (kind == "makedirs" and self.exists(arguments[0])):
+            return do(self, *arguments, **keywords)
+        what = moments.change(kind, normalize(arguments[place]))
+        with moments:
+            if what == "half":
+                do(self, arguments[0], arguments[1][: len(arguments[1]) // 2], **keywords)
+                raise LabOSError(DISK_FULL, arguments[0])
+            self._replacement_fails = what
+            return do(self, *arguments, **keywords)
+
+    return cast(Do, one)
+
+
 class FileSystem:
     """The drives of a host. Every operation raises LabOSError with the Windows error number when it cannot be done.
 
@@ -112,6 +141,8 @@ class FileSystem:
         self._reader = reader
         self._acls: dict[str, Acl] = {}
         self._lock = threading.RLock()
+        self.moments: Moments | None = None
+        self._replacement_fails = ""
 
     def add_drive(self, letter: str) -> None:
         """Another drive, empty."""
@@ -299,6 +330,7 @@ class FileSystem:
     # Changing
     # -----------------------------------------------------------------------------------------------------------
 
+    @_changing
     def write(self, path: str, data: bytes, *, by: str = "") -> None:
         """Makes a file or writes over one; ``by`` says who, for the record."""
         with self._lock:
@@ -312,6 +344,7 @@ class FileSystem:
             real.write_bytes(data)
         self._watcher(normalize(path), data, by)
 
+    @_changing
     def makedirs(self, path: str) -> None:
         """Makes a folder with all above it; one that is there is no error."""
         with self._lock:
@@ -327,6 +360,7 @@ class FileSystem:
                 elif not found[0].is_dir():
                     raise LabOSError(ALREADY_EXISTS, path)
 
+    @_changing
     def remove(self, path: str) -> None:
         """Removes a file or an empty folder."""
         with self._lock:
@@ -341,6 +375,7 @@ class FileSystem:
                 real.unlink()
             self._forget_access(path)
 
+    @_changing
     def remove_tree(self, path: str) -> None:
         """Removes a file or a folder with all below it."""
         with self._lock:
@@ -360,9 +395,10 @@ class FileSystem:
 
     def windows_path(self, real: Path) -> str:
         """The Windows path of a real file of this file system."""
-        drive, *parts = real.relative_to(self._root.parent).parts
-        return join(f"{drive}:", "\\".join(parts))
+        place = str(real)[len(str(self._root.parent)) + 1 :]
+        return join(f"{place[0]}:", place[2:].replace("/", "\\"))
 
+    @_changing
     def move(self, path: str, target: str, *, replace: bool = False) -> None:
         """Gives a file or folder a new name. With ``replace`` an existing file gives way and its access
         rights stay.
@@ -392,6 +428,7 @@ class FileSystem:
         if new.is_file():
             self._watcher(normalize(target), new.read_bytes(), "move")
 
+    @_changing
     def replace(self, path: str, target: str, backup: str = "") -> None:
         """ReplaceFile: puts a file in the place of another one, which is moved to ``backup`` or removed. All lie on
         one drive. It can fail half way, as its documentation says: 1176 and 1177 leave no file at the target where there is no
@@ -404,7 +441,8 @@ class FileSystem:
             for one in (path, target):
                 self._unlocked(one)
                 self._writable(one)
-            fault = self._replacing()
+            fault = self._replacement_fails or self._replacing()
+            self._replacement_fails = ""
             if fault is not None:
                 code, _colon, how = fault.partition(":")
                 if int(code) == UNABLE_TO_MOVE_REPLACEMENT_2:
@@ -426,6 +464,7 @@ class FileSystem:
             self._forget_access(path)
         self._watcher(normalize(target), there.read_bytes(), "move")
 
+    @_changing
     def copy(self, path: str, target: str, *, replace: bool = False, by: str = "copy") -> None:
         """Copies a file with its times of change; an existing target is error 80 without ``replace``."""
         with self._lock:
@@ -435,6 +474,7 @@ class FileSystem:
             self.write(target, data, by=by)
             shutil.copystat(source, self.real_path(target))
 
+    @_changing
     def set_read_only(self, path: str, read_only: bool) -> None:
         self.real_path(path).chmod(0o444 if read_only else 0o644)
 

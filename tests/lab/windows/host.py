@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..control.faults import Faults
+from ..control.moments import Moments
 from ..control.pace import Pace
 from ..control.record import Record, text_of
 from .access import (
@@ -43,6 +44,7 @@ from .filesystem import (
     split,
 )
 from .process import (
+    KILLED,
     MAX_COMMAND_LINE,
     Completed,
     NotDone,
@@ -64,6 +66,8 @@ SYSTEM32 = r"C:\Windows\System32"
 OEM_CODE_PAGES = {"en": 437, "de": 850, "fr": 850, "zh": 936}
 _MARKER = b"MZ\x90\x00lab-program:"
 _WINDOWS_VERSION = "10.0.20348.1"
+CRASHED = 0xC0000005
+"""The exit code of a program that read what is not its own"""
 BOOT_SECONDS = 1.0
 """So long a host does not answer while it restarts"""
 
@@ -129,6 +133,7 @@ class Host:
         self._power = threading.Lock()
         self.on_reboot: Callable[[], None] = lambda: None
         self._install_windows()
+        self.moments = self.files.moments = Moments(self)
 
     def add_drive(self, letter: str) -> None:
         """Another drive, empty, with the rights that a drive's root has."""
@@ -316,7 +321,10 @@ class Host:
     def program_info(self, path: str) -> dict[str, str] | None:
         """Tool, version and product version of a program of the lab; None for any other file."""
         data = self.files.read(path)
-        return dict(json.loads(data[len(_MARKER) :])) if data.startswith(_MARKER) else None
+        try:
+            return dict(json.loads(data[len(_MARKER) :])) if data.startswith(_MARKER) else None
+        except ValueError:  # a half of one
+            return None
 
     def find_program(self, program: str, directory: str, path_variable: str) -> str:
         """The full path of a program as CreateProcess finds it. Raises LabOSError(2)."""
@@ -377,6 +385,11 @@ class Host:
         process = Process(
             self, path, split_command_line(arguments), line, stdin, variables, directory, account, logon
         )
+        struck = self.moments.at("program", " ".join([info["tool"], *process.argv[:2]]))
+        if struck == "missing":
+            raise LabOSError(FILE_NOT_FOUND, path)
+        if not self.moments.from_here_on(struck) and struck and not struck.endswith("_after"):
+            return self._struck(struck, timeout)
         entry = self.record.add(
             "process",
             self.name,
@@ -404,12 +417,31 @@ class Host:
         )
         if done.not_done:
             entry["not_done"] = done.not_done
-        return done
+        return self._struck(struck, timeout) if struck.endswith("_after") else done
+
+    @staticmethod
+    def _struck(what: str, timeout: float | None) -> Completed:
+        """How a program ends that a fault strikes (nobody waits for one that hangs)."""
+        seconds = int((timeout or 0) * 1000)
+        return {
+            "hang": Completed(KILLED, timed_out=True, milliseconds=seconds),
+            "crash": Completed(CRASHED),
+            "killed": Completed(1),
+            "garbage": Completed(0, b"\xff\xfe{]\x00[\x9d: 0x\r\n" * 9),
+            "flood": Completed(0, b"{\n" * 2_100_000),
+        }[what.removesuffix("_after")]
 
     def now(self) -> datetime:
         """What the host takes for the time (UTC)."""
         off = sum(float(seconds) for seconds in self.faults.arguments("clock"))
         return datetime.now(UTC) + timedelta(seconds=off)
+
+    def restart(self) -> None:
+        """Restarts at once, as after a power failure: for a moment it does not answer."""
+        with self._power:
+            self._goes_down, self._up_at = None, time.monotonic() + BOOT_SECONDS
+            self.moments.gone = False
+            self._reboot()
 
     def shut_down(self, seconds: float) -> None:
         """shutdown /r /t SECONDS: until then it answers as before."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import fnmatch
 import gzip
 import hashlib
@@ -236,6 +237,21 @@ class StepRunner:
         do = self.ops.get(str(step.get("op")))
         if do is None:
             raise StepFailed(f"unknown step '{step.get('op')}'")
+        struck = self._host.moments.at("step", str(step["op"]))
+        if struck == "denied":
+            raise StepFailed(
+                f"Access to the path '{step.get('path') or step.get('file')}' is denied.",
+                "System.UnauthorizedAccessException",
+                hresult(errors.ACCESS_DENIED),
+            )
+        if struck == "odd":
+            raise StepFailed(
+                "Object reference not set to an instance of an object.",
+                "System.NullReferenceException",
+                -2147467261,
+            )
+        if struck:
+            self._host.moments.power_goes()
         try:
             return do(step)
         except LabOSError as error:
@@ -967,14 +983,35 @@ class StepRunner:
             for path, one in entries:
                 if not f"{path}\\".startswith(f"{target}\\"):
                     raise StepFailed(f"the package names a file outside of its folder: {one.filename}")
+            last = re.split(r"[\\/]\*[\\/]", str(step.get("program") or "\0"))[-1].replace("/", "\\").lower()
             files = [(path, one) for path, one in entries if not one.is_dir()]
+            files.sort(key=lambda one: one[0].lower().endswith(last))
+            self._unpack_files(archive, files, step)
+        return {"sha256": sha256, "files": len(files)}
+
+    def _unpack_files(
+        self, archive: zipfile.ZipFile, files: Sequence[tuple[str, zipfile.ZipInfo]], step: Mapping[str, Any]
+    ) -> None:
+        """Each under another name first; where one cannot be written, those before it go again."""
+        done: list[str] = []
+        try:
             for path, one in files:
                 self._files.makedirs(path.rpartition("\\")[0])
-                self._files.write(path, archive.read(one), by="run_steps")
-        if step.get("program") and (program := self._program_file(step["program"])):
-            note = hashlib.sha256(self._files.read(program)).hexdigest()
-            self._files.write(f"{program}.sha256", f"{note}\r\n".encode("ascii"), by="run_steps")
-        return {"sha256": sha256, "files": len(files)}
+                done.append(f"{path}.part")
+                self._files.write(done[-1], archive.read(one), by="run_steps")
+                if self._files.is_file(path):
+                    self._patiently(partial(self._files.remove, path))
+                self._patiently(partial(self._files.move, done[-1], path))
+                done[-1] = path
+            if step.get("program") and (program := self._program_file(step["program"])):
+                digest = hashlib.sha256(self._files.read(program)).hexdigest()
+                note = base64.b64encode(f"{digest}\r\n".encode("ascii"))
+                self._write({"path": f"{program}.sha256", "base64": note.decode("ascii")})
+        except LabOSError:
+            for path in reversed(done):
+                with contextlib.suppress(LabOSError):
+                    self._files.remove(path)
+            raise
 
     def _program_file(self, path: object) -> str | None:
         file = self._newest(str(path))

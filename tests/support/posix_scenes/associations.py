@@ -36,7 +36,7 @@ def certificate_is_tied_by_search_and_by_property_file(machine: Machine) -> Play
     assert searched["argv"] == ["-f", "-user", "-csp", PROVIDER, "-repairstore", "My", thumbprint]
     *words, file = written["argv"]
     assert words == ["-user", "-repairstore", "My", thumbprint]
-    assert re.fullmatch(r"C:\\Windows\\Temp\\[0-9a-f]{16}\\properties\.inf", file)
+    assert re.fullmatch(r"C:\\Windows\\Temp\\codesign-[0-9a-f]{16}\\properties\.inf", file)
     association = {"container": FOUND, "provider": PROVIDER, "provider_type": 0, "flags": 0, "key_spec": 0}
     assert done.result["method"] == "search"
     assert (done.result["association"], done.result["friendly_name"]) == (association, name)

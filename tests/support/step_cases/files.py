@@ -135,6 +135,26 @@ def package_that_is_not_the_one_leaves_nothing(place: Place) -> Play:
 
 
 @case()
+def package_that_breaks_on_its_way_leaves_nothing_of_it(place: Place) -> Play:
+    package, target = place.folder / "package.zip", place.folder / "out"
+    package.write_bytes(zipped(**{"1.0/x64/tool.exe": b"tool", "1.0/a.txt": b"a", "1.0/b.txt": b"b"}))
+    (target / "1.0" / "b.txt").mkdir(parents=True)
+    failed, left, program = yield ask(
+        steps.Unpack(
+            str(package),
+            digest(package.read_bytes()),
+            str(target),
+            program=str(target / "*" / "x64" / "tool.exe"),
+        ),
+        steps.ListFolder(str(target / "1.0")),
+        steps.ReadFile(str(target / "1.0" / "x64" / "tool.exe")),
+    )
+    assert isinstance(failed, steps.Failure)
+    assert left.files == ()
+    assert not program.exists, "the program comes last"
+
+
+@case()
 def package_comes_from_an_address(place: Place) -> Play:
     content = zipped(**{"tool.txt": b"tool"})
 

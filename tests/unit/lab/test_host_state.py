@@ -358,7 +358,7 @@ def test_every_fault_that_a_part_of_the_lab_asks_for_is_known() -> None:
                 file.read_text(encoding="utf-8"),
             )
         )
-    assert asked == set(KNOWN)
+    assert asked == set(KNOWN) - {"at"}, "those at a moment are the host's moments'"
 
 
 def test_the_record_is_asked_and_searched(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_request_is_made_once(world: World) -> None:
     assert text == result["csr"] == csr().public_bytes(Encoding.PEM).decode()
     (words,) = world.runs()
     assert re.fullmatch(
-        r"-new -q -machine C:\\Windows\\Temp\\(\w{16})\\request.inf C:\\Windows\\Temp\\\1\\request.csr",
+        r"-new -q -machine C:\\Windows\\Temp\\(codesign-\w{16})\\request.inf C:\\Windows\\Temp\\\1\\request.csr",
         words[1],
     )
     inf = next(content for name, content in world.files[0].items() if name.endswith(".inf"))
@@ -440,7 +440,9 @@ def test_an_answer_is_accepted_once(world: World) -> None:
         [],
         [ROOT.thumbprint],
     )
-    assert re.fullmatch(r"-accept -q -machine C:\\Windows\\Temp\\\w{16}\\answer.cer", world.runs()[1][1])
+    assert re.fullmatch(
+        r"-accept -q -machine C:\\Windows\\Temp\\codesign-\w{16}\\answer.cer", world.runs()[1][1]
+    )
     noted = [name for name in world.host.registry if "cloudhsm.codesign" in name]
     assert {name.rpartition("\\")[2] for name in noted} == {
         f"{one.thumbprint} My|Added",

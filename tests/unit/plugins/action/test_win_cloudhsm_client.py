@@ -409,13 +409,20 @@ def test_check_mode_of_a_host_without_a_client_says_so_and_predicts_a_change() -
     assert "taken for granted" in result["warnings"][0]
 
 
-@pytest.mark.parametrize("check_mode", [True, False])
-def test_a_damaged_file_is_named_and_left(sdk5: FakeHost, check_mode: bool) -> None:
-    sdk5.files[CLI_FILE] = b'{"clusters": ['
-    result = run_action(ActionModule, WANTED, sdk5, check_mode=check_mode)
-    assert result["link"] == "client"
-    assert f"{CLI_FILE} is damaged: it is no JSON" in result["msg"]
-    assert sdk5.files[CLI_FILE] == b'{"clusters": ['
+@pytest.mark.parametrize("content", [b'{"clusters": [', b""])
+def test_a_damaged_file_is_put_aside_and_made_anew(sdk5: FakeHost, content: bytes) -> None:
+    """As a disk leaves it that was full meanwhile: what is left of it stays beside the new one."""
+    run_action(ActionModule, WANTED, sdk5)
+    whole = sdk5.files[CLI_FILE]
+    sdk5.files[CLI_FILE] = content
+    predicted = run_action(ActionModule, WANTED, sdk5, check_mode=True)
+    assert (predicted["changed"], sdk5.files[CLI_FILE]) == (True, content)
+    result = run_action(ActionModule, WANTED, sdk5)
+    assert (result["changed"], result.get("failed")) == (True, None)
+    assert [f"{CLI_FILE} was damaged (it is no JSON" in text for text in result["warnings"]] == [True]
+    assert json.loads(sdk5.files[CLI_FILE])["clusters"] == json.loads(whole)["clusters"]
+    assert sdk5.files[f"{CLI_FILE}.damaged"] == content
+    assert not run_action(ActionModule, WANTED, sdk5)["changed"]
 
 
 def test_several_clusters_are_never_given_to_the_configure_tool(sdk5: FakeHost) -> None:

@@ -1,0 +1,176 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stories of the fault matrix: what each module does, with the arguments that the roles give it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from ansible_collections.cloudhsm.codesign.plugins.action import (
+    cloudhsm_find_key_by_modulus,
+    win_cert_repairstore,
+    win_certificate_export,
+    win_cloudhsm_client,
+    win_cloudhsm_import_key,
+    win_codesign_certificates,
+    win_codesign_info,
+    win_signtool_package,
+)
+from lab.windows.copies import Image
+from support.drift_world import PASSWORD, SCENES, USER, World
+from support.fake_host import run_action
+from support.faults import Door, Story
+
+WORLDS = ("ref5", "old3", "dir5", "tls5")
+"""The scenes whose hosts the stories are told of"""
+LATER = ("ref5", "old3")
+"""Those that also tell of what is done on hosts that are set up"""
+LOGIN = {"crypto_user": USER, "crypto_password": PASSWORD}
+
+# Which task of a role stands for a module when a host is set up: the role, the task, its file.
+TASKS = {
+    "win_codesign_certificates": (
+        win_codesign_certificates,
+        "certificates",
+        "Put the certificates that are missing into their stores",
+        "main",
+    ),
+    "win_signtool_package": (win_signtool_package, "signtool", "Unpack it from its package", "install"),
+    "win_cloudhsm_client": (win_cloudhsm_client, "client", "Configure the client", "main"),
+    "win_cloudhsm_import_key": (
+        win_cloudhsm_import_key,
+        "key_container",
+        "Make or name the key container of the certificate's key pair",
+        "tie",
+    ),
+    "win_cert_repairstore": (
+        win_cert_repairstore,
+        "key_container",
+        "Tie the certificate to its key container",
+        "tie",
+    ),
+}
+
+
+class Stories:
+    """All stories of a world whose hosts were kept at each stage."""
+
+    def __init__(self, scene: str, world: World, images: dict[str, Image]) -> None:
+        self.scene, self.world, self.images = scene, world, images
+
+    @classmethod
+    def of_world(cls, scene: str, folder: Path) -> Stories:
+        """With a world of their own in a folder."""
+        images: dict[str, Image] = {}
+        world = World(folder, [scene], lambda stage, host: images.update({stage: Image(host)}))
+        return cls(scene, world, images)
+
+    def stop(self) -> None:
+        """Ends the world."""
+        self.world.stop()
+
+    def all(self) -> Iterator[Story]:
+        """Each story. Some have to be told before the next one begins."""
+        yield from self._set_up(self.scene)
+        if self.scene in LATER:
+            yield from self._later(self.scene)
+
+    def _story(
+        self, scene: str, name: str, action: Any, arguments: Any, stage: str = "", **more: Any
+    ) -> Story:
+        host = self.world.host(scene)
+        return Story(f"{scene} {name}", action.ActionModule, arguments, host, self.images[stage], **more)
+
+    def _set_up(self, scene: str) -> Iterator[Story]:
+        """A host is set up, module by module."""
+        one, made = SCENES[scene], {}
+        for stage, (action, role, task, file) in TASKS.items():
+            if stage == "win_signtool_package" and scene != WORLDS[0]:
+                continue  # it is the same on all kinds of hosts
+            more: dict[str, Any] = {"codesign_identity_name": "lab"} if role == "key_container" else {}
+            if stage == "win_cert_repairstore":
+                more["codesign_key_container_made"] = {"results": [{**made, "codesign_identity_name": "lab"}]}
+            arguments = self.world.arguments(one, role, task, file, **more)
+            story = self._story(scene, stage, action, arguments, stage)
+            if stage == "win_cloudhsm_import_key":
+                story.image.lay(story.host)
+                made = run_action(story.action, arguments, Door(story.host))  # type: ignore[arg-type]
+                # The container is the one that the next image has: its own name is in the arguments of what ties it.
+                self.images["win_cert_repairstore"] = Image(story.host)
+            yield story
+        yield self._look(scene, "")
+        yield self._look(scene, "win_cloudhsm_client")
+
+    def _look(self, scene: str, stage: str) -> Story:
+        """The whole state is read, of a host that is done or of one that is not."""
+        one, loader = SCENES[scene], DataLoader()
+        arguments = self.world.arguments(one, "inspect", "Read the signing state of the host")
+        values = self.world._values(loader, one, "inspect")
+        name = "win_codesign_info" if not stage else "win_codesign_info, not set up"
+        templar = Templar(loader, variables=values)
+        return self._story(
+            scene, name, win_codesign_info, arguments, stage, loader=loader, templar=templar, task_vars=values
+        )
+
+    def _later(self, scene: str) -> Iterator[Story]:
+        """What is done on hosts that are set up."""
+        one, fleet = SCENES[scene], self.world.fleet(SCENES[scene])
+        certificate = (fleet.state / "pki" / "signing.pem").read_text("ascii")
+        thumbprint = fleet.pki.issued["signing"].thumbprint
+        sdk = {"client_sdk": str(one.sdk)}
+        client = self.world.arguments(one, "client", "Configure the client")
+        other = {
+            **client,
+            "hsm_addresses": list(reversed(client["hsm_addresses"]))[:1],
+            "key_availability_check": False,
+        }
+        yield self._story(scene, "win_cloudhsm_client, one HSM left", win_cloudhsm_client, other)
+        key = {"certificate_content": certificate, **sdk, **LOGIN}
+        yield self._story(
+            scene,
+            "win_cloudhsm_import_key, force",
+            win_cloudhsm_import_key,
+            {**key, "force": True},
+        )
+        yield self._story(
+            scene,
+            "win_cloudhsm_import_key, absent",
+            win_cloudhsm_import_key,
+            {**key, "state": "absent", "force": True},
+        )
+        tie = {"thumbprint": thumbprint, **sdk, **LOGIN}
+        yield self._story(
+            scene,
+            "win_cert_repairstore, search",
+            win_cert_repairstore,
+            {**tie, "method": "search"},
+            "win_cert_repairstore",
+        )
+        yield self._story(
+            scene, "win_cert_repairstore, absent", win_cert_repairstore, {**tie, "state": "absent"}
+        )
+        yield self._story(
+            scene,
+            "win_codesign_certificates, absent",
+            win_codesign_certificates,
+            {
+                "state": "absent",
+                "identities": self.world.arguments(one, *TASKS["win_codesign_certificates"][1:3])[
+                    "identities"
+                ],
+            },
+        )
+        yield self._story(
+            scene,
+            "cloudhsm_find_key_by_modulus",
+            cloudhsm_find_key_by_modulus,
+            {"certificate_content": certificate, **LOGIN},
+        )
+        yield self._story(
+            scene, "win_certificate_export", win_certificate_export, {"thumbprints": [thumbprint]}
+        )

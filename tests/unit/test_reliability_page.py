@@ -1,0 +1,52 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/reliability.md: its figures have the form in which commands write them, and say of themselves what they count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.control.moments import WHAT
+from support.faults import figures
+from support.reliability import PAGE, SECTIONS, rows, section, write
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_each_section_is_there(name: str) -> None:
+    section(name)
+
+
+def test_what_a_command_writes_is_what_is_read(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A\n\n<!-- figures faults -->\n<!-- figures faults end -->\n\nB\n", encoding="utf-8")
+    story = {
+        "story": "s",
+        "module": "m",
+        "moments": 2,
+        "combinations": 9,
+        "tried": 5,
+        "lost": ["x"],
+        "refused": 1,
+    }
+    for _time in range(2):
+        write("faults", figures([story]), page)
+        assert rows(section("faults", page)) == [
+            ["m", "1", "2", "9", "5", "4", "1", "1"],
+            ["all", "1", "2", "9", "5", "4", "1", "1"],
+        ]
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith("# A\n\n<!-- figures faults -->\n| ")
+        assert text.endswith("\n\nLost:\n\n- x\n<!-- figures faults end -->\n\nB\n")
+    with pytest.raises(ValueError, match="no section canary"):
+        section("canary", page)
+
+
+def test_the_page_names_the_places_of_faults() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for point in WHAT:
+        assert (
+            f"\n| a {'remote call' if point == 'call' else 'change of a file' if point == 'change' else point} |"
+            in text
+        )
