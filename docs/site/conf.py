@@ -32,3 +32,5 @@ html_show_sphinx = False
 html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": []}
 highlight_language = "none"
+# Its colours are the theme's, light or dark: site.css.
+antsibull_ext_color_scheme = "none"
