@@ -418,10 +418,10 @@ STORY: tuple[Told, ...] = (
     Told("README.md", "codesign_hsm_addresses: [", do=first_variables),
     # A server that has nothing yet, before site gives it what it needs.
     Told("README.md", "codesign.preflight", do=first_use),
-    Told("README.md", "codesign.site -i inventory\n", do=command),
     Told("README.md", "cloudhsm.codesign.certificates\n", do=roles),
     Told("README.md", "win_signtool:", do=modules),
     Told("README.md", "make demo", "read", as_shell, MAKES),
+    Told("README.md", "make lab", "read", as_shell, MAKES),
     Told(
         "docs/index.md",
         "codesign.site",
