@@ -75,7 +75,7 @@ faults: setup  ## every module with every fault at everything that it comes to, 
 sanity: setup  ## ansible-test sanity alone
 	@$(PYTHON) scripts/lint.py sanity
 
-galaxy: artifact  ## Galaxy's importer over the built collection, ansible-builder over the example of an execution environment (in build/galaxy)
+galaxy: artifact  ## Galaxy's own importer over the built collection (in build/galaxy)
 	@$(PYTHON) scripts/galaxy.py --install
 
 matrix: artifact  ## unit tests and an integration run under each supported ansible-core, on the Pythons that are here (ONLY="2.20 py3.13" for some)

@@ -1,10 +1,9 @@
 #!/usr/bin/env python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks Galaxy's own importer about the built collection, and ansible-builder about the example of an execution environment: all
-that can be known without uploading the one and building the other.
+"""Asks Galaxy's own importer about the built collection: what can be known without uploading it.
 
-``--install`` first makes build/galaxy with both tools.
+``--install`` first makes build/galaxy with it.
 """
 
 from __future__ import annotations
@@ -12,20 +11,18 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from provision.collections import ARTIFACTS, COLLECTIONS
-from provision.console import BUILD, ROOT
+from provision.console import BUILD
 from provision.environment import REQUIREMENTS
 
 VENV = BUILD / "galaxy"
 STAMP = VENV / ".requirements.sha256"
 PLACE = BUILD / "galaxy-run"
-DEFINITION = ROOT / "docs" / "examples" / "execution-environment.yml"
 SETTINGS = """[galaxy-importer]
 run_ansible_test = False
 run_flake8 = False
@@ -41,8 +38,6 @@ ALLOWED = (
     re.compile(r"couldn't resolve module/action '(awx\.awx|amazon\.aws)\."),
 )
 """Warnings of the importer that say nothing about the collection."""
-NAMED = ("cryptography", "pywinrm", "boto3")
-"""What the collection needs of Python: an execution environment has to get all of it by itself."""
 
 
 def wanted() -> str:
@@ -50,10 +45,10 @@ def wanted() -> str:
 
 
 def lacking() -> str:
-    """Why the tools cannot be run; "" where they can."""
+    """Why the importer cannot be run; "" where it can."""
     if STAMP.exists() and STAMP.read_text().strip() == wanted():
         return ""
-    return "galaxy-importer and ansible-builder are not in build/galaxy: make galaxy installs them, and runs this"
+    return "galaxy-importer is not in build/galaxy: make galaxy installs and runs it"
 
 
 def install() -> None:
@@ -122,37 +117,6 @@ def imported(artifact: Path) -> list[str]:
     return found
 
 
-def built() -> list[str]:
-    """What is wrong with the execution environment: the example's build context, and what the collection asks for in it."""
-    builder = str(VENV / "bin" / "ansible-builder")
-    context = PLACE / "context"
-    shutil.rmtree(context, ignore_errors=True)
-    code, output = run(
-        [
-            builder,
-            "create",
-            "--file",
-            str(DEFINITION),
-            "--context",
-            str(context),
-            "--output-filename",
-            "Containerfile",
-        ],
-        environment(),
-    )
-    if code != 0:
-        return [f"ansible-builder create ended with {code}: {output.strip()[-2000:]}"]
-    missing = [
-        name
-        for name in ("Containerfile", "_build/requirements.yml", "_build/requirements.txt")
-        if not (context / name).is_file()
-    ]
-    code, output = run([builder, "introspect", str(COLLECTIONS)], environment())
-    ours = [line for line in output.splitlines() if "from collection cloudhsm.codesign" in line]
-    missing += [name for name in NAMED if not any(re.search(rf"'{name}\b", line) for line in ours)]
-    return [f"the execution environment lacks {', '.join(missing)}"] if missing or code != 0 else []
-
-
 def main(arguments: list[str]) -> int:
     if "--install" in arguments:
         install()
@@ -165,7 +129,7 @@ def main(arguments: list[str]) -> int:
         return 1
     PLACE.mkdir(parents=True, exist_ok=True)
     (PLACE / "importer.cfg").write_text(SETTINGS, encoding="utf-8")
-    found = [*imported(artifacts[0]), *built()]
+    found = imported(artifacts[0])
     for line in found:
         print(f"galaxy: {line}")
     print(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.playbook import ROOT, environment
 
@@ -159,3 +160,36 @@ def test_nothing_in_it_names_this_machine(installed: Path) -> None:
         if any(text.encode() in (installed / name).read_bytes() for text in here)
     ]
     assert found == []
+
+
+# An execution environment
+# ---------------------------------------------------------------------------------------------------------------------
+
+BUILDER = Path(sys.executable).with_name("ansible-builder")
+builder = pytest.mark.skipif(not BUILDER.exists(), reason="ansible-builder is not installed: run make setup")
+
+
+@builder
+def test_the_example_of_an_execution_environment_has_a_build_context(place: Path) -> None:
+    """The image itself is built by a container engine, which tests do not need."""
+    example = ROOT / "docs" / "examples" / "execution-environment.yml"
+    context = place / "context"
+    how = ("create", "--file", str(example), "--context", str(context), "--output-filename", "Containerfile")
+    tool("ansible-builder", *how, collections=place, home=place)
+    said = (context / "Containerfile").read_text(encoding="utf-8")
+    wanted = yaml.safe_load(example.read_text(encoding="utf-8"))
+    assert wanted["images"]["base_image"]["name"] in said
+    assert wanted["dependencies"]["python_interpreter"]["python_path"] in said
+    galaxy = yaml.safe_load((context / "_build" / "requirements.yml").read_text(encoding="utf-8"))
+    assert "cloudhsm.codesign" in {entry["name"] for entry in galaxy["collections"]}
+    assert "pypsrp" in (context / "_build" / "requirements.txt").read_text(encoding="utf-8")
+
+
+@builder
+def test_an_execution_environment_gets_all_that_the_collection_needs(place: Path, installed: Path) -> None:
+    said = tool("ansible-builder", "introspect", str(place), collections=place, home=place)
+    lines = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {line for line in lines if line and not line.startswith("#")}
+    assert len(wanted) >= 3
+    got = re.findall(r"- '(\S+)\s+# from collection cloudhsm\.codesign'", said)
+    assert set(got) == wanted

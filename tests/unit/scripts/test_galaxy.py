@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from galaxy import NAMED, complaints
-from provision.environment import REQUIREMENTS
+from galaxy import complaints
 
 
 @pytest.mark.parametrize(
@@ -30,8 +29,3 @@ from provision.environment import REQUIREMENTS
 )
 def test_complaints(line: str, counts: bool) -> None:
     assert bool(complaints(f"Loading\n{line}\n")) == counts
-
-
-def test_what_an_execution_environment_has_to_get_is_what_the_collection_requires() -> None:
-    lines = (REQUIREMENTS / "runtime.txt").read_text(encoding="utf-8").splitlines()
-    assert {line.split(">")[0] for line in lines if line and not line.startswith("#")} == set(NAMED)
