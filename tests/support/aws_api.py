@@ -18,7 +18,9 @@ from moto.cloudhsmv2.responses import CloudHSMV2Response
 from moto.core.request import Request
 from moto.core.responses import BaseResponse
 from moto.ec2.responses import EC2Response
+from moto.iam.responses import IamResponse
 from moto.secretsmanager.responses import SecretsManagerResponse
+from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
@@ -27,7 +29,9 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 _SERVICES: dict[str, type[BaseResponse]] = {
     "cloudhsm": CloudHSMV2Response,
     "ec2": EC2Response,
+    "iam": IamResponse,
     "secretsmanager": SecretsManagerResponse,
+    "ssm": SimpleSystemManagerResponse,
     "sts": TokenResponse,
 }
 """By the name that a request is signed for."""
@@ -86,10 +90,14 @@ def aws_api() -> Iterator[dict[str, str]]:
 
 
 def make_cluster(
-    cluster_id: str, tags: Mapping[str, str], addresses: Iterable[str], certificate: str
+    cluster_id: str,
+    tags: Mapping[str, str],
+    addresses: Iterable[str],
+    certificate: str,
+    **described: Any,
 ) -> None:
     """An active cluster with an HSM at each address. moto makes clusters without HSMs, certificates and
-    security group.
+    security group. ``described``: what AWS says of it instead.
     """
     backend = cloudhsmv2_backends[ACCOUNT][REGION]
     tag_list = [{"Key": name, "Value": value} for name, value in tags.items()]
@@ -109,7 +117,8 @@ def make_cluster(
             }
         )
     known = cluster.to_dict
-    cluster.to_dict = lambda: {**known(), "SecurityGroup": "sg-0b1c2d3e"}  # type: ignore[method-assign]
+    group = {"SecurityGroup": "sg-0b1c2d3e"}
+    cluster.to_dict = lambda: {**known(), **group, **described}  # type: ignore[method-assign]
 
 
 def forget_clusters() -> None:
