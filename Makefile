@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix contract windows-host lint mutants fuzz faults sanity galaxy matrix docs docs-external docs-lint pictures lab lab-stop bench clean
+.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix canaries ansible-oldest contract windows-host lint mutants fuzz faults sanity galaxy matrix docs docs-external docs-lint pictures lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -52,6 +52,13 @@ integration: artifact  ## the playbooks against the lab, by molecule and pytest
 
 drift-matrix: artifact  ## every damage of docs/drift.md on one fleet, through drift, site and drift again (a sample of it is in integration)
 	@$(PYTHON) scripts/check.py drift-matrix
+
+canaries: artifact  ## every password of tests/support/canaries.py through every module and playbook, and a search everywhere (a part of it is in unit and integration)
+	@$(PYTHON) scripts/check.py canaries
+
+ansible-oldest: setup  ## the oldest ansible-core that is supported, in build/ansible-oldest: the canaries go through it too where it is there
+	@$(PYTHON) -m venv build/ansible-oldest
+	@build/ansible-oldest/bin/pip install --quiet "ansible-core==$$(sed -n 's/^requires_ansible: ">=\(.*\)"/\1/p' meta/runtime.yml)" pywinrm cryptography
 
 contract: setup  ## the command lines and recordings against the real SignTool, run_steps.ps1 under a real PowerShell
 	@$(PYTHON3) scripts/setup.py --contract

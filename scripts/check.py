@@ -46,7 +46,8 @@ class Outcome:
     skipped.
 
     ``under``: what tests ran under that not every machine has (a PowerShell, directly or through an
-    ansible-core), once for each. ``counted``: what tests say of how much they held against the product.
+    ansible-core), once for each. ``counted``: what tests say of how much they held against the product. ``added``: the same in
+    numbers that belong together, by what is counted.
     """
 
     runner: str
@@ -58,6 +59,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     under: list[str] = field(default_factory=list)
     counted: list[str] = field(default_factory=list)
+    added: Counter[str] = field(default_factory=Counter)
 
 
 def read_junit(text: str, runner: str) -> Outcome:
@@ -69,6 +71,10 @@ def read_junit(text: str, runner: str) -> Outcome:
         if skip is None:
             for kind, told in (("under", outcome.under), ("counted", outcome.counted)):
                 told += [one.get("value") or "" for one in case.iter("property") if one.get("name") == kind]
+            for one in case.iter("property"):
+                if one.get("name") == "added":
+                    number, _blank, what = (one.get("value") or "").partition(" ")
+                    outcome.added[what] += int(number)
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
             outcome.problems.append(name)
@@ -175,6 +181,30 @@ def softhsm() -> list[Outcome]:
     ]
 
 
+def canaries() -> list[Outcome]:
+    whole = {"CODESIGN_CANARIES": "whole"}
+    return [
+        pytest(
+            f"{CANARIES}, modules",
+            *(
+                "-n",
+                CORES,
+                "tests/unit/support/test_canaries.py",
+                "tests/unit/plugins/action/test_canaries.py",
+            ),
+            extra=whole,
+        ),
+        pytest(
+            f"{CANARIES}, playbooks",
+            "-n",
+            CORES,
+            *BY_GROUP,
+            "tests/integration/test_canaries.py",
+            extra=whole,
+        ),
+    ]
+
+
 def molecule(scenario: str) -> Outcome:
     """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host
     and is content.
@@ -217,16 +247,19 @@ def linters() -> list[Outcome]:
     return [outcome]
 
 
-WINDOWS_HOST, DRIFT_MATRIX = "windows-host", "drift-matrix"
+WINDOWS_HOST, DRIFT_MATRIX, CANARIES = "windows-host", "drift-matrix", "canaries"
 STAGES: dict[str, Callable[[], list[Outcome]]] = {
     "lint": linters,
     "unit": unit,
     "integration": integration,
     "contract": contract,
     DRIFT_MATRIX: drift_matrix,
+    CANARIES: canaries,
     WINDOWS_HOST: windows_host,
 }
 ONLY_BY_NAME = {
+    CANARIES: "every canary through every playbook with a fault at every step takes most of an hour, and a part of it is among the unit and "
+    "integration tests: make canaries",
     DRIFT_MATRIX: "the whole drift matrix on one fleet takes minutes, and a sample of it is among the integration tests: "
     "make drift-matrix",
     WINDOWS_HOST: "the whole way over WinRM on a nearly real Windows host takes minutes and hundreds of megabytes: "
@@ -260,7 +293,11 @@ def summary(outcomes: list[Outcome]) -> str:
     under = Counter(f"{outcome.runner}: {where}" for outcome in outcomes for where in outcome.under)
     if under:
         lines += ["", "ran under:", *(f"  {count:>4} x {where}" for where, count in sorted(under.items()))]
-    counted = [f"{outcome.runner}: {what}" for outcome in outcomes for what in outcome.counted]
+    counted = [
+        f"{outcome.runner}: {what}"
+        for outcome in outcomes
+        for what in (*outcome.counted, *(f"{number:,} {what}" for what, number in outcome.added.items()))
+    ]
     if counted:
         lines += ["", "counted:", *(f"  {what}" for what in counted)]
     reasons = Counter(f"{outcome.runner}: {reason}" for outcome in outcomes for reason in outcome.reasons)

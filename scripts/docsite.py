@@ -226,7 +226,7 @@ MENU = (
         ),
     ),
     ("Use", ("playbooks", "sign_local", "drift", "chain", "examples/README", "fleets")),
-    ("Your surroundings", ("connections", "aws", "proxies", "secrets", "security")),
+    ("Your surroundings", ("connections", "aws", "proxies", "secrets", "security", "reliability")),
     (
         "Reference",
         (

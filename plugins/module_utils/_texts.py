@@ -9,28 +9,130 @@ it by ``ending`` or ``beginning``, which know the secrets of the task (``hide``)
 
 from __future__ import annotations
 
-from typing import Any, Iterable, List, Mapping
+import base64
+import json
+import re
+import shlex
+import urllib.parse
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Tuple
+from xml.sax.saxutils import escape
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 _hidden: List[str] = []
+"""The secrets of the task in every way of writing, the longest first, so that one inside another leaves nothing of it."""
+
+CODE_PAGES = (
+    "cp437",
+    "cp850",
+    "cp852",
+    "cp866",
+    "cp932",
+    "cp936",
+    "cp949",
+    "cp950",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+)
+"""The code pages of Windows in which a program may write what was another one's, or UTF-8."""
+LONG_ENOUGH = 8
+"""Characters that a secret must have to be looked for in base64 and in damaged texts too: what a shorter one leaves there stands
+in texts that are none of it.
+"""
+
+
+def _json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _plain_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+_WAYS: Tuple[Callable[[str], str], ...] = (
+    _json,
+    _plain_json,
+    lambda text: _json(_json(text)),
+    lambda text: _json(_plain_json(text)),
+    lambda text: _plain_json(_plain_json(text)),
+    lambda text: re.sub("[<>&']", lambda found: f"\\u{ord(found[0]):04x}", _plain_json(text)),
+    escape,
+    lambda text: escape(text, {'"': "&quot;"}),
+    lambda text: escape(text, {'"': "&quot;", "'": "&apos;"}),
+    lambda text: escape(text, {'"': "&quot;", "'": "&#x27;"}),
+    lambda text: escape(text, {'"': "&#34;", "'": "&#39;"}),
+    lambda text: urllib.parse.quote(text, errors="replace"),
+    lambda text: urllib.parse.quote(text, safe="", errors="replace"),
+    lambda text: urllib.parse.quote_plus(text, errors="replace"),
+    lambda text: text.replace("'", "''"),
+    lambda text: text.replace('"', '""'),
+    lambda text: text.replace("%", "%%"),
+    lambda text: re.sub(r'[`$"]', lambda found: "`" + found[0], text),
+    lambda text: re.sub(r'[&|<>^"()%!]', lambda found: "^" + found[0], text),
+    lambda text: re.sub(r'(\\*)"', r'\1\1\\"', text),
+    lambda text: shlex.quote(text + " ")[1:-2],
+    lambda text: repr(text)[1:-1],
+    lambda text: " ".join(text.split()),
+    # repr takes single quotes where a text has both kinds, as that around it may.
+    lambda text: repr(text + "\"'")[1:-4],
+    re.escape,
+)
+"""How a text is written in JSON (that of Windows PowerShell too), in it twice, in XML, HTML, addresses, PowerShell, cmd, on a
+command line, in a shell, in Python and in a regular
+expression, and with one blank for several.
+"""
+
+
+def _damaged(text: str) -> Iterator[str]:
+    """``text`` as UTF-16 or in a code page, read by somebody who takes it for something else."""
+    for written in ("utf-8", "utf-16-le", *CODE_PAGES):
+        data = text.encode(written, "replace")
+        readers = ("utf-8", *CODE_PAGES) if written.startswith("utf") else ("utf-8", written)
+        for read in readers:
+            found = data.decode(read, "replace")
+            # What is mostly question marks is in too many texts.
+            if sum(char not in "?\ufffd\0" for char in found) >= LONG_ENOUGH:
+                yield found
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """What is the same in the base64 of everything that holds ``data``, for each way in which it can lie there."""
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + data).decode("ascii")
+        core = whole[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        yield core
+        yield core.replace("+", "-").replace("/", "_")
+        yield urllib.parse.quote(core, safe="")
+
+
+def ways_of_writing(secret: str) -> List[str]:
+    """A secret as a program may repeat it."""
+    found = {secret, *(way(secret) for way in _WAYS)}
+    if len(secret) >= LONG_ENOUGH:
+        for text in (secret,) if secret.isascii() else tuple(found):
+            found.update(_damaged(text))
+        for text in (secret, _json(secret), _plain_json(secret)):
+            for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+                found.update(_in_base64(text.encode(encoding, "replace")))
+    return sorted(found)
 
 
 def hide(secrets: Iterable[str]) -> List[str]:
-    """The secrets of this task take the place of those of the one before. They come back with the longest first, so that a
-    secret inside another one leaves nothing of it.
-    """
-    _hidden[:] = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-    return list(_hidden)
+    """The secrets of this task take the place of those of the one before. They come back with the longest first."""
+    given = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+    _hidden[:] = sorted({text for secret in given for text in ways_of_writing(secret)}, key=len, reverse=True)
+    return given
 
 
 def masked(value: Any) -> Any:
-    """``value`` with every occurrence of a secret in its texts replaced. Keys are ours: they hold no secret,
-    and a caller needs them.
+    """``value`` with every occurrence of a secret in its texts replaced, in whatever way it is written there. Keys are ours:
+    they hold no secret, and a caller needs them.
     """
     if isinstance(value, str):
-        for secret in _hidden:
-            value = value.replace(secret, MASK)
+        if _hidden and len(value) >= len(_hidden[-1]):
+            for secret in _hidden:
+                value = value.replace(secret, MASK)
         return value
     if isinstance(value, Mapping):
         return {key: masked(item) for key, item in value.items()}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
-from ...module_utils._texts import beginning
+from ...module_utils._texts import beginning, masked
 
 _PLUGINS = re.compile(r"(ansible|ansible_collections\.\w+\.\w+)\.plugins\.connection\.")
 _POOL = re.compile(r"HTTPS?ConnectionPool\(host=.*?, port=\d+\): ")
@@ -36,7 +36,8 @@ def reason(error: BaseException) -> str:
     inner = _innermost(error)
     said = getattr(inner, "strerror", None) or getattr(inner, "reason", None)
     text = _POOL.sub("", said if isinstance(said, str) and said else str(inner))
-    text = "".join(char if char.isprintable() else " " for char in text)
+    # A secret with two blanks in it is none any more where blanks are put together.
+    text = "".join(char if char.isprintable() else " " for char in str(masked(text)))
     text = beginning(" ".join(text.split()), _LONGEST).rstrip(". ")
     # A parser or a look-up that stumbles over an answer says little without its kind.
     name = type(inner).__name__

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, Iterator, Mapping, Sequence
 
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ...module_utils._findings import BrokenLink
 from ...module_utils._results import (
@@ -109,6 +110,30 @@ def refuse_kept_files() -> None:
         )
 
 
+SHOWN = 4
+"""-vvvv: with one more, the connection plug-ins show what comes back."""
+
+
+@contextmanager
+def _answer_unseen(action: ActionBase) -> Iterator[None]:
+    """Within, no connection plug-in shows what a host answers: a program that repeats its input is in it as it is, in base64.
+
+    ssh (-vvv), psrp and winrm (-vvvvv) leave an answer out where their own context has no_log, which a task's no_log does not set.
+    winrm of some releases (ansible-core 2.19.0, 2.20.0) shows it all the same: so there is no more than -vvvv meanwhile, on the screen and in the log.
+    """
+    context, display = getattr(action._connection, "_play_context", None), Display()
+    before = getattr(context, "no_log", None), display.verbosity, display.log_verbosity
+    if context is not None:
+        context.no_log = True
+    display.verbosity, display.log_verbosity = min(before[1], SHOWN), min(before[2], SHOWN)
+    try:
+        yield
+    finally:
+        if context is not None:
+            context.no_log = before[0]
+        display.verbosity, display.log_verbosity = before[1:]
+
+
 def _message_of(error: Any) -> str:
     """What an error record of win_powershell says; some answers hold the bare text instead."""
     if not isinstance(error, Mapping):
@@ -156,7 +181,8 @@ class Host:
         if secrets:
             arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]
         self.calls += 1
-        raw = self._execute(arguments)
+        with _answer_unseen(self._action) if secrets else nullcontext():
+            raw = self._execute(arguments)
         self._need_shell(raw)
         if raw.get("failed") or not isinstance(raw.get("result"), str):
             raise self._script_failure(raw)

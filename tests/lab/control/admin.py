@@ -61,6 +61,7 @@ class Admin:
             "remove": self._remove,
             "list": self._list,
             "registry": self._registry,
+            "state_of": self._state_of,
             "issue": self._issue,
             "authority": self._authority,
             "password": self._password,
@@ -196,16 +197,17 @@ class Admin:
         if question.get("host"):
             if text.partition(":")[0] not in KNOWN:
                 raise _Refused(f"a host knows no fault '{text}'; there are {', '.join(KNOWN)}")
-            self._inject(self._host(question), text, None if count is None else int(count))
+            times, after = None if count is None else int(count), int(question.get("after") or 0)
+            self._inject(self._host(question), text, times, after)
         else:
             self._fleet.set_fault(text, None if count is None else int(count))
         return {}
 
     @staticmethod
-    def _inject(host: Host, text: str, count: int | None) -> None:
+    def _inject(host: Host, text: str, count: int | None, after: int) -> None:
         name, _colon, argument = text.partition(":")
         if name != "at":
-            host.faults.set(text, count)
+            host.faults.set(text, count, after)
             return
         try:
             host.moments.begin(Strike.read(argument))
@@ -302,6 +304,19 @@ class Admin:
         return {
             "keys": registry.subkeys(str(question["path"])),
             "value": None if value is None else {"kind": value.kind, "data": data},
+        }
+
+    def _state_of(self, question: Question) -> Any:
+        host = self._host(question)
+        return {
+            "registry": {
+                path: value.data.decode("latin-1") if isinstance(value.data, bytes) else value.data
+                for path, value in host.registry.everything().items()
+            },
+            "credentials": [
+                {"account": account, "target": one.target, "user": one.user, "secret": one.password}
+                for account, one in host.credentials.everything()
+            ],
         }
 
     def _issue(self, question: Question) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 KNOWN = {
     "at": "a fault at a moment, POINT:NUMBER:WHAT, as at:program:3:hang: at the n-th call, step, program or change of a file (lab.control.moments)",
     "authority_unknown": "the root of the timestamp authority is not among the roots that Windows brings along",
+    "babbles": "a program shows all that it was given, in many ways of writing, and ends with the code of the argument or does its work",
     "boot_without": "the service of the argument does not come up when the host restarts, though it starts by itself",
     "cli_exit_0": "cloudhsm-cli ends failures with 0",
     "cli_file_name": "cloudhsm-cli names the next key reference file after the argument, as it does after a key's label",

@@ -77,11 +77,11 @@ class Control:
         """Where a secret stands and does not belong; three empty lists when it has not leaked."""
         return dict(self.ask("leaks", text=secret, host=host))
 
-    def fault(self, host: str, fault: str, count: int | None = None) -> None:
+    def fault(self, host: str, fault: str, count: int | None = None, after: int = 0) -> None:
         """Injects a fault into a host, or with host "" into what all share (timestamp authority, crypto user,
-        HSMs).
+        HSMs). ``after``: a host's fault comes only once it was asked for so often.
         """
-        self.ask("fault", host=host, fault=fault, count=count)
+        self.ask("fault", host=host, fault=fault, count=count, after=after)
 
     def clear(self, host: str = "", fault: str = "") -> None:
         """Takes faults away: of one host or everywhere, one fault or all."""
@@ -141,6 +141,10 @@ class Control:
     def registry(self, host: str, path: str, name: str = "", account: str = "") -> dict[str, Any]:
         """Sub-keys of a key and one of its values."""
         return dict(self.ask("registry", host=host, path=path, name=name, account=account))
+
+    def state_of(self, host: str) -> dict[str, Any]:
+        """All values of a host's registry and all credentials in its vaults, for a search."""
+        return dict(self.ask("state_of", host=host))
 
     def stop(self, seconds: float = 20.0) -> None:
         """Ends the lab's process and waits for its end."""

@@ -20,6 +20,7 @@ from typing import Any
 from ..control.moments import HostGone
 from ..modules import MODULES
 from ..modules.base import Call, execute
+from ..windows import powershell_log
 from ..windows.errors import LabOSError
 from ..windows.filesystem import join, normalize
 from ..windows.host import Host
@@ -101,6 +102,7 @@ class Remote:
         )
         try:
             request = decode(command.line, bytes(command.stdin))
+            powershell_log.of_request(self.host, command.line, request)
             struck = self.host.moments.at("call", request.script) if isinstance(request, ModuleCall) else ""
             done = self._struck(
                 struck, command, lambda: self._answer(request, command.environment, command.ended, entry)
@@ -175,6 +177,7 @@ class Remote:
             check_mode=request.check_mode,
             no_log=bool(request.internal.get("no_log")),
             environment=dict(request.environment),
+            internal=dict(request.internal),
             ansible=request.internal.get("version"),
         )
         if request.is_async:

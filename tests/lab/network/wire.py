@@ -15,7 +15,7 @@ import binascii
 import gzip
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,8 @@ class ModuleCall:
     environment: dict[str, str]
     become: Become | None
     is_async: bool
+    scripts: tuple[str, ...] = ()
+    """The texts of all scripts that came along"""
 
     @property
     def check_mode(self) -> bool:
@@ -177,7 +179,18 @@ def _read_manifest(manifest: Mapping[str, Any], data: bytes) -> Request:
         environment={str(key): str(value) for key, value in (last.params.get("Environment") or {}).items()},
         become=_become(actions),
         is_async=any(action.name.startswith("async_") for action in actions),
+        scripts=tuple(_script_texts(manifest["scripts"])),
     )
+
+
+def _script_texts(scripts: Mapping[str, Any]) -> Iterator[str]:
+    """What PowerShell compiles on the host: each script of a manifest is base64 beside what is known of it."""
+    for given in scripts.values():
+        text = given.get("script") if isinstance(given, Mapping) else given
+        try:
+            yield base64.b64decode(str(text), validate=True).decode("utf-8", "replace")
+        except (binascii.Error, ValueError):
+            yield str(text)
 
 
 def _arguments(params: Mapping[str, Any]) -> dict[str, Any]:

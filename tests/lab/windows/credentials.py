@@ -62,6 +62,11 @@ class Credentials:
             if self._vault(account, logon).pop((target.lower(), kind), None) is None:
                 raise LabOSError(NOT_FOUND, target)
 
+    def everything(self) -> list[tuple[str, Credential]]:
+        """All credentials with the accounts that have them, whoever asks."""
+        with self._lock:
+            return [(account, one) for account, vault in self._vaults.items() for one in vault.values()]
+
     def all(self, account: str, logon: str) -> list[Credential]:
         with self._lock:
             vault = list(self._vault(account, logon).values())

@@ -49,6 +49,7 @@ from .process import (
     Completed,
     NotDone,
     Process,
+    babbling,
     program_of_thread,
     run_tool,
     split_command_line,
@@ -403,6 +404,9 @@ class Host:
             logon=logon,
             exit_code=None,
         )
+        babble = self.faults.take("babbles")
+        if babble is not None:
+            tool = babbling(tool, babble)
         hanging = (info["tool"], " ".join([info["tool"], *process.argv[:1]]))
         hangs = any(self.faults.take("hang", name) is not None for name in hanging)
         done = run_tool(tool, process, timeout, hangs, self.pace.left("process"))

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from xml.sax.saxutils import escape
 
 from .filesystem import normalize
 
@@ -198,6 +202,27 @@ def split_program(text: str) -> tuple[str, str]:
         if char in " \t":
             return text[:index], text[index:].lstrip(" \t")
     return text, ""
+
+
+def babbling(tool: Tool, code: str) -> Tool:
+    """A tool that shows all that it was given on both streams, as it is and in other ways of writing, and then ends with
+    ``code``, or does its work where that is empty.
+    """
+
+    def run(process: Process) -> int:
+        given = {"command line": process.command_line, **process.environment, "input": process.stdin_text()}
+        text = "".join(f"{name}={value}\r\n" for name, value in given.items())
+        shown = json.dumps(given), json.dumps(given, ensure_ascii=False), json.dumps(json.dumps(given))
+        quoted = "'" + text.replace("'", "''") + "'", re.sub(r'[`$"]', lambda found: f"`{found[0]}", text)
+        marked = escape(text), escape(text, {'"': "&quot;", "'": "&apos;"}), urlencode(given), repr(given)
+        plain = "\r\n".join((text, *shown, *quoted, *marked)) + "\r\n"
+        for write, to_bytes in ((process.out, process.out_bytes), (process.err, process.err_bytes)):
+            write(plain)
+            for data in (text.encode(), text.encode("utf-16-le")):
+                to_bytes(data + b"\r\n" + base64.b64encode(data) + b"\r\n")
+        return int(code, 0) if code else tool(process)
+
+    return run
 
 
 def program_of_thread() -> str:

@@ -130,22 +130,29 @@ class Registry:
             key = self._find(path)
             return dict(key.values.values()) if key else {}
 
-    def search(self, text: str) -> list[str]:
-        """The paths (key and value name) of all values in which a text stands, also as UTF-16 in binary ones."""
-        found: list[str] = []
+    def everything(self) -> dict[str, Value]:
+        """All values by their paths (key and value name)."""
+        found: dict[str, Value] = {}
 
         def look(key: _Key, path: str) -> None:
             for name, value in key.values.values():
-                data = value.data
-                if isinstance(data, bytes):
-                    there = text.encode() in data or text.encode("utf-16-le") in data
-                else:
-                    there = text in str(data)
-                if there:
-                    found.append(f"{path}\\{name}")
+                found[f"{path}\\{name}"] = value
             for child in key.keys.values():
                 look(child, f"{path}\\{child.name}" if path else child.name)
 
         with self._lock:
             look(self._root, "")
+        return found
+
+    def search(self, text: str) -> list[str]:
+        """The paths (key and value name) of all values in which a text stands, also as UTF-16 in binary ones."""
+        found: list[str] = []
+        for path, value in self.everything().items():
+            data = value.data
+            if isinstance(data, bytes):
+                there = text.encode() in data or text.encode("utf-16-le") in data
+            else:
+                there = text in str(data)
+            if there:
+                found.append(path)
         return found

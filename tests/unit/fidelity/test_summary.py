@@ -60,6 +60,13 @@ def test_summary_says_what_was_counted(check: ModuleType) -> None:
     assert "\ncounted:\n  integration: 268 cells\n" in check.summary([outcome])
 
 
+def test_summary_adds_what_belongs_together(check: ModuleType) -> None:
+    told = "".join(f'<property name="added" value="{number} runs of x"/>' for number in (1200, 34))
+    report = f'<testsuite><testcase name="one"><properties>{told}</properties></testcase></testsuite>'
+    outcome = check.read_junit(report, "unit")
+    assert "\ncounted:\n  unit: 1,234 runs of x\n" in check.summary([outcome])
+
+
 def test_summary_names_what_failed(check: ModuleType) -> None:
     text = check.summary([check.Outcome("unit", failed=1, problems=["a.two"])])
     assert "  unit: a.two" in text
