@@ -25,11 +25,11 @@ def arrange(identity: str, signing: Certificate | None, links: Links) -> list[tu
     hosts that only verify, to its lowest certificate. BrokenLink, which names the identity and the certificate,
     for what is no chain or cannot sign.
     """
-    lowest = signing or _lowest(identity, [certificate for certificate, _store in links])
+    lowest = signing or _lowest(identity, [certificate for certificate, _unused in links])
     leaf = None if signing is None and lowest.is_ca else lowest
     if leaf:
         _check_leaf(identity, leaf)
-    above = [certificate for certificate, _store in links if certificate.der != lowest.der]
+    above = [certificate for certificate, _unused in links if certificate.der != lowest.der]
     found, waiting = [lowest], list(above)
     for certificate in found:
         issuers = [one for one in waiting if _issued(identity, certificate, one)]
