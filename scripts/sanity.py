@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs ``ansible-test sanity``, which wants the collection in a folder ansible_collections/cloudhsm/codesign
-of its own.
+of its own. ``sanity.py units TARGET...`` runs ``ansible-test units`` there, in an environment that ansible-test makes.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def prepare_home() -> None:
 def main(arguments: list[str]) -> int:
     update_copy()
     prepare_home()
+    units = arguments[:1] == ["units"]
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     environment = {
         **os.environ,
@@ -127,13 +128,14 @@ def main(arguments: list[str]) -> int:
     command = [
         str(BIN / "python"),
         str(BIN / "ansible-test"),
-        "sanity",
+        "units" if units else "sanity",
         "--color",
         "no",
         "--requirements",
+        *(["--venv"] if units else []),
         "--python",
         python,
-        *arguments,
+        *(arguments[1:] if units else arguments),
     ]
     return subprocess.run(
         command, cwd=COPY, env=environment, stdin=subprocess.DEVNULL, check=False
