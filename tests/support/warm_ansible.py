@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import inspect
 import json
 import os
 import random
@@ -65,12 +66,19 @@ class Ended:
 
 def serve(path: str) -> None:
     """Answers at the socket until standard input ends."""
+    from kept_templates import keep  # beside this file, which is no part of a package here
+
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     sys.path[0] = str(Path(program).parent)
     sys.argv = [program]
     for name in LOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # Where each module's file is: a deprecation that Ansible attributes to a plugin asks, in each fork anew.
+    inspect.getmodule(sys._getframe())
+    folder = Path(path).with_name("templates")
+    folder.mkdir()
+    keep(folder)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(path)
