@@ -57,6 +57,7 @@ LONGEST = (
     ),
     *(
         "test_fault_matrix",
+        "test_drift_matrix",
         "test_signtool_failures",
         "test_variables",
         "test_key_access",
