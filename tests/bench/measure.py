@@ -123,9 +123,10 @@ class Bench:
         variables: Mapping[str, Any] | None = None,
         forks: int = 5,
         inventory: Path | None = None,
+        program: Sequence[str] = (),
     ) -> Cost:
         """Runs a playbook, or tasks, on some of the hosts, and measures it. Raises BenchError where it fails.
-        ``inventory``: another one than the lab's (``spread``).
+        ``inventory``: another one than the lab's (``spread``). ``program``: what is started in place of ansible-playbook.
 
         No callback, no configuration and no other plugin than Ansible's own take part.
         """
@@ -140,7 +141,7 @@ class Bench:
             names = ",".join(hosts)
             wanted = {"bench_hosts": names, "codesign_hosts": names, **(variables or {})}
             values.write_text(json.dumps(wanted), encoding="utf-8")
-            argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook)]
+            argv = [*(program or [str(Path(sys.executable).with_name("ansible-playbook"))]), str(playbook)]
             argv += [
                 "-i",
                 str(inventory or self.lab.inventory),

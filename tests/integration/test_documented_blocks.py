@@ -432,6 +432,7 @@ STORY: tuple[Told, ...] = (
     Told("docs/lab.md", "make lab", "read", as_shell, MAKES),
     Told("docs/lab.md", "lab pace", "read", as_shell, MAKES),
     Told("docs/performance.md", "make bench", "read", as_shell, MAKES),
+    Told("docs/performance.md", "bench.where", "read", as_shell, MAKES),
     Told("docs/fleets.md", "tests/bench/fleets.py", "read", as_shell, MAKES),
     Told("docs/playbooks.md", "callbacks_enabled", "read", None, "the callback is shown in tests of its own"),
     Told("docs/playbooks.md", "files 230 done", "read", None, "it is a screen, of a fleet of 40 hosts"),
