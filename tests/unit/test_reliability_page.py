@@ -9,13 +9,29 @@ from pathlib import Path
 import pytest
 
 from lab.control.moments import WHAT
-from support.faults import figures
+from support.faults import HEAD, figures
 from support.reliability import PAGE, SECTIONS, rows, section, write
 
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_each_section_is_there(name: str) -> None:
     section(name)
+
+
+def test_the_figures_of_the_matrix() -> None:
+    """A row a module and one for all, whose numbers add up; what is lost is named."""
+    table = section("faults")
+    assert table.splitlines()[0] == f"| {' | '.join(HEAD)} |"
+    *modules, everything = found = rows(table)
+    assert everything[0] == "all"
+    assert len({row[0] for row in modules}) == len(modules) >= 8
+    for column in range(1, 7):
+        assert sum(int(row[column]) for row in modules) == int(everything[column])
+    for _name, _stories, _moments, combinations, tried, recovered, lost, refused in found:
+        assert int(combinations) >= int(tried) == int(recovered) + int(lost)
+        assert int(refused) <= 2
+    assert int(everything[3]) > 4_000
+    assert int(everything[6]) == table.count("\n- "), "each that is lost is named"
 
 
 def test_what_a_command_writes_is_what_is_read(tmp_path: Path) -> None:
