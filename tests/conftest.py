@@ -50,6 +50,7 @@ if init_plugin_loader is not None:
 
 LONGEST = (
     *(
+        "test_canaries",
         "test_step_conformance",
         "test_signing_cut_off",
         "test_replay_over_the_wire",
