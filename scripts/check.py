@@ -183,7 +183,7 @@ def softhsm() -> list[Outcome]:
 
 def canaries() -> list[Outcome]:
     whole = {"CODESIGN_CANARIES": "whole"}
-    return [
+    outcomes = [
         pytest(
             f"{CANARIES}, modules",
             *(
@@ -203,6 +203,11 @@ def canaries() -> list[Outcome]:
             extra=whole,
         ),
     ]
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support import reliability
+
+    reliability.write("canary", "\n".join(f"- {line}" for line in what_was_counted(outcomes)))
+    return outcomes
 
 
 def molecule(scenario: str) -> Outcome:
@@ -278,6 +283,15 @@ def ended(outcomes: list[Outcome], names: list[str]) -> int:
     return 0 if lacking or any(outcome.passed for outcome in outcomes) else 1
 
 
+def what_was_counted(outcomes: list[Outcome]) -> list[str]:
+    """What tests say of how much they held against the product, one line each."""
+    return [
+        f"{outcome.runner}: {what}"
+        for outcome in outcomes
+        for what in (*outcome.counted, *(f"{number:,} {what}" for what, number in outcome.added.items()))
+    ]
+
+
 def summary(outcomes: list[Outcome]) -> str:
     """The end of the screen; its last line is the one that machines look for."""
     lines = ["", f"{'':<20} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
@@ -293,11 +307,7 @@ def summary(outcomes: list[Outcome]) -> str:
     under = Counter(f"{outcome.runner}: {where}" for outcome in outcomes for where in outcome.under)
     if under:
         lines += ["", "ran under:", *(f"  {count:>4} x {where}" for where, count in sorted(under.items()))]
-    counted = [
-        f"{outcome.runner}: {what}"
-        for outcome in outcomes
-        for what in (*outcome.counted, *(f"{number:,} {what}" for what, number in outcome.added.items()))
-    ]
+    counted = what_was_counted(outcomes)
     if counted:
         lines += ["", "counted:", *(f"  {what}" for what in counted)]
     reasons = Counter(f"{outcome.runner}: {reason}" for outcome in outcomes for reason in outcome.reasons)
