@@ -340,7 +340,7 @@ class Matrix:
         door.come_to_an_end()
         refused = self._refused(begun)
         # Who finds out why a tool failed asks for a login of its own, where the password changed after the first one.
-        if refused > (2 if strike.what == "login_refused" else 1):
+        if refused > (2 if strike.what in ("login_refused", "user_locked") else 1):
             wrong.append(f"{refused} refused logins")
         if strike.what == "service_stops" and story.image.state.get(f"service {DAEMON}", "").startswith(
             "Running"
