@@ -12,26 +12,19 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-
-from ansible.plugins.loader import module_loader
 
 from ...module_utils import _certificate
-
-MODULE = "ansible.windows.win_powershell"
-"""What a remote call of ours runs."""
-
 
 Step = Callable[[], None]
 
 
 def _windows_module() -> None:
-    """The places of the module and of its utilities, and the expressions that find those in it."""
+    """The expressions that find a Windows module's parts. Nothing is looked up by them here: Ansible's loaders of modules and of
+    their utilities share one table, and what is found of one in this process would be taken for the other by each fork.
+    """
     from ansible.executor.powershell.module_manifest import PSModuleDepFinder
 
-    found = module_loader.find_plugin_with_context(MODULE, mod_type=".ps1")
-    name = f"ansible_collections.{MODULE.rpartition('.')[0]}.plugins.modules.{MODULE.rpartition('.')[2]}"
-    PSModuleDepFinder().scan_module(Path(str(found.plugin_resolved_path)).read_bytes(), fqn=name)
+    PSModuleDepFinder()
 
 
 def _arguments() -> None:

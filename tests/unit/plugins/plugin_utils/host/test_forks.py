@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
-from ansible.plugins.loader import ps_module_utils_loader
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import _certificate
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import forks
@@ -16,9 +18,15 @@ def test_each_step_works(step: forks.Step) -> None:
     step()
 
 
-def test_a_fork_finds_the_parts_of_windows_modules() -> None:
-    forks.prepare()
-    assert "Ansible.Basic" in ps_module_utils_loader._plugin_path_cache[".cs"]
+def test_each_loader_of_ansible_finds_its_own_afterwards() -> None:
+    """In a process of its own, as those of the tests have looked things up before."""
+    code = (
+        "from ansible.plugins.loader import init_plugin_loader, module_loader; init_plugin_loader()\n"
+        "from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import forks; forks.prepare()\n"
+        "print(module_loader.find_plugin_with_context('ansible.legacy.file', '').plugin_resolved_path)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("ansible/modules/file.py")
 
 
 def test_what_is_elsewhere_in_a_release_only_costs_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
