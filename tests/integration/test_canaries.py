@@ -252,7 +252,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with running(tmp_path_factory.mktemp("canaries"), FLEET) as control:
         made = prepared(Bench(control), tmp_path_factory.mktemp("hunt"), request.param if WHOLE else "")
         if made.only == BLANKS:
-            site = next(one for one in STAGES if one.name == "site")
+            (site,) = (one for one in STAGES if one.name == "site")
             assert made.run(site, "colon").returncode == 0
         yield made
 

@@ -621,6 +621,7 @@ EXCEPTIONS: dict[str, str] = {
             "plugin_utils._artifacts.manifest.entry",
             "plugin_utils._artifacts.plan.item_of",
             "plugin_utils._counting.first_of",
+            "plugin_utils._play_hosts.texts_by_host",
             "plugin_utils._tools.cmd.parse_is_defined",
             "plugin_utils._tools.import_key.from_hsm",
         ),

@@ -6,11 +6,21 @@ take the fixture ``first_login``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from ansible_collections.cloudhsm.codesign.plugins.module_utils import _texts
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login import host
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._login.gate import Gate
 from support.logins import ProvenGate
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden() -> Iterator[None]:
+    """Each task has a process of its own, and what one has to hide is in no text of another."""
+    yield
+    _texts.hide(())
 
 
 @pytest.fixture(autouse=True)
