@@ -19,9 +19,11 @@ from ansible_collections.cloudhsm.codesign.plugins.action import (
     win_cloudhsm_import_key,
     win_codesign_certificates,
     win_codesign_info,
+    win_signtool,
     win_signtool_package,
 )
 from lab.windows.copies import Image
+from support import fault_signing
 from support.drift_world import PASSWORD, SCENES, USER, World
 from support.fake_host import run_action
 from support.faults import Door, Story
@@ -174,3 +176,73 @@ class Stories:
         yield self._story(
             scene, "win_certificate_export", win_certificate_export, {"thumbprints": [thumbprint]}
         )
+        yield from self._signing(scene, thumbprint)
+
+    def _signing(self, scene: str, thumbprint: str) -> Iterator[Story]:
+        """Files are signed, all of them or one that is left, looked at, and their signatures taken off."""
+        host, files = self.world.host(scene), fault_signing.unsigned()
+
+        def arguments(state: str, **more: Any) -> Any:
+            given = self.world.arguments(
+                SCENES[scene],
+                "sign",
+                "Have the files as they should be",
+                codesign_sign_state=state,
+                codesign_files=[rf"{fault_signing.FOLDER}\*"],
+                codesign_sign_as={"thumbprint": thumbprint} if state != "unsigned" else {},
+                # Nobody waits, and the moments come in one order.
+                codesign_sign_timestamp_delay=0,
+                codesign_sign_lock_timeout=0,
+                codesign_sign_jobs=1,
+                **more,
+            )
+            return {name: value for name, value in given.items() if not str(value).startswith("__omit")}
+
+        def story(name: str, stage: str, state: str, **more: Any) -> Story:
+            judged = {}
+            if state == "signed":
+                before = {path: host.files.read(path) for path in files}
+                signed = fault_signing.Signed(
+                    host, thumbprint, files, before, "codesign_sign_ledger_path" in more
+                )
+                judged = {
+                    "signs": True,
+                    "apart": signed.apart,
+                    "originals": signed.whole,
+                    "judge": signed.done,
+                }
+            return self._story(
+                scene,
+                f"win_signtool, {name}",
+                win_signtool,
+                arguments(state, **more),
+                stage,
+                settled=lambda: fault_signing.term_is_over(host),
+                rare=scene != WORLDS[0] or name not in ("all with a ledger", "verified"),
+                **judged,
+            )
+
+        def keep(stage: str) -> None:
+            self.images[stage] = Image(host)
+
+        self.images[""].lay(host)
+        for path, content in files.items():
+            host.files.makedirs(path.rpartition("\\")[0])
+            host.files.write(path, content, by="test")
+        host.files.makedirs(fault_signing.LEDGER.rpartition("\\")[0])
+        host.files.write(fault_signing.LEDGER, fault_signing.EARLIER, by="test")
+        keep("files")
+        signing = story(
+            "all with a ledger", "files", "signed", codesign_sign_ledger_path=fault_signing.LEDGER
+        )
+        yield signing
+        signing.image.lay(host)
+        run_action(signing.action, signing.arguments, Door(host))  # type: ignore[arg-type]
+        keep("signed")
+        yield story("verified", "signed", "verified")
+        yield story("unsigned", "signed", "unsigned")
+        left = next(iter(files))
+        self.images["signed"].lay(host)
+        host.files.write(left, files[left], by="test")
+        keep("one left")
+        yield story("one left", "one left", "signed")

@@ -685,7 +685,7 @@ class StepRunner:
         for one in step["verified_copies"]:
             copied = results[int(one["copied"])] if one.get("copied") is not None else {}
             digest = results[int(one["digest"])]
-            runs = [results[int(run["step"])].get("results", [])[int(run["run"])] for run in one["runs"]]
+            runs = [_at(results[int(run["step"])].get("results", []), int(run["run"])) for run in one["runs"]]
             before = one.get("if_sha256") or copied.get("sha256")
             if (
                 not before
@@ -915,7 +915,8 @@ class StepRunner:
         finally:
             for path in locked:
                 if answer.get("cleared") or not self._files.is_file(join(path, "journal")):
-                    self._files.remove_tree(path)
+                    with contextlib.suppress(LabOSError):
+                        self._files.remove_tree(path)
 
     def _clear(self, folders: Sequence[str], step: Mapping[str, Any], answer: Answer) -> None:
         if step.get("clear") and not any(
@@ -1150,6 +1151,11 @@ def not_started(powershell: str, file: str, directory: str, code: int, system_te
         if newer
         else text
     )
+
+
+def _at(results: Sequence[Mapping[str, Any]], place: int) -> Mapping[str, Any]:
+    """As PowerShell gives nothing for a place that a list does not have: a step that failed has no results."""
+    return results[place] if place < len(results) else {}
 
 
 def _clean(result: Mapping[str, Any]) -> bool:

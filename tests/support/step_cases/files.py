@@ -697,15 +697,19 @@ def what_was_written_since_it_had_its_stamp_is_neither_put_nor_replaced(place: P
 
 @case()
 def verified_copies_are_placed_with_a_line_in_the_journal(place: Place) -> Play:
-    """Only those whose runs all ended with 0; what they are, and what they replace, stands in the journal before."""
+    """Only those whose runs all ended with 0 (not one of a step that has no runs, as one that failed); what they are, and what
+    they replace, stands in the journal before.
+    """
     ours = place.folder / ".ours"
     contents = {name: b"old " + name.encode() for name in ("a.bin", "b.bin", "c.bin", "d.bin")}
-    contents |= {"e.exe": program(), "f.exe": program(8000)}
+    contents |= {"e.exe": program(), "f.exe": program(8000), "g.bin": b"old g.bin"}
     names = list(contents)
     for name, content in contents.items():
         (place.folder / name).write_bytes(content)
         long_ago(place.folder / name)
     copies = [ours / "w1" / name for name in names]
+    run = len(names)
+    runs = {1: ((run, 0), (run, 1)), 6: ((0, 0),)}
     kept = digest(b"something else")
 
     def one(number: int, runs: tuple[tuple[int, int], ...]) -> steps.VerifiedCopy:
@@ -738,15 +742,13 @@ def verified_copies_are_placed_with_a_line_in_the_journal(place: Place) -> Play:
         ),
         steps.Together((python("exit", "0"), python("exit", "1")), jobs=2),
         *(steps.Digest(str(copy)) for copy in copies),
-        steps.Place(
-            tuple(one(number, ((6, 0), (6, 1)) if number == 1 else ((6, 0),)) for number in range(6))
-        ),
+        steps.Place(tuple(one(number, runs.get(number, ((run, 0),))) for number in range(len(names)))),
     )
     line = steps.JournalLine(str(ours), "", b"one\n", str(ours / "w1"))
     answer, journal = yield ask(steps.Journaled((line,), inside, clear=True), steps.ReadJournal(str(ours)))
     placed = answer.results[-1].placed
-    assert [type(result) for result in placed] == [steps.Placed, steps.Skipped] * 3
-    assert [result.changed for result in placed[::2]] == [False] * 3
+    assert [type(result) for result in placed] == [*[steps.Placed, steps.Skipped] * 3, steps.Skipped]
+    assert [result.changed for result in placed[:6:2]] == [False] * 3
     good = {f"w1/{name}": [digest(contents[name])] * 2 for name in ("a.bin", "c.bin", "e.exe")}
     assert json.loads(journal.content.splitlines()[1]) == {"good": good}
     assert not answer.cleared, "what is left for later is kept"

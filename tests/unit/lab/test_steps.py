@@ -18,7 +18,7 @@ import pytest
 
 from lab.tools import TOOLS
 from lab.windows.access import READ, Ace
-from lab.windows.errors import LabOSError
+from lab.windows.errors import SHARING_VIOLATION, LabOSError
 from lab.windows.host import Host
 from lab.windows.process import Process
 from lab.windows.services import Service
@@ -532,3 +532,21 @@ def test_steps_under_a_journal(host: Host) -> None:
     (cleared,) = ask(host, journaled(ours, sha(b"one\ntwo\nended\nx\nended\n"), b"y\n", clear=True))
     assert cleared["cleared"]
     assert host.files.folders(r"C:\Work") == []
+
+
+def test_a_folder_that_cannot_be_taken_away_fails_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done under the journal is done: run_steps.ps1 lets an empty folder lie."""
+    ours = r"C:\Work\.ours"
+    remove = host.files.remove_tree
+
+    def held(path: str) -> None:
+        if path == ours:
+            raise LabOSError(SHARING_VIOLATION, path)
+        remove(path)
+
+    monkeypatch.setattr(host.files, "remove_tree", held)
+    (answer,) = ask(host, journaled(ours, "", b"one\n", clear=True))
+    assert answer == {"taken": True, "results": [], "cleared": True, "journals": [""]}
+    assert host.files.folders(r"C:\Work") == [".ours"]

@@ -241,6 +241,7 @@ class _Signer:
             begun = time.monotonic()
             with exclusive():
                 content = osslsigncode.change(path, command, environment, ending)
+            self._count()
             self.process.wait(self.process.host.pace.left("signature", begun))
         if not url and not legacy:
             return content, True
@@ -253,6 +254,12 @@ class _Signer:
             signed.write_bytes(content)
             index = len(authenticode.read(signed, kind)) - 1 if nested else 0
             return stamp(signed, self.stamp_digest, url, legacy, index, ending), True
+
+    def _count(self) -> None:
+        """The HSM has made a signature."""
+        cluster, key = self.process.host.cluster, self.selected.key
+        if cluster is not None and key is not None:
+            cluster.operations.append(("signtool", "sign", key.handle))
 
     @contextlib.contextmanager
     def _key_arguments(self) -> Iterator[tuple[list[str], dict[str, str]]]:
