@@ -106,11 +106,9 @@ def test_a_long_run_shows_how_far_it_is(files: Bench, tmp_path: Path) -> None:
         re.search(r"be: hosts \d done, \d left(; files \d+ done, \d+ left)? \((\d+ min )?\d+ s\)$", line)
         for line in running
     )
-    # Within the task, before a host has ended it: the round has signed them, and they are not in their places yet.
-    assert any("hosts 0 done, 5 left; files 0 done, 15 left" in line for line in running), running
-    assert any("hosts 0 done" in line and re.search(r"files [1-9]\d* done", line) for line in running), (
-        running
-    )
+    # Within the task: some files are in their places and others are not, though not all of the hosts have ended it.
+    assert any("hosts 0 done, 5 left" in line for line in running), running
+    assert any(re.search(r"files [1-9]\d* done, [1-9]\d* left", line) for line in running), running
     assert seen.end[0].startswith("5 hosts: 5 changed (")
     assert "15 files: 15 signed" in seen.end
     again = play(files, tmp_path)
