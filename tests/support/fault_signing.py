@@ -72,7 +72,10 @@ class Signed:
         content = files.read(LEDGER) if files.is_file(LEDGER) else b""
         if not content.startswith(EARLIER):
             return [*wrong, "the ledger has lost what stood there"]
-        lines = [json.loads(line) for line in content.removeprefix(EARLIER).splitlines()]
+        try:
+            lines = [json.loads(line) for line in content.removeprefix(EARLIER).splitlines()]
+        except ValueError:
+            return [*wrong, "the ledger has a line that was cut off"]
         for path in self.originals:
             if not files.is_file(path):
                 continue
