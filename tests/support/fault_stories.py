@@ -241,7 +241,7 @@ class Stories:
         keep("signed")
         yield story("verified", "signed", "verified")
         yield story("unsigned", "signed", "unsigned")
-        left = next(iter(files))
+        left, *_others = files
         self.images["signed"].lay(host)
         host.files.write(left, files[left], by="test")
         keep("one left")
