@@ -147,8 +147,9 @@ class Moments:
         self._held = ""
 
     def end(self) -> None:
-        """Takes the strike away with all that it has left in what hosts share."""
+        """Takes the strike away with all that it has left in what hosts share; a host that starts is up."""
         self.begin()
+        self._host.is_up()
         while self._undo:
             self._undo.pop()()
 

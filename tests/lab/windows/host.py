@@ -461,6 +461,11 @@ class Host:
                 self._reboot()
             return now < self._up_at
 
+    def is_up(self) -> None:
+        """Ends the moment for which it does not answer after a restart."""
+        with self._power:
+            self._up_at = 0.0
+
     def _reboot(self) -> None:
         """Services that start by themselves run again, the others are stopped; no logon and no shell is left."""
         self.boots += 1
