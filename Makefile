@@ -76,8 +76,8 @@ mutants: setup  ## wrong changes to a copy of the product, one by one: does a te
 fuzz: setup  ## anything into every reader, until Ctrl-C or a failure; by atheris where it is installed (ONLY=text in a reader's name)
 	@$(PYTHON) scripts/fuzz.py "$(ONLY)"
 
-faults: setup  ## every module with every fault at everything that it comes to, figures into docs/reliability.md (ONLY=text in a story's name, SHARE=n for every n-th)
-	@$(PYTHON) -m faults $(if $(ONLY),--only "$(ONLY)") $(if $(SHARE),--share $(SHARE))
+faults: setup  ## every module with every fault at everything that it comes to, figures into docs/reliability.md (ONLY=text in a story's name, WITHOUT=text, SHARE=n for every n-th)
+	@$(PYTHON) -m faults $(if $(ONLY),--only "$(ONLY)") $(if $(WITHOUT),--without "$(WITHOUT)") $(if $(SHARE),--share $(SHARE))
 
 sanity: setup  ## ansible-test sanity alone
 	@$(PYTHON) scripts/lint.py sanity

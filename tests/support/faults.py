@@ -45,11 +45,14 @@ from lab.windows.host import Host
 from support.broken_connection import raise_in_plugin
 from support.drift_world import LabHost
 from support.fake_host import run_action
+from support.reliability import rows as table_rows
 from support.reliability import table
 
 Raw = dict[str, Any]
 LONGEST = 20
-"""Seconds that one run may take: nobody waits in it."""
+"""Seconds of processor time that one run may take: nobody waits in it, and what else the machine does is not its fault."""
+STUCK = 300
+"""Seconds after which a run that takes no processor time hangs"""
 DAEMON = "AWSCloudHSMClient"
 OLD = 3 * 86_400
 """Seconds by which what a run has left is older when the next one comes"""
@@ -76,6 +79,27 @@ class Killed(BaseException):
 
 class TooLong(BaseException):
     """The run did not end in time."""
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """What is done in it raises TooLong where it does not end within its limits."""
+
+    def late(number: int, *_unused: object) -> None:
+        raise TooLong(
+            f"{LONGEST} seconds of processor time" if number == signal.SIGPROF else f"{STUCK} seconds"
+        )
+
+    kinds = ((signal.SIGPROF, signal.ITIMER_PROF, LONGEST), (signal.SIGALRM, signal.ITIMER_REAL, STUCK))
+    before = [signal.signal(number, late) for number, _timer, _seconds in kinds]
+    for _number, timer, seconds in kinds:
+        signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        for (number, timer, _seconds), old in zip(kinds, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, old)
 
 
 class Gate(gates.Gate):
@@ -317,7 +341,7 @@ class Matrix:
         """What came of it, as plain data."""
         return {
             "story": self.story.name,
-            "module": self.story.action.__module__.rpartition(".")[2],
+            "module": module(self.story),
             "moments": len(self.clean.moments),
             "combinations": len(self.combinations()),
             "tried": len(tried),
@@ -342,8 +366,8 @@ class Matrix:
                 wrong.append("the run was killed")
         except AnsibleConnectionFailure as error:
             wrong.append(f"raised {type(error).__name__}: {error}")
-        except TooLong:
-            wrong.append(f"did not end within {LONGEST} seconds")
+        except TooLong as error:
+            wrong.append(f"did not end within {error}")
         except Exception as error:  # noqa: BLE001 - whatever comes out is what the matrix looks for
             wrong.append(f"raised {type(error).__name__}: {str(error)[:200]}")
         struck = moments.struck
@@ -430,12 +454,7 @@ class Matrix:
         story = self.story
         GATE.forget()
 
-        def late(*_unused: object) -> None:
-            raise TooLong
-
-        before = signal.signal(signal.SIGALRM, late)
-        signal.alarm(LONGEST)
-        try:
+        with in_time():
             return run_action(
                 story.action,
                 copy.deepcopy(dict(story.arguments)),
@@ -445,9 +464,6 @@ class Matrix:
                 loader=story.loader,
                 templar=story.templar,
             )
-        finally:
-            signal.alarm(0)
-            signal.signal(signal.SIGALRM, before)
 
     def _operations(self) -> int:
         cluster = self.story.host.cluster
@@ -515,21 +531,42 @@ def totals(found: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def figures(found: Sequence[Mapping[str, Any]]) -> str:
-    """The table of docs/reliability.md: a row for each module, over all its stories, and one for all."""
+def module(story: Story) -> str:
+    """The module whose story it is."""
+    return story.action.__module__.rpartition(".")[2]
+
+
+def figures(found: Sequence[Mapping[str, Any]], before: str = "") -> str:
+    """The section of docs/reliability.md: a row for each module, over all its stories, and one for all; then what was lost.
+
+    ``before``: the section as it is; what it says of modules that are not in ``found`` is kept.
+    """
     modules: dict[str, list[Mapping[str, Any]]] = {}
     for one in found:
         modules.setdefault(one["module"], []).append(one)
-    rows = []
-    for name, ones in [*sorted(modules.items()), ("all", list(found))]:
+    rows = {name: numbers for name, *numbers in table_rows(before) if name not in (*modules, ALL)}
+    for name, ones in modules.items():
         tried, lost = sum(one["tried"] for one in ones), sum(len(one["lost"]) for one in ones)
-        moments, refused = sum(one["moments"] for one in ones), max(one["refused"] for one in ones)
-        combinations = sum(one["combinations"] for one in ones)
-        rows.append([name, len(ones), moments, combinations, tried, tried - lost, lost, refused])
-    lost = [f"- {text}" for one in found for text in one["lost"]]
-    return "\n".join([table(HEAD, rows), *(["", "Lost:", "", *lost] if lost else [])])
+        moments, combinations = (sum(one[kind] for one in ones) for kind in ("moments", "combinations"))
+        refused = max(one["refused"] for one in ones)
+        rows[name] = [
+            str(number) for number in (len(ones), moments, combinations, tried, tried - lost, lost, refused)
+        ]
+    *sums, refusals = zip(*rows.values(), strict=True)
+    whole = [ALL, *(sum(map(int, column)) for column in sums), max(map(int, refusals))]
+    kept = [line for line in before.splitlines() if line.startswith(LOST) and _of(line) not in modules]
+    lost = [*kept, *(f"{LOST}{one['module']}: {text}" for one in found for text in one["lost"])]
+    lines = table(HEAD, [*([name, *numbers] for name, numbers in sorted(rows.items())), whole])
+    return "\n".join([lines, *(["", "Lost:", "", *lost] if lost else [])])
 
 
+def _of(line: str) -> str:
+    """The module of a line of what was lost."""
+    return line.removeprefix(LOST).partition(":")[0]
+
+
+ALL = "all"
+LOST = "- "
 HEAD = (
     "module",
     "stories",

@@ -54,9 +54,22 @@ def test_what_a_command_writes_is_what_is_read(tmp_path: Path) -> None:
         ]
         text = page.read_text(encoding="utf-8")
         assert text.startswith("# A\n\n<!-- figures faults -->\n| ")
-        assert text.endswith("\n\nLost:\n\n- x\n<!-- figures faults end -->\n\nB\n")
+        assert text.endswith("\n\nLost:\n\n- m: x\n<!-- figures faults end -->\n\nB\n")
     with pytest.raises(ValueError, match="no section canary"):
         section("canary", page)
+
+
+def test_what_was_not_run_keeps_its_figures() -> None:
+    """As a run of a part of the stories leaves the others' rows."""
+    one = {"story": "s", "moments": 2, "combinations": 9, "tried": 5, "refused": 1}
+    before = figures([{**one, "module": "a", "lost": ["x"]}, {**one, "module": "b", "lost": ["y"]}])
+    after = figures([{**one, "module": "b", "tried": 9, "lost": [], "refused": 0}], before)
+    assert rows(after) == [
+        ["a", "1", "2", "9", "5", "4", "1", "1"],
+        ["b", "1", "2", "9", "9", "9", "0", "0"],
+        ["all", "2", "4", "18", "14", "13", "1", "1"],
+    ]
+    assert after.endswith("\n\nLost:\n\n- a: x")
 
 
 def test_the_page_names_the_places_of_faults() -> None:
