@@ -200,6 +200,7 @@ def canaries() -> list[Outcome]:
             CORES,
             *BY_GROUP,
             "tests/integration/test_canaries.py",
+            "tests/integration/test_canaries_on_linux.py",
             extra=whole,
         ),
     ]
@@ -288,7 +289,10 @@ def what_was_counted(outcomes: list[Outcome]) -> list[str]:
     return [
         f"{outcome.runner}: {what}"
         for outcome in outcomes
-        for what in (*outcome.counted, *(f"{number:,} {what}" for what, number in outcome.added.items()))
+        for what in (
+            *dict.fromkeys(outcome.counted),
+            *(f"{number:,} {what}" for what, number in outcome.added.items()),
+        )
     ]
 
 

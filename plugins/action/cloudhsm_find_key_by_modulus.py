@@ -54,6 +54,9 @@ class ActionModule(CodesignAction):
         try:
             if user.password:
                 refuse_kept_files()
+                if not getattr(self._connection, "become", None):
+                    # Otherwise Ansible writes the module's arguments into a file here and one on the host.
+                    self._connection.always_pipeline_modules = True
             result.update(
                 gated_module(self._login(), lambda: dict(self._execute_module(task_vars=task_vars)))
             )

@@ -14,6 +14,8 @@ description:
   - The key must be there exactly once. No key, or several, is a failure that says how many there are and what to do.
   - What the HSM says of the key is read back and compared with the certificate, so that a search that found too much cannot go unnoticed.
   - On Linux hosts this is a module like any other. On Windows hosts the tool runs there, and everything else on the control node.
+  - On Linux hosts a task with a login is pipelined, whatever C(ANSIBLE_PIPELINING) says, since Ansible would write the login into files otherwise.
+    With C(become) that is left to you, as not every C(sudo) lets it pass.
 author:
   - The cloudhsm.codesign contributors (@cloudhsm-codesign)
 extends_documentation_fragment:

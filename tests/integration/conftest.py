@@ -24,6 +24,7 @@ from lab.control.process import Control, start
 from support.documentation import check_keys
 from support.osslsigncode import need_newer
 from support.playbook import ROOT, PlaybookRun, run_playbook
+from support.xdist_groups import name_groups
 
 if TYPE_CHECKING:
     from .signing import Signing
@@ -139,6 +140,10 @@ def running(folder: Path, fleet: Mapping[str, Any]) -> Iterator[Control]:
         yield control
     finally:
         control.stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    name_groups(config, items)
 
 
 @pytest.fixture(scope="session")

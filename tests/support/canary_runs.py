@@ -68,6 +68,8 @@ MODULE_LOGGING = {
     "data": 1,
     "type": "dword",
 }
+TEMPORARY = ("temp", "tmp", "home", "remote")
+"""What Ansible works in on the control node: what lies there during a run is looked at too."""
 VARIABLES = ("CLOUDHSM_PIN", "n3fips_password")
 """The environment variables in which a login goes to the process that needs it."""
 READS_LOGIN = ("key_mgmt_util.exe",)
@@ -104,12 +106,20 @@ class Tally:
     searched: int = 0
     channels: set[str] = field(default_factory=set)
 
-    def line(self, core: str) -> str:
-        """One line of ``make test``'s end."""
-        return (
-            f"canaries in playbooks under ansible-core {core}: {self.runs} runs, {self.faults} with a fault; {len(self.channels)} channels, "
-            f"{self.searched / 1e6:.0f} MB searched; {self.hits} hits; {self.refused} refused logins a run at most"
-        )
+    def lines(self, core: str) -> Mapping[str, list[str]]:
+        """For ``make test``'s end, by the name of the property: what is added up over all fleets, and what holds of each."""
+        where = f"canaries in playbooks under ansible-core {core}"
+        return {
+            "added": [
+                f"{self.runs} runs: {where}",
+                f"{self.faults} of them with a fault: {where}",
+                f"{self.searched // 1_000_000} MB searched: {where}",
+                f"{self.hits} hits: {where}",
+            ],
+            "counted": [
+                f"{where}: {len(self.channels)} channels, {self.refused} refused logins a run at most"
+            ],
+        }
 
 
 class Hunt:
@@ -121,7 +131,8 @@ class Hunt:
         self.lab, self.folder, self.program, self._warm = lab, folder, program, warm
         self.tally = Tally()
         self.kept = {
-            name: folder / name for name in ("tree", "junit", "facts", "retry", "temp", "tmp", "home")
+            name: folder / name
+            for name in ("tree", "junit", "facts", "retry", "temp", "tmp", "home", "remote", "removed")
         }
         self.work = folder / "work"
         self.log, self.record, self.screen = (
@@ -132,7 +143,7 @@ class Hunt:
         self.environment = {
             **environment(collections),
             "ANSIBLE_LOG_PATH": str(self.log),
-            "ANSIBLE_CALLBACKS_ENABLED": "run_record,ansible.builtin.tree,ansible.builtin.junit",
+            "ANSIBLE_CALLBACKS_ENABLED": "run_record,kept_files,ansible.builtin.tree,ansible.builtin.junit",
             "ANSIBLE_CALLBACK_TREE_DIR": str(self.kept["tree"]),
             "JUNIT_OUTPUT_DIR": str(self.kept["junit"]),
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
@@ -141,6 +152,9 @@ class Hunt:
             "ANSIBLE_RETRY_FILES_SAVE_PATH": str(self.kept["retry"]),
             "ANSIBLE_LOCAL_TEMP": str(self.kept["temp"]),
             "ANSIBLE_HOME": str(self.kept["home"]),
+            "ANSIBLE_REMOTE_TMP": str(self.kept["remote"]),
+            "KEPT_FILES_OF": ",".join(str(self.kept[name]) for name in TEMPORARY),
+            "KEPT_FILES_PATH": str(self.kept["removed"]),
             "ANSIBLE_DISPLAY_TRACEBACK": "always",
             "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1",
             "ANSIBLE_DIFF_ALWAYS": "1",
@@ -244,7 +258,7 @@ class Hunt:
         path = self.folder / "variables.yml"
         user = yaml.safe_load(self.lab.secrets.read_text(encoding="utf-8"))["codesign_crypto_user"]
         given = {"codesign_crypto_user": user, "codesign_crypto_password": Unsafe(password), **variables}
-        path.write_text(yaml.dump(given, Dumper=_Dumper, allow_unicode=True), encoding="utf-8")
+        path.write_text(yaml.dump(given, Dumper=Dumper, allow_unicode=True), encoding="utf-8")
         path.chmod(0o600)
         return path
 
@@ -275,12 +289,14 @@ class Hunt:
             "Ansible's temporary folder": self.kept["temp"],
             "the system's temporary folder": self.kept["tmp"],
             "Ansible's home": self.kept["home"],
+            "temporary files of modules of the control node": self.kept["remote"],
+            "temporary files that were removed or replaced during the run": self.kept["removed"],
             "files that were made (reports, requests, manifests)": self.work,
         }
         return [
             (name, hit)
             for name, path in places.items()
-            for data in _contents(path)
+            for data in contents(path)
             for hit in searcher.find(name, data)
         ]
 
@@ -346,16 +362,16 @@ class Unsafe(str):
     """A text that is no template."""
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Writes Unsafe as Ansible reads it."""
 
 
-_Dumper.add_representer(
+Dumper.add_representer(
     Unsafe, lambda dumper, value: dumper.represent_scalar("!unsafe", str(value), style='"')
 )
 
 
-def _contents(path: Path) -> Iterable[bytes]:
+def contents(path: Path) -> Iterable[bytes]:
     if path.is_file():
         yield path.read_bytes()
     elif path.is_dir():
