@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What comes back from a Windows host: one typed result for each kind of step (see steps.py)."""
+"""What comes back from a Windows host: one typed result for each kind of step (see _steps)."""
 
 from __future__ import annotations
 

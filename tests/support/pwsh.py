@@ -34,7 +34,7 @@ class CallFailed(Exception):
 
 
 def steps_module() -> ModuleType:
-    """plugins/module_utils/_steps.py, loaded by its path: it needs nothing of Ansible, and where this runs
+    """plugins/module_utils/_steps, loaded by its path: it needs nothing of Ansible, and where this runs
     there may be none.
 
     Its folder is made a package of a name of its own, so that its relative imports find what lies beside it.
@@ -44,6 +44,12 @@ def steps_module() -> ModuleType:
         package.__path__ = [str(ROOT / "plugins" / "module_utils")]
         sys.modules[MODULE_UTILS] = package
     return importlib.import_module(f"{MODULE_UTILS}._steps")
+
+
+def results_module() -> ModuleType:
+    """plugins/module_utils/_results.py, in the same way: the classes of what steps_module reads."""
+    steps_module()
+    return importlib.import_module(f"{MODULE_UTILS}._results")
 
 
 def provision() -> ModuleType:

@@ -27,6 +27,7 @@ import pytest
 from support import pwsh
 
 steps = pwsh.steps_module()
+typed = pwsh.results_module()
 WINDOWS = os.name == "nt"
 
 

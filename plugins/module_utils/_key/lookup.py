@@ -3,7 +3,7 @@
 """What all back ends of the key look-up share: what they are asked with, how their steps are run, and a
 program that is not there.
 
-Who calls gives what runs the steps (``Transport`` of _steps.py). Nothing is changed on the host or the HSM.
+Who calls gives what runs the steps (``Transport`` of _steps). Nothing is changed on the host or the HSM.
 """
 
 from __future__ import annotations

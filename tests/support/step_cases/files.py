@@ -20,7 +20,7 @@ from pathlib import Path, PureWindowsPath
 
 from support.inotify import Watch
 from support.programs import program
-from support.step_shell import Place, Play, ask, case, command_line, python, steps
+from support.step_shell import Place, Play, ask, case, command_line, python, steps, typed
 
 
 def digest(data: bytes) -> str:
@@ -41,7 +41,7 @@ def written_read_and_removed(place: Place) -> Play:
         steps.WriteFile(path, b""),
         steps.ReadFile(path),
     )
-    assert isinstance(done, steps.Done)
+    assert isinstance(done, typed.Done)
     assert read.content == data
     assert second.content == b"2"
     assert (removed.existed, gone.existed) == (True, False)
@@ -71,7 +71,7 @@ def package_is_unpacked_where_it_is_the_one(place: Place) -> Play:
         steps.ReadFile(str(target / "read me.txt")),
     )
     assert (other.sha256, other.files) == (digest(content), 0)
-    assert isinstance(missing, steps.Failure)
+    assert isinstance(missing, typed.Failure)
     assert (good.sha256, good.files) == (digest(content), 2)
     assert tool.content == b"tool"
     assert (empty.exists, empty.content) == (True, b"")
@@ -112,7 +112,7 @@ def package_without_the_program_notes_nothing(place: Place) -> Play:
     )
     assert (good.files, good.kept) == (1, False)
     assert other.files == 0
-    assert isinstance(left_out, steps.Skipped)
+    assert isinstance(left_out, typed.Skipped)
     assert [file.name for file in listed.files] == ["other.exe"]
 
 
@@ -128,7 +128,7 @@ def package_that_is_not_the_one_leaves_nothing(place: Place) -> Play:
         steps.ReadFile(str(target / "tool.txt")),
         steps.ReadFile(str(place.folder / "escaped.txt")),
     )
-    assert isinstance(failed, steps.Failure)
+    assert isinstance(failed, typed.Failure)
     assert "outside of its folder" in failed.message
     assert not tool.exists
     assert not escaped.exists
@@ -149,7 +149,7 @@ def package_that_breaks_on_its_way_leaves_nothing_of_it(place: Place) -> Play:
         steps.ListFolder(str(target / "1.0")),
         steps.ReadFile(str(target / "1.0" / "x64" / "tool.exe")),
     )
-    assert isinstance(failed, steps.Failure)
+    assert isinstance(failed, typed.Failure)
     assert left.files == ()
     assert not program.exists, "the program comes last"
 
@@ -184,8 +184,8 @@ def package_comes_from_an_address(place: Place) -> Play:
         )
         server.shutdown()
     assert by_proxy.files == 1
-    assert isinstance(no_proxy, steps.Failure)
-    assert isinstance(missing, steps.Failure)
+    assert isinstance(no_proxy, typed.Failure)
+    assert isinstance(missing, typed.Failure)
     assert "404" in missing.message
     assert good.files == 1
     assert tool.content == b"tool"
@@ -229,9 +229,9 @@ def package_comes_by_a_proxy_that_asks_who_it_is(place: Place) -> Play:
         server.shutdown()
     assert (known.sha256, known.files) == (digest(content), 1)
     for failure in (unknown, wrong):
-        assert isinstance(failure, steps.Failure)
+        assert isinstance(failure, typed.Failure)
         assert "407" in failure.message
-    assert isinstance(nobody, steps.Failure)
+    assert isinstance(nobody, typed.Failure)
     assert "no secret named 'proxy_none'" in nobody.message
 
 
@@ -245,7 +245,7 @@ def limit_of_what_is_read(place: Place) -> Play:
         steps.ReadFile(str(path), limit=2),
     )
     for failure in (none, one):
-        assert isinstance(failure, steps.Failure)
+        assert isinstance(failure, typed.Failure)
         assert "limit" in failure.message
     assert just.content == b"12"
 
@@ -298,7 +298,7 @@ def refused_reads_and_writes(place: Place) -> Play:
         steps.RemoveFile(str(folder)),
     )
     for failure in (no_folder, on_folder, in_file, remove_folder):
-        assert isinstance(failure, steps.Failure)
+        assert isinstance(failure, typed.Failure)
         assert failure.code
     assert not read_folder.exists
     assert sorted(path.name for path in place.folder.iterdir()) == ["file", "folder"], (
@@ -310,7 +310,7 @@ def refused_reads_and_writes(place: Place) -> Play:
 @case()
 def append_to_a_folder_is_refused(place: Place) -> Play:
     (failure,) = yield ask(steps.AppendFile(str(place.folder), b"x"))
-    assert isinstance(failure, steps.Failure)
+    assert isinstance(failure, typed.Failure)
     assert failure.code
 
 
@@ -320,7 +320,7 @@ def what_may_not_be_read_is_not_absent(place: Place) -> Play:
     circle = place.folder / "circle"
     circle.symlink_to(circle)
     (read,) = yield ask(steps.ReadFile(str(circle / "x")))
-    assert isinstance(read, steps.Failure)
+    assert isinstance(read, typed.Failure)
 
 
 @case("Linux")
@@ -336,7 +336,7 @@ def what_may_not_be_looked_at_is_not_absent(place: Place) -> Play:
         steps.ReadAccess(inside),
         steps.Version(str(circle / "x" / "*" / "tool")),
     )
-    assert [type(one) for one in results] == [steps.Failure] * len(results), results
+    assert [type(one) for one in results] == [typed.Failure] * len(results), results
 
 
 @case()
@@ -374,13 +374,13 @@ def copy_refuses_an_existing_target_and_move_replaces_it(place: Place) -> Play:
         steps.MoveFile(str(copy), str(place.folder / "moved.bin")),
         steps.MoveFile(str(copy), str(old)),
     )
-    assert isinstance(copied, steps.Done)
-    assert isinstance(refused, steps.Failure)
+    assert isinstance(copied, typed.Done)
+    assert isinstance(refused, typed.Failure)
     assert refused.code
-    assert isinstance(moved, steps.Done)
+    assert isinstance(moved, typed.Done)
     assert read.content == b"new"
-    assert isinstance(elsewhere, steps.Done)
-    assert isinstance(nothing, steps.Failure)
+    assert isinstance(elsewhere, typed.Done)
+    assert isinstance(nothing, typed.Failure)
     assert not new.exists()
     assert old.read_bytes() == b"new", "a move of nothing leaves the target"
     assert (place.folder / "moved.bin").read_bytes() == b"old"
@@ -392,7 +392,7 @@ def copy_of_a_read_only_file_can_be_written(place: Place) -> Play:
     path.write_bytes(b"x")
     path.chmod(stat.S_IREAD)
     (copied,) = yield ask(steps.CopyFile(str(path), str(copy)))
-    assert isinstance(copied, steps.Done)
+    assert isinstance(copied, typed.Done)
     assert copy.stat().st_mode & stat.S_IWRITE
     assert not path.stat().st_mode & stat.S_IWRITE
     path.chmod(stat.S_IREAD | stat.S_IWRITE)
@@ -460,9 +460,9 @@ def append_lets_readers_in_and_writers_out(place: Place) -> Play:
         well, refused = yield ask(
             steps.AppendFile(str(shared), b"two\n"), steps.AppendFile(str(held), b"two\n")
         )
-    assert isinstance(well, steps.Done), "who reads along does not keep the line out"
+    assert isinstance(well, typed.Done), "who reads along does not keep the line out"
     assert shared.read_bytes() == b"one\ntwo\n"
-    assert isinstance(refused, steps.Failure)
+    assert isinstance(refused, typed.Failure)
     assert held.read_bytes() == b"one\n"
 
 
@@ -478,7 +478,7 @@ def held_file_has_no_digest_and_the_others_are_not_lost(place: Place) -> Play:
     found = {one.name: one.digest for one in each.files}
     assert found["a.exe"].sha256 == digest(b"a.exe")
     for failure in (found["held.exe"], alone):
-        assert isinstance(failure, steps.Failure)
+        assert isinstance(failure, typed.Failure)
         assert "used by another process" in failure.message
 
 
@@ -514,7 +514,7 @@ def each_file_of_a_folder(place: Place) -> Play:
     # Others may write into the folder of the files: nothing works there.
     assert Path(place_of_it.files[0].result.stdout_bytes.decode("utf-8")).resolve() != folder.resolve()
     assert {one.result.exit_code for one in fails.files} == {3}
-    assert isinstance(skipped, steps.Skipped)
+    assert isinstance(skipped, typed.Skipped)
     assert not none.exists
     assert none.files == ()
     assert nothing.exists
@@ -559,7 +559,7 @@ def folder_with_a_variable_in_its_path(place: Place) -> Play:
     assert asked.exists
     assert asked.files == {"one.cer": b"1", "zwei ü.cer": bytes(range(256))}
     assert not none.exists
-    assert isinstance(large, steps.Failure)
+    assert isinstance(large, typed.Failure)
     assert empty.exists
     assert empty.files == {}
 
@@ -584,7 +584,7 @@ def move_only_over_the_file_that_was_looked_at(place: Place) -> Play:
     assert (missing.changed, missing.sha256) == (True, "")
     assert (moved.changed, moved.sha256, moved.kept) == (False, digest(b"new"), "")
     assert (backed.changed, backed.sha256) == (True, digest(b"new"))
-    assert isinstance(skipped, steps.Skipped), "what follows a file that has changed is left out"
+    assert isinstance(skipped, typed.Skipped), "what follows a file that has changed is left out"
     assert there.content == b"new"
     assert sorted(path.name for path in folder.iterdir()) == ["a.bin", "second.bin"]
 
@@ -631,7 +631,7 @@ def program_without_a_signature_gets_its_digest_while_it_is_copied(place: Place)
     assert [signed.changed, text.changed, unsigned.changed] == [True, True, False]
     assert unsigned.sha256 == digest(contents["unsigned.exe"])
     assert unsigned.stamp
-    assert isinstance(missing, steps.Failure)
+    assert isinstance(missing, typed.Failure)
     copies = [path.name for path in place.folder.iterdir() if path.name.endswith(".copy")]
     assert copies == ["unsigned.exe.copy"]
     assert (place.folder / copies[0]).read_bytes() == contents["unsigned.exe"]
@@ -652,7 +652,7 @@ def many_files_are_read_side_by_side(place: Place) -> Play:
     results = yield ask(*copies, missing, *(steps.Digest(f"{path}.copy") for path in (*names, gone)))
     wanted = [digest(path.read_bytes()) for path in names]
     assert [one.sha256 for one in results[:30]] == wanted
-    assert isinstance(results[30], steps.Failure)
+    assert isinstance(results[30], typed.Failure)
     assert [one.sha256 for one in results[31:61]] == wanted
     assert not results[61].exists
     assert not Path(f"{gone}.copy").exists()
@@ -678,7 +678,7 @@ def what_was_written_since_it_had_its_stamp_is_neither_put_nor_replaced(place: P
     move = replace(move, stamp=seen.stamp, if_stamp=copied.stamp)
     new.write_bytes(b"other")
     (wrong,) = yield ask(move)
-    assert isinstance(wrong, steps.Failure)
+    assert isinstance(wrong, typed.Failure)
     assert old.read_bytes() == b"old"
     new.write_bytes(b"new")
     # What is there counts, whatever time it has.
@@ -747,7 +747,7 @@ def verified_copies_are_placed_with_a_line_in_the_journal(place: Place) -> Play:
     line = steps.JournalLine(str(ours), "", b"one\n", str(ours / "w1"))
     answer, journal = yield ask(steps.Journaled((line,), inside, clear=True), steps.ReadJournal(str(ours)))
     placed = answer.results[-1].placed
-    assert [type(result) for result in placed] == [*[steps.Placed, steps.Skipped] * 3, steps.Skipped]
+    assert [type(result) for result in placed] == [*[typed.Placed, typed.Skipped] * 3, typed.Skipped]
     assert [result.changed for result in placed[:6:2]] == [False] * 3
     good = {f"w1/{name}": [digest(contents[name])] * 2 for name in ("a.bin", "c.bin", "e.exe")}
     assert json.loads(journal.content.splitlines()[1]) == {"good": good}
@@ -836,7 +836,7 @@ def steps_under_a_journal(place: Place) -> Play:
     assert second.results[0].sha256 == digest(b"1")
     assert (refused.taken, refused.folder, refused.held) == (False, path, False)
     assert file.exists(), "nothing is done under a journal that is another one"
-    assert isinstance(kept.results[0], steps.Failure)
+    assert isinstance(kept.results[0], typed.Failure)
     assert (kept.cleared, after.content) == (False, b"one\ntwo\nthree\nended\n")
     assert (ours / "w1" / "a.bin").exists()
     cleared, gone, empty = yield ask(
@@ -897,11 +897,11 @@ def file_sent_and_fetched_in_parts(place: Place) -> Play:
         steps.GetPart(str(place.folder / "none.exe"), 0, 10),
     )
     assert (first.size, second.size) == (1000, len(data))
-    assert isinstance(wrong, steps.Failure)
+    assert isinstance(wrong, typed.Failure)
     assert "where a part begins at 1000" in wrong.message
     assert (part.size, part.content + rest.content) == (len(data), data)
     assert beyond.content == b""
-    assert isinstance(missing, steps.Failure)
+    assert isinstance(missing, typed.Failure)
 
 
 @case()
@@ -948,5 +948,5 @@ def folders_that_hold_a_kind_of_file(place: Place) -> Play:
     assert folders == {"", "one", "one/two", "three/four"}
     assert (found.exists, found.unread, none.exists, none.folders) == (True, (), True, ())
     assert (missing.exists, missing.folders) == (False, ())
-    assert isinstance(few, steps.Failure)
+    assert isinstance(few, typed.Failure)
     assert "has more than 3 folders" in few.message

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.programs import program
-from support.step_shell import Place, Play, ask, case, command_line, python, steps
+from support.step_shell import Place, Play, ask, case, command_line, python, steps, typed
 
 # A secret's name is no secret.
 # ruff: noqa: S106
@@ -81,8 +81,8 @@ def exit_codes_and_what_depends_on_them(place: Place) -> Play:
     )
     assert failed.exit_code == 7
     assert not failed.ok
-    assert isinstance(skipped, steps.Skipped)
-    assert isinstance(also, steps.Skipped), "what was left out is not well"
+    assert isinstance(skipped, typed.Skipped)
+    assert isinstance(also, typed.Skipped), "what was left out is not well"
     assert (run.stdout, too.stdout) == ("run", "too")
 
 
@@ -132,7 +132,7 @@ def output_has_a_limit(place: Place) -> Play:
     for one in (out, err):
         assert (one.exit_code, one.cut, one.ok) == (0, True, False)
         assert (one.stdout_bytes, one.stderr_bytes) == (b"", b""), "nobody shall read half of it"
-    assert isinstance(skipped, steps.Skipped)
+    assert isinstance(skipped, typed.Skipped)
     assert after.stdout == "after"
 
 
@@ -223,7 +223,7 @@ def time_limits_are_seconds_of_each_run(place: Place) -> Play:
     assert quick.milliseconds >= 1_000
     assert slow.timed_out
     assert 1_900 <= slow.milliseconds < 15_000
-    assert isinstance(zero, steps.Skipped), "a run that took too long is not well"
+    assert isinstance(zero, typed.Skipped), "a run that took too long is not well"
     assert after.stdout == "goes on"
 
 
@@ -296,17 +296,17 @@ def missing_program_and_what_follows_it(place: Place) -> Play:
     failed, skipped, run = yield ask(
         steps.Run(missing), python("exit", "0", only_if_previous_ok=True), python("exit", "0")
     )
-    assert isinstance(failed, steps.Failure)
+    assert isinstance(failed, typed.Failure)
     assert failed.code == 2
     assert failed.kind == "System.ComponentModel.Win32Exception"
-    assert isinstance(skipped, steps.Skipped)
+    assert isinstance(skipped, typed.Skipped)
     assert run.ok
 
 
 @case()
 def no_run_in_a_folder_that_is_not_there(place: Place) -> Play:
     (nowhere,) = yield ask(python("folder", directory=str(place.folder / "no such folder")))
-    assert isinstance(nowhere, steps.Failure)
+    assert isinstance(nowhere, typed.Failure)
     assert nowhere.code
 
 
@@ -380,10 +380,10 @@ def runs_side_by_side(place: Place) -> Play:
     results = together.results
     assert [one.stdout for one in results[:8]] == [str(number) for number in range(8)]
     assert [one.exit_code for one in results[:8]] == [0, 1, 2, 0, 1, 2, 0, 1]
-    assert isinstance(results[8], steps.Failure)
+    assert isinstance(results[8], typed.Failure)
     assert results[8].code == 2
     assert results[9].timed_out
-    assert isinstance(skipped, steps.Skipped)
+    assert isinstance(skipped, typed.Skipped)
     good, after = yield ask(
         steps.Together(tuple(python("sleep", "1", "x") for _n in range(6)), jobs=6),
         python("exit", "0", only_if_previous_ok=True),
@@ -484,7 +484,7 @@ def newest_version_folder(place: Place) -> Play:
     assert version.exists
     assert Path(version.file) == Path(run.file)
     for failure in (missing, nowhere):
-        assert isinstance(failure, steps.Failure)
+        assert isinstance(failure, typed.Failure)
         assert failure.code == 2
     assert not no_version.exists
 
@@ -497,5 +497,5 @@ def newest_program_runs_for_each_file(place: Place) -> Play:
         steps.Each(str(place.folder), "*.exe", str(place.folder / "none" / "tool.exe"), ""),
     )
     assert [(one.name, one.result.exit_code, one.result.stdout) for one in each.files] == [("a.exe", 0, "")]
-    assert isinstance(missing.files[0].result, steps.Failure)
+    assert isinstance(missing.files[0].result, typed.Failure)
     assert missing.files[0].digest.exists

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 
-from support.step_shell import Place, Play, ask, case, python, steps
+from support.step_shell import Place, Play, ask, case, python, steps, typed
 
 # The secrets of these tests are names or nobody's.
 # ruff: noqa: S106
@@ -107,7 +107,7 @@ def secrets_are_in_no_result_and_no_command_line(place: Place) -> Play:
         secrets={"looked_for": LOOKED_FOR},
     )
     assert (one.exit_code, two.exit_code) == (1, 0)
-    assert isinstance(missing, steps.Failure)
+    assert isinstance(missing, typed.Failure)
     assert LOOKED_FOR not in missing.message
 
 
@@ -132,7 +132,7 @@ def unknown_secret_fails_with_its_name(place: Place) -> Play:
         secrets={"other": "value-of-other"},
     )
     for failure, name in ((by_input, "nobody"), (by_variable, "nobody2")):
-        assert isinstance(failure, steps.Failure)
+        assert isinstance(failure, typed.Failure)
         assert name in failure.message
 
 
@@ -142,7 +142,7 @@ def unknown_secret_fails_one_of_several_runs(place: Place) -> Play:
         steps.Together((python("cat", secret_stdin="nobody3"), python("cat", stdin="well")), jobs=1),
         secrets={"other": "value-of-other"},
     )
-    assert isinstance(together.results[0], steps.Failure)
+    assert isinstance(together.results[0], typed.Failure)
     assert "nobody3" in together.results[0].message
     assert together.results[1].stdout == "well"
 
@@ -172,7 +172,7 @@ def guard_that_is_passed_lets_secrets_go_on(place: Place) -> Play:
         secrets={"pin": PIN},
     )
     assert first.stdout == GOOD
-    assert isinstance(second, steps.Skipped), "of two guards the first one decides"
+    assert isinstance(second, typed.Skipped), "of two guards the first one decides"
     assert after.stdout_bytes.decode("utf-8") == PIN
     assert [one.stdout_bytes.decode("utf-8") for one in together.results] == [PIN, "no secret"]
     assert plain.stdout == "well"
@@ -190,7 +190,7 @@ def stopped(*guards: object) -> Play:
         secrets={"pin": PIN},
     )
     *seen, one, two, together, journaled, chained, plain = results
-    assert all(isinstance(result, steps.Skipped) for result in (one, two, together, journaled, chained))
+    assert all(isinstance(result, typed.Skipped) for result in (one, two, together, journaled, chained))
     assert plain.stdout == "well"
     assert len(seen) == len(guards)
 
@@ -214,7 +214,7 @@ def guard_that_hangs_stops_secrets(place: Place) -> Play:
 def guard_whose_program_is_missing_leaves_it_to_the_next(place: Place) -> Play:
     missing = steps.Run("/no/such/tool", (), secret_environment={"CODESIGN_A": "pin"}, guard=ACCEPTED)
     first, second, after = yield ask(missing, guard("cat", stdin=GOOD), with_pin(), secrets={"pin": PIN})
-    assert isinstance(first, steps.Failure)
+    assert isinstance(first, typed.Failure)
     assert second.stdout == GOOD
     assert after.stdout_bytes.decode("utf-8") == PIN
 

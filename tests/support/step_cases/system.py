@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.step_shell import WINDOWS, Place, Play, ask, case, python, steps
+from support.step_shell import WINDOWS, Place, Play, ask, case, python, steps, typed
 
 # A secret's name is no secret.
 # ruff: noqa: S106
@@ -58,7 +58,7 @@ def one_step_is_a_list_of_one(place: Place) -> Play:
     with it.
     """
     results = yield ask(python("cat", secret_stdin="pin"))
-    assert [type(one) for one in results] == [steps.Failure]
+    assert [type(one) for one in results] == [typed.Failure]
     assert "pin" in results[0].message
 
 
@@ -72,11 +72,11 @@ def registry(place: Place) -> Play:
         steps.ReadRegistryChildren(key + r"\ProfileList", "ProfileImagePath"),
         steps.ReadRegistryChildren(r"HKLM\SOFTWARE\NoSuchKey", "x"),
     )
-    assert isinstance(hive, steps.Failure)
+    assert isinstance(hive, typed.Failure)
     assert "HKXX" in hive.message
     if not place.windows:
         for one in (value, missing, children, no_key):
-            assert isinstance(one, steps.Failure), "a registry that is not there is no empty one"
+            assert isinstance(one, typed.Failure), "a registry that is not there is no empty one"
             assert one.kind == NOT_HERE
         return
     assert value.exists
@@ -102,7 +102,7 @@ def access_rights(place: Place) -> Play:
     if not place.windows:
         # Elsewhere there are no such rights: what cannot be read says so, it is never an empty text.
         for failure in (found.files["file.txt"], found.sids[unknown]):
-            assert isinstance(failure, steps.Failure)
+            assert isinstance(failure, typed.Failure)
             assert failure.kind == NOT_HERE
         return
     assert found.files["file.txt"].startswith("O:")
@@ -144,8 +144,8 @@ def certificate_is_added_once(place: Place) -> Play:
             steps.AddCertificate(store, "CurrentUser", CERTIFICATE),
         )
     if not WINDOWS:  # on a machine that lives on, it may be there from the time before
-        assert first == steps.AddResult(False)
-    assert second == steps.AddResult(True)
+        assert first == typed.AddResult(False)
+    assert second == typed.AddResult(True)
 
 
 RECORD = r"HKCU\Software\cloudhsm.codesign\step cases"
@@ -159,8 +159,8 @@ def certificate_is_taken_out(place: Place) -> Play:
             steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
             steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
         )
-    assert removed == steps.RemoveResult(True)
-    assert again == steps.RemoveResult(False)
+    assert removed == typed.RemoveResult(True)
+    assert again == typed.RemoveResult(False)
 
 
 @case()
@@ -179,9 +179,9 @@ def certificate_that_was_added_is_in_the_record(place: Place) -> Play:
         assert [one.kind for one in (added, again, removed)] == [NOT_HERE] * 3
         return
     assert (added, again, removed) == (
-        steps.AddResult(False),
-        steps.AddResult(True),
-        steps.RemoveResult(True),
+        typed.AddResult(False),
+        typed.AddResult(True),
+        typed.RemoveResult(True),
     )
     assert list(recorded.children) == [f"{THUMBPRINT} {store}"]
     assert str(recorded.children[f"{THUMBPRINT} {store}"].value).startswith("20")
@@ -197,7 +197,7 @@ def certificate_that_was_there_is_in_no_record(place: Place) -> Play:
             steps.ReadRegistryChildren(RECORD, steps.RECORDED),
             steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT),
         )
-    assert (existed, removed) == (steps.AddResult(True), steps.RemoveResult(True))
+    assert (existed, removed) == (typed.AddResult(True), typed.RemoveResult(True))
     if place.windows:
         assert recorded.children == {}
 
@@ -216,11 +216,11 @@ def certificate_that_a_tool_has_added_is_written_down(place: Place) -> Play:
             steps.RemoveCertificate(store, "CurrentUser", THUMBPRINT, RECORD if place.windows else ""),
         )
     assert (absent, existed, removed) == (
-        steps.AddResult(False),
-        steps.AddResult(True),
-        steps.RemoveResult(True),
+        typed.AddResult(False),
+        typed.AddResult(True),
+        typed.RemoveResult(True),
     )
-    assert added == steps.AddResult(False), "nothing was added before"
+    assert added == typed.AddResult(False), "nothing was added before"
     if place.windows:
         assert list(recorded.children) == [f"{THUMBPRINT} {store}"]
 
@@ -234,7 +234,7 @@ def certificate_comes_into_no_store_that_is_not_there(place: Place) -> Play:
             steps.RemoveCertificate("no such store 7f3a", "CurrentUser", THUMBPRINT),
         )
     for one in (unknown, damaged, nowhere):
-        assert isinstance(one, steps.Failure)
+        assert isinstance(one, typed.Failure)
     assert unknown.kind.startswith("System.Security.Cryptography.")
 
 
@@ -250,8 +250,8 @@ def scratch_folder_is_for_nobody_else(place: Place) -> Play:
         steps.RemoveScratch(str(folder)),
         steps.RemoveScratch(str(folder)),
     )
-    assert isinstance(done, steps.Done)
-    assert isinstance(again, steps.Failure), "a folder that is there is somebody else's"
+    assert isinstance(done, typed.Done)
+    assert isinstance(again, typed.Failure), "a folder that is there is somebody else's"
     assert read.content == b"x"
     assert (removed.existed, gone.existed) == (True, False)
     assert not folder.exists()
@@ -275,9 +275,9 @@ def secret_is_written_for_its_readers_only(place: Place) -> Play:
         steps.ReadAccess(str(place.folder), (), "*.key"),
         secrets={"key": text},
     )
-    assert isinstance(first, steps.Done)
-    assert isinstance(second, steps.Done)
-    assert isinstance(unknown, steps.Failure)
+    assert isinstance(first, typed.Done)
+    assert isinstance(second, typed.Done)
+    assert isinstance(unknown, typed.Failure)
     assert "nobody" in unknown.message
     assert read.content == fresh.read_bytes() == text.encode("utf-8")
     assert sorted(path.name for path in place.folder.iterdir()) == ["fresh.key", "old.key"]
@@ -313,7 +313,7 @@ def program_and_who_signed_it(place: Place) -> Play:
     assert not missing.exists
     if not place.windows:
         # Elsewhere nobody signs programs: what cannot be asked is not "not signed".
-        assert isinstance(program, steps.Failure)
+        assert isinstance(program, typed.Failure)
         assert program.kind == "System.Management.Automation.CommandNotFoundException"
         return
     assert program.exists
@@ -329,7 +329,7 @@ def services(place: Place) -> Play:
     known, unknown = yield ask(steps.Service("EventLog"), steps.Service("no such service 7f3a"))
     if not place.windows:
         for one in (known, unknown):
-            assert isinstance(one, steps.Failure), "what cannot be asked is not absent"
+            assert isinstance(one, typed.Failure), "what cannot be asked is not absent"
             assert one.kind == "System.Management.Automation.CommandNotFoundException"
         return
     assert (known.exists, known.status, known.start_type) == (True, "Running", "Automatic")
@@ -341,15 +341,15 @@ def unknown_step_fails_alone(place: Place) -> Play:
     first, skipped, second = yield ask(
         Raw({"op": "bogus"}), Raw({"op": "bogus", "only_if_previous_ok": True}), python("exit", "0")
     )
-    assert isinstance(first, steps.Failure)
+    assert isinstance(first, typed.Failure)
     assert "bogus" in first.message
-    assert isinstance(skipped, steps.Skipped)
+    assert isinstance(skipped, typed.Skipped)
     assert second.exit_code == 0
 
 
 def outcome(result: Any) -> tuple[str, int]:
     """Of a failure the .NET type's last name and the number."""
-    assert isinstance(result, steps.Failure), result
+    assert isinstance(result, typed.Failure), result
     return result.kind.rpartition(".")[2], result.code
 
 

@@ -63,8 +63,8 @@ NAMES = tuple(
     sorted(
         set(
             re.findall(
-                r'raw(?:\.get\(|\[)"(\w+)"|item\["(\w+)"\]',
-                (PLUGINS / "module_utils/_steps.py").read_text("utf-8"),
+                r'raw(?:\.get\(|\[)"(\w+)"|(?:item\[|(?:decoded|entries|number)\(\w+, )"(\w+)"',
+                "".join(room.read_text("utf-8") for room in (PLUGINS / "module_utils/_steps").glob("*.py")),
             )
         )
     )
