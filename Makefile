@@ -57,8 +57,7 @@ canaries: artifact  ## every password of tests/support/canaries.py through every
 	@$(PYTHON) scripts/check.py canaries
 
 ansible-oldest: setup  ## the oldest ansible-core that is supported, in build/ansible-oldest: the canaries go through it too where it is there
-	@$(PYTHON) -m venv build/ansible-oldest
-	@build/ansible-oldest/bin/pip install --quiet "ansible-core==$$(sed -n 's/^requires_ansible: ">=\(.*\)"/\1/p' meta/runtime.yml)" pywinrm cryptography
+	@$(PYTHON3) scripts/setup.py --ansible-oldest
 
 contract: setup  ## the command lines and recordings against the real SignTool, run_steps.ps1 under a real PowerShell
 	@$(PYTHON3) scripts/setup.py --contract

@@ -10,7 +10,6 @@ the tools cannot be installed.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -23,6 +22,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import yaml
+from provision import virtual
+from provision.console import SetupError
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -50,33 +51,13 @@ class DocsError(Exception):
 
 def lacking() -> str:
     """Makes the environment of the site's tools, where it is not there yet. Why it cannot be made, or ""."""
-    stamp, python = VENV / ".requirements.sha256", VENV / "bin" / "python"
-    wanted = hashlib.sha256(
-        f"{sys.version_info[:2]} {ROOT} ".encode() + REQUIREMENTS.read_bytes()
-    ).hexdigest()
-    if python.exists() and stamp.exists() and stamp.read_text().strip() == wanted:
-        return ""
-    for argv in (
-        [sys.executable, "-m", "venv", "--clear", str(VENV)],
-        [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-            str(REQUIREMENTS),
-        ],
-    ):
-        try:
-            done = run(argv, fails=False)
-        except DocsError as error:
-            return str(error)
-        if done.returncode != 0:
-            last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-            return f"the packages of requirements/docs.txt cannot be installed: {last}"
-    stamp.write_text(wanted + "\n")
+    # Its programs name its folder, so that one that was moved is made anew.
+    facts = (str(sys.version_info[:2]), str(ROOT))
+    wanted = virtual.Environment(VENV, tuple(virtual.requirements(REQUIREMENTS)), (REQUIREMENTS,), facts)
+    try:
+        virtual.make(wanted, sys.executable, timeout=PATIENCE)
+    except SetupError as error:
+        return str(error)
     return ""
 
 

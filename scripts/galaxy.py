@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import subprocess
@@ -16,12 +15,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from provision import virtual
 from provision.collections import ARTIFACTS, COLLECTIONS
-from provision.console import BUILD
+from provision.console import BUILD, SetupError
 from provision.environment import REQUIREMENTS
 
 VENV = BUILD / "galaxy"
-STAMP = VENV / ".requirements.sha256"
+LIST = REQUIREMENTS / "galaxy.txt"
 PLACE = BUILD / "galaxy-run"
 SETTINGS = """[galaxy-importer]
 run_ansible_test = False
@@ -40,38 +40,24 @@ ALLOWED = (
 """Warnings of the importer that say nothing about the collection."""
 
 
-def wanted() -> str:
-    return hashlib.sha256((REQUIREMENTS / "galaxy.txt").read_bytes()).hexdigest()
+def wanted() -> virtual.Environment:
+    """What build/galaxy is made of."""
+    return virtual.Environment(VENV, tuple(virtual.requirements(LIST)), (LIST,))
 
 
 def lacking() -> str:
     """Why the importer cannot be run; "" where it can."""
-    if STAMP.exists() and STAMP.read_text().strip() == wanted():
+    if wanted().is_ready():
         return ""
     return "galaxy-importer is not in build/galaxy: make galaxy installs and runs it"
 
 
 def install() -> None:
     """Makes build/galaxy. Raises SystemExit with pip's reason where that cannot be done."""
-    if not lacking():
-        return
-    for argv in (
-        [sys.executable, "-m", "venv", "--clear", str(VENV)],
-        [
-            str(VENV / "bin" / "python"),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-            str(REQUIREMENTS / "galaxy.txt"),
-        ],
-    ):
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"galaxy: build/galaxy cannot be made:\n{(done.stdout + done.stderr).strip()}")
-    STAMP.write_text(wanted() + "\n")
+    try:
+        virtual.make(wanted(), sys.executable)
+    except SetupError as error:
+        raise SystemExit(f"galaxy: {error}") from error
 
 
 def environment() -> dict[str, str]:

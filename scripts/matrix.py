@@ -9,7 +9,6 @@ that says so. Each row has a virtual environment of its own in build/matrix.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -18,7 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from check import BUILD, REPORTS, ROOT, Outcome, environment, read_junit
-from provision.environment import REQUIREMENTS
+from provision import virtual
+from provision.console import SetupError
+from provision.environment import CONSTRAINTS, REQUIREMENTS
 from provision.interpreter import ask, candidates
 
 PLACE = BUILD / "matrix"
@@ -90,50 +91,23 @@ def find_python(version: tuple[int, int], paths: Callable[[], Sequence[str]] | N
     return ""
 
 
-def wanted(row: Row) -> str:
-    """The digest of what a row's environment is made of."""
-    digest = hashlib.sha256(repr((row.core, row.python)).encode())
-    for name in ("constraints.txt", *FILES):
-        digest.update((REQUIREMENTS / name).read_bytes())
-    return digest.hexdigest()
+def wanted(row: Row) -> virtual.Environment:
+    """What a row's environment is made of."""
+    files = tuple(REQUIREMENTS / name for name in FILES)
+    return virtual.Environment(
+        PLACE / row.name,
+        (row.core, *virtual.requirements(*files, constraints=CONSTRAINTS)),
+        (CONSTRAINTS, *files),
+        (row.core, str(row.python)),
+    )
 
 
 def make(row: Row, python: str) -> str:
     """Makes the row's environment where it is not as wanted; the reason where that cannot be done, else ""."""
-    folder = PLACE / row.name
-    stamp = folder / ".requirements.sha256"
-    if stamp.exists() and stamp.read_text().strip() == wanted(row):
-        return ""
-    arguments = [
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-c",
-        str(REQUIREMENTS / "constraints.txt"),
-        row.core,
-    ]
-    for name in FILES:
-        arguments += ["-r", str(REQUIREMENTS / name)]
-    for argv in (
-        [python, "-m", "venv", "--clear", str(folder)],
-        [str(folder / "bin" / "python"), "-m", "pip", *arguments],
-    ):
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            lines = [
-                line for line in done.stdout.splitlines() if line.startswith("ERROR")
-            ] or done.stdout.splitlines()
-            return (
-                f"not installable here: {lines[-1] if lines else f'{argv[0]} ended with {done.returncode}'}"
-            )
-    stamp.write_text(wanted(row) + "\n")
+    try:
+        virtual.make(wanted(row), python)
+    except SetupError as error:
+        return f"not installable here: {error}"
     return ""
 
 

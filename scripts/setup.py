@@ -13,7 +13,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from provision import collections, environment, interpreter, powershell, pytest_ansible, system, windows_host
+from provision import (
+    ansible_oldest,
+    collections,
+    environment,
+    interpreter,
+    powershell,
+    pytest_ansible,
+    system,
+    virtual,
+    windows_host,
+)
 from provision.console import SetupError
 
 
@@ -37,6 +47,11 @@ def main() -> int:
         action="store_true",
         help="also make the environment of tests/by_pytest_ansible",
     )
+    parser.add_argument(
+        "--ansible-oldest",
+        action="store_true",
+        help="also make an environment with the oldest ansible-core that is supported",
+    )
     options = parser.parse_args()
     try:
         python = interpreter.newest()
@@ -57,10 +72,14 @@ def main() -> int:
         environment.link_checkout()
         if options.pytest_ansible:
             pytest_ansible.make()
+        if options.ansible_oldest:
+            ansible_oldest.make()
         collections.unpack()
         if options.artifact:
             collections.install_artifact()
     except SetupError as error:
+        if isinstance(error, virtual.NotMade) and error.output:
+            print(error.output)
         print(f"setup: {error}", file=sys.stderr)
         return 1
     return 0

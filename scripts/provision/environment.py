@@ -4,18 +4,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import List
 
-from .console import BUILD, ROOT, run, say
+from . import virtual
+from .console import BUILD, ROOT, say
 from .interpreter import Interpreter, ask
 
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-STAMP = VENV / ".requirements.sha256"
+STAMP = VENV / virtual.NAME
 REQUIREMENTS = ROOT / "requirements"
+CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 FILES = ("runtime.txt", "test.txt", "lint.txt")
 
 
@@ -25,39 +26,28 @@ def ansible_core() -> List[str]:
     return [f"ansible-core=={version}"] if version else ["-r", str(REQUIREMENTS / "ansible-core.txt")]
 
 
-def _wanted(interpreter: Interpreter) -> str:
-    digest = hashlib.sha256(f"{interpreter.version} {os.environ.get('ANSIBLE_CORE', '')}".encode())
-    for name in ("ansible-core.txt", "constraints.txt", *FILES):
-        digest.update((REQUIREMENTS / name).read_bytes())
-    return digest.hexdigest()
-
-
-def is_ready(interpreter: Interpreter) -> bool:
-    """The environment stands and holds what the requirement files ask for."""
-    return PYTHON.exists() and STAMP.exists() and STAMP.read_text().strip() == _wanted(interpreter)
+def wanted(interpreter: Interpreter) -> virtual.Environment:
+    """What .venv is made of."""
+    files = tuple(REQUIREMENTS / name for name in FILES)
+    return virtual.Environment(
+        VENV,
+        (*ansible_core(), *virtual.requirements(*files, constraints=CONSTRAINTS)),
+        (REQUIREMENTS / "ansible-core.txt", CONSTRAINTS, *files),
+        (str(interpreter.version), os.environ.get("ANSIBLE_CORE", "")),
+    )
 
 
 def make(interpreter: Interpreter) -> None:
-    """Creates or completes the environment."""
-    if is_ready(interpreter):
+    """Creates or completes the environment. Raises SetupError where that cannot be done."""
+    environment = wanted(interpreter)
+    if environment.is_ready():
         return
     present = ask(str(PYTHON))
-    if present is None or present.version != interpreter.version:
+    keep = present is not None and present.version == interpreter.version
+    if not keep:
         say(f"making .venv with Python {interpreter.version[0]}.{interpreter.version[1]}")
-        run([interpreter.path, "-m", "venv", "--clear", str(VENV)], "making the virtual environment")
     say("installing the Python packages of requirements/ (about half a minute)")
-    arguments = [
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-c",
-        str(REQUIREMENTS / "constraints.txt"),
-        *ansible_core(),
-    ]
-    for name in FILES:
-        arguments += ["-r", str(REQUIREMENTS / name)]
-    run([str(PYTHON), "-m", "pip", *arguments], "pip install")
-    STAMP.write_text(_wanted(interpreter) + "\n")
+    virtual.make(environment, interpreter.path, keep=keep)
 
 
 def link_checkout() -> None:
