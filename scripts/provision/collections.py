@@ -33,6 +33,7 @@ SHIPPED = (
     "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "REUSE.toml",
+    "SECURITY.md",
     "requirements/runtime.txt",
 )
 SHIPPED_FOLDERS = ("LICENSES", "changelogs", "docs", "meta", "playbooks", "plugins", "roles")
