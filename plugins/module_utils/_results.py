@@ -261,7 +261,8 @@ class JournaledResult:
     journal of ``folder`` is another one than was seen, or a call of somebody else holds it (``held``).
 
     ``cleared``: the folders are gone. ``left``: why they could not be emptied, "" where a step's failure keeps
-    them. ``journals``: the SHA-256 of each folder's journal in the end, "" for none.
+    them. ``unclosed``: why a journal did not get its closing line, "" where that is well. ``journals``: the SHA-256 of
+    each folder's journal in the end, "" for none, something else where it could not be read.
     """
 
     taken: bool
@@ -270,6 +271,7 @@ class JournaledResult:
     held: bool = False
     cleared: bool = False
     left: str = ""
+    unclosed: str = ""
     journals: Tuple[str, ...] = ()
 
 

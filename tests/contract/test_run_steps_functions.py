@@ -211,6 +211,31 @@ def test_added_line_is_on_the_disk_and_nobody_writes_meanwhile(evaluate: Evaluat
     assert calls == ["open OpenOrCreate ReadWrite Read", "write 4", "flush True", "dispose"]
 
 
+FULL = r"""
+Add-Type -ErrorAction Stop -TypeDefinition @'
+using System.IO;
+public class NarrowStream : FileStream {
+    public NarrowStream(string path) : base(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, 1) { }
+    public override void Write(byte[] bytes, int offset, int count) {
+        base.Write(bytes, offset, count / 2);
+        throw new IOException("There is not enough space on the disk.", unchecked((int)0x80070070));
+    }
+}
+'@
+function Invoke-Patiently($Action) { [NarrowStream]::new($file) }
+try { [void](Add-FileBytes ([pscustomobject]@{ path = $file; base64 = 'dHdvCg==' })); 'written' }
+catch { (Get-Failure $_.Exception).error_code }
+"""
+
+
+def test_bytes_that_do_not_fit_are_taken_back(tmp_path: Path, evaluate: Evaluate) -> None:
+    """A disk that gets full in the middle of a line cuts nothing that was there, and leaves no half of what is new."""
+    file = tmp_path / "ledger.jsonl"
+    file.write_bytes(b"one\ntw")
+    assert evaluate(f"$file = '{file}'\n{FULL}") == -2147024784
+    assert file.read_bytes() == b"one\ntw"
+
+
 def test_answer_names_the_powershell_and_the_account(
     server: Callable[[], pwsh.Server], tmp_path: Path, powershell_version: str
 ) -> None:

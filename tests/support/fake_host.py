@@ -136,6 +136,8 @@ class FakeHost:
     owners: dict[str, str] = field(default_factory=dict)
     """Of folders, by their names: seconds, and SDDL."""
     holding: set[str] = field(default_factory=set)
+    unclosable: str = ""
+    """Why journals get no closing line."""
     """Folders of ours (lower case) that a call of somebody else works in now."""
     results: list[Raw] = field(default_factory=list)
     """Those of the steps before, for a step that looks at them."""
@@ -437,7 +439,9 @@ class FakeHost:
         failed = any(result.get("error") or result.get("unplaced") for result in results)
         if not step.get("clear") or failed or left:
             for one in step["folders"]:
-                if step.get("closing"):
+                if step.get("closing") and self.unclosable:
+                    answer["unclosed"] = self.unclosable
+                elif step.get("closing"):
                     self._line(one["path"], step["closing"])
                 journal = self._file(one["path"] + "\\journal") or b""
                 answer["journals"].append(hashlib.sha256(journal).hexdigest() if journal else "")

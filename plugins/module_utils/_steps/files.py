@@ -75,7 +75,8 @@ class WriteSecret(Step):
 class AppendFile(Step):
     """Adds bytes to the end of a file (or makes it) and waits for the disk. What is there already is not
     touched; if it does not end with a line end, it gets one first. ``once``: bytes that the end of the file
-    holds already (its last four million are searched) are not added again.
+    holds already (its last four million are searched) are not added again. Where the disk has no place for all
+    of them, none is added. Without bytes it is asked whether it could be done, and nothing is changed.
     """
 
     op: ClassVar[str] = "append"

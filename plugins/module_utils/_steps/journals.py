@@ -56,7 +56,8 @@ class Journaled(Step):
     """Does ``steps`` while it holds the journals of ``folders``, all of them or none.
 
     ``clear``: in the end the folders are taken away with all that is in them, unless one of the steps failed.
-    Where they stay, each journal gets the line ``closing`` in the end, if there is one.
+    Where they stay, each journal gets the line ``closing`` in the end, if there is one. Whatever becomes of that,
+    the results of ``steps`` come back.
     """
 
     op: ClassVar[str] = "journaled"
@@ -95,6 +96,7 @@ class Journaled(Step):
             tuple(read_result(step, item, encoding) for step, item in zip(self.steps, results)),
             cleared=bool(raw.get("cleared")),
             left=str(raw.get("left") or ""),
+            unclosed=str(raw.get("unclosed") or ""),
             journals=tuple(str(one) for one in entries(raw, "journals")),
         )
 

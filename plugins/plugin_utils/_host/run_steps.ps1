@@ -562,25 +562,43 @@ function Invoke-Place($Step, $Results) {
 }
 
 # Adds bytes to the end of a file and waits for the disk. A line that a crash left without its end gets one first. With "once", bytes that the last
-# four million of the file hold already are not added again.
+# four million of the file hold already are not added again. Where they cannot all be written (a full disk), none of them stays. No bytes ask whether it
+# could be done, and change nothing.
 function Add-FileBytes($Step) {
     $bytes = [System.Convert]::FromBase64String([string]$Step.base64)
+    if (-not $bytes.Length -and -not [System.IO.File]::Exists($Step.path)) {
+        try {
+            $mode, $rights, $once = [System.IO.FileMode]::CreateNew, [System.IO.FileAccess]::Write, [System.IO.FileOptions]::DeleteOnClose
+            [System.IO.FileStream]::new($Step.path, $mode, $rights, [System.IO.FileShare]::None, 4096, $once).Dispose()
+            return @{}
+        }
+        catch { }   # it is there by now, or the account may make files and not remove them: opening it says what is wrong
+    }
+    # Without a buffer: what it holds would be written once more when the stream is closed.
     [System.IO.FileStream] $stream = Invoke-Patiently {
-        [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read)
+        [System.IO.FileStream]::new($Step.path, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::Read, 1)
     }
     try {
-        if ($Step.once -and $stream.Length) {
-            [void]$stream.Seek(-[System.Math]::Min($stream.Length, 4000000), [System.IO.SeekOrigin]::End)
+        $length = $stream.Length
+        if (-not $bytes.Length) { return @{} }
+        if ($Step.once -and $length) {
+            [void]$stream.Seek(-[System.Math]::Min($length, 4000000), [System.IO.SeekOrigin]::End)
             $there, $latin = (New-Object System.IO.MemoryStream), [System.Text.Encoding]::GetEncoding(28591)
             $stream.CopyTo($there)
             if ($latin.GetString($there.ToArray()).Contains($latin.GetString($bytes))) { return @{} }
         }
-        if ($stream.Length) {
+        if ($length) {
             [void]$stream.Seek(-1, [System.IO.SeekOrigin]::End)
             if ($stream.ReadByte() -ne 10) { $bytes = [byte[]](@(10) + $bytes) }
         }
-        $stream.Write($bytes, 0, $bytes.Length)
-        $stream.Flush($true)
+        try {
+            $stream.Write($bytes, 0, $bytes.Length)
+            $stream.Flush($true)
+        }
+        catch {
+            try { $stream.SetLength($length) } catch { }   # half a line stays: who reads it knows that one may be cut off
+            throw
+        }
     }
     finally { $stream.Dispose() }
     @{}
@@ -1014,7 +1032,7 @@ function Open-Lock([string] $Folder) {
 
 # Does steps while it holds the locks of folders. First each journal must be what the caller saw (its SHA-256, '' for none), else nothing is done;
 # then each gets a line. With "clear" the folders are emptied and taken away in the end, unless a step had an error or left a
-# file for later. Where they stay, each journal gets the line "closing" in the end.
+# file for later. Where they stay, each journal gets the line "closing" in the end; "unclosed" says why one did not.
 function Invoke-Journaled($Step) {
     $locks, $cleared = @{}, $false
     $folders = @($Step.folders)
@@ -1048,17 +1066,19 @@ function Invoke-Journaled($Step) {
             }
             catch { $answer.left = (Get-Failure $_.Exception).error }
         }
+        # Whatever becomes of the journals from here on, what was done is told.
         if (-not $cleared -and $Step.closing) {
             foreach ($folder in $folders) {
                 $journal = [System.IO.Path]::Combine($folder.path, 'journal')
-                if ([System.IO.File]::Exists($journal)) { [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $Step.closing })) }
+                try { if (Get-PathKind $journal) { [void](Add-FileBytes ([pscustomobject]@{ path = $journal; base64 = $Step.closing })) } }
+                catch { $answer.unclosed = (Get-Failure $_.Exception).error }
             }
         }
         $answer.cleared = $cleared
-        # What the caller has to see the next time.
+        # What the caller has to see the next time; of one that cannot be read it sees nothing that fits.
         $answer.journals = @(foreach ($folder in $folders) {
             $journal = [System.IO.Path]::Combine($folder.path, 'journal')
-            [string](Get-FileDigest ([pscustomobject]@{ path = $journal })).sha256
+            try { [string](Get-FileDigest ([pscustomobject]@{ path = $journal })).sha256 } catch { 'unread' }
         })
         $answer
     }

@@ -75,6 +75,13 @@ Turns = Generator[Ask | Pause | Warn | Count, Any, T]
 """A Count says how far the work is."""
 
 
+def _has_ended(process: str) -> bool:
+    """Whether what a process claims is nobody's any more. This one does one thing after the other: what it has claimed
+    before, and could not close, is left.
+    """
+    return control_node.is_gone(process) or (bool(process) and process == control_node.process())
+
+
 def _results(steps: Sequence[Step]) -> Turns[list[Result]]:
     answer: Answer = yield Ask(tuple(steps))
     return list(answer.results)
@@ -265,7 +272,7 @@ class Course:
         """Whether a run that has ended left something there that can be ended."""
         if not seen.exists or seen.problem or self._ended.is_tried(seen.folder):
             return False
-        return not seen.counts(control_node.is_gone)
+        return not seen.counts(_has_ended)
 
     def _busy(self, look: Look) -> list[journal.Seen]:
         """The folders of files that have to change, in which somebody else works."""
@@ -273,7 +280,7 @@ class Course:
         return [
             one
             for one in look.journals
-            if one.folder.lower() in wanted and not one.problem and one.counts(control_node.is_gone)
+            if one.folder.lower() in wanted and not one.problem and one.counts(_has_ended)
         ]
 
     def _wait(self, busy: Sequence[journal.Seen]) -> Turns[None]:
@@ -287,7 +294,7 @@ class Course:
             yield Pause(pause)
             seen = yield from self._journals([one.folder for one in busy])
             self._waited += max(pause, time.monotonic() - started)
-            busy = [one for one in seen if not one.problem and one.counts(control_node.is_gone)]
+            busy = [one for one in seen if not one.problem and one.counts(_has_ended)]
 
     def _end(self, left: Sequence[journal.Seen]) -> Turns[None]:
         """Ends what runs that were cut off have left. What cannot be ended now is kept, and its folder is not
@@ -405,6 +412,8 @@ class Course:
         result, *seen = yield from _results([step, *(container.observe(key) if key and broken else [])])
         if not isinstance(result, JournaledResult) or not result.taken:
             return (yield from self._given_up(list(claim.digests), jobs, result))
+        if result.unclosed:
+            yield Warn(journal.unclosed(list(claim.digests), result.unclosed, claim.owner.term))
         if result.left:
             places = ", ".join(one.path for one in step.folders)
             yield Warn(

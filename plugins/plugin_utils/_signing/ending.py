@@ -24,6 +24,7 @@ class Ending:
     step: Journaled
     files: tuple[tuple[journal.Left, str, tuple[Step, ...]], ...]
     kept: tuple[journal.Left, ...]
+    term: int
 
 
 def plan(seen: journal.Seen, files: Sequence[journal.Left], owner: journal.Journal) -> Ending:
@@ -38,7 +39,9 @@ def plan(seen: journal.Seen, files: Sequence[journal.Left], owner: journal.Journ
     entries = {seen.folder.lower(): seen.journal.files if seen.journal else ()}
     claim = journal.Claim(owner, {seen.folder: journal.digest_of(seen.content)})
     flat = [step for _one, _outcome, steps in planned for step in steps]
-    return Ending(seen, claim.step(entries, flat, clear=not kept, last=True), tuple(planned), kept)
+    return Ending(
+        seen, claim.step(entries, flat, clear=not kept, last=True), tuple(planned), kept, owner.term
+    )
 
 
 @dataclass
@@ -92,6 +95,8 @@ class Ended:
             self.texts.append(
                 f"{one.path}: what an earlier run has left for it in {journal.folder_of(folder)} could not be ended ({one.problem}). The next run tries again."
             )
+        if result.unclosed:
+            self.texts.append(journal.unclosed([folder], result.unclosed, ending.term))
         if not result.cleared:
             self.folders.add(folder.lower())
             if result.left:

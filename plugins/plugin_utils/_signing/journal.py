@@ -273,6 +273,17 @@ class Claim:
             self.digests[folder] = digest
 
 
+def unclosed(folders: Sequence[str], why: str, term: int) -> str:
+    """What is said where the journals of a run that ends did not get their closing line (``why``). ``term``: as in
+    Journal.
+    """
+    places = ", ".join(folder_of(folder) for folder in folders)
+    return (
+        f"The journal in {places} could not be closed: {why.rstrip('. ')}. What was done is in this result, and the next run completes the rest "
+        f"(files, ledger and working copies); one from another control node not before {term} seconds are over."
+    )
+
+
 # Ending what a run that was cut off has left
 # --------------------------------------------------------------------------------------------------------------
 

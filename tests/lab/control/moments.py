@@ -54,7 +54,7 @@ PROGRAMS = {
 }
 CHANGES = {
     "disk_full": "from here on the disk is full: nothing can be written",
-    "disk_half": "the same, and half of this file was written",
+    "disk_half": "the same, and half of what is new in this file was written",
     "locked": "another process holds this file from here on",
     "locked_once": "another process holds this file for a moment",
     "denied": "Windows denies the access",
@@ -81,7 +81,7 @@ WHAT = {
 }
 """What can happen at a point, by name."""
 
-_GROWING = ("write", "makedirs", "copy")
+_GROWING = ("write", "append", "makedirs", "copy")
 """What a full disk does not let."""
 
 
@@ -230,7 +230,7 @@ class Moments:
             self.power_goes()
         if what in ("disk_full", "disk_half"):
             self._full = True
-            if what == "disk_half" and kind == "write":
+            if what == "disk_half" and kind in ("write", "append"):
                 return "half"
         if self._full and kind in _GROWING:
             raise LabOSError(DISK_FULL, path)

@@ -333,6 +333,9 @@ class FileSystem:
     @_changing
     def write(self, path: str, data: bytes, *, by: str = "") -> None:
         """Makes a file or writes over one; ``by`` says who, for the record."""
+        self._write(path, data, by)
+
+    def _write(self, path: str, data: bytes, by: str) -> None:
         with self._lock:
             real = self._target(path)
             if real.is_dir():
@@ -343,6 +346,34 @@ class FileSystem:
                 raise LabOSError(DISK_FULL, path)
             real.write_bytes(data)
         self._watcher(normalize(path), data, by)
+
+    @_changing
+    def append(self, path: str, data: bytes, *, by: str = "") -> None:
+        """Writes behind what a file has, or makes it. A full disk may cut off what is new, and never touches what is there."""
+        with self._lock:
+            there = self.real_path(path).read_bytes() if self.is_file(path) else b""
+            self._write(path, there + data, by)
+
+    @_changing
+    def truncate(self, path: str, size: int) -> None:
+        """Takes the end of a file away, which needs no room."""
+        with self._lock:
+            real = self.real_path(path)
+            self._unlocked(path)
+            self._writable(path)
+            with real.open("r+b") as file:
+                file.truncate(size)
+
+    @_changing
+    def try_to_append(self, path: str) -> None:
+        """Opens a file to write behind what it has, or makes one that is gone as soon as it is closed."""
+        with self._lock:
+            if self._target(path).is_dir():
+                raise LabOSError(ACCESS_DENIED, path)
+            self._unlocked(path)
+            self._writable(path)
+            if not self.is_file(path) and self._full(normalize(path)):
+                raise LabOSError(DISK_FULL, path)
 
     @_changing
     def makedirs(self, path: str) -> None:

@@ -638,11 +638,20 @@ class StepRunner:
 
     def _append(self, step: Mapping[str, Any]) -> Answer:
         path, data = self._path(step), base64.b64decode(str(step.get("base64") or ""))
+        if not data:
+            self._patiently(lambda: self._files.try_to_append(path))
+            return {}
         old = self._patiently(lambda: self._files.read(path)) if self._files.is_file(path) else b""
         if step.get("once") and data in old[-4_000_000:]:
             return {}
-        whole = old + (b"\n" if old and not old.endswith(b"\n") else b"") + data
-        self._patiently(lambda: self._files.write(path, whole, by="run_steps"))
+        line = (b"\n" if old and not old.endswith(b"\n") else b"") + data
+        try:
+            self._patiently(lambda: self._files.append(path, line, by="run_steps"))
+        except LabOSError:
+            if self._files.is_file(path) and self._files.stat(path).size > len(old):
+                with contextlib.suppress(LabOSError):
+                    self._files.truncate(path, len(old))
+            raise
         return {}
 
     def _sha256(self, path: str) -> str:
@@ -908,15 +917,20 @@ class StepRunner:
             answer = {"taken": True, "results": self._all(step["steps"]), "cleared": False}
             self._clear([str(one["path"]) for one in folders], step, answer)
             journals = [join(str(one["path"]), "journal") for one in folders]
-            answer["journals"] = [
-                self._sha256(journal) if self._files.is_file(journal) else "" for journal in journals
-            ]
+            answer["journals"] = [self._seen(journal) for journal in journals]
             return answer
         finally:
             for path in locked:
                 if answer.get("cleared") or not self._files.is_file(join(path, "journal")):
                     with contextlib.suppress(LabOSError):
                         self._files.remove_tree(path)
+
+    def _seen(self, journal: str) -> str:
+        """What the next one has to see of a journal."""
+        try:
+            return self._sha256(journal) if self._files.is_file(journal) else ""
+        except LabOSError:
+            return "unread"
 
     def _clear(self, folders: Sequence[str], step: Mapping[str, Any], answer: Answer) -> None:
         if step.get("clear") and not any(
@@ -932,8 +946,11 @@ class StepRunner:
             except LabOSError as error:
                 answer["left"] = io_failure(error).message
         for path in folders:
-            if step.get("closing") and self._files.is_file(join(path, "journal")):
-                self._append({"path": join(path, "journal"), "base64": step.get("closing")})
+            if step.get("closing") and self._files.exists(join(path, "journal")):
+                try:
+                    self._append({"path": join(path, "journal"), "base64": step.get("closing")})
+                except LabOSError as error:
+                    answer["unclosed"] = io_failure(error).message
 
     def _access(self, step: Mapping[str, Any]) -> Answer:
         found = self._list(step)

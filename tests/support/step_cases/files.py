@@ -451,6 +451,23 @@ def append(place: Place) -> Play:
     assert cut.read_bytes() == b"one\ntw\nthree\n"
 
 
+@case()
+def append_of_nothing_asks_and_changes_nothing(place: Place) -> Play:
+    none, cut = place.folder / "none.jsonl", place.folder / "cut.jsonl"
+    cut.write_bytes(b"one\ntw")
+    can, there, cannot = yield ask(
+        steps.AppendFile(str(none), b""),
+        steps.AppendFile(str(cut), b""),
+        steps.AppendFile(str(place.folder / "no folder" / "none.jsonl"), b""),
+    )
+    assert isinstance(can, typed.Done)
+    assert isinstance(there, typed.Done)
+    assert isinstance(cannot, typed.Failure)
+    assert cannot.code
+    assert not none.exists()
+    assert cut.read_bytes() == b"one\ntw"
+
+
 @case("Linux")
 def append_lets_readers_in_and_writers_out(place: Place) -> Play:
     shared, held = place.folder / "shared.log", place.folder / "held.log"
@@ -847,6 +864,23 @@ def steps_under_a_journal(place: Place) -> Play:
     assert (cleared.taken, cleared.cleared, gone.exists) == (True, True, False)
     assert empty.cleared
     assert [one.name for one in place.folder.iterdir()] == ["a.bin"]
+
+
+@case()
+def journal_that_cannot_be_closed_loses_no_result(place: Place) -> Play:
+    """What was done comes back, with why the journal has no last line: here a folder has taken its place."""
+    ours, file = place.folder / ".ours", place.folder / "a.bin"
+    journal = str(ours / "journal")
+    inside = (steps.WriteFile(str(file), b"1"), steps.RemoveFile(journal), steps.Scratch(journal))
+    line = steps.JournalLine(str(ours), "", b"one\n")
+    (answer,) = yield ask(steps.Journaled((line,), inside, closing=b"ended\n"))
+    assert (answer.taken, answer.cleared, answer.journals) == (True, False, ("",))
+    written, removed, made = answer.results
+    assert isinstance(written, typed.Done)
+    assert removed.existed
+    assert isinstance(made, typed.Done)
+    assert answer.unclosed
+    assert file.read_bytes() == b"1"
 
 
 @case()

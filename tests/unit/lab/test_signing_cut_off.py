@@ -36,9 +36,12 @@ pytestmark = pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {
 
 FOLDER, LEDGER = r"C:\build", r"C:\logs\signed.jsonl"
 FILES = {rf"{FOLDER}\a.exe": b"A" * 8, rf"{FOLDER}\b.exe": b"B" * 8}
-GROWING = ("write", "makedirs", "copy")
+GROWING = ("write", "append", "makedirs", "copy")
 """What a full disk does not let."""
-CHANGES = ("write", "makedirs", "remove", "remove_tree", "move", "replace", "copy", "set_read_only")
+CHANGES = (
+    *("write", "append", "truncate", "try_to_append", "makedirs"),
+    *("remove", "remove_tree", "move", "replace", "copy", "set_read_only"),
+)
 
 
 class Killed(BaseException):

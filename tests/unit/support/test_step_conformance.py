@@ -235,7 +235,12 @@ EACH = (
     "program_without_a_signature_needs_no_run",
     "program_without_a_signature_gets_its_digest_while_it_is_copied",
 )
-APPEND = ("append", "append_to_a_folder_is_refused", "append_lets_readers_in_and_writers_out")
+APPEND = (
+    "append",
+    "append_of_nothing_asks_and_changes_nothing",
+    "append_to_a_folder_is_refused",
+    "append_lets_readers_in_and_writers_out",
+)
 PARTS = (
     "file_sent_and_fetched_in_parts",
     "empty_file_sent_in_one_part",
@@ -257,6 +262,7 @@ LAB: Mapping[str, tuple[str, ...]] = {
 }
 JOURNALS = (
     "steps_under_a_journal",
+    "journal_that_cannot_be_closed_loses_no_result",
     "journals_of_several_folders_are_taken_together_or_not_at_all",
     "journal_that_a_call_holds",
     "verified_copies_are_placed_with_a_line_in_the_journal",
@@ -343,6 +349,7 @@ FAKE: Mapping[str, tuple[str, ...]] = {
     ),
     "its locks and its folders are words": (
         "steps_under_a_journal",
+        "journal_that_cannot_be_closed_loses_no_result",
         "journal_that_a_call_holds",
         "verified_copies_are_placed_with_a_line_in_the_journal",
         "verified_copies_are_placed_only_over_what_was_copied",

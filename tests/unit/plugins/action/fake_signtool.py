@@ -183,6 +183,8 @@ class SignToolHost(FakeHost):
             )
         if step["path"].lower() in self.held:
             return self._in_use()
+        if not step["base64"]:
+            return {}
         content = self._file(step["path"]) or b""
         if step.get("once") and base64.b64decode(step["base64"]) in content:
             return {}

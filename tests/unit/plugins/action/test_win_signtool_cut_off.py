@@ -6,6 +6,7 @@ folder, files that something else writes meanwhile. No file is lost, doubled or 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import random
@@ -25,7 +26,7 @@ from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import Ac
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._steps import read_answer, to_json
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import control_node
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing import following, journal
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._signing.course import Ask, Course, Pause
 from support.fake_host import Raw, failure, run_action
 from support.programs import program
@@ -623,6 +624,95 @@ def test_what_a_file_was_and_could_not_be_removed_is_told() -> None:
     assert kept_text.endswith("(It is in use). Remove it when it is not needed.")
     assert "b1.dll holds what a file was before, and could not be removed" in kept_text
     assert "The working copies in" in left
+
+
+FULL = "There is not enough space on the disk."
+
+
+def test_what_was_done_is_told_whatever_becomes_of_the_journal() -> None:
+    """The files are in place, and neither the ledger nor the journal takes a line more."""
+    host = new_host()
+    host.unclosable = FULL
+
+    def full(step: Raw) -> Raw:
+        return failure(FULL, -2147024784, "System.IO.IOException") if step["base64"] else {}
+
+    host.overrides["append"] = full
+    result = run(host)
+    assert (result["failed"], result["changed"], result["link"]) == (True, True, "ledger")
+    assert [one["outcome"] for one in result["files"]] == ["changed"] * 3
+    assert result["signed"] == 3
+    (text,) = result["warnings"]
+    assert text.startswith(
+        rf"The journal in C:\build\.codesign, D:\other\.codesign could not be closed: {FULL} What was"
+    )
+    assert "the next run completes the rest" in text
+    del host.overrides["append"]
+    host.unclosable = ""
+    host.clock += 661
+    again = run(host)
+    assert not again.get("failed"), again["msg"]
+    judged(host)
+
+
+def test_a_journal_that_cannot_be_closed_keeps_this_process_from_nothing(
+    slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was claimed by this very process, which does one thing after the other."""
+    monkeypatch.setattr(control_node, "process", lambda: "boot/pid:[1]/7")
+    host = new_host()
+    host.unclosable = FULL
+    host.overrides["append"] = lambda step: failure(FULL, -2147024784) if step["base64"] else {}
+    assert run(host)["failed"]
+    del host.overrides["append"]
+    host.unclosable = ""
+    slept.clear()
+    again = run(host)
+    assert not again.get("failed"), again["msg"]
+    assert not [seconds for seconds in slept if seconds], "nobody is waited for"
+    judged(host)
+
+
+@pytest.mark.parametrize("keep", [1, 40, -2])
+@pytest.mark.parametrize("ledger", [LEDGER, None])
+def test_an_intent_that_was_cut_off_replaces_nothing(ledger: str | None, keep: int) -> None:
+    """The host goes when a part of a line is written: of the claim, of what is put in place, of the ledger."""
+    counted = new_host()
+    lines: list[str] = []
+
+    def count(host: SignToolHost, stops: int) -> None:
+        plain = host._line
+
+        def line(folder: str, text: str) -> None:
+            lines.append(folder)
+            if len(lines) == stops:
+                plain(folder, base64.b64encode(base64.b64decode(text)[:keep]).decode())
+                raise HostGone
+            plain(folder, text)
+
+        host._line = line  # type: ignore[method-assign]
+
+    count(counted, 0)
+    assert not run(counted, ledger_path=ledger).get("failed")
+    for stops in range(1, len(lines) + 1):
+        host = new_host()
+        lines.clear()
+        count(host, stops)
+        with pytest.raises(Killed):
+            run(Kills(host), ledger_path=ledger)  # type: ignore[arg-type]
+        del host._line
+        whole = journal.parse(host.files.get(r"C:\build\.codesign\journal", b""))
+        known = {one.name for one in whole.files if one.after} if whole else set()
+        for path, body in FILES.items():
+            if path.startswith("C:") and path.rpartition("\\")[2] not in known:
+                assert host.files[path] == body, f"{path} was replaced, and no whole line says so"
+        host.before_step = lambda step: None
+        host.clock += 661
+        again = run(host, ledger_path=ledger)
+        assert not again.get("failed"), again["msg"]
+        if ledger:
+            judged(host)
+        assert not [name for name in host.files if ".codesign" in name]
 
 
 # Many pairs of control nodes
