@@ -617,7 +617,7 @@ EXCEPTIONS: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "module_utils._steps.pack",
+            "module_utils._steps.parts.pack",
             "plugin_utils._artifacts.manifest.entry",
             "plugin_utils._artifacts.plan.item_of",
             "plugin_utils._counting.first_of",
@@ -628,7 +628,20 @@ EXCEPTIONS: dict[str, str] = {
         _OURS,
     ),
     "module_utils._json.checked": "takes what a JSON reader has made: test_answers.py nests it as deep as it goes",
-    "module_utils._steps.read_answer": "has tests of its own for every step: test_answers.py",
+    **dict.fromkeys(
+        (
+            "module_utils._steps.answer.read_answer",
+            "module_utils._steps.files.read_digest",
+            "module_utils._steps.raw.decoded",
+            "module_utils._steps.raw.entries",
+            "module_utils._steps.raw.number",
+            "module_utils._steps.raw.read_failure",
+            "module_utils._steps.raw.read_placed",
+            "module_utils._steps.raw.read_result",
+            "module_utils._steps.raw.text_or_failure",
+        ),
+        "the answers to every step have tests of their own: test_answers.py",
+    ),
     "plugin_utils._artifacts.campaign.read": "takes a path: it gives the files' texts to manifest.parse and manifest.read_record",
     "plugin_utils._signing.files.locate_all": "gives each text to locate, and does nothing else",
     "plugin_utils._store.key_test.verifies": "its certificate was read before; judge gives it any signature",
