@@ -41,7 +41,7 @@ class ActionModule(CodesignAction):
             return self._result(want, "accepted" if plan == "accepted" else "requested", entry, changed=False)
         if self.check_mode:
             return self._result(want, "requested", entry, changed=True)
-        return self._make(want, asked, entry)
+        return self._make(want, asked, seen, entry)
 
     def _with_files(self, want: Wanted) -> Wanted:
         """The wanted request with what lies in the files of the control node, all of it checked."""
@@ -58,7 +58,9 @@ class ActionModule(CodesignAction):
         )
         return replace(want, answer=leaf)
 
-    def _make(self, want: Wanted, asked: Question[Wanted, Seen], entry: Entry | None) -> dict[str, Any]:
+    def _make(
+        self, want: Wanted, asked: Question[Wanted, Seen], before: Seen, entry: Entry | None
+    ) -> dict[str, Any]:
         steps = request.make_steps(want, entry)
         looked = look(self.host, asked, first=steps, secrets=want.user.secrets)
         after = looked.seen(asked)
@@ -66,6 +68,11 @@ class ActionModule(CodesignAction):
             text = request.judge_made(want, looked.done, after)
         except BrokenLink as broken:
             raise self.diagnosed_anew(request.key_wanted(want), broken) from None
+        # Before its text is written: where this is cut off, the next run makes it again, and takes these away.
+        if stale := request.superseded(before, text.key):
+            looked = look(self.host, asked, first=stale)
+            if warning := request.still_open(looked.done):
+                self.warn(warning)
         want = replace(want, csr=text)
         try:
             control_files.write(want.csr_path, text.pem.encode("ascii"))

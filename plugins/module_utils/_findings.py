@@ -157,5 +157,5 @@ def found(result: Result, kind: Type[T], link: Link, what: str) -> T:
         return result
     if isinstance(result, Failure):
         problem = f"{what} cannot be read: {result.message.rstrip('. ')}."
-        raise BrokenLink(link, problem, "Check the account's rights on this host.", code=result.code)
+        raise BrokenLink(link, problem, "Check the account's rights on this host.")
     raise StepError(f"expected {kind.__name__}, the host answered {type(result).__name__}")

@@ -58,7 +58,7 @@ options:
       - The file on the control node that the request is written to (PEM). A relative path is one of where C(ansible-playbook) was started, unless the file
         lies beside the inventory or the playbook already.
       - While it is there it says which request is meant. Where it is not there and a request for O(subject) is open, its text is made again with the same
-        key.
+        key, and the one that was open before leaves the store C(REQUEST). An answer to either is accepted, as both have one key.
       - Required with O(state=requested). With O(state=accepted) the answer is held against it before the host is asked anything.
     type: path
   certificate:

@@ -128,7 +128,7 @@ FOUND: dict[str, list[bool]] = {}
 
 
 def play(desk: Bench, name: str, folder: Path) -> PlaybookRun:
-    more = {"codesign_export_folder": str(folder)} if name == "export" else {}
+    more = {"codesign_export_from": HOST, "codesign_export_folder": str(folder)} if name == "export" else {}
     run = desk.play(f"cloudhsm.codesign.{name}", variables={**PATIENCE, **PLAYBOOKS[name].variables, **more})
     assert run.seconds < 300
     return run

@@ -43,7 +43,7 @@ from support.store_blobs import write_blob
 
 Raw = dict[str, Any]
 MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
-STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople")
+STORES = ("my", "root", "ca", "trustedpublisher", "trustedpeople", "request")
 RUNTIME = "System.Management.Automation.RuntimeException"
 OWN = "O:BAG:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)"
 """The access list of a file for the system and administrators only."""

@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from lab.tools.signtool import authenticode, fileformat
 from lab.tools.signtool.osslsigncode import Failed
@@ -46,7 +47,6 @@ class Signed:
     originals: Mapping[str, bytes]
     before: Mapping[str, bytes]
     ledger: bool
-    _digests: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def apart(self) -> frozenset[str]:
@@ -90,32 +90,33 @@ class Signed:
         files = self.host.files
         if not files.is_file(path):
             return "it is gone"
-        real = files.real_path(path)
-        kind = fileformat.kind(real)
-        try:
-            found = authenticode.read(real, kind)
-        except READ as error:
-            return f"it cannot be read: {error}"
-        if len(found) != 1:
-            return f"it has {len(found)} signatures"
-        (one,) = found
-        if not one.intact:
-            return "its signature is not of this content"
-        if thumbprint(one.signer) != self.signer:
-            return f"it is signed by {one.signer.subject.rfc4514_string()}"
-        if one.stamp is None or not one.stamp.intact:
-            return "it has no timestamp that is its own"
-        if not self._is_original(path, kind, one):
-            return "it is signed, and its content is another"
-        return ""
+        return not_signed(files.real_path(path), self.originals[path], self.signer)
 
-    def _is_original(self, path: str, kind: str, signature: authenticode.Signature) -> bool:
-        """Whether what was signed is the file of the story."""
-        original = self.originals[path]
-        if kind == fileformat.PE:
-            return signature.digest == fileformat.Image(original).digest(signature.algorithm)
+
+def not_signed(real: Path, original: bytes, signer: str) -> str:
+    """Why the file at a real path is not what becomes of ``original`` where the certificate with the thumbprint ``signer``
+    signs it once, with a timestamp; "" where it is.
+    """
+    kind = fileformat.kind(real)
+    try:
+        found = authenticode.read(real, kind)
+    except READ as error:
+        return f"it cannot be read: {error}"
+    if len(found) != 1:
+        return f"it has {len(found)} signatures"
+    (one,) = found
+    if not one.intact:
+        return "its signature is not of this content"
+    if thumbprint(one.signer) != signer:
+        return f"it is signed by {one.signer.subject.rfc4514_string()}"
+    if one.stamp is None or not one.stamp.intact:
+        return "it has no timestamp that is its own"
+    if kind == fileformat.PE:
+        same = one.digest == fileformat.Image(original).digest(one.algorithm)
+    else:
         # A script's signature is a comment behind it.
-        return self.host.files.read(path).startswith(original)
+        same = real.read_bytes().startswith(original)
+    return "" if same else "it is signed, and its content is another"
 
 
 def term_is_over(host: Host) -> None:

@@ -10,22 +10,28 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from cryptography import x509
 
 from ansible_collections.cloudhsm.codesign.plugins.action import (
     cloudhsm_find_key_by_modulus,
     win_cert_repairstore,
     win_certificate_export,
+    win_certificate_request,
     win_cloudhsm_client,
     win_cloudhsm_import_key,
+    win_codesign_artifacts,
     win_codesign_certificates,
     win_codesign_info,
     win_signtool,
     win_signtool_package,
 )
+from lab.hsm.cluster import Cluster
 from lab.windows.copies import Image
 from support import fault_signing
 from support.drift_world import PASSWORD, SCENES, USER, World
 from support.fake_host import run_action
+from support.fault_artifacts import Artifacts
+from support.fault_requests import SUBJECT, Requested
 from support.faults import Door, Story
 
 WORLDS = ("ref5", "old3", "dir5", "tls5")
@@ -176,7 +182,127 @@ class Stories:
         yield self._story(
             scene, "win_certificate_export", win_certificate_export, {"thumbprints": [thumbprint]}
         )
+        proof = self.world.arguments(one, "credentials", "Prove the login before it is stored")
+        yield self._story(scene, "win_codesign_info, login proven", win_codesign_info, proof)
+        yield from self._requests(scene)
+        yield self._artifacts(scene, thumbprint)
         yield from self._signing(scene, thumbprint)
+
+    def _requests(self, scene: str) -> Iterator[Story]:
+        """A request is made, its answer accepted, and one made with the key of the certificate that came of it."""
+        host, fleet, cluster = self.world.host(scene), self.world.fleet(SCENES[scene]), self.cluster(scene)
+        folder = self.world.folder / f"{scene} requests"
+        folder.mkdir()
+        loader = DataLoader()
+
+        def story(name: str, stage: str, task: str, judged: Requested, **more: Any) -> Story:
+            arguments = self.world.arguments(
+                SCENES[scene],
+                "certificate_request",
+                task,
+                codesign_request_subject=SUBJECT,
+                codesign_request_csr=str(judged.csr),
+                # A short one, as each run makes another.
+                codesign_request_key_algorithm="ECDSA_P256",
+                **more,
+            )
+            accepts = "codesign_request_certificate" in more
+            return self._story(
+                scene,
+                f"win_certificate_request, {name}",
+                win_certificate_request,
+                {name: value for name, value in arguments.items() if not str(value).startswith("__omit")},
+                stage,
+                loader=loader,
+                ready=judged.ready,
+                originals=judged.whole,
+                view=judged.view,
+                rare=scene != WORLDS[0] or name == "same key",
+                **({} if accepts else {"judge": judged.done}),
+            )
+
+        def keep(story: Story, stage: str) -> None:
+            story.image.lay(story.host)
+            story.ready()
+            run_action(story.action, story.now() or {}, Door(host), loader=loader)  # type: ignore[arg-type]
+            self.images[stage] = Image(host)
+
+        csr, answer = folder / "next.csr", self.world.folder / f"{scene} answer.pem"
+        made = "Make a key in the HSM and a request for the CA"
+        first = story("made", "", made, Requested(host, csr, cluster.keys_there()))
+        yield first
+        keep(first, "requested")
+        text = csr.read_bytes()
+        issued = fleet.pki.answer(x509.load_pem_x509_csr(text))
+        answer.write_text(issued.pem + fleet.pki.chain_pem(), encoding="ascii")
+        there = Requested(host, csr, cluster.keys_there(), text)
+        accepted = story(
+            "accepted",
+            "requested",
+            "Accept the CA's answer",
+            there,
+            codesign_request_certificate=str(answer),
+        )
+        yield accepted
+        keep(accepted, "accepted")
+        yield story(
+            "same key",
+            "accepted",
+            made,
+            Requested(host, csr, cluster.keys_there(), new=False),
+            codesign_request_same_key=True,
+        )
+
+    def cluster(self, scene: str) -> Cluster:
+        """The HSMs of a scene's hosts."""
+        found = self.world.host(scene).cluster
+        assert found is not None
+        return found
+
+    def _artifacts(self, scene: str, thumbprint: str) -> Story:
+        """Files of the control node are signed."""
+        pki = self.world.fleet(SCENES[scene]).state.resolve() / "pki"
+        signer = {
+            "thumbprint": thumbprint,
+            "chain": [
+                {"certificate": (pki / f"{name}.pem").read_text("ascii")} for name in ("intermediate", "root")
+            ],
+        }
+        base = self.world.arguments(
+            SCENES[scene],
+            "sign",
+            "Sign the share of this host",
+            "local_round",
+            inventory_hostname=scene,
+            codesign_local_plan={"shares": {scene: []}},
+            codesign_sign_as=signer,
+            # Nobody waits, and the moments come in one order.
+            codesign_sign_timestamp_delay=0,
+            codesign_sign_lock_timeout=0,
+            codesign_sign_jobs=1,
+        )
+        files = {path.rpartition("\\")[2]: content for path, content in fault_signing.unsigned().items()}
+        judged = Artifacts(
+            self.world.host(scene),
+            self.world.folder / f"{scene} artifacts",
+            files,
+            thumbprint,
+            {name: value for name, value in base.items() if not str(value).startswith("__omit")},
+        )
+        return self._story(
+            scene,
+            "win_codesign_artifacts",
+            win_codesign_artifacts,
+            judged.arguments,
+            signs=True,
+            ready=judged.ready,
+            settled=judged.process_is_gone,
+            judge=judged.done,
+            originals=judged.whole,
+            beside=judged.beside,
+            apart=judged.apart,
+            rare=True,
+        )
 
     def _signing(self, scene: str, thumbprint: str) -> Iterator[Story]:
         """Files are signed, all of them or one that is left, looked at, and their signatures taken off."""

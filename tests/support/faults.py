@@ -43,10 +43,12 @@ from lab.windows.copies import Image, changes, state
 from lab.windows.errors import LabOSError
 from lab.windows.host import Host
 from support.broken_connection import raise_in_plugin
+from support.documentation import documentation
 from support.drift_world import LabHost
 from support.fake_host import run_action
 from support.reliability import rows as table_rows
 from support.reliability import table
+from support.returned import undocumented
 
 Raw = dict[str, Any]
 LONGEST = 20
@@ -203,17 +205,19 @@ def _late() -> requests.exceptions.ReadTimeout:
 
 @dataclass(frozen=True)
 class Story:
-    """A module's work on a host. ``image``: the host before; ``arguments``: of the module.
+    """A module's work on a host. ``image``: the host before; ``arguments``: of the module, or what gives those of each run,
+    None where there is nothing left to do.
 
     ``settled``: what is done before the second run (a journal's term is over). ``judge``: what else is wrong once a run has
     done its work, each thing a text. ``signs``: whether faults of a signature and its timestamp are among those of its
     programs, and signatures are counted. ``apart``: files with times in them, lower case, which ``judge`` looks at instead.
-    ``originals``: what is wrong with the user's files whatever a run has come to. ``rare``: only `make faults` takes it.
+    ``originals``: what is wrong with the user's files whatever a run has come to. ``beside``: what belongs to the state and
+    is not the host's. ``view``: a state without what no two runs have in common. ``rare``: only `make faults` takes it.
     """
 
     name: str
     action: type[Any]
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None]
     host: Host
     image: Image
     signs: bool = False
@@ -226,7 +230,17 @@ class Story:
     judge: Callable[[], Sequence[str]] | None = None
     originals: Callable[[], Sequence[str]] = lambda: ()
     apart: frozenset[str] = frozenset()
+    beside: Callable[[], Mapping[str, str]] = dict
+    view: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     rare: bool = False
+
+    def state(self) -> Mapping[str, str]:
+        """All that a run may have changed."""
+        return {**state(self.host), **self.beside()}
+
+    def now(self) -> Mapping[str, Any] | None:
+        """The arguments of a run that begins now."""
+        return self.arguments() if callable(self.arguments) else self.arguments
 
 
 @dataclass(frozen=True)
@@ -268,7 +282,9 @@ _BESIDE = re.compile(r"^(file|access) .*\\[0-9a-f]{12}: nothing -> ")
 """A file that was being written beside its target when the power went, as docs/reliability.md says"""
 _HALF = re.compile(r"(?i)^(file|access) .*\\GlobalPartition\\[^\\]*: nothing -> ")
 """A container's file that a full disk has cut in half, as it says too"""
-_TEMPORARY = re.compile(r"(?i)C:\\Windows\\Temp\\codesign-[0-9a-f]{16}|\.replaced: |\\\.codesign(\\|: )")
+_TEMPORARY = re.compile(
+    r"(?i)C:\\Windows\\Temp\\codesign-([0-9a-f]{8}-\d+-)?[0-9a-f]{16}|\.replaced: |\\\.codesign(\\|: )|^control \.codesign-"
+)
 _OTHERS = re.compile(r"(?i)\\CloudHSM\\data\\(cluster\.info|cloudhsm_mgmt_util\.cfg):|\.cfg\.damaged: ")
 """Files that the client writes for itself, and of which nothing is promised: what its daemon knows of the cluster, and the
 configuration of a tool that nothing of ours runs. A damaged configuration is kept on purpose.
@@ -279,6 +295,15 @@ def differences(wanted: Mapping[str, str], now: Mapping[str, str], when: str) ->
     """What of a host is not as wanted. A working folder that could not be removed is the next run's."""
     found = [one for one in changes(wanted, now) if not _OTHERS.search(one)]
     return found if when == AGAIN else [one for one in found if not _TEMPORARY.search(one)]
+
+
+def _named(result: Mapping[str, Any]) -> list[str]:
+    """The paths, lower case, of files that a run warns of: what a file was before, which another process holds."""
+    texts = [str(one) for one in result.get("warnings") or ()]
+    found = [
+        re.match(r"(\S.*) holds what a file was before, and could not be removed", text) for text in texts
+    ]
+    return [one[1].lower() for one in found if one]
 
 
 def _without(state: Mapping[str, str], files: frozenset[str]) -> Mapping[str, str]:
@@ -322,7 +347,7 @@ class Matrix:
         wrong = story.judge() if story.judge else ()
         if wrong:
             raise AssertionError(f"{story.name} without a fault: {'; '.join(wrong)}")
-        return Clean(found, state(story.host), result, self._signatures(begun))
+        return Clean(found, story.state(), result, self._signatures(begun))
 
     def combinations(self) -> list[tuple[Strike, str]]:
         """Every fault at every moment of the clean run, with what the moment is."""
@@ -353,6 +378,7 @@ class Matrix:
         """Runs with the fault, and again without it, and says what does not hold."""
         story, moments = self.story, self.story.host.moments
         self._lay()
+        before = {**story.image.state, **story.beside()}
         begun = self._operations()
         moments.begin(strike)
         door = Door(story.host)
@@ -361,6 +387,8 @@ class Matrix:
         try:
             result = self._run(door)
             wrong += not_a_sentence(result) if result.get("failed") else []
+            if unknown := undocumented(documentation(module(story), "RETURN"), result):
+                wrong.append(f"returned what RETURN does not have: {', '.join(unknown)}")
         except (Killed, TaskTimeout):
             if strike.what not in KILLED:
                 wrong.append("the run was killed")
@@ -371,6 +399,7 @@ class Matrix:
         except Exception as error:  # noqa: BLE001 - whatever comes out is what the matrix looks for
             wrong.append(f"raised {type(error).__name__}: {str(error)[:200]}")
         struck = moments.struck
+        named = _named(result)
         moments.end()
         door.come_to_an_end()
         refused = self._refused(begun)
@@ -386,10 +415,9 @@ class Matrix:
             story.host.restart()
             story.host._up_at = 0.0
         wrong += story.originals()
-        before = self.story.image.state
-        after = state(story.host)
+        after = story.state()
         if result and not result.get("failed") and struck:
-            wrong += self._as_wanted(after, "says that all is well, and", strike.what)
+            wrong += self._as_wanted(after, "says that all is well, and", strike.what, named)
         if (
             result.get("failed")
             and not result.get("changed")
@@ -410,7 +438,7 @@ class Matrix:
             if again.get("failed"):
                 wrong.append(f"the next run fails: {again.get('msg')}")
             else:
-                wrong += self._as_wanted(state(story.host), AGAIN, strike.what)
+                wrong += self._as_wanted(story.state(), AGAIN, strike.what, named)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -436,10 +464,12 @@ class Matrix:
         host.moments.end()
         self.story.ready()
 
-    def _as_wanted(self, now: Mapping[str, str], when: str, what: str) -> list[str]:
+    def _as_wanted(self, now: Mapping[str, str], when: str, what: str, named: Sequence[str]) -> list[str]:
+        """What is not as wanted of a state; ``named``: paths that the run itself has said it leaves."""
         story = self.story
-        wrong = differences(*(_without(one, story.apart) for one in (self.clean.end, now)), when)
+        wrong = differences(*(story.view(_without(one, story.apart)) for one in (self.clean.end, now)), when)
         wrong += story.judge() if story.judge else ()
+        wrong = [one for one in wrong if not any(path in one.lower() for path in named)]
         if what in POWER:
             wrong = [one for one in wrong if not _BESIDE.search(one)]
         if what == "disk_half":
@@ -453,11 +483,13 @@ class Matrix:
     def _run(self, door: Door) -> Raw:
         story = self.story
         GATE.forget()
-
+        arguments = story.now()
+        if arguments is None:
+            return {"changed": False}
         with in_time():
             return run_action(
                 story.action,
-                copy.deepcopy(dict(story.arguments)),
+                copy.deepcopy(dict(arguments)),
                 door,  # type: ignore[arg-type]
                 check_mode=story.check_mode,
                 task_vars={"inventory_hostname": story.host.name, **story.task_vars},

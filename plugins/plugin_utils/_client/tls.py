@@ -185,7 +185,7 @@ def read(want: Wanted, results: Sequence[Result]) -> Seen:
 def _text_of(answer: str | Failure, what: str) -> str:
     if isinstance(answer, Failure):
         problem = f"{what} cannot be read: {answer.message.rstrip('. ')}."
-        raise BrokenLink("client", problem, "Check the account's rights on this host.", code=answer.code)
+        raise BrokenLink("client", problem, "Check the account's rights on this host.")
     return answer
 
 

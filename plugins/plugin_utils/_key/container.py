@@ -379,5 +379,5 @@ def sid_of(name: str, access: AccessResult | None) -> str:
     sid = access.sids.get(name, "") if access else ""
     if isinstance(sid, Failure):
         problem = f"The account '{name}' cannot be looked up on this host: {sid.message.rstrip('.')}."
-        raise BrokenLink("host", problem, "Give it in readers by its SID (S-1-...).", code=sid.code)
+        raise BrokenLink("host", problem, "Give it in readers by its SID (S-1-...).")
     return sid

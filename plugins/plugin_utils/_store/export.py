@@ -179,7 +179,7 @@ def judge_authority(results: Sequence[Result]) -> tuple[Exported, ...]:
     scratch, certificate, chain, *contents, _removed = results
     if isinstance(scratch, Failure):
         problem = f"certutil has no folder to write to on the host: {scratch.message.rstrip('. ')}."
-        raise BrokenLink("host", problem, "Check the account's rights.", code=scratch.code)
+        raise BrokenLink("host", problem, "Check the account's rights.")
     for verb, ran in (("ca.cert", certificate), ("ca.chain", chain)):
         _check(verb, ran)
     found: dict[str, Certificate] = {}
@@ -198,7 +198,7 @@ def judge_authority(results: Sequence[Result]) -> tuple[Exported, ...]:
 def _check(verb: str, ran: Result) -> None:
     if isinstance(ran, Failure):
         problem = f"certutil could not be started: {ran.message.rstrip('. ')}."
-        raise BrokenLink("host", problem, "Check the account's rights.", code=ran.code)
+        raise BrokenLink("host", problem, "Check the account's rights.")
     if not isinstance(ran, RunResult) or ran.ok:
         return
     details = {

@@ -24,7 +24,16 @@ from ...module_utils._crypto_user import NOBODY, CryptoUser
 from ...module_utils._findings import BrokenLink, UnexplainedError
 from ...module_utils._key.pair import WantedKey, key_of
 from ...module_utils._results import Failure, FileContent, Result, RunResult
-from ...module_utils._steps import AddCertificate, ReadFile, RemoveScratch, Run, Scratch, Step, WriteFile
+from ...module_utils._steps import (
+    AddCertificate,
+    ReadFile,
+    RemoveCertificate,
+    RemoveScratch,
+    Run,
+    Scratch,
+    Step,
+    WriteFile,
+)
 from ...module_utils._texts import ending
 from .._aspect import Answers, Question, steps_of
 from .._formats import csr, x500_name
@@ -349,16 +358,23 @@ def make_steps(wanted: Wanted, entry: Entry | None) -> list[Step]:
 
 
 def accept_steps(wanted: Wanted, answer: Certificate) -> list[Step]:
-    """Accepts the answer, and writes down that it came from here."""
+    """Accepts the answer, and writes down that it came from here: also where certreq ended badly, and has put it there."""
     path, location = f"{wanted.scratch}\\answer.cer", "LocalMachine"
     return [
         Scratch(wanted.scratch),
         WriteFile(path, answer.pem.encode("ascii"), only_if_previous_ok=True),
         _certreq(wanted, certreq.accept_argv(path)),
-        AddCertificate(
-            "My", location, answer.der, record.key(location), only_record=True, only_if_previous_ok=True
-        ),
+        AddCertificate("My", location, answer.der, record.key(location), only_record=True),
         RemoveScratch(wanted.scratch),
+    ]
+
+
+def superseded(before: Seen, key: WantedKey) -> list[Step]:
+    """Takes away the requests that were open before one was made again with their key: its answer is accepted by the new one."""
+    return [
+        RemoveCertificate(STORE, "LocalMachine", one.certificate.thumbprint)
+        for one in before.requests
+        if one.key == key
     ]
 
 
@@ -461,6 +477,14 @@ def judge_accepted(answer: Certificate, results: Sequence[Result], after: Seen) 
     )
 
 
+def still_open(results: Sequence[Result]) -> str:
+    """A warning where the steps of ``superseded`` failed; else ""."""
+    failed = [one.message.strip().rstrip(".") for one in results if isinstance(one, Failure)]
+    if not failed:
+        return ""
+    return f"The request that was made before with this key still stands in the store {STORE} of this host ({failed[0]}): nothing needs it any more."
+
+
 def is_left_open(answer: Certificate, after: Seen) -> bool:
     """Whether the request is still among the open ones, though it was answered."""
     return after.open_for(key_of(answer)) is not None
@@ -474,7 +498,7 @@ def _check_run(what: str, before: Sequence[Result], ran: Result) -> None:
     for result in (*before, ran):
         if isinstance(result, Failure):
             problem = f"{what} could not be run on the host: {result.message.rstrip('. ')}."
-            raise BrokenLink("host", problem, "Check the account's rights.", code=result.code)
+            raise BrokenLink("host", problem, "Check the account's rights.")
     if isinstance(ran, RunResult) and not ran.ok:
         raise failure(what, ran, "key", _WHEN_HUNG)
 

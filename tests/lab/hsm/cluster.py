@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -132,6 +132,14 @@ class KeyObject:
         if isinstance(key, rsa.RSAPublicKey):
             return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
         return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """All keys of a cluster at a moment, and how many pairs were ever made."""
+
+    by_handle: Mapping[int, KeyObject]
+    pairs: int
 
 
 class Cluster:
@@ -313,6 +321,24 @@ class Cluster:
             key = self._keys.pop(handle)
             self._keys.pop(key.partner, None)
             self.token.destroy(key.token_id)
+
+    def keys_there(self) -> Keys:
+        """The keys as they are, for ``put_back``."""
+        with self._lock:
+            return Keys(dict(self._keys), self._pairs)
+
+    def made_since(self, keys: Keys) -> list[KeyObject]:
+        """The private keys that were made since then."""
+        return [key for key in self.all_keys() if key.cls == "private" and key.handle not in keys.by_handle]
+
+    def put_back(self, keys: Keys) -> None:
+        """Takes away what was made since then: the next key that is made gets the handle that the first of those had. What
+        was deleted since then stays deleted.
+        """
+        with self._lock:
+            for key in self.made_since(keys):
+                self.delete_pair(key.handle)
+            self._pairs = keys.pairs
 
     def delete_key(self, handle: int) -> None:
         """Forgets one half of a pair; the other stays (and the token keeps both)."""

@@ -200,10 +200,38 @@ def test_the_text_that_was_lost_is_made_again_with_the_same_key(world: World) ->
     first = world.request()
     (world.folder / "release.csr").unlink()
     assert world.request(check_mode=True)["changed"]
+    (before,) = world.has("REQUEST")
     again = world.request()
-    assert again["changed"]
+    assert (again["changed"], again.get("warnings")) == (True, None)
     assert again["csr"] == first["csr"]
     assert len(world.runs()) == 2
+    (now,) = world.has("REQUEST")
+    assert now != before, "the answer needs one request"
+
+
+def test_requests_that_were_cut_off_go_when_one_is_made_again(world: World) -> None:
+    """All with its key, and none of another's."""
+    for _time in range(2):
+        world.open(1)
+    other = world.open(3, OTHER, "tq-3")
+    before = set(world.has("REQUEST"))
+    result = world.request()
+    assert (result["changed"], result["container"]) == (True, CONTAINER)
+    now = set(world.has("REQUEST"))
+    assert (len(now), now & before) == (2, {other.thumbprint})
+
+
+def test_a_request_of_before_that_cannot_be_taken_away_is_named(world: World) -> None:
+    world.open(1)
+    world.host.overrides["remove_certificate"] = lambda step: failure("Access is denied.")
+    result = world.request()
+    assert (result["changed"], result["request_state"], result["csr"] is not None) == (
+        True,
+        "requested",
+        True,
+    )
+    (warning,) = result["warnings"]
+    assert "still stands in the store REQUEST of this host (Access is denied)" in warning
 
 
 def test_what_is_good_already_is_left_unless_it_is_renewed(world: World) -> None:
@@ -467,6 +495,18 @@ def test_an_answer_that_cannot_be_written_down_is_accepted_all_the_same(world: W
     result = world.accept(certificate=path)
     assert (result["changed"], result["request_state"]) == (True, "accepted")
     assert "retire will name it and leave it" in result["warnings"][0]
+
+
+def test_an_answer_that_certreq_accepts_and_then_fails_is_written_down(world: World) -> None:
+    """The playbook retire takes away what is written down, and nothing else."""
+    world.request()
+    one = answer(1)
+    real = world.certreq
+    world.host.tools[tool.PROGRAM] = lambda step: {**real(step), "exit_code": -1073741819}
+    result = world.accept(certificate=world.file("answer.pem", one.pem + ROOT.pem))
+    assert (result["changed"], result["thumbprint"]) == (True, one.thumbprint)
+    noted = [name for name in world.host.registry if "cloudhsm.codesign" in name]
+    assert f"{one.thumbprint} My|Added" in {name.rpartition("\\")[2] for name in noted}
 
 
 @pytest.mark.parametrize("form", ["pem", "der", "p7b"])
