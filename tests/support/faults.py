@@ -58,7 +58,7 @@ STUCK = 300
 DAEMON = "AWSCloudHSMClient"
 OLD = 3 * 86_400
 """Seconds by which what a run has left is older when the next one comes"""
-KILLED = ("killed", "killed_before", "task_timeout")
+KILLED = ("killed", "killed_before", "task_timeout", "interrupted")
 """Faults after which nobody is there to say a sentence"""
 UNSEEN = (
     *KILLED,
@@ -147,8 +147,10 @@ class Door(LabHost):
             raise Killed
         if what in ("lost_before", "http_500"):
             _lost(WinRMTransportError("http", 500, "<html>no</html>") if what == "http_500" else None)
-        if what == "lost_during":
+        if what in ("lost_during", "interrupted"):
             self._later.append(work)
+            if what == "interrupted":
+                raise KeyboardInterrupt
             _lost()
         try:
             answer = work()
@@ -389,7 +391,9 @@ class Matrix:
             wrong += not_a_sentence(result) if result.get("failed") else []
             if unknown := undocumented(documentation(module(story), "RETURN"), result):
                 wrong.append(f"returned what RETURN does not have: {', '.join(unknown)}")
-        except (Killed, TaskTimeout):
+        except (Killed, TaskTimeout, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and strike.what != "interrupted":
+                raise
             if strike.what not in KILLED:
                 wrong.append("the run was killed")
         except AnsibleConnectionFailure as error:

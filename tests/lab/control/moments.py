@@ -27,6 +27,7 @@ CALLS = {
     "huge": "the endpoint's answer has 20 MB of nothing",
     "slow": "the endpoint does it, and its answer comes later than anybody waits",
     "task_timeout": "Ansible ends the task when the host is done",
+    "interrupted": "somebody presses Ctrl+C, and the host does what it was asked for all the same, later",
     "killed_before": "the control node is killed before it asks",
     "killed": "the control node is killed when the host is done",
 }
