@@ -345,6 +345,8 @@ def test_a_change_of_a_file_that_fails(world: World, contents: Any, name: str, h
     if result.get("failed"):
         assert result["link"] in ("file", "ledger"), result["msg"]
         assert "Traceback" not in result["msg"]
+        now = {path: world.host.files.read(path) for path in FILES if world.host.files.is_file(path)}
+        assert result["changed"] or now == contents[scene.before], "a file is signed, and no handler knows"
     survivors(world)
     if how["lasting"]:
         journal_of_long_ago(world)
