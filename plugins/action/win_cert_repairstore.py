@@ -6,22 +6,18 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timezone
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
-from ..module_utils._certificate import check_for_signing
 from ..module_utils._findings import BrokenLink, NotInStoreError
 from ..module_utils._results import Result
 from ..module_utils._steps import Step
-from ..plugin_utils import _diagnosis as diagnosis
 from ..plugin_utils import _scratch as scratch
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_cert_repairstore import ARGUMENTS, access, wanted
 from ..plugin_utils._formats.store_blob import KeyProvInfo
-from ..plugin_utils._key import container
-from ..plugin_utils._store import association, key_test
+from ..plugin_utils._store import association, key_test, repaired
 from ..plugin_utils._store import repair as plan
 from ..plugin_utils._store.association import Seen, Wanted
-from ..plugin_utils._store.entry import UNARCHIVE, archived, parsed
 from ..plugin_utils._store.key_test import KeyTest
 
 
@@ -43,7 +39,8 @@ class ActionModule(CodesignAction):
             before = association.read(want, results[: len(asking)])
         except NotInStoreError as missing:
             return self._not_yet_there(want, missing)
-        self._check_certificate(want, before)
+        for text in repaired.warnings(want, before, datetime.now(timezone.utc)):
+            self.warn(text)
         steps = plan.plan(want, before, self.access)
         if testing and len(results) > len(asking):
             self.tested = self._judge_test(results[-1], before)
@@ -56,8 +53,8 @@ class ActionModule(CodesignAction):
         after = self._repair(want, before, steps, testing)
         return self._result(want, before, after, after.key)
 
-    def _run(self, steps: Sequence[Step], secrets: Mapping[str, str] | None = None) -> Sequence[Result]:
-        answer = self.host.run(steps, self.access.secrets if secrets is None else secrets)
+    def _run(self, steps: Sequence[Step]) -> Sequence[Result]:
+        answer = self.host.run(steps, self.access.secrets)
         self.account = answer.host.account
         return answer.results
 
@@ -71,92 +68,35 @@ class ActionModule(CodesignAction):
         """Applies the plan and reads again in the same call. A container that the search has found may need
         its properties written after it.
         """
-        seen = before
-        while True:
-            asking = association.observe(want)
+        after = before
+        done: Sequence[Result] = ()
+        while steps:
+            seen, asking = after, association.observe(want)
             test = [self._test_step(want, before.thumbprint)] if testing else []
             results = self._run([*steps, *asking, *test])
             done, rest = results[: len(steps)], results[len(steps) :]
             after = association.read(want, rest[: len(asking)])
             if test:
                 self.tested = self._judge_test(rest[-1], after)
-            again = (
-                want.method == "auto"
-                and plan.method(want, seen) == "search"
-                and plan.method(want, after) == "property_file"
-                and after.key
-            )
-            if not (again and after.key != seen.key):
-                break
-            steps, seen = plan.plan(want, after, self.access), after
+            steps = plan.follow(want, seen, after, self.access)
         try:
             plan.judge(want, before, after, done)
         except BrokenLink as broken:
-            found = self.diagnosed_anew(self._key(want, before), broken)
+            key = repaired.key_wanted(
+                want, before, self.access, self.params.get("cluster_id") or "", scratch.folder()
+            )
+            found = self.diagnosed_anew(key, broken)
             found.details.setdefault("changed", after != before)
             raise found from None
         return after
-
-    def _key(self, want: Wanted, seen: Seen) -> container.Wanted:
-        """The certificate's key, for the diagnosis where it cannot be used."""
-        return container.Wanted(
-            key=diagnosis.key_of(seen.der),
-            thumbprint=seen.thumbprint,
-            store_name=want.store_name,
-            store_location=want.store_location,
-            provider=want.provider,
-            client_sdk=self.access.client_sdk,
-            cluster_id=self.params.get("cluster_id") or "",
-            user=self.access.user,
-            timeout=self.access.timeout,
-            scratch=scratch.folder(),
-        )
-
-    def _check_certificate(self, want: Wanted, seen: Seen) -> None:
-        """A certificate that only loses its association may be what it likes."""
-        if not want.present:
-            return
-        problem = check_for_signing(parsed(seen.der, seen.thumbprint, want.store), datetime.now(timezone.utc))
-        if problem:
-            self.warn(problem)
-        if seen.archived:
-            self.warn(f"{archived(seen.thumbprint, want.store)} {UNARCHIVE}")
 
     def _not_yet_there(self, want: Wanted, missing: BrokenLink) -> dict[str, Any]:
         if not self.check_mode or not want.present:
             raise missing
         self.warn(f"{missing} In check mode it is taken for granted that this would be done by now.")
-        return {
-            "changed": True,
-            "thumbprint": want.thumbprint or None,
-            "association": None,
-            "friendly_name": None,
-            **self.tested.as_dict(),
-            "account": self.account,
-            "method": "property_file" if want.container or want.method == "property_file" else "search",
-        }
+        return repaired.predicted_without_certificate(want, self.tested, self.account)
 
     def _result(self, want: Wanted, before: Seen, after: Seen, key: KeyProvInfo | None) -> dict[str, Any]:
-        if self.tested.problem:
-            self.warn(
-                f"The key of {before.thumbprint} is {self.tested.key} for {self.account or 'this account'}. {self.tested.problem}"
-            )
-        name = (
-            want.friendly_name if self.check_mode and want.friendly_name is not None else after.friendly_name
-        )
-        return {
-            "changed": plan.method(want, before) != "none",
-            "thumbprint": before.thumbprint,
-            "association": association.as_dict(after.key),
-            "friendly_name": after.friendly_name,
-            **self.tested.as_dict(),
-            "account": self.account,
-            "method": plan.method(want, before),
-            "diff": {
-                "before": {
-                    "association": association.as_dict(before.key),
-                    "friendly_name": before.friendly_name,
-                },
-                "after": {"association": association.as_dict(key), "friendly_name": name},
-            },
-        }
+        if text := repaired.not_usable(before.thumbprint, self.tested, self.account):
+            self.warn(text)
+        return repaired.result(want, before, after, key, self.tested, self.account, self.check_mode)

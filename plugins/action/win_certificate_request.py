@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Sequence
 
+from ..module_utils._certificate import Certificate
 from ..module_utils._findings import BrokenLink
 from ..module_utils._results import Result
 from ..plugin_utils import _control_files as control_files
@@ -77,9 +78,7 @@ class ActionModule(CodesignAction):
         try:
             control_files.write(want.csr_path, text.pem.encode("ascii"))
         except OSError as error:
-            problem = f"The request is open, and its text could not be written to {want.csr_path}: {error.strerror}."
-            advice = "Name another file in csr and run the task again: no further key is made."
-            raise BrokenLink("argument", problem, advice, changed=True) from error
+            raise request.not_written(want.csr_path, error) from error
         return self._result(want, "requested", after.open_for(text.key), changed=True)
 
     def _accept(
@@ -102,28 +101,20 @@ class ActionModule(CodesignAction):
         looked = look(self.host, asked, chain, first=steps, secrets=want.user.secrets if is_open else None)
         placed.judge(before, looked.seen(chain), looked.done[: len(adding)])
         if is_open:
-            entry = self._judged(want, looked.done[len(adding) :], looked.seen(asked))
+            entry = self._judged(want, answer, looked.done[len(adding) :], looked.seen(asked))
         return self._result(want, "accepted", entry, changed=True, added=added)
 
-    def _judged(self, want: Wanted, results: Sequence[Result], after: Seen) -> Entry:
-        if want.answer is None:
-            raise ValueError("there is nothing to accept")
+    def _judged(self, want: Wanted, answer: Certificate, results: Sequence[Result], after: Seen) -> Entry:
         try:
-            entry = request.judge_accepted(want.answer, results, after)
+            entry = request.judge_accepted(answer, results, after)
         except BrokenLink as broken:
             raise self.diagnosed_anew(request.key_wanted(want), broken) from None
-        if text := request.not_recorded(results):
+        for text in request.left_undone(answer, results, after):
             self.warn(text)
-        if request.is_left_open(want.answer, after):
-            self.warn(
-                "The request still stands in the store REQUEST of this host: nothing needs it any more."
-            )
         return entry
 
     def _result(
         self, want: Wanted, state: str, entry: Entry | None, *, changed: bool, added: Sequence[str] = ()
     ) -> dict[str, Any]:
         found = request.result(want, state, entry, changed, added)
-        known = [one.certificate for one in self.above]
-        leaf = want.answer or (entry.certificate if entry and state == "accepted" else None)
-        return {**found, "certificates": [one.pem for one in ([leaf] if leaf else []) + known]}
+        return {**found, "certificates": request.certificates(want, state, entry, self.above)}

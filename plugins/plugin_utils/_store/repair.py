@@ -159,6 +159,17 @@ def plan(wanted: Wanted, seen: Seen, access: Access) -> list[Step]:
     return _by_file(wanted, seen, access, certutil.property_file(key, _name_to_write(wanted, seen)))
 
 
+def follow(wanted: Wanted, seen: Seen, after: Seen, access: Access) -> list[Step]:
+    """What is still to be written after the steps of ``plan`` for ``seen``: the properties of a container that certutil's
+    search has found. No steps where nothing is left, or where the search did nothing.
+    """
+    found = after.key is not None and after.key != seen.key
+    searched = wanted.method == "auto" and method(wanted, seen) == "search"
+    return (
+        plan(wanted, after, access) if found and searched and method(wanted, after) == "property_file" else []
+    )
+
+
 def _name_to_write(wanted: Wanted, seen: Seen) -> str | None:
     return wanted.friendly_name if compare_name(wanted, seen) else None
 

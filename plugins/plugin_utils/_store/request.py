@@ -378,17 +378,6 @@ def superseded(before: Seen, key: WantedKey) -> list[Step]:
     ]
 
 
-def not_recorded(results: Sequence[Result]) -> str:
-    """A warning where ``accept_steps`` could not write the certificate down; else ""."""
-    noted = results[3]
-    if not isinstance(noted, Failure):
-        return ""
-    return (
-        f"The certificate is there, and could not be written down as one that came from here ({noted.message.strip().rstrip('.')}): "
-        "the playbook retire will name it and leave it."
-    )
-
-
 def _certreq(wanted: Wanted, arguments: tuple[str, ...]) -> Run:
     return Run(
         certreq.PROGRAM,
@@ -485,9 +474,26 @@ def still_open(results: Sequence[Result]) -> str:
     return f"The request that was made before with this key still stands in the store {STORE} of this host ({failed[0]}): nothing needs it any more."
 
 
-def is_left_open(answer: Certificate, after: Seen) -> bool:
-    """Whether the request is still among the open ones, though it was answered."""
-    return after.open_for(key_of(answer)) is not None
+def left_undone(answer: Certificate, results: Sequence[Result], after: Seen) -> list[str]:
+    """What ``accept_steps`` did not come to though the answer is accepted, a warning each."""
+    warnings = []
+    if isinstance(noted := results[3], Failure):
+        warnings.append(
+            f"The certificate is there, and could not be written down as one that came from here ({noted.message.strip().rstrip('.')}): "
+            "the playbook retire will name it and leave it."
+        )
+    if after.open_for(key_of(answer)) is not None:
+        warnings.append(
+            "The request still stands in the store REQUEST of this host: nothing needs it any more."
+        )
+    return warnings
+
+
+def not_written(path: str, error: OSError) -> BrokenLink:
+    """The request is there, and its file on the control node is not."""
+    problem = f"The request is open, and its text could not be written to {path}: {error.strerror}."
+    advice = "Name another file in csr and run the task again: no further key is made."
+    return BrokenLink("argument", problem, advice, changed=True)
 
 
 _WHEN_HUNG = "Check that the HSM can be reached, and look whether the request is open now before you ask for another one."
@@ -539,3 +545,9 @@ def result(
             "after_header": "certificate request",
         },
     }
+
+
+def certificates(wanted: Wanted, state: str, entry: Entry | None, above: Sequence[Placed]) -> list[str]:
+    """The certificates (PEM) that the host has, or will have, by this: the leaf where it is accepted, then those above it."""
+    leaf = wanted.answer or (entry.certificate if entry and state == "accepted" else None)
+    return [one.pem for one in ([leaf] if leaf else []) + [link.certificate for link in above]]

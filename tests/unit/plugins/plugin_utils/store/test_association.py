@@ -483,3 +483,28 @@ def test_a_repair_that_changed_nothing_says_both_states() -> None:
         in str(caught.value)
     )
     assert "c is wanted, other is there" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before", "after", "wrote"),
+    [
+        # The search has found the container, and what it does not set is wanted.
+        (Wanted(THUMBPRINT, key_spec=1), None, KEY, True),
+        (Wanted(THUMBPRINT, machine_keys=True), None, KEY, True),
+        # It has found it, and nothing else is wanted.
+        (Wanted(THUMBPRINT), None, KEY, False),
+        # It has found nothing.
+        (Wanted(THUMBPRINT, key_spec=1), None, None, False),
+        # What was asked for is the search alone.
+        (Wanted(THUMBPRINT, key_spec=1, method="search"), None, KEY, False),
+        # The property file was the first step already: it is not written twice.
+        (Wanted(THUMBPRINT, key_spec=1), KEY, replace(KEY, container="other"), False),
+    ],
+)
+def test_what_follows_a_search(
+    wanted: Wanted, before: KeyProvInfo | None, after: KeyProvInfo | None, wrote: bool
+) -> None:
+    seen, then = Seen(THUMBPRINT, DER, before), Seen(THUMBPRINT, DER, after)
+    steps = association_plan.follow(wanted, seen, then, Access(scratch="C:\\s"))
+    assert any(isinstance(step, WriteFile) for step in steps) is wrote
+    assert bool(steps) is wrote
