@@ -347,6 +347,7 @@ def test_a_change_of_a_file_that_fails(world: World, contents: Any, name: str, h
         assert "Traceback" not in result["msg"]
         now = {path: world.host.files.read(path) for path in FILES if world.host.files.is_file(path)}
         assert result["changed"] or now == contents[scene.before], "a file is signed, and no handler knows"
+        assert result["changed"] or not world.host.files.exists(LEDGER), "a ledger without a line was made"
     survivors(world)
     if how["lasting"]:
         journal_of_long_ago(world)
