@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from ..module_utils._findings import BrokenLink
+from ..module_utils._texts import as_lines
 from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_codesign_certificates import ARGUMENTS
 from ..plugin_utils._aspect import Observable, Question, Repairable, look
@@ -86,8 +87,8 @@ class ActionModule(CodesignAction):
 
 def _diff(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
     return {
-        "before": "".join(f"{label}\n" for label in before),
-        "after": "".join(f"{label}\n" for label in after),
+        "before": as_lines(before),
+        "after": as_lines(after),
         "before_header": "certificate stores",
         "after_header": "certificate stores",
     }

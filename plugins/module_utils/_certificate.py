@@ -40,6 +40,10 @@ SMALLEST_CURVE = 256
 """The same for EC keys: P-256, P-384 and P-521 are accepted."""
 
 
+NAME_LIMIT = 100
+"""Characters of a name that a message shows: more than X.509 lets a common name have (64, RFC 5280's ub-common-name)."""
+
+
 class CertificateError(ValueError):
     """The input is not the one certificate that was asked for: one sentence that says why."""
 
@@ -47,6 +51,11 @@ class CertificateError(ValueError):
     def sentence(self) -> str:
         """With a capital letter, whatever it begins with."""
         return _capital(str(self))
+
+
+def shortened(name: str) -> str:
+    """A name in a certificate, which is as long as somebody wanted it, for a message."""
+    return name if len(name) <= NAME_LIMIT else f"{name[: NAME_LIMIT - 3]}..."
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,12 @@ class Certificate:
     @property
     def label(self) -> str:
         """How a message calls it."""
-        return f"the certificate {self.thumbprint} ({self.common_name or self.subject})"
+        return f"the certificate {self.thumbprint} ({self.name})"
+
+    @property
+    def name(self) -> str:
+        """Whose it is, for a message."""
+        return shortened(self.common_name or self.subject)
 
     @property
     def pem(self) -> str:

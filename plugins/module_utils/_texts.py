@@ -158,6 +158,11 @@ def shown(text: str) -> str:
     return text if text.isprintable() else "".join(map(_plain, text))
 
 
+def as_lines(texts: Iterable[str]) -> str:
+    """Each of ``texts`` in a line of its own, for a diff: a name with a line end in it is no line more."""
+    return "".join(f"{shown(str(masked(text)))}\n" for text in texts)
+
+
 def lines_shown(text: str) -> str:
     """The same of a text with lines, which it keeps, as it does tabs."""
     return "".join(char if char in "\n\t" else "" if char == "\r" else _plain(char) for char in text)

@@ -16,6 +16,7 @@ from ..module_utils._certificate import (
     Certificate,
     CertificateError,
     read_certificates,
+    shortened,
     signing_fault,
 )
 from ..module_utils._findings import BrokenLink
@@ -61,7 +62,7 @@ def plan(certificates: Sequence[Certificate], folder: str) -> Files:
         last = chain[-1] if chain else leaf
         if last.subject != last.issuer:
             warnings.append(
-                f"The certificate above {last.thumbprint} ({last.common_name or last.subject}) is not among them: '{last.issuer}'."
+                f"The certificate above {last.thumbprint} ({last.name}) is not among them: '{shortened(last.issuer)}'."
             )
         identities.append(
             {

@@ -148,5 +148,5 @@ def run_playbook(
             code = warm_ansible.run(argv, variables_of_run, screen).returncode
         seconds = time.monotonic() - start
         output = screen.read_text(encoding="utf-8")
-        lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+        lines = record.read_text(encoding="utf-8").split("\n")[:-1] if record.exists() else []
     return PlaybookRun(code, output, seconds, tuple(TaskResult(**json.loads(line)) for line in lines))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils._findings import BrokenLink
+from ...module_utils._texts import as_lines
 from .._counting import first_of, some_of
 from .course import Course
 from .plan import CHANGED, FAILED, OPEN, SIGNED
@@ -25,8 +26,8 @@ def result(course: Course, problem: BrokenLink | None) -> dict[str, Any]:
         "open": sum(1 for one in artifacts if one["outcome"] == OPEN),
         "signtool_version": course.tool,
         "diff": {
-            "before": "".join(f"{one['path']}: {one.get('sha256_before')}\n" for one in signed),
-            "after": "".join(f"{one['path']}: {one.get('sha256_after') or 'signed'}\n" for one in signed),
+            "before": as_lines(f"{one['path']}: {one.get('sha256_before')}" for one in signed),
+            "after": as_lines(f"{one['path']}: {one.get('sha256_after') or 'signed'}" for one in signed),
         },
     }
     if problem is not None:

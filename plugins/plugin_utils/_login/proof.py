@@ -145,7 +145,7 @@ def judge(tried: Trial, results: Sequence[Result]) -> Judged:
         if broken is None:
             return Judged(Verdict.ACCEPTED)
         verdict = Verdict.UNKNOWN if isinstance(broken, _NOT_TRIED) else Verdict.REFUSED
-        return Judged(verdict, type(broken)(broken.link, broken.problem, broken.advice), result.timed_out)
+        return Judged(verdict, broken, result.timed_out)
     return Judged()
 
 
@@ -164,7 +164,7 @@ def with_advice(broken: BrokenLink, login: Login, tries: int) -> BrokenLink:
         broken.link,
         broken.problem,
         f"{broken.advice} {advice}".strip(),
-        login_tries=tries,
+        **{**broken.details, "login_tries": tries},
     )
 
 

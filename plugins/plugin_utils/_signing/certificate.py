@@ -101,7 +101,7 @@ def thumbprint(sought: Wanted, seen: Entries, now: datetime) -> str:
         f"{what} '{text}'" for what, text in (("subject", sought.subject), ("issuer", sought.issuer)) if text
     )
     if usable:
-        listed = ", ".join(f"{certificate.thumbprint} ({certificate.common_name})" for certificate in usable)
+        listed = ", ".join(f"{certificate.thumbprint} ({certificate.name})" for certificate in usable)
         raise BrokenLink(
             "certificate",
             f"{len(usable)} certificates of {sought.where} fit the {asked}: {listed}.",

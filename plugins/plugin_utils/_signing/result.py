@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Literal, Mapping, Sequence
 
 from ...module_utils._findings import BrokenLink
+from ...module_utils._texts import as_lines
 from .._counting import first_of, some_of
 from .jobs import DONE, NOT_TRIED, Job
 from .journal import Left
@@ -170,7 +171,7 @@ def result(found: Sequence[Mapping[str, Any]], program: str, version: str) -> di
 
 
 def _lines(found: Sequence[Mapping[str, Any]], which: str) -> str:
-    return "".join(f"{entry['path']}: {entry['state_' + which]}\n" for entry in found)
+    return as_lines(f"{entry['path']}: {entry['state_' + which]}" for entry in found)
 
 
 def check(found: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> None:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import NoReturn, Sequence
 
-from ...module_utils._certificate import Certificate, CertificateError, is_signed_by, key_fault, signing_fault
+from ...module_utils._certificate import (
+    Certificate,
+    CertificateError,
+    is_signed_by,
+    key_fault,
+    shortened,
+    signing_fault,
+)
 from ...module_utils._findings import BrokenLink
 
 Links = Sequence[tuple[Certificate, str]]
@@ -140,7 +147,11 @@ def _refuse_stranger(
         if not _is_self_signed(identity, one) and not any(one.issuer == other.subject for other in above)
     ]
     advice = "Take it out of the chain"
-    advice += f", or add the certificate of '{missing[0]}', which is missing below it." if missing else "."
+    advice += (
+        f", or add the certificate of '{shortened(missing[0])}', which is missing below it."
+        if missing
+        else "."
+    )
     _refuse(
         stranger, f"in the chain of '{identity}' belongs to no chain: it signed none of the others.", advice
     )

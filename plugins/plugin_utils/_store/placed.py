@@ -63,8 +63,7 @@ class Seen:
     def label(self) -> str:
         """How a message calls it."""
         certificate, where = self.wanted.certificate, self.wanted
-        name = certificate.common_name or certificate.subject
-        return f"{name} ({certificate.thumbprint}) in {where.store_location}\\{where.store_name}"
+        return f"{certificate.name} ({certificate.thumbprint}) in {where.store_location}\\{where.store_name}"
 
     def as_dict(self, identity: str) -> dict[str, Any]:
         certificate = self.wanted.certificate

@@ -93,7 +93,7 @@ def wanted(identities: Sequence[Identity], params: Mapping[str, Any]) -> Wanted:
             certificate = placed.certificate
             entry = Entry(certificate.thumbprint, placed.store_name, placed.store_location)
             named = entry.key in found and found[entry.key].named
-            name = certificate.common_name or certificate.subject
+            name = certificate.name
             found[entry.key] = Target(entry, identity.name, name, named)
     locations = tuple(dict.fromkeys(("LocalMachine", location)))
     return Wanted(tuple(found.values()), bool(params["recorded"]), bool(params["containers"]), locations)

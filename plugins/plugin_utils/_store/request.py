@@ -34,7 +34,7 @@ from ...module_utils._steps import (
     Step,
     WriteFile,
 )
-from ...module_utils._texts import ending
+from ...module_utils._texts import as_lines, ending
 from .._aspect import Answers, Question, steps_of
 from .._formats import csr, x500_name
 from .._formats.csr import Csr, CsrError
@@ -198,12 +198,11 @@ def read_answer(
     problem = check_for_signing(leaf, now)
     if problem:
         raise BrokenLink("certificate", problem, "Ask the CA for another certificate for the request.")
-    name = leaf.common_name or leaf.subject
     links = [one for one in found if one.der != leaf.der]
     for more, where in above:
         links += [one for one in _certificates(more, where) if one.der != leaf.der]
     unique = list({one.der: (one, "") for one in links}.values())
-    arranged = chain.arrange(name, leaf, unique)
+    arranged = chain.arrange(leaf.name, leaf, unique)
     return leaf, tuple(Placed(one, store, CHAIN_LOCATION) for one, store in arranged)
 
 
@@ -227,7 +226,7 @@ def _leaf(found: Sequence[Certificate], path: str, request: Csr | None) -> Certi
         one = ends[0]
         raise BrokenLink(
             "certificate",
-            f"The certificate {one.thumbprint} ({one.common_name or one.subject}) in {path} has another key than the request.",
+            f"The certificate {one.thumbprint} ({one.name}) in {path} has another key than the request.",
             f"Give the CA's answer to this request. {_ELSEWHERE}",
         )
     if len(ends) > 1:
@@ -271,7 +270,7 @@ def _decide_answer(answer: Certificate, seen: Seen) -> tuple[Plan, Entry | None]
         where = f"{len(seen.requests)} open requests of other keys"
     raise BrokenLink(
         "certificate",
-        f"The certificate {answer.thumbprint} ({answer.common_name or answer.subject}) answers no request of this host, which has {where}.",
+        f"The certificate {answer.thumbprint} ({answer.name}) answers no request of this host, which has {where}.",
         f"Accept it on the host that made the request. {_ELSEWHERE}",
     )
 
@@ -539,8 +538,8 @@ def result(
         "not_after": certificate.not_after.isoformat() if certificate else None,
         "chain_added": list(added),
         "diff": {
-            "before": "".join(f"{line}\n" for line in before),
-            "after": "".join(f"{line}\n" for line in (f"{state}: {name}", *added)),
+            "before": as_lines(before),
+            "after": as_lines((f"{state}: {name}", *added)),
             "before_header": "certificate request",
             "after_header": "certificate request",
         },

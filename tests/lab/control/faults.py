@@ -39,6 +39,7 @@ KNOWN = {
     "msi_reboot": "an installation wants a restart",
     "replace_error": "ReplaceFile ends with the code of the argument (1175, 1176, 1177); 1176:lost also loses a file that had a backup name",
     "repairstore_no_effect": "certutil -repairstore reports success and does nothing",
+    "says": "a program prints the argument before anything else, on both streams",
     "service_stopped": "the client's service, or the one of the argument, has stopped",
     "sign_warning": "SignTool signs a file, and warns with the words of the argument",
     "stamp_error": "the timestamp fails with the code of the argument (0xCODE)",

@@ -52,6 +52,7 @@ from .process import (
     babbling,
     program_of_thread,
     run_tool,
+    saying,
     split_command_line,
 )
 from .registry import Registry, Value
@@ -407,6 +408,9 @@ class Host:
         babble = self.faults.take("babbles")
         if babble is not None:
             tool = babbling(tool, babble)
+        text = self.faults.take("says")
+        if text is not None:
+            tool = saying(tool, text)
         hanging = (info["tool"], " ".join([info["tool"], *process.argv[:1]]))
         hangs = any(self.faults.take("hang", name) is not None for name in hanging)
         done = run_tool(tool, process, timeout, hangs, self.pace.left("process"))

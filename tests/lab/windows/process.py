@@ -225,6 +225,17 @@ def babbling(tool: Tool, code: str) -> Tool:
     return run
 
 
+def saying(tool: Tool, text: str) -> Tool:
+    """A tool that prints ``text`` first, on both streams: as UTF-8, whatever the host's code page is (\\udc80 to \\udcff: that byte alone)."""
+
+    def run(process: Process) -> int:
+        for to_bytes in (process.out_bytes, process.err_bytes):
+            to_bytes(text.encode("utf-8", "surrogateescape") + b"\r\n")
+        return tool(process)
+
+    return run
+
+
 def program_of_thread() -> str:
     """The program that this thread runs as, "" where it does the work of a module or of the steps."""
     return str(getattr(_thread, "program", ""))

@@ -46,6 +46,12 @@ def test_a_diff_keeps_its_lines() -> None:
     assert texts.lines_shown("a: \x1b[1m\tb\r\nc\u202e\n") == "a: \\x1b[1m\tb\nc\\u202e\n"
 
 
+def test_a_text_of_a_diff_is_one_line() -> None:
+    """A name with a line end would forge another one; a secret goes before its line ends could hide it."""
+    texts.hide(["Kr-\n4711-geheim"])
+    assert texts.as_lines([HOSTILE, "b", "x Kr-\n4711-geheim"]) == f"{PLAIN}\nb\nx {texts.MASK}\n"
+
+
 def test_a_broken_link_and_a_finding_are_shown_and_masked() -> None:
     broken = BrokenLink("key", f"The key {HOSTILE} {WORD} fails.", "Do\nit.")
     assert str(broken) == f"The key {PLAIN} {texts.MASK} fails. Do it."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,3 +127,11 @@ def test_a_certificates_name_is_a_text_and_nothing_else(subject: str) -> None:
     (identity,) = variables["codesign_identities"]
     assert identity["certificate"].startswith("/identities/")
     assert "{{" not in found.contents[_identity_files.VARIABLES]
+
+
+def test_a_message_does_not_grow_with_a_certificates_name() -> None:
+    """X.509 gives a common name 64 characters; who makes a certificate need not keep to that."""
+    certificate = replace(read_certificate(make("short").der), common_name="n" * 10_000)
+    assert len(certificate.label) < 200
+    assert certificate.label.endswith("n...)")
+    assert make("n" * 64).name == "n" * 64
