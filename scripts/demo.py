@@ -113,9 +113,8 @@ class Demo:
         self.steps[step] = of_hosts
         if not quiet:
             for host, done in of_hosts.items():
-                print(
-                    f"  {host:<13} {len(done.changed)} changed, {done.remote_calls} remote calls, {done.seconds:.1f} s"
-                )
+                calls_made = f"{done.remote_calls} remote call{'' if done.remote_calls == 1 else 's'}"
+                print(f"  {host:<13} {len(done.changed)} changed, {calls_made}, {done.seconds:.1f} s")
                 for task in done.changed:
                     print(f"                - {task}")
         return run
