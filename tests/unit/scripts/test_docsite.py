@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -148,3 +149,26 @@ def test_arrow_has_to_be_straight() -> None:
     }
     with pytest.raises(ValueError, match="across"):
         pictures.draw(source)
+
+
+def test_addresses_that_were_not_asked_are_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(docsite, "is_online", lambda: False)
+    assert docsite.main(["--external"]) == docsite.SKIPPED
+    found = re.search(r"0 addresses answered, (\d+) were not asked", capsys.readouterr().out)
+    assert found
+    assert int(found[1]) == len(docsite.addresses()) > 10
+    assert "https://docs.aws.amazon.com/cloudhsm/latest/userguide/" in docsite.addresses()
+    assert not any("github.com/cloudhsm/codesign/blob" in one for one in docsite.addresses())
+
+
+def test_an_address_that_nobody_knows_of_is_named() -> None:
+    states = {
+        "https://a/": "working",
+        "http://b/": "redirected",
+        "https://c/": "rate-limited",
+        "#d": "unchecked",
+    }
+    record = "\n".join(json.dumps({"uri": uri, "status": status}) for uri, status in states.items())
+    assert docsite.asked(record) == (2, ["https://c/: rate-limited"])
