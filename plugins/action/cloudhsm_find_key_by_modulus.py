@@ -6,6 +6,7 @@ of the same name runs.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,7 @@ from ..plugin_utils import _scratch as scratch
 from ..plugin_utils._action import CodesignAction, texts_in
 from ..plugin_utils._aspect import Question
 from ..plugin_utils._aspect import look as look_at
-from ..plugin_utils._host.windows import refuse_kept_files
+from ..plugin_utils._host.windows import answer_unseen, refuse_kept_files
 from ..plugin_utils._login.host import gated_module
 from ..plugin_utils._store import entry as store_entry
 
@@ -57,9 +58,10 @@ class ActionModule(CodesignAction):
                 if not getattr(self._connection, "become", None):
                     # Otherwise Ansible writes the module's arguments into a file here and one on the host.
                     self._connection.always_pipeline_modules = True
-            result.update(
-                gated_module(self._login(), lambda: dict(self._execute_module(task_vars=task_vars)))
-            )
+            with answer_unseen(self) if user.password else nullcontext():
+                result.update(
+                    gated_module(self._login(), lambda: dict(self._execute_module(task_vars=task_vars)))
+                )
         except BrokenLink as broken:
             failed = {"changed": False, "failed": True, "msg": str(broken), "link": broken.link}
             result.update({**failed, **broken.details})

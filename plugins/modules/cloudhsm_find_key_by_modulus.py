@@ -258,7 +258,7 @@ from ..module_utils._key.backends import find
 from ..module_utils._key.lookup import LOGIN, login_of
 from ..module_utils._key.pair import WantedKey, wanted_from_modulus
 from ..module_utils._local import LocalHost
-from ..module_utils._texts import hide
+from ..module_utils._texts import finished, hide
 
 
 def wanted_key(params: Mapping[str, Any]) -> WantedKey:
@@ -308,10 +308,10 @@ def main() -> None:
         result = look_up(module)
     except BrokenLink as broken:
         outcome = {"msg": str(broken), "link": broken.link, LOGIN: login_of(broken)}
-        module.fail_json(**{**broken.details, **outcome})
+        module.fail_json(**finished({**broken.details, **outcome}))
     except OSError as error:
         module.fail_json(msg=f"The search failed: {error}", exception=traceback.format_exc())
-    module.exit_json(**{**result, LOGIN: "accepted"})
+    module.exit_json(**finished({**result, LOGIN: "accepted"}))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ SHOWN = 4
 
 
 @contextmanager
-def _answer_unseen(action: ActionBase) -> Iterator[None]:
+def answer_unseen(action: ActionBase) -> Iterator[None]:
     """Within, no connection plug-in shows what a host answers: a program that repeats its input is in it as it is, in base64.
 
     ssh (-vvv), psrp and winrm (-vvvvv) leave an answer out where their own context has no_log, which a task's no_log does not set.
@@ -181,7 +181,7 @@ class Host:
         if secrets:
             arguments["sensitive_parameters"] = [{"name": "Secrets", "value": json.dumps(dict(secrets))}]
         self.calls += 1
-        with _answer_unseen(self._action) if secrets else nullcontext():
+        with answer_unseen(self._action) if secrets else nullcontext():
             raw = self._execute(arguments)
         self._need_shell(raw)
         if raw.get("failed") or not isinstance(raw.get("result"), str):

@@ -10,6 +10,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible.playbook.task import Task
+from ansible.utils.display import Display
 
 from ansible_collections.cloudhsm.codesign.plugins.action.cloudhsm_find_key_by_modulus import ActionModule
 from support.fake_host import Raw, run_action
@@ -180,6 +181,35 @@ def test_on_other_hosts_the_module_runs() -> None:
     assert result["key"] == {"backend": "pkcs11"}
     assert "login" not in result
     assert asked == [{"task_vars": {"a": 1}}]
+
+
+@pytest.mark.parametrize("become", [None, "sudo"])
+@pytest.mark.parametrize("login", [{}, CREDENTIALS])
+def test_a_login_goes_through_a_pipe_and_its_answer_is_shown_nowhere(
+    login: Raw, become: str | None, first_login: object
+) -> None:
+    task, connection, templar, display = Task(), MagicMock(), MagicMock(), Display()
+    task.args = {"modulus": SIGNING.modulus, **login}
+    connection._shell._IS_WINDOWS = False
+    connection.become, connection.always_pipeline_modules = become, False
+    connection._play_context.no_log = False
+    templar.template.side_effect = lambda value: value
+    made = ActionModule(task, connection, MagicMock(), MagicMock(), templar, None)
+    seen: list[Any] = []
+
+    def state() -> tuple[Any, ...]:
+        return connection._play_context.no_log, display.verbosity, connection.always_pipeline_modules
+
+    def execute(**_keywords: Any) -> Raw:
+        seen.append(state())
+        return dict(GOOD)
+
+    made._execute_module = execute
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(display, "verbosity", 5)
+        made.run(task_vars={})
+        assert seen == [(bool(login), 4 if login else 5, bool(login) and not become)]
+        assert state()[:2] == (False, 5)
 
 
 @pytest.mark.parametrize(
