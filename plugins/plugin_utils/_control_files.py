@@ -26,8 +26,15 @@ def places(variables: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(str(place) for place in named if place))
 
 
+def _is_content(name: str) -> bool:
+    """Whether somebody has given what is in a file instead of its path. Ansible would show it from -vvvvv on while it looks."""
+    return "-----BEGIN" in name or "\n" in name
+
+
 def find(loader: Any, variables: Mapping[str, Any], name: str) -> str:
-    """The full path of the file ``name``; "" where it is in none of the places."""
+    """The full path of the file ``name``; "" where it is in none of the places, or no path."""
+    if _is_content(name):
+        return ""
     expanded = os.path.expanduser(name)
     if os.path.isabs(expanded):
         return expanded if os.path.isfile(expanded) else ""
@@ -41,7 +48,9 @@ def find(loader: Any, variables: Mapping[str, Any], name: str) -> str:
 
 
 def missing(name: str, variables: Mapping[str, Any]) -> str:
-    """A sentence for a file that is not there."""
+    """A sentence for a file that is not there. It does not show what is no path: that may be a private key."""
+    if _is_content(name):
+        return "The path of a file of the control node is wanted, and a file's content was given."
     if os.path.isabs(os.path.expanduser(name)):
         return f"There is no file '{name}' on the control node."
     looked = ", ".join(places(variables))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -39,3 +40,12 @@ def test_what_could_not_take_its_place_is_not_left(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         control_files.write(str(tmp_path / "folder"), b"text")
     assert os.listdir(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("content", ["-----BEGIN PRIVATE KEY----- MIIE", "line\nMIIE"])
+def test_the_content_of_a_file_is_no_path_and_is_not_shown(content: str) -> None:
+    """Of a private key, say: Ansible is not asked for it, as it shows what it looks for."""
+    loader = MagicMock()
+    assert control_files.find(loader, {}, content) == ""
+    assert loader.mock_calls == []
+    assert "MIIE" not in control_files.missing(content, {})
