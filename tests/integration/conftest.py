@@ -135,7 +135,8 @@ def running(folder: Path, fleet: Mapping[str, Any]) -> Iterator[Control]:
     """A lab with the hosts that ``fleet`` describes, until the end of the block. Its state is in ``folder``."""
     description = folder / "fleet.yml"
     description.write_text(json.dumps(fleet), encoding="utf-8")
-    control = start(folder / "state", str(description))
+    # Patient: one that does not start fails all the tests of its file, also on a machine that is busy with others.
+    control = start(folder / "state", str(description), seconds=600)
     try:
         yield control
     finally:

@@ -427,7 +427,7 @@ def test_faults_came_to_pass(ground: Ground) -> None:
 def test_what_was_searched(ground: Ground, record_property: Callable[[str, object], None]) -> None:
     """The figures of the run, for its summary."""
     if ground.only:
-        record_property("added", "1 passwords, each through every playbook")
+        record_property("added", f"1 passwords of {len(CANARIES)}, each through every playbook")
     for hunt in ground.hunts.values():
         if not hunt.tally.runs:
             continue

@@ -108,16 +108,16 @@ class Tally:
 
     def lines(self, core: str) -> Mapping[str, list[str]]:
         """For ``make test``'s end, by the name of the property: what is added up over all fleets, and what holds of each."""
-        where = f"canaries in playbooks under ansible-core {core}"
+        where = f"under ansible-core {core}"
         return {
             "added": [
-                f"{self.runs} runs: {where}",
-                f"{self.faults} of them with a fault: {where}",
-                f"{self.searched // 1_000_000} MB searched: {where}",
-                f"{self.hits} hits: {where}",
+                f"{self.runs} runs of playbooks with a canary {where}",
+                f"{self.faults} of them with a fault {where}",
+                f"{self.searched // 1_000_000} MB searched {where}",
+                f"{self.hits} hits {where}",
             ],
             "counted": [
-                f"{where}: {len(self.channels)} channels, {self.refused} refused logins a run at most"
+                f"{len(self.channels)} channels, {self.refused} refused logins a run at most {where}"
             ],
         }
 
