@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev:$(CURDIR)/build/collectio
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix canaries ansible-oldest contract windows-host lint mutants fuzz faults sanity galaxy matrix docs docs-external docs-lint pictures lab lab-stop bench clean
+.PHONY: help setup artifact demo demo-picture test unit integration drift-matrix canaries bad-inputs ansible-oldest contract windows-host lint mutants fuzz faults sanity galaxy matrix docs docs-external docs-lint pictures lab lab-stop bench clean
 
 help:  ## this list
 	@echo "cloudhsm.codesign: make TARGET"
@@ -55,6 +55,9 @@ drift-matrix: artifact  ## every damage of docs/drift.md on one fleet, through d
 
 canaries: artifact  ## every password of tests/support/canaries.py through every module and playbook, and a search everywhere (a part of it is in unit and integration)
 	@$(PYTHON) scripts/check.py canaries
+
+bad-inputs: setup  ## 200 inputs of any kind into each reader, and hostile names; the counts into docs/reliability.md (a part of it is in unit)
+	@$(PYTHON) scripts/check.py bad-inputs
 
 ansible-oldest: setup  ## the oldest ansible-core that is supported, in build/ansible-oldest: the canaries go through it too where it is there
 	@$(PYTHON3) scripts/setup.py --ansible-oldest

@@ -211,6 +211,24 @@ def canaries() -> list[Outcome]:
     return outcomes
 
 
+def bad_inputs() -> list[Outcome]:
+    outcomes = [
+        pytest(
+            BAD_INPUTS,
+            "-n",
+            CORES,
+            "tests/unit/readers",
+            "tests/unit/plugins/plugin_utils/test_hostile_names.py",
+            extra={"CODESIGN_FUZZ_EXAMPLES": "200"},
+        )
+    ]
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support import reliability
+
+    reliability.write("inputs", "\n".join(f"- {line}" for line in what_was_counted(outcomes)))
+    return outcomes
+
+
 def molecule(scenario: str) -> Outcome:
     """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host
     and is content.
@@ -253,7 +271,7 @@ def linters() -> list[Outcome]:
     return [outcome]
 
 
-WINDOWS_HOST, DRIFT_MATRIX, CANARIES = "windows-host", "drift-matrix", "canaries"
+WINDOWS_HOST, DRIFT_MATRIX, CANARIES, BAD_INPUTS = "windows-host", "drift-matrix", "canaries", "bad-inputs"
 STAGES: dict[str, Callable[[], list[Outcome]]] = {
     "lint": linters,
     "unit": unit,
@@ -261,11 +279,13 @@ STAGES: dict[str, Callable[[], list[Outcome]]] = {
     "contract": contract,
     DRIFT_MATRIX: drift_matrix,
     CANARIES: canaries,
+    BAD_INPUTS: bad_inputs,
     WINDOWS_HOST: windows_host,
 }
 ONLY_BY_NAME = {
     CANARIES: "every canary through every playbook with a fault at every step takes most of an hour, and a part of it is among the unit and "
     "integration tests: make canaries",
+    BAD_INPUTS: "eight times as many inputs to each reader as the unit tests give it take minutes: make bad-inputs",
     DRIFT_MATRIX: "the whole drift matrix on one fleet takes minutes, and a sample of it is among the integration tests: "
     "make drift-matrix",
     WINDOWS_HOST: "the whole way over WinRM on a nearly real Windows host takes minutes and hundreds of megabytes: "

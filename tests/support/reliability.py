@@ -11,8 +11,10 @@ from pathlib import Path
 from support.playbook import ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
-SECTIONS = ("faults", "playbooks", "canary")
-"""``faults``: the matrix of the modules. ``playbooks``: over the wire. ``canary``: where secrets were looked for."""
+SECTIONS = ("faults", "playbooks", "inputs", "canary")
+"""``faults``: the matrix of the modules. ``playbooks``: over the wire. ``inputs``: of any kind, to readers, and hostile names.
+``canary``: where secrets were looked for.
+"""
 
 
 def _marks(name: str) -> tuple[str, str]:

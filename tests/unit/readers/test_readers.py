@@ -11,7 +11,8 @@ import contextlib
 import os
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -30,10 +31,27 @@ UNNOTICED = 0.05
 LIMIT = 20.0
 """Seconds of the processor for one input."""
 
+FED = "bad inputs tried: anything to a reader, long ones among them"
+"""What the summary of `make test` adds up"""
+Record = Callable[[str, object], None]
+
 every_reader = pytest.mark.parametrize("reader", READERS, ids=lambda one: one.name)
 
 
+_fed: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def counted(record_property: Record) -> Iterator[None]:
+    """How many inputs the test gives to a reader."""
+    _fed.clear()
+    yield
+    if _fed:
+        record_property("added", f"{_fed.total()} {FED}")
+
+
 def _feed(reader: Reader, data: Any) -> None:
+    _fed[reader.name] += 1
     with contextlib.suppress(*reader.errors), processor_seconds(LIMIT):
         reader.call(data)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,14 @@ NAMES = (
     "日本語.exe",
 )
 FOLDERS = ("C:\\build", "C:\\build & more\\{{ x }}", "\\\\server\\share$", "C:\\" + "\\".join(["d" * 50] * 4))
+
+
+@pytest.fixture(autouse=True)
+def counted(record_property: Callable[[str, object], None]) -> None:
+    """For the summary of `make test`."""
+    record_property(
+        "added", "1 bad inputs tried: names of files and in certificates, to what builds and shows them"
+    )
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
