@@ -455,6 +455,12 @@ READERS: tuple[Reader, ...] = (
     ),
     text(_texts.shown, pieces="a\n\\n\n\u202e"),
     text(_texts.lines_shown, pieces="a\n\\n\n\u202e"),
+    Reader(
+        _texts.as_lines,
+        "text",
+        pieces=("a", "\n", "\u202e"),
+        call=lambda data: _texts.as_lines(data.split("a")),
+    ),
     text(_texts.ending, pieces="a\n\\n"),
     text(_texts.beginning, 300, pieces="a\n\\n"),
     text(_findings.quoted, pieces="a\n\\n\n\u202e"),
