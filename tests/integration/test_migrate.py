@@ -80,6 +80,30 @@ def test_direct_is_refused_before_a_host_is_touched(bench: Bench) -> None:
     assert bench.lab.calls(STOPPED, before) == []
 
 
+@pytest.mark.parametrize("wrong", ["digest", "name"])
+def test_a_bad_package_leaves_sdk_3_running(bench: Bench, wrong: str) -> None:
+    """The second package is bad: the first one is not installed either."""
+    bad = packages(bench)
+    last = bad["codesign_client_packages_by_sdk"]["5"][-1]
+    last.update({"sha256": "0" * 64} if wrong == "digest" else {"file": "AWSCloudHSMKSP-0.0.0-1.msi"})
+    run = bench.play("cloudhsm.codesign.migrate", "--limit", STOPPED, variables=bad)
+    assert run.returncode != 0
+    said = next(one.msg for one in run.failed(STOPPED) if "was not moved" in one.msg)
+    assert "The service of Client SDK 3 was left as it was" in said
+    assert ("did not match '0000" in said) is (wrong == "digest")
+    task = {
+        "cloudhsm.codesign.win_codesign_info": {
+            "gather": ["client"],
+            "client_sdk": "auto",
+            "check_connection": False,
+        }
+    }
+    client = bench.tasks(STOPPED, [task]).of("task 0").result["client"]
+    assert (client["client_sdk"], client["service"]["status"]) == ("3", "Running")
+    # The first package came to the host, and is gone again.
+    assert bench.lab.files(STOPPED, r"C:\Program Files\cloudhsm.codesign\packages") == []
+
+
 def test_a_host_moves_and_the_pause_is_told(bench: Bench) -> None:
     old = set(bench.lab.files(STOPPED, CONTAINERS))
     run = migrate(bench, "--limit", STOPPED)

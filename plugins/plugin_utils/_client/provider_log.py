@@ -2,6 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What CloudHSM's key storage provider itself writes into the output of a program that loads it, where its
 code says less.
+
+Only runs that failed by their exit codes are asked about, and nothing here says that something went well. It names the broken
+link in a sentence; beside that two decisions rest on it, and each takes the careful way where the text is another one:
+
+- A failed run counts as a refused login, unless the provider says that it had none or nobody to log in to (_login/host.py).
+- No container is made after a listing that failed with one of these reasons (_key/making.py, ``may_go_on``).
 """
 
 from __future__ import annotations

@@ -21,9 +21,21 @@ from .base import (
 )
 from .web import WebFailed, request
 
+_OPTIONS = (
+    "url",
+    "dest",
+    "force",
+    "checksum",
+    "checksum_algorithm",
+    "url_timeout",
+    "proxy_url",
+    "proxy_username",
+    "proxy_password",
+)
+
 
 def run(call: Call) -> None:
-    only(call, "url", "dest", "force", "checksum", "checksum_algorithm", "url_timeout")
+    only(call, *_OPTIONS)
     files, url, dest = call.host.files, call.args["url"], call.args["dest"]
     address = urlsplit(url)
     call.result.update(elapsed=0, url=url, dest=dest)
@@ -66,7 +78,11 @@ def _ask(call: Call, url: str, method: str, failure: str) -> bytes | str:
         )
     started = time.monotonic()
     try:
-        page = request(url, method, call.args["url_timeout"], call.host.powershell.startswith("7"))
+        address, name, password = (
+            str(call.args[f"proxy_{one}"] or "") for one in ("url", "username", "password")
+        )
+        modern = call.host.powershell.startswith("7")
+        page = request(url, method, call.args["url_timeout"], modern, (address, name, password))
     except WebFailed as error:
         call.result.update(elapsed=round(time.monotonic() - started, 7), status_code=error.status)
         call.fail(f"{failure}{error.message}")
