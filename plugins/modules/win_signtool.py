@@ -426,6 +426,11 @@ signtool_version:
   returned: when the files were looked at
   type: str
   sample: 10.0.26100.9457
+exit_code:
+  description: The exit code of the client's tool, with which the login was tried. Null where it ended without one.
+  returned: failure, where the login was tried with it and was not accepted
+  type: int
+  sample: 1
 output:
   description: What was printed by a program that is not SignTool, null where it printed nothing.
   returned: failure, where O(signtool_path) is no SignTool that runs
