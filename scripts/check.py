@@ -87,11 +87,13 @@ def read_junit(text: str, runner: str) -> Outcome:
 
 
 def environment() -> dict[str, str]:
+    # Bytecode is kept, but not beside the sources: each worker, lab and run would compile everything anew.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **kept,
         "PATH": os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join([str(BUILD / "dev"), str(ROOT / "tests")]),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
         "ANSIBLE_HOME": str(BUILD / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
@@ -154,7 +156,7 @@ def unit() -> list[Outcome]:
 def integration() -> list[Outcome]:
     return [
         *softhsm(),
-        pytest("integration", "-n", CORES, *BY_FILE, "tests/integration"),
+        pytest("integration", "-n", ONE_MORE, *BY_FILE, "tests/integration"),
     ]
 
 

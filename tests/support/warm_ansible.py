@@ -3,8 +3,9 @@
 """ansible-playbook from a process that has its modules loaded already.
 
 Each start of ansible-playbook, and each of the workers that it forks for a task, loads the same modules again (Ansible,
-Jinja2, pywinrm, cryptography), which takes more processor time than what most of the tests' playbooks do. Here one
-process loads them and forks for each run: the same command line, environment and screen, and nothing of a run stays.
+Jinja2, pywinrm, cryptography, this collection's own, which Ansible compiles at each start), which takes more processor time
+than what most of the tests' playbooks do. Here one process loads them and forks for each run: the same command line,
+environment and screen, and nothing of a run stays.
 
 A run in an environment that no process was started for yet gets one of its own, since Ansible reads its settings once.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import inspect
 import json
@@ -50,6 +52,13 @@ LOADED = (
     ),
 )
 """What is loaded before the first run; what is not installed is left out."""
+COLLECTION = "ansible_collections.cloudhsm.codesign"
+MADE_BY_A_RUN = (("_login.gate", "GATE"), ("_progress.board", "BOARD"))
+"""What the collection makes once for each run, when its first action is loaded; tests/unit/support/test_warm_ansible.py holds
+that this is all.
+"""
+FEWER_COLLECTIONS = (50_000, 20, 20)
+"""Of garbage: a run is short and makes little, and each collection in a fork copies the pages that it shares with others."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +83,15 @@ def serve(path: str) -> None:
     for name in LOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    _load_collection()
     # Where each module's file is: a deprecation that Ansible attributes to a plugin asks, in each fork anew.
     inspect.getmodule(sys._getframe())
     folder = Path(path).with_name("templates")
     folder.mkdir()
     keep(folder)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*FEWER_COLLECTIONS)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(path)
@@ -92,6 +105,31 @@ def serve(path: str) -> None:
                 listening.close()
                 os._exit(_attend(connection))
             connection.close()
+
+
+def _load_collection() -> None:
+    """Loads the collection's action plugins, and what they import, from where the environment has the collection; where it
+    has none, nothing.
+
+    The packages around them are left for the run, and with them all that Ansible does when it comes to a collection.
+    """
+    from ansible import _internal, constants
+    from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+    folder = str(Path(_internal.__file__).parent)
+    finder = _AnsibleCollectionFinder(
+        [folder, *constants.COLLECTIONS_PATHS], False, internal_collections=folder
+    )
+    finder._install()
+    package = f"{COLLECTION}.plugins.action"
+    with contextlib.suppress(ImportError):
+        for path in sorted(Path(importlib.import_module(package).__path__[0]).glob("*.py")):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(f"{package}.{path.stem}")
+    finder._remove()
+    for name in [*sys.modules]:
+        if name.startswith("ansible_collections") and not name.startswith(f"{COLLECTION}."):
+            del sys.modules[name]
 
 
 def _attend(connection: socket.socket) -> int:
@@ -141,6 +179,10 @@ def _play(request: Mapping[str, Any]) -> Any:
         prefix=f"ansible-local-{os.getpid()}", dir=str(Path(constants.DEFAULT_LOCAL_TMP).parent)
     )
     constants.DEFAULT_LOCAL_TMP = folder
+    for module, name in MADE_BY_A_RUN:
+        if loaded := sys.modules.get(f"{COLLECTION}.plugins.plugin_utils.{module}"):
+            made = getattr(loaded, name)
+            type(made).__init__(made)
     try:
         playbook.main(sys.argv)
     except SystemExit as ended:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +26,8 @@ PLAY = """
       changed_when: false
     - ansible.builtin.fail: {msg: "{{ lookup('ansible.builtin.env', 'PWD') }} is no reason"}
       when: wanted | default('') == 'failure'
+    - cloudhsm.codesign.win_codesign_info: {nonsense: 1}
+      when: wanted | default('') == 'module'
 """
 
 
@@ -35,8 +40,14 @@ def playbook(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [([], 0), (["-e", "wanted=failure"], 2), (["--nonsense"], 2), (["--list-tasks"], 0)],
-    ids=["well", "failed", "misused", "listed"],
+    [
+        ([], 0),
+        (["-e", "wanted=failure"], 2),
+        (["-e", "wanted=module"], 2),
+        (["--nonsense"], 2),
+        (["--list-tasks"], 0),
+    ],
+    ids=["well", "failed", "refused by the collection", "misused", "listed"],
 )
 def test_the_same_comes_of_a_process_that_waits(
     arguments: list[str], code: int, playbook: Path, tmp_path: Path
@@ -88,3 +99,22 @@ def test_what_cannot_wait_says_why(tmp_path: Path) -> None:
     screen.touch()
     with pytest.raises(RuntimeError, match="no process that waits"):
         warm_ansible.run(["ansible-playbook"], {"LC_ALL": "no.such", "PYTHONHOME": "/nonexistent"}, screen)
+
+
+def test_what_a_run_makes_for_itself_is_known() -> None:
+    """What holds something and is neither frozen nor a value is made anew for each run of a process that has the collection
+    loaded.
+    """
+    for path in (ROOT / "plugins" / "action").glob("[a-z]*.py"):
+        importlib.import_module(f"{warm_ansible.COLLECTION}.plugins.action.{path.stem}")
+    found = {
+        (type(thing).__module__.rpartition(".plugin_utils.")[2], name)
+        for module in [*sys.modules.values()]
+        if (getattr(module, "__name__", None) or "").startswith(f"{warm_ansible.COLLECTION}.")
+        for name, thing in vars(module).items()
+        if type(thing).__module__.startswith(f"{warm_ansible.COLLECTION}.")
+        and not isinstance(thing, (enum.Enum, tuple))
+        and getattr(thing, "__dict__", True)
+        and not (dataclasses.is_dataclass(thing) and thing.__dataclass_params__.frozen)
+    }
+    assert found == {*warm_ansible.MADE_BY_A_RUN}
