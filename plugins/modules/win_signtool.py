@@ -426,6 +426,11 @@ signtool_version:
   returned: when the files were looked at
   type: str
   sample: 10.0.26100.9457
+code:
+  description: The code that key_mgmt_util, the tool of Client SDK 3, gave for the login that was tried.
+  returned: failure, where the login was tried with that tool and was not accepted
+  type: int
+  sample: 36
 exit_code:
   description: The exit code of the client's tool, with which the login was tried. Null where it ended without one.
   returned: failure, where the login was tried with it and was not accepted
