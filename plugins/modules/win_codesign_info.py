@@ -452,6 +452,11 @@ signtool:
     path: C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0\x64\signtool.exe
     version: 10.0.26100.7705
     architecture: x64
+exit_code:
+  description: The exit code of the tool with which the login was tried. Null where it ended without one.
+  returned: failure, where the HSM refused that login
+  type: int
+  sample: 1
 link:
   description: Which link of the chain is broken.
   returned: failure
