@@ -427,10 +427,10 @@ signtool_version:
   type: str
   sample: 10.0.26100.9457
 code:
-  description: The code that key_mgmt_util, the tool of Client SDK 3, gave for the login that was tried.
+  description: The code that key_mgmt_util, the tool of Client SDK 3, gave for the login that was tried, in hexadecimal.
   returned: failure, where the login was tried with that tool and was not accepted
-  type: int
-  sample: 36
+  type: str
+  sample: '0xa3'
 exit_code:
   description: The exit code of the client's tool, with which the login was tried. Null where it ended without one.
   returned: failure, where the login was tried with it and was not accepted
