@@ -5,24 +5,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils._findings import BrokenLink
 from ..module_utils._steps import Step
-from ..plugin_utils._action import CodesignAction
+from ..plugin_utils import _role_variables
 from ..plugin_utils._arguments.win_cloudhsm_client import ARGUMENTS
 from ..plugin_utils._aspect import Question, Repairable, look
 from ..plugin_utils._client import compare as comparison
 from ..plugin_utils._client import plan as client_plan
 from ..plugin_utils._client import state as client
 from ..plugin_utils._client import tls
+from ..plugin_utils._role_action import RoleAction
 
 CLIENT: Repairable[client.Wanted, client.Seen] = client_plan
 TLS = tls
 
 
-class ActionModule(CodesignAction):
+class ActionModule(RoleAction):
     ARGUMENTS = ARGUMENTS
+
+    def of_roles(self, read: _role_variables.Reader) -> Mapping[str, Any]:
+        return _role_variables.client_options(read)
 
     def execute(self) -> dict[str, Any]:
         want = client.wanted(self.params)

@@ -8,33 +8,16 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
-from ..lookup.control_file import LookupModule as ControlFile
-from ..lookup.identities import LookupModule as Identities
 from ..plugin_utils import _report, _role_variables
-from ..plugin_utils._action import CodesignAction
 from ..plugin_utils._arguments.win_codesign_info import ARGUMENTS
-from ..plugin_utils._role_defaults import Values
+from ..plugin_utils._role_action import RoleAction
 
 
-class ActionModule(CodesignAction):
+class ActionModule(RoleAction):
     ARGUMENTS = ARGUMENTS
 
-    def further_arguments(self, task_vars: dict[str, Any]) -> Mapping[str, Any]:
-        if not boolean(self._task.args.get("of_roles") or False, strict=False):
-            return {}
-        variables = {"ansible_search_path": self._task.get_search_path(), **task_vars}
-        with_loader = {"loader": self._loader, "templar": self._templar}
-        files, identities = ControlFile(**with_loader), Identities(**with_loader)
-        values = Values(task_vars, self._templar.template)
-        return _role_variables.options(
-            _role_variables.Reader(
-                values.read,
-                lambda name: files.content(name, variables),
-                lambda given: identities.identities(given, variables),
-            )
-        )
+    def of_roles(self, read: _role_variables.Reader) -> Mapping[str, Any]:
+        return _role_variables.options(read)
 
     def execute(self) -> dict[str, Any]:
         proves = self.params["prove"] == "login"

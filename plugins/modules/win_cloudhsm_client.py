@@ -36,6 +36,14 @@ attributes:
   idempotent:
     support: full
 options:
+  of_roles:
+    description:
+      - Whether the variables of the roles say the options, as C(codesign_hsm_addresses) says O(hsm_addresses); they are listed at the role client. An option
+        whose variable is empty, or that has none, is as given here. Files that variables name are read on the control node.
+      - It does what a template for each option would do, in a part of the time that it costs the control node. A play that uses it needs the defaults of
+        the roles, so use it by the role client.
+    type: bool
+    default: false
   hsm_addresses:
     description:
       - The IP addresses of the network interfaces (ENI) of the cluster's HSMs. M(cloudhsm.codesign.cloudhsm_cluster_info) returns them.

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The roles' variables as the options of win_codesign_info.
+"""The roles' variables as the options of win_codesign_info and win_cloudhsm_client.
 
-Ansible compiles the template of each option anew for each host, which for thirty options is more than half of what a host costs
+Ansible compiles the template of each option anew for each host, which for thirty options is more than half of what a look costs
 the control node. Most of these variables are plain values: those need no template at all.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from ._variables import as_list
 
-PLAIN = {
+OF_CLIENT = {
     "client_sdk": "codesign_client_sdk",
     "cluster_id": "codesign_cluster_id",
     "hsm_type": "codesign_hsm_type",
@@ -31,13 +31,25 @@ PLAIN = {
     "log_rotation": "codesign_client_log_rotation",
     "ask_aws": "codesign_client_ask_aws",
     "provider": "codesign_provider",
+}
+"""Options of both that are a variable's value; one that is empty is left out."""
+
+PLAIN = {
+    **OF_CLIENT,
     "store_location": "codesign_store_location",
     "former": "codesign_certificates_former",
     "expiry_days": "codesign_expiry_days",
     "signtool_path": "codesign_signtool_path",
     "signtool_minimum_version": "codesign_signtool_minimum_version",
 }
-"""Options that are a variable's value; one that is empty is left out."""
+"""The same of win_codesign_info."""
+
+CONFIGURED = {
+    **OF_CLIENT,
+    "switch_key_access": "codesign_switch_key_access",
+    "region": "codesign_client_region",
+}
+"""The same of win_cloudhsm_client."""
 
 FILES = {
     "customer_ca": "codesign_customer_ca",
@@ -72,18 +84,32 @@ class Reader:
 
 def options(read: Reader) -> dict[str, Any]:
     """The options of win_codesign_info that the variables say."""
-    found = {option: read.value(name) for option, name in PLAIN.items()}
-    for option, name in FILES.items():
-        file = read.value(name)
-        found[option] = read.file(str(file)) if file else ""
-    found["hsm_addresses"] = [one for item in as_list(read.value(ADDRESSES)) for one in as_list(item)]
-    found["lookup_clusters"] = [_with_file(one, read) for one in as_list(read.value(LOOKUP_CLUSTERS))]
+    found = _of_cluster(read, PLAIN)
     # Who may read the key of a client that has none is no question.
     found["tls_readers"] = read.value(TLS_READERS) if found["tls_key"] else []
     given = as_list(read.value(IDENTITIES))
     found["identities"] = read.identities(given)
     signs = not given or any(one.get("certificate") for one in found["identities"])
     found["gather"] = SIGNS if signs else VERIFIES
+    return _given(found)
+
+
+def client_options(read: Reader) -> dict[str, Any]:
+    """The options of win_cloudhsm_client that the variables say."""
+    return _given({**_of_cluster(read, CONFIGURED), "tls_readers": read.value(TLS_READERS)})
+
+
+def _of_cluster(read: Reader, plain: Mapping[str, str]) -> dict[str, Any]:
+    found = {option: read.value(name) for option, name in plain.items()}
+    for option, name in FILES.items():
+        file = read.value(name)
+        found[option] = read.file(str(file)) if file else ""
+    found["hsm_addresses"] = [one for item in as_list(read.value(ADDRESSES)) for one in as_list(item)]
+    found["lookup_clusters"] = [_with_file(one, read) for one in as_list(read.value(LOOKUP_CLUSTERS))]
+    return found
+
+
+def _given(found: Mapping[str, Any]) -> dict[str, Any]:
     return {option: value for option, value in found.items() if value not in (None, "")}
 
 

@@ -20,7 +20,7 @@ from lab.windows.certstore import ARCHIVED, FRIENDLY_NAME, KEY_PROV_INFO, MACHIN
 from lab.windows.credentials import Credential
 from lab.windows.filesystem import join
 from lab.windows.host import Host, program_bytes
-from support.drift_world import OTHER, READER, SCENES
+from support.drift_world import FURTHER, GONE, OTHER, READER, SCENES
 from support.playbook import ROOT
 
 Break = Callable[[Host], object]
@@ -499,6 +499,78 @@ def customer_ca(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
     yield "no certificate", replace(base, do=lambda host: host.files.write(path, b"\0" * 100, by="damage"))
 
 
+def _further(host: Host, change: Callable[[list[Any]], object]) -> None:
+    """Changes the list of clusters that cloudhsm-cli knows: the client's own one, then the further one."""
+    _configuration(host, "cli", lambda data: change(data["clusters"]))
+
+
+def _stranger(clusters: list[Any], cluster_id: str) -> None:
+    there = {**clusters[0]["cluster"], "servers": OTHER_ADDRESS}
+    clusters.append({**clusters[0], "cluster_id": cluster_id, "cluster": there})
+
+
+def lookup_cluster(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
+    """A further cluster in the configuration of cloudhsm-cli."""
+    base = replace(_CLIENT, what=f"{FURTHER} in the configuration (cli)")
+    yield "missing", replace(base, do=lambda host: _further(host, lambda clusters: clusters.pop()))
+    yield (
+        "of another type",
+        replace(
+            base,
+            do=lambda host: _further(host, lambda clusters: clusters[1].update(type="hsm1")),
+            what=f"HSM type of {FURTHER} (cli)",
+        ),
+    )
+
+    def other_file(clusters: list[Any]) -> None:
+        clusters[1]["cluster"]["hsm_ca_file"] = r"C:\old\customerCA.crt"
+
+    yield (
+        "with another file of its issuing certificate",
+        replace(
+            base, do=lambda host: _further(host, other_file), what=f"customer CA file of {FURTHER} (cli)"
+        ),
+    )
+    yield (
+        "beside one that nobody names",
+        replace(
+            base,
+            do=lambda host: _further(host, lambda clusters: _stranger(clusters, "cluster-mmmmnnnnooo")),
+            verdict="good",
+            why="cloudhsm-cli may know several",
+        ),
+    )
+
+
+def lookup_ca(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
+    """The issuing certificate of a further cluster."""
+    path = rf"{client.DATA}\customerCA-{FURTHER}.crt"
+    base = replace(_CLIENT, what=path)
+    yield "missing", replace(base, do=lambda host: host.files.remove(path))
+    yield (
+        "another certificate",
+        replace(
+            base,
+            do=lambda host: host.files.write(path, host.fleet.pki.root.pem.encode(), by="damage"),  # type: ignore[union-attr]
+        ),
+    )
+    yield "no certificate", replace(base, do=lambda host: host.files.write(path, b"\0" * 100, by="damage"))
+
+
+def lookup_gone(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
+    """A further cluster that is not to be known any more."""
+    path = rf"{client.DATA}\customerCA-{GONE}.crt"
+    base = replace(_CLIENT, what=f"{GONE} in the configuration (cli)")
+    yield (
+        "there",
+        replace(base, do=lambda host: _further(host, lambda clusters: _stranger(clusters, GONE))),
+    )
+    yield (
+        "there by its certificate alone",
+        replace(base, do=lambda host: host.files.write(path, b"old", by="damage"), what=path),
+    )
+
+
 def service(of: Mapping[str, Any]) -> Iterator[tuple[str, Damage]]:
     """The service of Client SDK 3."""
     base = replace(_CLIENT, link="service", what="AWSCloudHSMClient")
@@ -794,6 +866,9 @@ KINDS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[tuple[str, Damage]]]]
         configuration,
         setting,
         customer_ca,
+        lookup_cluster,
+        lookup_ca,
+        lookup_gone,
         service,
         provider,
         tls_certificate,
@@ -986,6 +1061,9 @@ THINGS: tuple[Thing, ...] = (
         {"part": "client", "called": "HSM addresses", "path": ("server", "hostname"), "other": "10.99.0.11"},
     ),
     Thing("issuing certificate of the cluster", "customer_ca", ("ref5", "old3")),
+    Thing("further cluster for look-ups", "lookup_cluster", ("mor5",)),
+    Thing("issuing certificate of a further cluster", "lookup_ca", ("mor5",)),
+    Thing("further cluster for look-ups that is to be absent", "lookup_gone", ("mor5",)),
     Thing("service of Client SDK 3", "service", ("old3",)),
     Thing(
         "service of Client SDK 3 beside Client SDK 5 (codesign_client_idle_service: disabled)",
@@ -1124,6 +1202,8 @@ class Planned:
     cells: tuple[Cell, ...] = ()
 
 
+BRIEF = ("mor5",)
+"""Scenes of which a short run takes one host, as their ways to be wrong are those of others on one file more."""
 ALONE_EVERY = 7
 """After so many hosts of a scene comes one that is left alone."""
 
@@ -1158,11 +1238,14 @@ def fleet(cells: Sequence[Cell] = CELLS) -> tuple[Planned, ...]:
 
 def sample(planned: Sequence[Planned]) -> tuple[Planned, ...]:
     """The hosts for a short run, in their order: each way in which a thing of each kind can be wrong, with each end that it
-    has, each thing and each scene are there, and of each scene a host that is left alone, where it has one. The same each time.
+    has, each thing and each scene are there, and of each scene a host that is left alone, where it has one; of a scene of BRIEF
+    one host stands for all. The same each time.
     """
     kinds = {thing.name: thing.kind for thing in THINGS}
 
     def covers(host: Planned) -> set[tuple[str, ...]]:
+        if host.scene in BRIEF:
+            return {("scene", host.scene)} if host.cells else set()
         ways = {(kinds[cell.thing], cell.how, cell.damage.verdict) for cell in host.cells}
         things = {("thing", cell.thing) for cell in host.cells}
         return {*ways, *things, ("scene", host.scene) if host.cells else ("left alone in", host.scene)}

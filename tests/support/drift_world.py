@@ -26,6 +26,9 @@ from ansible_collections.cloudhsm.codesign.plugins.action import (
     win_codesign_info,
     win_signtool_package,
 )
+from ansible_collections.cloudhsm.codesign.plugins.lookup.control_file import LookupModule as ControlFile
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._role_defaults import Values
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._role_variables import Reader, client_options
 from lab.control.fleet import Description, Fleet, HostDescription
 from lab.windows import packages
 from lab.windows.copies import lay_over
@@ -41,6 +44,8 @@ ROLES = ROOT / "roles"
 USER, PASSWORD = "codesigner", "Cu-matrix-9f3a"
 READER, OTHER = "builder", "visitor"
 """Users of every host: one that may read the key, and one that nobody asked for."""
+FURTHER, GONE = "cluster-lab2mhsm2cd", "cluster-aaaabbbbccc"
+"""The lab's second cluster, and one that nobody has any more"""
 LOGS = r"C:\ProgramData\Amazon\CloudHSM\log"
 LIKED = {
     "codesign_client_retry_mode": "standard",
@@ -65,6 +70,8 @@ class Scene:
     newer_hsm: bool = False
     """Whether its cluster is of type hsm2m and asks for a certificate of the client."""
     verifies: bool = False
+    further: bool = False
+    """Whether its client knows a further cluster, and is to know no other one that it knew; the host may ask AWS"""
     idle: str = ""
     """How the service of Client SDK 3 starts that lies beside Client SDK 5; "" where there is none."""
 
@@ -101,6 +108,12 @@ SCENES = {
             newer_hsm=True,
         ),
         Scene("ver5", "hosts that only verify", language="zh", variables=SIGNTOOL, verifies=True),
+        Scene(
+            "mor5",
+            "Client SDK 5 that knows a further cluster for look-ups",
+            variables=SIGNTOOL,
+            further=True,
+        ),
         Scene(
             "own5",
             "a certificate in the account's own store",
@@ -158,11 +171,17 @@ class World:
         at_stage: Callable[[str, Host], None] | None = None,
     ) -> None:
         self._at_stage = at_stage or (lambda stage, host: None)
+        scenes = tuple(scenes)
         shared = {"crypto_user": USER, "crypto_password": PASSWORD, "certificates": "all"}
         self.fleets = {
             newer: Fleet.start(
                 Description(
-                    (), hsm_type="hsm2m" if newer else "hsm1", mutual_tls=newer, noise=False, **shared
+                    (),
+                    hsm_type="hsm2m" if newer else "hsm1",
+                    mutual_tls=newer,
+                    other=not newer and any(SCENES[name].further for name in scenes),
+                    noise=False,
+                    **shared,
                 ),
                 folder / ("newer" if newer else "older"),
             )
@@ -187,7 +206,11 @@ class World:
         """A bare host."""
         users = ((READER, "Reader-1"), (OTHER, "Visitor-1"))
         self.scenes[name] = scene
-        return self.fleet(scene).add(HostDescription(name, scene.language, client_sdk=scene.sdk, users=users))
+        return self.fleet(scene).add(
+            HostDescription(
+                name, scene.language, client_sdk=scene.sdk, users=users, instance_role=scene.further
+            )
+        )
 
     def copy(self, name: str, scene: Scene) -> Host:
         """A host that is set up, as the scene's own one."""
@@ -233,6 +256,18 @@ class World:
         if scene.newer_hsm:
             given["codesign_client_tls_certificate"] = str(pki / "ssl-client.pem")
             given["codesign_client_tls_key"] = str(pki / "ssl-client.key")
+        if scene.further:
+            assert fleet.other is not None
+            given["codesign_cluster_id"] = fleet.cluster.cluster_id
+            given["codesign_client_lookup_clusters"] = [
+                {
+                    "cluster_id": fleet.other.cluster_id,
+                    "region": "eu-central-1",
+                    "hsm_type": "hsm2m",
+                    "customer_ca": str(pki / "otherCA.crt"),
+                },
+                {"cluster_id": GONE, "state": "absent"},
+            ]
         return {**given, **scene.variables}
 
     def inventory(self) -> Path:
@@ -282,7 +317,13 @@ class World:
         ((_module, arguments),) = [
             (key, value) for key, value in one.items() if key.startswith("cloudhsm.codesign.")
         ]
-        return dict(Templar(loader, variables=values).template(arguments))
+        templar = Templar(loader, variables=values)
+        if role == "client":
+            # In place of of_roles, what it stands for: whoever asks may want to change some of it.
+            files = ControlFile(loader=loader, templar=templar)
+            read = Values(values, templar.template).read
+            return client_options(Reader(read, lambda name: files.content(name, values), list))
+        return dict(templar.template(arguments))
 
     def _values(self, loader: DataLoader, scene: Scene, role: str) -> Raw:
         """What a role sees of variables on a host of the scene, not templated."""
@@ -334,7 +375,7 @@ class World:
             package.install(host)
         if scene.idle:
             host.services.create(Service("AWSCloudHSMClient", "AWS CloudHSM Client", start_type=scene.idle))
-        do(win_cloudhsm_client, "client", "Configure the client")
+        do(win_cloudhsm_client, "client", "Configure the client", "repair")
         if scene.variables.get("codesign_credentials_accounts"):
             login = Credential("CLOUDHSM_PIN", user=USER, secret=PASSWORD.encode("utf-16-le"))
             host.credentials.write(READER, "interactive", login)

@@ -49,7 +49,7 @@ TASKS = {
         "main",
     ),
     "win_signtool_package": (win_signtool_package, "signtool", "Unpack it from its package", "install"),
-    "win_cloudhsm_client": (win_cloudhsm_client, "client", "Configure the client", "main"),
+    "win_cloudhsm_client": (win_cloudhsm_client, "client", "Configure the client", "repair"),
     "win_cloudhsm_import_key": (
         win_cloudhsm_import_key,
         "key_container",
@@ -131,7 +131,7 @@ class Stories:
         certificate = (fleet.state / "pki" / "signing.pem").read_text("ascii")
         thumbprint = fleet.pki.issued["signing"].thumbprint
         sdk = {"client_sdk": str(one.sdk)}
-        client = self.world.arguments(one, "client", "Configure the client")
+        client = self.world.arguments(one, "client", "Configure the client", "repair")
         other = {
             **client,
             "hsm_addresses": list(reversed(client["hsm_addresses"]))[:1],

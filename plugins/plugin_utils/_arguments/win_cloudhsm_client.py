@@ -51,6 +51,7 @@ CLUSTER: Options = {
 
 ARGUMENTS = Arguments(
     {
+        "of_roles": {"type": "bool", "default": False},
         **CLIENT_SDK,
         **CLUSTER,
         **KEY_ACCESS,

@@ -46,7 +46,15 @@ def _results() -> None:
         UnifiedTaskResult.get_result_key_to_resolved_field_mapping(source_is_module=of_module)
 
 
-STEPS: tuple[Step, ...] = (_certificate.prepare, _windows_module, _arguments, _results)
+def _templates() -> None:
+    """The tables of the filters and tests of Jinja, which Ansible reads from its files where the first of them is used."""
+    from ansible.plugins.loader import filter_loader, test_loader
+
+    for loader, name in ((filter_loader, "bool"), (test_loader, "changed")):
+        loader.get(f"ansible.builtin.{name}")
+
+
+STEPS: tuple[Step, ...] = (_certificate.prepare, _windows_module, _arguments, _results, _templates)
 
 
 def prepare() -> None:
