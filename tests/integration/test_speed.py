@@ -29,8 +29,9 @@ def calls() -> dict[str, int]:
 def at(calls: dict[str, int]) -> Iterator[Bench]:
     """A lab with one host that site.yml has set up."""
     with bench("speed", ["h"]) as made:
-        calls["set_up"] = made.run("set-up", SITE, ["h"]).calls
-        calls["converged"] = made.run("converged", SITE, ["h"]).calls
+        for name in ("set_up", "converged"):
+            cost = made.run(name, SITE, ["h"])
+            calls[name], calls[f"tasks of {name}"] = cost.calls, cost.tasks
         yield made
 
 
@@ -39,6 +40,15 @@ def test_the_calls_of_a_set_up_do_not_rise(at: Bench, calls: dict[str, int]) -> 
     calls["chain"] = at.run("one certificate", SITE, ["h"]).calls
     seen = {name: calls[name] for name in ("set_up", "converged", "chain")}
     assert not _more(seen), f"more remote calls than {HERE / 'written.yml'} says: {_more(seen)}"
+
+
+def test_the_tasks_of_a_run_do_not_rise(calls: dict[str, int], at: Bench) -> None:
+    more = {
+        name: (calls[f"tasks of {name}"], most)
+        for name, most in WRITTEN["tasks"].items()
+        if calls[f"tasks of {name}"] > most
+    }
+    assert not more, f"more tasks of Ansible than {HERE / 'written.yml'} says: {more}"
 
 
 def test_the_calls_of_signing_do_not_rise(at: Bench) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Iterator, Mapping, Sequence
 
 from ...module_utils import _json
@@ -74,8 +75,9 @@ class ClientConfig:
         )
 
 
+@lru_cache(maxsize=8)
 def read_sdk5(content: bytes) -> ClientConfig:
-    """Reads cloudhsm-cli.cfg or cloudhsm-ksp.cfg."""
+    """Reads cloudhsm-cli.cfg or cloudhsm-ksp.cfg. Each question of a look reads the same ones."""
     data = _object(_text(content))
     clusters = data.get("clusters", [])
     if not isinstance(clusters, list) or not all(isinstance(item, dict) for item in clusters):
