@@ -8,7 +8,8 @@ any. ``--list`` prints all sentences with their places. ``--renew`` writes a sen
 it takes the place of, in the page; what is new has to be put under an explanation by hand.
 
 A sentence is a text of some words in plugins/, a thrown text of run_steps.ps1, or the message of a fail or an assert in
-roles and playbooks, with an ellipsis where a value stands. Advice ("Check the path.") is none, nor is what only programs read.
+roles and playbooks, or a variable of a role that is one, with an ellipsis where a value stands. Advice ("Check the path.") is
+none, nor is what only programs read.
 """
 
 from __future__ import annotations
@@ -154,7 +155,19 @@ def of_tasks(file: Path) -> Iterator[Sentence]:
 
     name = file.relative_to(ROOT).as_posix()
     for text in visit(yaml.safe_load(file.read_text(encoding="utf-8"))):
-        yield Sentence(name, 0, "task", plain(re.sub(r"\{\{.*?\}\}|\{%.*?%\}", DOTS, text, flags=re.DOTALL)))
+        yield Sentence(name, 0, "task", _without_templates(text))
+
+
+def of_variables(file: Path) -> Iterator[Sentence]:
+    """What a role has in a variable for its messages."""
+    name = file.relative_to(ROOT).as_posix()
+    for variable, value in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).items():
+        if isinstance(value, str):
+            yield Sentence(name, 0, variable, _without_templates(value))
+
+
+def _without_templates(text: str) -> str:
+    return plain(re.sub(r"\{\{.*?\}\}|\{%.*?%\}", DOTS, text, flags=re.DOTALL))
 
 
 def is_sentence(one: Sentence) -> bool:
@@ -182,7 +195,7 @@ def sentences() -> list[Sentence]:
     for folder in ("roles", "playbooks"):
         for file in sorted((ROOT / folder).rglob("*.yml")):
             if "meta" not in file.parts:
-                found += of_tasks(file)
+                found += of_variables(file) if file.parent.name == "vars" else of_tasks(file)
     return [one for one in found if is_sentence(one)]
 
 

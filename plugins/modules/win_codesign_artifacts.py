@@ -365,6 +365,16 @@ signtool_version:
   returned: when the host was asked
   type: str
   sample: 10.0.26100.9457
+code:
+  description: The code that C(key_mgmt_util), the tool of Client SDK 3, gave for the login that was tried, in hexadecimal.
+  returned: failure, where the login was tried with that tool and was not accepted
+  type: str
+  sample: '0xa3'
+exit_code:
+  description: The exit code of the client's tool, with which the login was tried. Null where it ended without one.
+  returned: failure, where the login was tried with it and was not accepted
+  type: int
+  sample: 1
 output:
   description: What was printed by a program that is not SignTool, null where it printed nothing.
   returned: failure, where O(signtool_path) is no SignTool that runs

@@ -452,11 +452,21 @@ signtool:
     path: C:\Program Files (x86)\Windows Kits\10\bin\10.0.26100.0\x64\signtool.exe
     version: 10.0.26100.7705
     architecture: x64
+code:
+  description: The code that C(key_mgmt_util), the tool of Client SDK 3, gave for the login that was tried, in hexadecimal.
+  returned: failure, where the login was tried with that tool and was not accepted
+  type: str
+  sample: '0xa3'
 exit_code:
   description: The exit code of the tool with which the login was tried. Null where it ended without one.
-  returned: failure, where the HSM refused that login
+  returned: failure, where the login was tried and was not accepted
   type: int
   sample: 1
+output:
+  description: The end of that tool's output.
+  returned: failure, where it could not be understood
+  type: str
+  sample: Daemon socket connection error
 link:
   description: Which link of the chain is broken.
   returned: failure

@@ -169,8 +169,13 @@ class Wine:
         ]
         for number, arguments in enumerate(lines):
             words = " ".join(quote(one) for one in arguments)
+            line = f"{drive_path(program)} {words} >output\\{number}.out 2>output\\{number}.err"
             script += [
-                f"{drive_path(program)} {words} >output\\{number}.out 2>output\\{number}.err",
+                line,
+                # 9009 is cmd's own, which now and then cannot start a program that is there.
+                f"if not %errorlevel%==9009 goto ran{number}",
+                line,
+                f":ran{number}",
                 f"echo %errorlevel% >output\\{number}.code",
             ]
         (work / "batch.cmd").write_text("\r\n".join(script) + "\r\n", encoding="utf-8", newline="")

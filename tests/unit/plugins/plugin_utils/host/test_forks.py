@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible import release
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils import _certificate
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import forks
@@ -15,6 +16,8 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host import for
 
 @pytest.mark.parametrize("step", forks.STEPS, ids=lambda step: f"{step.__module__}.{step.__name__}")
 def test_each_step_works(step: forks.Step) -> None:
+    if step is forks._results and [*map(int, release.__version__.split(".")[:2])] < [2, 21]:
+        pytest.skip("the table of results came with ansible-core 2.21")
     step()
 
 
