@@ -66,6 +66,9 @@ def environment() -> dict[str, str]:
         **kept,
         "PATH": os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)]),
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        # The importer gives ansible-lint another path, without the collections that ours builds on, which no Galaxy server is
+        # asked for here; Ansible looks where Python does, too.
+        "PYTHONPATH": str(COLLECTIONS),
         "ANSIBLE_HOME": str(PLACE / "ansible"),
         "GALAXY_IMPORTER_CONFIG": str(PLACE / "importer.cfg"),
         "LC_ALL": "C.UTF-8",
