@@ -3,20 +3,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the stages of ``make test`` (all, or those named) and closes with one summary: what ran, failed and
 was skipped, and why.
+
+Stages run side by side, in as many lanes as the machine has cores for: one of them always waits for something or has come to its
+last test, and another one works meanwhile. The screen shows them one after the other all the same.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
+import shutil
 import sys
+import threading
 import time
+import traceback
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
+from typing import IO, Any, Callable
 
+import children
 import lint
 from provision import pytest_ansible
 
@@ -100,15 +107,13 @@ def environment() -> dict[str, str]:
     }
 
 
-def call(argv: list[str], extra: dict[str, str] | None = None, folder: Path = ROOT) -> int:
-    """Runs a command with its output on the screen."""
-    sys.stdout.flush()
-    return subprocess.run(
-        argv, cwd=folder, env={**environment(), **(extra or {})}, stdin=subprocess.DEVNULL, check=False
-    ).returncode
+def call(screen: IO[Any], argv: list[str], extra: dict[str, str] | None = None, folder: Path = ROOT) -> int:
+    """Runs a command with its output on ``screen``."""
+    return children.run(argv, screen, {**environment(), **(extra or {})}, folder).returncode
 
 
 def pytest(
+    screen: IO[Any],
     runner: str,
     *arguments: str,
     extra: dict[str, str] | None = None,
@@ -122,7 +127,9 @@ def pytest(
     REPORTS.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     begun = time.monotonic()
-    code = call([python, "-m", "pytest", "-q", f"--junit-xml={report}", *arguments], extra, folder)
+    # One that runs beside it reads and writes its own notes of the last run.
+    own = (f"--junit-xml={report}", "-o", f"cache_dir={BUILD / 'pytest' / runner.replace(' ', '-')}")
+    code = call(screen, [python, "-m", "pytest", "-q", *own, *arguments], extra, folder)
     outcome = read_junit(report.read_text(encoding="utf-8"), runner) if report.exists() else Outcome(runner)
     if outcome.passed + outcome.failed + outcome.skipped == 0:
         outcome.failed, outcome.problems = 1, [f"no test ran (pytest ended with {code})"]
@@ -137,9 +144,10 @@ def pytest(
     return outcome
 
 
-def unit() -> list[Outcome]:
+def unit(screen: IO[Any]) -> list[Outcome]:
     return [
         pytest(
+            screen,
             "unit",
             "-n",
             ONE_MORE,
@@ -153,26 +161,27 @@ def unit() -> list[Outcome]:
     ]
 
 
-def integration() -> list[Outcome]:
-    return [
-        *softhsm(),
-        pytest("integration", "-n", ONE_MORE, *BY_FILE, "tests/integration"),
-    ]
+def integration(screen: IO[Any]) -> list[Outcome]:
+    return [pytest(screen, "integration", "-n", ONE_MORE, *BY_FILE, "tests/integration")]
 
 
-def drift_matrix() -> list[Outcome]:
+def drift_matrix(screen: IO[Any]) -> list[Outcome]:
     whole = {"CODESIGN_DRIFT_MATRIX": "whole"}
-    return [pytest(DRIFT_MATRIX, "tests/integration/test_drift_matrix.py", extra=whole)]
+    return [pytest(screen, DRIFT_MATRIX, "tests/integration/test_drift_matrix.py", extra=whole)]
 
 
-def softhsm() -> list[Outcome]:
+def softhsm(screen: IO[Any]) -> list[Outcome]:
     """The molecule scenario: run by pytest-ansible, which then asks modules of the hosts that it leaves; by molecule itself
     where pytest-ansible cannot be had.
     """
-    if call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--pytest-ansible"]) != 0:
-        return [molecule("softhsm"), Outcome("pytest-ansible", skipped=1, reasons=[NO_PYTEST_ANSIBLE])]
+    if call(screen, [PYTHON, str(ROOT / "scripts" / "setup.py"), "--pytest-ansible"]) != 0:
+        return [
+            molecule(screen, "softhsm"),
+            Outcome("pytest-ansible", skipped=1, reasons=[NO_PYTEST_ANSIBLE]),
+        ]
     return [
         pytest(
+            screen,
             "pytest-ansible",
             # What molecule says is read while it runs, as it is without pytest.
             "--capture=no",
@@ -183,10 +192,11 @@ def softhsm() -> list[Outcome]:
     ]
 
 
-def canaries() -> list[Outcome]:
+def canaries(screen: IO[Any]) -> list[Outcome]:
     whole = {"CODESIGN_CANARIES": "whole"}
     outcomes = [
         pytest(
+            screen,
             f"{CANARIES}, modules",
             *(
                 "-n",
@@ -197,6 +207,7 @@ def canaries() -> list[Outcome]:
             extra=whole,
         ),
         pytest(
+            screen,
             f"{CANARIES}, playbooks",
             "-n",
             CORES,
@@ -213,9 +224,10 @@ def canaries() -> list[Outcome]:
     return outcomes
 
 
-def bad_inputs() -> list[Outcome]:
+def bad_inputs(screen: IO[Any]) -> list[Outcome]:
     outcomes = [
         pytest(
+            screen,
             BAD_INPUTS,
             "-n",
             CORES,
@@ -231,12 +243,12 @@ def bad_inputs() -> list[Outcome]:
     return outcomes
 
 
-def molecule(scenario: str) -> Outcome:
+def molecule(screen: IO[Any], scenario: str) -> Outcome:
     """One scenario from create to destroy, from the root of the collection: elsewhere molecule finds no host
     and is content.
     """
     begun = time.monotonic()
-    code = call([PYTHON, "-m", "molecule", "test", "--scenario-name", scenario], INSTALLED)
+    code = call(screen, [PYTHON, "-m", "molecule", "test", "--scenario-name", scenario], INSTALLED)
     outcome = Outcome(f"molecule {scenario}", seconds=time.monotonic() - begun)
     if code == 0:
         outcome.passed = 1
@@ -245,22 +257,22 @@ def molecule(scenario: str) -> Outcome:
     return outcome
 
 
-def contract() -> list[Outcome]:
+def contract(screen: IO[Any]) -> list[Outcome]:
     # What cannot be installed here is skipped by the tests themselves, each with its reason.
-    call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--contract"])
-    return [pytest("contract", "-n", WAITING, *BY_GROUP, "tests/contract")]
+    call(screen, [PYTHON, str(ROOT / "scripts" / "setup.py"), "--contract"])
+    return [pytest(screen, "contract", "-n", WAITING, *BY_GROUP, "tests/contract")]
 
 
-def windows_host() -> list[Outcome]:
+def windows_host(screen: IO[Any]) -> list[Outcome]:
     # What cannot be had here is skipped by the tests themselves, each with its reason.
-    call([PYTHON, str(ROOT / "scripts" / "setup.py"), "--artifact", "--windows-host"])
-    return [pytest(WINDOWS_HOST, "tests/windows_host")]
+    call(screen, [PYTHON, str(ROOT / "scripts" / "setup.py"), "--artifact", "--windows-host"])
+    return [pytest(screen, WINDOWS_HOST, "tests/windows_host")]
 
 
-def linters() -> list[Outcome]:
+def linters(screen: IO[Any]) -> list[Outcome]:
     begun = time.monotonic()
     outcome = Outcome("lint")
-    for verdict in lint.run_all([]):
+    for verdict in lint.run_all([], screen):
         if verdict.skipped:
             outcome.skipped += 1
             outcome.reasons.append(f"{verdict.name}: {verdict.skipped}")
@@ -274,16 +286,30 @@ def linters() -> list[Outcome]:
 
 
 WINDOWS_HOST, DRIFT_MATRIX, CANARIES, BAD_INPUTS = "windows-host", "drift-matrix", "canaries", "bad-inputs"
-STAGES: dict[str, Callable[[], list[Outcome]]] = {
-    "lint": linters,
-    "unit": unit,
-    "integration": integration,
-    "contract": contract,
-    DRIFT_MATRIX: drift_matrix,
-    CANARIES: canaries,
-    BAD_INPUTS: bad_inputs,
-    WINDOWS_HOST: windows_host,
-}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What runs at one time of a stage, and is shown in one piece. ``seconds``: how long about two cores need for it."""
+
+    stage: str
+    run: Callable[[IO[Any]], list[Outcome]]
+    seconds: int
+
+
+PARTS = (
+    Part("lint", linters, 160),
+    Part("unit", unit, 190),
+    Part("integration", softhsm, 50),
+    Part("integration", integration, 600),
+    Part("contract", contract, 180),
+    Part(DRIFT_MATRIX, drift_matrix, 300),
+    Part(CANARIES, canaries, 3000),
+    Part(BAD_INPUTS, bad_inputs, 200),
+    Part(WINDOWS_HOST, windows_host, 600),
+)
+"""In the order of the screen."""
+STAGES = tuple(dict.fromkeys(part.stage for part in PARTS))
 ONLY_BY_NAME = {
     CANARIES: "every canary through every playbook with a fault at every step takes most of an hour, and a part of it is among the unit and "
     "integration tests: make canaries",
@@ -294,6 +320,27 @@ ONLY_BY_NAME = {
     "make windows-host, with CODESIGN_POWERSHELL_WINDOWS_ARCHIVE naming an archive of PowerShell for Windows x64",
 }
 """Stages that run only when they are asked for, and the reason."""
+
+
+def chosen(names: Sequence[str]) -> list[Part]:
+    """The parts of the named stages; with no name, of all that do not want to be asked for."""
+    return [part for part in PARTS if part.stage in names or (not names and part.stage not in ONLY_BY_NAME)]
+
+
+def lanes(parts: Sequence[Part], cores: int) -> list[list[Part]]:
+    """What runs beside what: the parts of a lane run one after the other, in the order given, lanes run side by side.
+
+    One core has one lane. Two have two, since their tests wait now and then, and each stage comes to an end in which some of its
+    workers have nothing to do any more; each stage takes four cores at most, so that eight have four. The longest part goes first
+    into the lane that has least to do.
+    """
+    number = min(len(parts), 1 if cores < 2 else 2 if cores < 8 else 4)
+    load = [0] * number
+    place: dict[Part, int] = {}
+    for part in sorted(parts, key=lambda part: -part.seconds):
+        place[part] = load.index(min(load))
+        load[place[part]] += part.seconds
+    return [[part for part in parts if place[part] == lane] for lane in range(number)]
 
 
 def ended(outcomes: list[Outcome], names: list[str]) -> int:
@@ -349,18 +396,82 @@ def summary(outcomes: list[Outcome]) -> str:
     return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {skipped} skipped"])
 
 
+def run_part(part: Part, screen: IO[Any]) -> list[Outcome]:
+    """What a part ended with. A mistake of this program is a failure of that part: what runs beside it goes on."""
+    try:
+        return part.run(screen)
+    except children.Stopped:
+        return []
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is shown and counted
+        traceback.print_exc(file=screen)
+        return [Outcome(part.stage, failed=1, problems=[f"{type(error).__name__}: {error}"])]
+
+
+def run_parts(parts: Sequence[Part], side_by_side: Sequence[Sequence[Part]]) -> dict[Part, list[Outcome]]:
+    """Runs all parts, lane beside lane, and shows each in its turn: the first while it runs, another from its beginning when those
+    before it have ended.
+    """
+    if len(side_by_side) < 2:
+        found = {}
+        for part in parts:
+            print(f"\n==== {part.stage}", flush=True)
+            found[part] = run_part(part, sys.stdout)
+        return found
+    folder = BUILD / "output"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    files = {part: folder / f"{number}-{part.stage}.log" for number, part in enumerate(parts)}
+    for file in files.values():
+        file.touch()
+    found, done = {}, {part: threading.Event() for part in parts}
+
+    def work(lane: Sequence[Part]) -> None:
+        for part in lane:
+            # To the end of the file, as all that print there do: this program and what it starts.
+            with files[part].open("a", encoding="utf-8") as screen:
+                found[part] = run_part(part, screen)
+            done[part].set()
+
+    threads = [threading.Thread(target=work, args=(lane,), daemon=True) for lane in side_by_side]
+    for thread in threads:
+        thread.start()
+    for part in parts:
+        print(f"\n==== {part.stage}", flush=True)
+        show(files[part], done[part])
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def show(file: Path, done: threading.Event) -> None:
+    """Prints what a file has and gets until ``done``."""
+    with file.open("rb") as stream:
+        last = False
+        while True:
+            last = done.wait(0 if last else 0.2)
+            # Asked before the file is read: what came until then is in it.
+            while data := stream.read(65536):
+                sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+            if last:
+                return
+
+
 def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in STAGES]
     if unknown:
         print(f"check: no such stage: {', '.join(unknown)}; there are {', '.join(STAGES)}", file=sys.stderr)
         return 2
-    outcomes: list[Outcome] = []
-    for name, stage in STAGES.items():
-        if not names and name in ONLY_BY_NAME:
-            outcomes.append(Outcome(name, skipped=1, reasons=[ONLY_BY_NAME[name]]))
-        elif not names or name in names:
-            print(f"\n==== {name}", flush=True)
-            outcomes += stage()
+    parts = chosen(names)
+    try:
+        with children.ended_with_us():
+            found = run_parts(parts, lanes(parts, os.cpu_count() or 1))
+    except KeyboardInterrupt:
+        print("\ncheck: interrupted", file=sys.stderr)
+        return 130
+    outcomes = [outcome for part in parts for outcome in found[part]]
+    if not names:
+        outcomes += [Outcome(name, skipped=1, reasons=[why]) for name, why in ONLY_BY_NAME.items()]
     print(summary(outcomes), flush=True)
     return ended(outcomes, names)
 

@@ -12,7 +12,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
+import children
 import docsite
 import galaxy
 import sanity
@@ -126,9 +128,9 @@ def linters() -> list[Linter]:
     ]
 
 
-def run(linter: Linter) -> Verdict:
+def run(linter: Linter, screen: IO[Any]) -> Verdict:
     if linter.lacking:
-        print(f"lint: {linter.name:<14} not run: {linter.lacking}", flush=True)
+        print(f"lint: {linter.name:<14} not run: {linter.lacking}", file=screen, flush=True)
         return Verdict(linter.name, True, 0.0, "", linter.lacking)
     environment = {
         **os.environ,
@@ -142,29 +144,24 @@ def run(linter: Linter) -> Verdict:
     }
     (BUILD / "home").mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    done = subprocess.run(
-        linter.argv,
-        cwd=linter.directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
+    done = children.run(linter.argv, subprocess.PIPE, environment, linter.directory)
     output = done.stdout.decode(errors="replace")
     if done.returncode == docsite.SKIPPED:
         why = output.strip().splitlines()[-1]
-        print(f"lint: {linter.name:<14} not run: {why}", flush=True)
+        print(f"lint: {linter.name:<14} not run: {why}", file=screen, flush=True)
         return Verdict(linter.name, True, 0.0, "", why)
     verdict = Verdict(linter.name, done.returncode == 0, time.monotonic() - begun, output)
     print(
-        f"lint: {verdict.name:<14} {'ok' if verdict.ok else 'FAILED'} ({verdict.seconds:.0f} s)", flush=True
+        f"lint: {verdict.name:<14} {'ok' if verdict.ok else 'FAILED'} ({verdict.seconds:.0f} s)",
+        file=screen,
+        flush=True,
     )
     return verdict
 
 
-def run_all(names: list[str]) -> list[Verdict]:
-    """Runs the named linters (all, if none is named) and prints the output of those that failed."""
+def run_all(names: list[str], screen: IO[Any] | None = None) -> list[Verdict]:
+    """Runs the named linters (all, if none is named) and prints the output of those that failed, to ``screen`` (standard output)."""
+    screen = screen or sys.stdout
     chosen = [linter for linter in linters() if not names or linter.name in names]
     unknown = set(names) - {linter.name for linter in chosen}
     if unknown:
@@ -172,10 +169,14 @@ def run_all(names: list[str]) -> list[Verdict]:
             f"lint: no such linter: {', '.join(sorted(unknown))}; there are {', '.join(linter.name for linter in linters())}"
         )
     with ThreadPoolExecutor(max_workers=2) as pool:
-        verdicts = list(pool.map(run, chosen))
+        try:
+            verdicts = list(pool.map(lambda linter: run(linter, screen), chosen))
+        except KeyboardInterrupt:
+            children.end()
+            raise
     for verdict in verdicts:
         if not verdict.ok:
-            print(f"\n---- {verdict.name}\n{verdict.output.rstrip()}")
+            print(f"\n---- {verdict.name}\n{verdict.output.rstrip()}", file=screen, flush=True)
     return verdicts
 
 

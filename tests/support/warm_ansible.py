@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import copy
 import gc
 import importlib
 import inspect
@@ -41,6 +42,7 @@ LOADED = (
     *(
         "ansible.plugins.connection.winrm",
         "ansible.plugins.connection.local",
+        "ansible.plugins.connection.psrp",
         "ansible.plugins.shell.powershell",
     ),
     *("ansible.plugins.shell.sh", "ansible.plugins.strategy.linear", "ansible.plugins.callback.default"),
@@ -83,6 +85,8 @@ def serve(path: str) -> None:
     for name in LOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    keep_metadata()
+    scan_fewer_lines()
     _load_collection()
     # Where each module's file is: a deprecation that Ansible attributes to a plugin asks, in each fork anew.
     inspect.getmodule(sys._getframe())
@@ -107,6 +111,38 @@ def serve(path: str) -> None:
             connection.close()
 
 
+def keep_metadata() -> None:
+    """From here on what a collection's meta/runtime.yml says (ansible.builtin's is long) is parsed once for this process and its
+    forks.
+    """
+    from ansible.utils.collection_loader import _collection_finder as finder
+
+    parse, known = finder._meta_yml_to_dict, {}
+
+    def parse_or_copy(text: Any, content_id: Any) -> Any:
+        key = (text, str(content_id))
+        if key not in known:
+            known[key] = parse(text, content_id)
+        return copy.deepcopy(known[key])
+
+    finder._meta_yml_to_dict = parse_or_copy
+
+
+def scan_fewer_lines() -> None:
+    """From here on Ansible looks for what a PowerShell module needs only in the lines that can say so: its patterns begin with
+    "#" or "using", and it tries all of them on each line of the same long scripts for each remote call.
+    """
+    from ansible.executor.powershell.module_manifest import PSModuleDepFinder
+
+    scan = PSModuleDepFinder.scan_module
+
+    def scan_what_can_match(self: Any, module_data: bytes, *arguments: Any, **named: Any) -> Any:
+        lines = (line for line in module_data.split(b"\n") if line[:1] in (b"#", b"u", b"U"))
+        return scan(self, b"\n".join(lines), *arguments, **named)
+
+    PSModuleDepFinder.scan_module = scan_what_can_match
+
+
 def _load_collection() -> None:
     """Loads the collection's action plugins, and what they import, from where the environment has the collection; where it
     has none, nothing.
@@ -126,6 +162,9 @@ def _load_collection() -> None:
         for path in sorted(Path(importlib.import_module(package).__path__[0]).glob("*.py")):
             with contextlib.suppress(ImportError):
                 importlib.import_module(f"{package}.{path.stem}")
+    # The codecs of the ways in which a program may write a secret stay, too.
+    if texts := sys.modules.get(f"{COLLECTION}.plugins.module_utils._texts"):
+        texts.ways_of_writing("long enough, and no secret")
     finder._remove()
     for name in [*sys.modules]:
         if name.startswith("ansible_collections") and not name.startswith(f"{COLLECTION}."):

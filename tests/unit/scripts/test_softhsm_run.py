@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import check
@@ -20,7 +21,9 @@ class Calls:
         self.set_up = set_up
         self.made: list[tuple[list[str], Path]] = []
 
-    def __call__(self, argv: list[str], extra: dict[str, str] | None = None, folder: Path = ROOT) -> int:
+    def __call__(
+        self, _screen: object, argv: list[str], extra: dict[str, str] | None = None, folder: Path = ROOT
+    ) -> int:
         self.made.append((argv, folder))
         if "--pytest-ansible" in argv:
             return self.set_up
@@ -36,7 +39,7 @@ def ran(set_up: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[l
     calls = Calls(set_up)
     monkeypatch.setattr(check, "call", calls)
     monkeypatch.setattr(check, "REPORTS", tmp_path)
-    return softhsm(), calls
+    return softhsm(sys.stdout), calls
 
 
 def test_pytest_ansible_runs_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

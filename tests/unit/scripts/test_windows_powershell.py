@@ -7,6 +7,7 @@ it is never passed by not running.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import check
@@ -82,11 +83,11 @@ def test_without_a_powershell_it_is_counted_as_skipped(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(powershell.PROGRAM, raising=False)
     (linter,) = [one for one in lint.linters() if one.name == lint.WINDOWS_POWERSHELL]
-    verdict = lint.run(linter)
+    verdict = lint.run(linter, sys.stdout)
     assert verdict.skipped == powershell.NONE_FOUND
     assert f"not run: {powershell.NONE_FOUND}" in capsys.readouterr().out
-    monkeypatch.setattr(lint, "run_all", lambda names: [verdict])
-    (outcome,) = check.linters()
+    monkeypatch.setattr(lint, "run_all", lambda names, screen: [verdict])
+    (outcome,) = check.linters(sys.stdout)
     assert (outcome.passed, outcome.failed, outcome.skipped) == (0, 0, 1)
     assert outcome.reasons == [f"{lint.WINDOWS_POWERSHELL}: {powershell.NONE_FOUND}"]
 

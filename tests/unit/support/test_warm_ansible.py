@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible.executor.powershell.module_manifest import PSModuleDepFinder
+from ansible.utils.collection_loader import _collection_finder
 
 from support import warm_ansible
 from support.playbook import ROOT, environment
@@ -77,6 +79,65 @@ def test_the_same_comes_of_a_process_that_waits(
         screens.append(screen.read_text(encoding="utf-8"))
     assert cold.returncode == code
     assert screens == [cold.stdout.decode()] * 2
+
+
+def test_fewer_lines_of_a_script_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every PowerShell module that there is, of what they need, and of one that has each kind of line."""
+    folder = ROOT / "build" / "collections" / "ansible_collections" / "ansible" / "windows" / "plugins"
+    modules = {
+        f"ansible_collections.ansible.windows.plugins.modules.{path.stem}": path.read_bytes()
+        for path in sorted((folder / "modules").glob("*.ps1"))
+    }
+    assert len(modules) > 50
+    modules["one"] = b"\n".join(
+        (
+            *(
+                b"#!powershell",
+                b"#requires -Version 5.1",
+                b"#AnsibleRequires -OSVersion 10.0",
+                b"  # no line",
+            ),
+            *(
+                b"#ANSIBLEREQUIRES -CSharpUtil Ansible.Basic",
+                b"# Requires -Module Ansible.ModuleUtils.Legacy",
+            ),
+            *(b"#AnsibleRequires -Become", b"using namespace System", b"$using = 1"),
+        )
+    )
+
+    def needed(name: str, data: bytes, powershell: bool = True) -> tuple[object, ...]:
+        finder = PSModuleDepFinder()
+        found = finder.scan_module(data, fqn=name, powershell=powershell)
+        return found, set(finder.scripts), finder.ps_version, finder.os_version, finder.become
+
+    sharp = b"using System;\r\nusing Ansible.Basic;\r\nUSING Ansible.Process;\n"
+    before = [*(needed(name, data) for name, data in modules.items()), needed("two", sharp, powershell=False)]
+    assert before[-2][2:] == ("5.1", "10.0", True)
+    assert {"Ansible.Basic.cs", "Ansible.Process.cs"} <= before[-1][0]  # type: ignore[operator]
+    monkeypatch.setattr(PSModuleDepFinder, "scan_module", PSModuleDepFinder.scan_module)
+    warm_ansible.scan_fewer_lines()
+    assert before == [
+        *(needed(name, data) for name, data in modules.items()),
+        needed("two", sharp, powershell=False),
+    ]
+
+
+def test_what_a_collection_says_of_itself_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def parse(text: str, content_id: object) -> dict[str, object]:
+        asked.append((text, content_id))
+        return {"text": [text]}
+
+    monkeypatch.setattr(_collection_finder, "_meta_yml_to_dict", parse)
+    warm_ansible.keep_metadata()
+    for _time in range(2):
+        for text in ("a", "b"):
+            found = _collection_finder._meta_yml_to_dict(text, ("meta", text))
+            assert found == {"text": [text]}
+            # It is the caller's own: what becomes of it is nobody else's matter.
+            found["text"].append("more")
+    assert asked == [("a", ("meta", "a")), ("b", ("meta", "b"))]
 
 
 def test_a_run_has_its_own_variables_alone(playbook: Path, tmp_path: Path) -> None:
