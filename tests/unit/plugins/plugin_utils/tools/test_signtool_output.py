@@ -19,6 +19,9 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.
     read_verification,
 )
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools.signtool.text import (
+    _MARKER,
+    BEGINNINGS,
+    MARKERS,
     Unreadable,
     decode,
     speaks,
@@ -756,3 +759,21 @@ def test_a_file_named_like_a_text_of_signtool_changes_no_fact(name: str) -> None
     assert [len(file.signatures) for file in read.files] == [1]
     missing = read_verification("", f"SignTool Error: File not found: .\\{name}\r\r\n", 1)
     assert [complaint.reason.key for complaint in missing.complaints] == ["file_not_found"]
+
+
+def test_a_look_ahead_misses_no_marker() -> None:
+    """The beginnings are those of the patterns, and what is found is what the patterns alone find."""
+    alone = re.compile(
+        "|".join(f"(?P<m_{name}>{pattern})" for name, pattern in MARKERS), re.IGNORECASE | re.MULTILINE
+    )
+    begin = {re.sub(r"^(\(\?-i:|\(\?:\^\|\(\?<=\\S\)\))+", "", pattern)[:2] for _name, pattern in MARKERS}
+    assert begin == {*BEGINNINGS} - {"=="} | {"={"}
+    texts = [case[stream] for case in RECORDINGS for stream in ("stdout", "stderr")]
+    texts = [form(text) for text in texts for form in (str, str.upper, str.lower)]
+    texts += ["\n".join(texts), "x".join(texts), " ".join(reversed(texts))]
+    found = {match.lastgroup for text in texts for match in alone.finditer(text)}
+    assert len(found) > 20
+    for text in texts:
+        assert [(match.span(), match.groupdict()) for match in _MARKER.finditer(text)] == [
+            (match.span(), match.groupdict()) for match in alone.finditer(text)
+        ]
