@@ -345,12 +345,12 @@ class Cluster:
         with self._lock:
             self._keys.pop(handle)
 
-    def signing_arguments(self, handle: int) -> SigningArguments:
+    def signing_arguments(self, handle: int, folder: Path | None = None) -> SigningArguments:
         """How another program signs with this private key."""
         key = self._keys.get(handle)
         if key is None or key.cls != "private":
             raise HsmError(INVALID_HANDLE)
-        return self.token.signing_arguments(key.token_id)
+        return self.token.signing_arguments(key.token_id, folder)
 
     # Network
     # -----------------------------------------------------------------------------------------------------------

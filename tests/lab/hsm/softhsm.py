@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,6 @@ DIGEST_INFO = {
 _lock = threading.RLock()
 _loaded: dict[str, str] = {}
 """The configuration that each PKCS#11 library was initialised with last."""
-
-
-def exclusive() -> AbstractContextManager[Any]:
-    """Held while another program uses a token: each login rewrites the token's file, which a second process
-    may just be reading.
-    """
-    return _lock
 
 
 class MissingPartError(Exception):
@@ -142,10 +135,7 @@ class Token:
         if token._objects.exists():
             shutil.rmtree(token._objects)
         token._objects.mkdir(parents=True)
-        token.configuration.write_text(
-            f"directories.tokendir = {token._objects}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
-            encoding="ascii",
-        )
+        _configure(token.configuration, token._objects)
         pin, so_pin = secrets.token_hex(8), secrets.token_hex(8)
         token.pin_file.touch(mode=0o600)
         token.pin_file.write_text(pin, encoding="ascii")
@@ -233,7 +223,16 @@ class Token:
             names = ("SENSITIVE", "ALWAYS_SENSITIVE", "EXTRACTABLE", "NEVER_EXTRACTABLE")
             return {name.lower(): bool(private[getattr(pkcs11.Attribute, name)]) for name in names}
 
-    def signing_arguments(self, key_id: bytes) -> SigningArguments:
+    def signing_arguments(self, key_id: bytes, folder: Path | None = None) -> SigningArguments:
+        """For a program beside which nobody logs in; with ``folder`` for one of many, by a copy of the token in it: SoftHSM rewrites a
+        token's file at each login, which another process may just be reading.
+        """
+        configuration = self.configuration
+        if folder is not None:
+            configuration = folder / "softhsm2.conf"
+            with _lock:
+                shutil.copytree(self._objects, folder / "tokens")
+            _configure(configuration, folder / "tokens")
         quoted = "".join(f"%{byte:02x}" for byte in key_id)
         uri = f"pkcs11:token={self.label};id={quoted};type=private"
         return SigningArguments(
@@ -242,10 +241,18 @@ class Token:
             pin=self.pin,
             pin_file=str(self.pin_file),
             environment={
-                "SOFTHSM2_CONF": str(self.configuration),
+                "SOFTHSM2_CONF": str(configuration),
                 "OPENSSL_ENGINES": str(Path(engine_path()).parent),
             },
         )
+
+
+def _configure(file: Path, objects: Path) -> None:
+    """Writes SoftHSM's configuration for tokens below ``objects``."""
+    file.write_text(
+        f"directories.tokendir = {objects}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
+        encoding="ascii",
+    )
 
 
 def ec_public_key(part: PublicPart) -> ec.EllipticCurvePublicKey:

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import SimpleQueue
 
 from asn1crypto import tsp
 
@@ -34,12 +35,17 @@ REFUSAL = bytes.fromhex("300a30080201020303000001")
 """An RFC 3161 answer in DER: status 2 (rejection), failure unacceptedPolicy, no token"""
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 
+DESKS = 4
+"""How many requests OpenSSL answers side by side: it reads, raises and writes a file with the serial number, so each has one of its own."""
+SERIAL = "{desk:02X}001000"
+"""Hexadecimal, the first of each"""
+
 CONFIGURATION = """\
 [tsa]
 default_tsa = tsa_lab
 
 [tsa_lab]
-serial = {folder}/serial
+serial = {desk}/serial
 crypto_device = builtin
 signer_cert = {folder}/tsa.pem
 signer_key = {folder}/tsa.key
@@ -82,6 +88,7 @@ class Tsa:
         self._fault = ""
         self._times: int | None = None
         self._lock = threading.Lock()
+        self._free: SimpleQueue[Path] = SimpleQueue()
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
@@ -101,10 +108,14 @@ class Tsa:
         (folder / "tsa.key").write_bytes(pki.tsa.key_pem)
         (folder / "tsa.pem").write_text(pki.tsa.pem, encoding="ascii")
         (folder / "tsa-chain.pem").write_text(pki.tsa.pem + pki.tsa_root.pem, encoding="ascii")
-        (folder / "serial").write_text("1000\n", encoding="ascii")
-        text = CONFIGURATION.format(folder=folder, policy=POLICY, digests=", ".join(DIGESTS))
-        (folder / "openssl.cnf").write_text(text, encoding="utf-8")
         tsa = cls(folder, openssl, pace)
+        for number in range(1, DESKS + 1):
+            desk = folder / f"desk{number}"
+            desk.mkdir(exist_ok=True)
+            (desk / "serial").write_text(SERIAL.format(desk=number) + "\n", encoding="ascii")
+            text = CONFIGURATION.format(folder=folder, desk=desk, policy=POLICY, digests=", ".join(DIGESTS))
+            (desk / "openssl.cnf").write_text(text, encoding="utf-8")
+            tsa._free.put(desk)
         tsa._thread.start()
         return tsa
 
@@ -158,28 +169,33 @@ class Tsa:
 
     def reply(self, query: bytes) -> bytes:
         """OpenSSL's answer to an RFC 3161 request; a refusal is an answer too. b"" for what is no request."""
-        # One at a time: openssl reads, raises and writes the file of the serial number.
-        with self._lock:
-            request, answer = self.folder / "request.tsq", self.folder / "answer.tsr"
-            request.write_bytes(query)
-            answer.unlink(missing_ok=True)
-            subprocess.run(
-                [
-                    self._openssl,
-                    "ts",
-                    "-reply",
-                    "-config",
-                    str(self.folder / "openssl.cnf"),
-                    "-queryfile",
-                    str(request),
-                    "-out",
-                    str(answer),
-                ],
-                capture_output=True,
-                timeout=60,
-                check=False,
-            )
-            return answer.read_bytes() if answer.exists() else b""
+        desk = self._free.get()
+        try:
+            return self._reply(desk, query)
+        finally:
+            self._free.put(desk)
+
+    def _reply(self, desk: Path, query: bytes) -> bytes:
+        request, answer = desk / "request.tsq", desk / "answer.tsr"
+        request.write_bytes(query)
+        answer.unlink(missing_ok=True)
+        subprocess.run(
+            [
+                self._openssl,
+                "ts",
+                "-reply",
+                "-config",
+                str(desk / "openssl.cnf"),
+                "-queryfile",
+                str(request),
+                "-out",
+                str(answer),
+            ],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return answer.read_bytes() if answer.exists() else b""
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sysconfig
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -137,6 +138,28 @@ def test_osslsigncode_signs_with_the_token_and_verifies(bench: Bench) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "Number of verified signatures: 1" in done.stdout
+
+
+def test_many_sign_at_once_with_copies_of_the_token(bench: Bench) -> None:
+    folder = bench.folder / "many"
+    bench.pki.write(folder)
+    program = glob.glob(sysconfig.get_paths()["purelib"] + "/pip/_vendor/distlib/t64.exe")[0]
+    objects = {file: file.read_bytes() for file in bench.cluster.token.folder.rglob("*.object")}
+
+    def sign(number: int) -> int:
+        own = folder / str(number)
+        own.mkdir()
+        arguments = bench.cluster.signing_arguments(bench.private.handle, own)
+        command = ["osslsigncode", "sign", *arguments.osslsigncode(), "-certs", str(folder / "signing.pem")]
+        command += ["-h", "sha256", "-in", program, "-out", str(own / "signed.exe")]
+        environment = {**os.environ, **arguments.environment}
+        return subprocess.run(
+            command, env=environment, capture_output=True, timeout=60, check=False
+        ).returncode
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(sign, range(8))) == [0] * 8
+    assert objects == {file: file.read_bytes() for file in objects}
 
 
 def test_the_token_pin_stands_in_no_argument(bench: Bench) -> None:

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,19 +101,28 @@ def test_a_digest_that_is_not_accepted_gets_a_refusal(tsa: Tsa, pki: Pki, tmp_pa
     assert verify(tmp_path, pki, request, post(tsa, request.read_bytes())).returncode != 0
 
 
+def serial_of(reply: bytes, file: Path) -> str:
+    file.write_bytes(reply)
+    text = subprocess.run(
+        ["openssl", "ts", "-reply", "-in", str(file), "-text"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return next(line for line in text.stdout.splitlines() if line.startswith("Serial number:"))
+
+
 def test_serial_numbers_differ(tsa: Tsa, tmp_path: Path) -> None:
-    serials = set()
-    for _round in range(3):
-        (tmp_path / "reply.tsr").write_bytes(post(tsa, query(tmp_path).read_bytes()))
-        text = subprocess.run(
-            ["openssl", "ts", "-reply", "-in", str(tmp_path / "reply.tsr"), "-text"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        serials.add(next(line for line in text.stdout.splitlines() if line.startswith("Serial number:")))
-    assert len(serials) == 3
+    replies = [post(tsa, query(tmp_path).read_bytes()) for _round in range(3)]
+    assert len({serial_of(reply, tmp_path / "reply.tsr") for reply in replies}) == 3
+
+
+def test_serial_numbers_differ_of_what_is_answered_side_by_side(tsa: Tsa, tmp_path: Path) -> None:
+    asked = query(tmp_path).read_bytes()
+    with ThreadPoolExecutor(12) as pool:
+        replies = list(pool.map(lambda _number: post(tsa, asked), range(12)))
+    assert len({serial_of(reply, tmp_path / "reply.tsr") for reply in replies}) == 12
 
 
 def test_what_is_no_request_gets_400(tsa: Tsa, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ...hsm.softhsm import exclusive
 from ...windows.errors import ACCESS_DENIED, SHARING_VIOLATION, LabOSError
 from ...windows.process import Process
 from . import authenticode, fileformat, osslsigncode
@@ -190,6 +189,7 @@ class _Signer:
 
     def sign(self, named: Named) -> bool:
         """Signs one file. True when it is signed now but has no timestamp, as older versions left it."""
+        begun = time.monotonic()
         files = self.process.host.files
         try:
             files.read(named.path)
@@ -213,7 +213,7 @@ class _Signer:
             raise FileFailed(call=("SignedCode::Sign", BAD_EXE_FORMAT)) from None
         except fileformat.Broken:
             raise RunEnded(E_UNEXPECTED) from None
-        content, stamped = self._make(path, kind, nested=append and bool(before))
+        content, stamped = self._make(path, kind, append and bool(before), begun)
         try:
             files.write(named.path, content, by="signtool")
         except LabOSError as error:
@@ -227,8 +227,8 @@ class _Signer:
         if self.selected.key is not None and not matches(self.selected.certificate, self.selected.key):
             raise RunEnded(CRYPT_E_NO_MATCH, named.path)
 
-    def _make(self, path: Path, kind: str, nested: bool) -> tuple[bytes, bool]:
-        """The signed content, and whether all that was asked for is in it."""
+    def _make(self, path: Path, kind: str, nested: bool, begun: float) -> tuple[bytes, bool]:
+        """The signed content, and whether all that was asked for is in it. ``begun``: when the file's turn came (time.monotonic)."""
         line = self.line
         ending = path.suffix if kind == fileformat.SCRIPT else ""
         url, legacy = line.value("tr"), line.value("t")
@@ -238,9 +238,7 @@ class _Signer:
             command += ["-i", line.value("du")] if line.value("du") else []
             command += ["-ph"] if line.has("ph") and kind == fileformat.PE else []
             command += ["-nest"] if nested else []
-            begun = time.monotonic()
-            with exclusive():
-                content = osslsigncode.change(path, command, environment, ending)
+            content = osslsigncode.change(path, command, environment, ending)
             self._count()
             self.process.wait(self.process.host.pace.left("signature", begun))
         if not url and not legacy:
@@ -281,7 +279,7 @@ class _Signer:
                 return
             cluster = self.process.host.cluster
             assert cluster is not None
-            token = cluster.signing_arguments(selected.key.handle)
+            token = cluster.signing_arguments(selected.key.handle, folder)
             yield [*arguments, *token.osslsigncode()], dict(token.environment)
 
 
