@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import copy
 import gc
 import importlib
 import inspect
 import json
 import os
 import random
+import re
 import resource
 import select
 import shutil
@@ -46,6 +46,7 @@ LOADED = (
         "ansible.plugins.shell.powershell",
     ),
     *("ansible.plugins.shell.sh", "ansible.plugins.strategy.linear", "ansible.plugins.callback.default"),
+    *("ansible.utils._junit_xml", "tomllib"),
     *("winrm", "winrm.protocol", "requests", "xmltodict", "ntlm_auth", "requests_ntlm"),
     *(
         "cryptography.x509",
@@ -59,6 +60,8 @@ MADE_BY_A_RUN = (("_login.gate", "GATE"), ("_progress.board", "BOARD"))
 """What the collection makes once for each run, when its first action is loaded; tests/unit/support/test_warm_ansible.py holds
 that this is all.
 """
+OF_A_NEED = re.compile(rb"^[#uU][^\n]*", re.MULTILINE)
+"""A line of a script in which it can say what it needs."""
 FEWER_COLLECTIONS = (50_000, 20, 20)
 """Of garbage: a run is short and makes little, and each collection in a fork copies the pages that it shares with others."""
 
@@ -87,6 +90,7 @@ def serve(path: str) -> None:
             importlib.import_module(name)
     keep_metadata()
     scan_fewer_lines()
+    _load_plugins()
     _load_collection()
     # Where each module's file is: a deprecation that Ansible attributes to a plugin asks, in each fork anew.
     inspect.getmodule(sys._getframe())
@@ -119,13 +123,14 @@ def keep_metadata() -> None:
 
     parse, known = finder._meta_yml_to_dict, {}
 
-    def parse_or_copy(text: Any, content_id: Any) -> Any:
+    # A run asks once for each collection, and changes nothing in what it gets.
+    def parse_once(text: Any, content_id: Any) -> Any:
         key = (text, str(content_id))
         if key not in known:
             known[key] = parse(text, content_id)
-        return copy.deepcopy(known[key])
+        return known[key]
 
-    finder._meta_yml_to_dict = parse_or_copy
+    finder._meta_yml_to_dict = parse_once
 
 
 def scan_fewer_lines() -> None:
@@ -137,10 +142,17 @@ def scan_fewer_lines() -> None:
     scan = PSModuleDepFinder.scan_module
 
     def scan_what_can_match(self: Any, module_data: bytes, *arguments: Any, **named: Any) -> Any:
-        lines = (line for line in module_data.split(b"\n") if line[:1] in (b"#", b"u", b"U"))
-        return scan(self, b"\n".join(lines), *arguments, **named)
+        return scan(self, b"\n".join(OF_A_NEED.findall(module_data)), *arguments, **named)
 
     PSModuleDepFinder.scan_module = scan_what_can_match
+
+
+def _load_plugins() -> None:
+    """Loads what each run loads at its start to know its options: all kinds of connection, shell and become."""
+    from ansible.plugins.loader import become_loader, connection_loader, shell_loader
+
+    for loader in (connection_loader, shell_loader, become_loader):
+        list(loader.all(class_only=True))
 
 
 def _load_collection() -> None:
@@ -200,6 +212,8 @@ def _run(request: Mapping[str, Any]) -> NoReturn:
 def _play(request: Mapping[str, Any]) -> Any:
     """ansible-playbook's own main, in a process that looks as if it had just been started."""
     os.setsid()
+    # A process for one task ends before garbage is worth a collection.
+    os.register_at_fork(after_in_child=gc.disable)
     os.chdir(request["directory"])
     os.environ.clear()
     os.environ.update(request["environment"])
