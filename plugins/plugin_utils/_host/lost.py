@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from xml.parsers.expat import ExpatError
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
@@ -18,36 +19,49 @@ from ...module_utils._texts import beginning, masked
 _PLUGINS = re.compile(r"(ansible|ansible_collections\.\w+\.\w+)\.plugins\.connection\.")
 _POOL = re.compile(r"HTTPS?ConnectionPool\(host=.*?, port=\d+\): ")
 _LONGEST = 300
+REDIRECTED = "it answered with a redirect elsewhere, which is not followed"
 
 
 class ConnectionLostError(AnsibleConnectionFailure):
     """The connection broke in a call: nobody knows how far the host came with it. ``str``: the reason, no sentence."""
 
 
-def lost(error: Exception) -> ConnectionLostError | None:
-    """``error`` as a broken connection, if it was raised in a connection plug-in or below and is none of Ansible's own."""
-    if isinstance(error, AnsibleError) or not any(_PLUGINS.match(name) for name in _raised_in(error)):
+def lost(error: Exception, in_session: bool = False) -> ConnectionLostError | None:
+    """``error`` as a broken connection, if it was raised in a connection plug-in or below.
+
+    Ansible's own errors are one only ``in_session`` (the host had let Ansible in): then winrm has put a time-out, or input that did
+    not get through, into words of its own. Before, they say that a host is not reached, or what is not installed.
+    """
+    if not any(_PLUGINS.match(name) for name in _raised_in(error)):
         return None
-    return ConnectionLostError(reason(error))
+    if not isinstance(error, AnsibleError):
+        return ConnectionLostError(reason(error))
+    if not in_session:
+        return None
+    if isinstance(error, AnsibleConnectionFailure):
+        below = error.__context__
+        return ConnectionLostError(reason(below)) if below is not None and _is_of_network(below) else None
+    return ConnectionLostError(reason(error)) if type(error) is AnsibleError else None
 
 
 def reason(error: BaseException) -> str:
     """What the innermost of nested errors says, in one line without a full stop."""
     inner = _innermost(error)
+    if type(inner).__name__ == "TooManyRedirects":
+        return REDIRECTED
     said = getattr(inner, "strerror", None) or getattr(inner, "reason", None)
     text = _POOL.sub("", said if isinstance(said, str) and said else str(inner))
     # A secret with two blanks in it is none any more where blanks are put together.
     text = "".join(char if char.isprintable() else " " for char in str(masked(text)))
     text = beginning(" ".join(text.split()), _LONGEST).rstrip(". ")
-    # A parser or a look-up that stumbles over an answer says little without its kind.
-    name = type(inner).__name__
-    if not text:
-        return name
-    return (
-        text
-        if isinstance(inner, OSError) or _is_of_network(inner)
-        else f"its answer cannot be read ({name}: {text})"
-    )
+    if isinstance(inner, (OSError, AnsibleError)) or _is_of_network(inner):
+        return text or type(inner).__name__
+    if isinstance(inner, UnicodeError):
+        text = "bytes that are no text"
+    elif not isinstance(inner, (SyntaxError, ExpatError, ValueError)) or not text:
+        # A look-up that stumbles over an answer says nothing that anybody understands.
+        text = "something in it is missing, or of another kind"
+    return f"its answer cannot be read ({text})"
 
 
 def _is_of_network(error: BaseException) -> bool:

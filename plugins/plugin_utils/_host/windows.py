@@ -44,6 +44,7 @@ from ...module_utils._steps import (
 from .. import _scratch as scratch
 from . import trust
 from .lost import lost
+from .redirects import in_session, not_followed
 
 
 def _failures(results: Sequence[Result]) -> Iterator[Failure]:
@@ -229,16 +230,18 @@ class Host:
         before = task.no_log
         # Without no_log every call writes its parameters into the host's Application event log.
         task.no_log = True
+        connection = self._action._connection
         try:
-            return dict(
-                self._action._execute_module(
-                    module_name="ansible.windows.win_powershell",
-                    module_args=dict(arguments),
-                    task_vars=dict(self._task_vars),
+            with not_followed(connection):
+                return dict(
+                    self._action._execute_module(
+                        module_name="ansible.windows.win_powershell",
+                        module_args=dict(arguments),
+                        task_vars=dict(self._task_vars),
+                    )
                 )
-            )
         except Exception as error:
-            broken = lost(error)
+            broken = lost(error, in_session(connection))
             if broken is None:
                 raise
             raise broken from None

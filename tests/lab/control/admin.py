@@ -18,7 +18,7 @@ from typing import Any
 from cryptography import x509
 
 from ..windows import authority
-from ..windows.copies import Image, state
+from ..windows.copies import Image, lay_over, state
 from ..windows.errors import LabOSError
 from ..windows.filesystem import normalize
 from ..windows.host import Host
@@ -51,6 +51,7 @@ class Admin:
             "moments": self._moments,
             "keep": self._keep,
             "lay": self._lay,
+            "copy": self._copy,
             "state": lambda question: dict(state(self._host(question))),
             "clear": self._clear,
             "pace": self._pace,
@@ -234,6 +235,12 @@ class Admin:
         """Makes a host again what was kept under a name."""
         host = self._host(question)
         self._images[host.name, str(question["name"])].lay(host)
+        return {}
+
+    def _copy(self, question: Question) -> Any:
+        """Makes hosts what another one of their language is."""
+        for name in question["to"]:
+            lay_over(self._host(question), self._host({"host": name}))
         return {}
 
     def _clear(self, question: Question) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 KNOWN = {
+    "answers": "the WinRM endpoint does what it is asked for, and answers something else: NAME[:ARGUMENT] (lab.network.hostile.ANSWERS)",
     "at": "a fault at a moment, POINT:NUMBER:WHAT, as at:program:3:hang: at the n-th call, step, program or change of a file (lab.control.moments)",
     "authority_unknown": "the root of the timestamp authority is not among the roots that Windows brings along",
     "babbles": "a program shows all that it was given, in many ways of writing, and ends with the code of the argument or does its work",

@@ -19,6 +19,7 @@ import yaml
 
 from ..hsm.cluster import WRONG_LOGINS, Cluster, KeyObject
 from ..hsm.pki import Issued, Pki, authority, tls_client, tls_server
+from ..network import hostile
 from ..network.fileserver import FileServer
 from ..network.remote import Remote
 from ..network.sealing import Door
@@ -212,6 +213,14 @@ def _second_cluster(state: Path, description: Description, password: str) -> Clu
     return other
 
 
+def _answers(host: Host, operation: str) -> str:
+    """What a host's endpoint answers instead at an operation, "" for nothing."""
+    for fault in host.faults.arguments("answers"):
+        if hostile.at(fault.partition(":")[0]) == operation:
+            return host.faults.take("answers", fault) or ""
+    return ""
+
+
 def _known(data: Mapping[str, Any], names: set[str], where: str) -> None:
     unknown = sorted(set(data) - names)
     if unknown:
@@ -342,6 +351,7 @@ class Fleet:
                 or (operation == "Command" and host.faults.take("connection_drop", "") is not None)
             ),
             self._door(wanted, password),
+            lambda operation: _answers(host, operation),
         )
         host.on_reboot = endpoint.forget
         endpoint.start()

@@ -106,6 +106,10 @@ class Control:
         """Makes a host again what was kept under a name."""
         self.ask("lay", host=host, name=name)
 
+    def copy(self, host: str, *to: str) -> None:
+        """Makes further hosts of its language what a host is."""
+        self.ask("copy", host=host, to=list(to))
+
     def everything(self, host: str) -> dict[str, str]:
         """Everything of a host that somebody may have changed (lab.windows.copies.state)."""
         return dict(self.ask("state", host=host))

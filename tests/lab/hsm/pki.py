@@ -200,13 +200,13 @@ def authority(common_name: str, issuer: Issued | None) -> Issued:
     return Issued(builder.sign((issuer.key if issuer else None) or key, hashes.SHA256()), key)
 
 
-def timestamp_authority(issuer: Issued) -> Issued:
-    """A certificate that may stamp times and nothing else: RFC 3161 wants the usage to be critical."""
+def timestamp_authority(issuer: Issued, common_name: str = "Lab Timestamp Authority") -> Issued:
+    """A certificate that may stamp times and nothing else: RFC 3161 wants the usage to be critical. Its name may be anything."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     assert issuer.key is not None
     builder = _builder(
-        name("Lab Timestamp Authority"),
+        name(common_name),
         issuer.certificate.subject,
         key.public_key(),
         now - 2 * YEAR,

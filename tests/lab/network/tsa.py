@@ -8,6 +8,7 @@ that real authorities show can be switched on, for the next few requests or unti
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import socket
 import struct
@@ -19,10 +20,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
 
-from asn1crypto import tsp
+from asn1crypto import cms, tsp
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from ..control.pace import Pace
-from ..hsm.pki import Pki
+from ..hsm.pki import Issued, Pki, timestamp_authority
 from ..hsm.softhsm import MissingPartError
 
 POLICY = "1.3.6.1.4.1.99999.1.1"
@@ -31,13 +34,21 @@ FAULTS = ("down", "slow", "garbage", "http_500", "http_404", "reject")
 """down: the connection is reset. slow: the answer comes late. garbage: HTTP 200 with something that is no
 timestamp. reject: a well-formed answer whose status says that the request was refused.
 """
+ODD = ("escapes", "huge", "name", "late", "early")
+"""What comes of a request to ``Tsa.odd_url``. escapes: a page with what a terminal obeys, and a template. huge: 20 MB. name: a
+timestamp of an authority with ODD_NAME. late, early: one with a time decades away, signed as the others.
+"""
+ODD_NAME = "{{ 79190000+10 }}\nfatal: [x]: FAILED!\x9b31m\u202egnp $(x) <b>"
+ODD_YEARS = {"late": 2090, "early": 1971}
+HUGE = 20_000_000
+"""Bytes"""
 REFUSAL = bytes.fromhex("300a30080201020303000001")
 """An RFC 3161 answer in DER: status 2 (rejection), failure unacceptedPolicy, no token"""
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 
 DESKS = 4
 """How many requests OpenSSL answers side by side: it reads, raises and writes a file with the serial number, so each has one of its own."""
-SERIAL = "{desk:02X}001000"
+SERIAL = "{desk:0>2}001000"
 """Hexadecimal, the first of each"""
 
 CONFIGURATION = """\
@@ -47,8 +58,8 @@ default_tsa = tsa_lab
 [tsa_lab]
 serial = {desk}/serial
 crypto_device = builtin
-signer_cert = {folder}/tsa.pem
-signer_key = {folder}/tsa.key
+signer_cert = {folder}/{signer}.pem
+signer_key = {folder}/{signer}.key
 certs = {folder}/tsa-chain.pem
 signer_digest = sha256
 default_policy = {policy}
@@ -88,11 +99,25 @@ class Tsa:
         self._fault = ""
         self._times: int | None = None
         self._lock = threading.Lock()
+        self._desks = [folder / f"desk{number}" for number in range(1, DESKS + 1)]
         self._free: SimpleQueue[Path] = SimpleQueue()
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
+        self._root: Issued | None = None
+
+    def _signs_as(self, signer: str, issued: Issued) -> None:
+        """A certificate with its key, and a configuration of openssl that uses them, by a name."""
+        key = self.folder / f"{signer}.key"
+        key.touch(mode=0o600)
+        key.write_bytes(issued.key_pem)
+        (self.folder / f"{signer}.pem").write_text(issued.pem, encoding="ascii")
+        for desk in self._desks:
+            text = CONFIGURATION.format(
+                folder=self.folder, desk=desk, signer=signer, policy=POLICY, digests=", ".join(DIGESTS)
+            )
+            (desk / f"{signer}.cnf").write_text(text, encoding="utf-8")
 
     @classmethod
     def start(cls, state_dir: Path, pki: Pki, pace: Pace | None = None) -> Tsa:
@@ -104,18 +129,16 @@ class Tsa:
             )
         folder = state_dir / "tsa"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "tsa.key").touch(mode=0o600)
-        (folder / "tsa.key").write_bytes(pki.tsa.key_pem)
-        (folder / "tsa.pem").write_text(pki.tsa.pem, encoding="ascii")
-        (folder / "tsa-chain.pem").write_text(pki.tsa.pem + pki.tsa_root.pem, encoding="ascii")
         tsa = cls(folder, openssl, pace)
-        for number in range(1, DESKS + 1):
-            desk = folder / f"desk{number}"
+        tsa._root = pki.tsa_root
+        (folder / "tsa-chain.pem").write_text(pki.tsa.pem + pki.tsa_root.pem, encoding="ascii")
+        for desk in tsa._desks:
             desk.mkdir(exist_ok=True)
-            (desk / "serial").write_text(SERIAL.format(desk=number) + "\n", encoding="ascii")
-            text = CONFIGURATION.format(folder=folder, desk=desk, policy=POLICY, digests=", ".join(DIGESTS))
-            (desk / "openssl.cnf").write_text(text, encoding="utf-8")
+            (desk / "serial").write_text(
+                SERIAL.format(desk=desk.name.removeprefix("desk")) + "\n", encoding="ascii"
+            )
             tsa._free.put(desk)
+        tsa._signs_as("tsa", pki.tsa)
         tsa._thread.start()
         return tsa
 
@@ -123,6 +146,10 @@ class Tsa:
     def url(self) -> str:
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}/timestamp"
+
+    def odd_url(self, name: str) -> str:
+        """Where an answer is one of ODD."""
+        return f"{self.url}/{name}"
 
     @property
     def count(self) -> int:
@@ -167,15 +194,29 @@ class Tsa:
                     self._fault, self._times = "", None
             return fault
 
-    def reply(self, query: bytes) -> bytes:
+    def odd(self, name: str, query: bytes) -> tuple[str, bytes]:
+        """Content type and body of an answer of ODD."""
+        if name == "escapes":
+            return "text/html", f"{ODD_NAME}\x1b[2J\x1b]0;title\x07".encode()
+        if name == "huge":
+            return REPLY_TYPE, b"\x30\x84\x01\x31\x2d\x00" + b"A" * HUGE
+        if name == "name":
+            assert self._root is not None
+            with self._lock:
+                if not (self.folder / "odd.pem").exists():
+                    self._signs_as("odd", timestamp_authority(self._root, ODD_NAME))
+            return REPLY_TYPE, self.reply(query, "odd")
+        return REPLY_TYPE, _moved(self.reply(query), ODD_YEARS[name], (self.folder / "tsa.key").read_bytes())
+
+    def reply(self, query: bytes, signer: str = "tsa") -> bytes:
         """OpenSSL's answer to an RFC 3161 request; a refusal is an answer too. b"" for what is no request."""
         desk = self._free.get()
         try:
-            return self._reply(desk, query)
+            return self._reply(desk, query, signer)
         finally:
             self._free.put(desk)
 
-    def _reply(self, desk: Path, query: bytes) -> bytes:
+    def _reply(self, desk: Path, query: bytes, signer: str) -> bytes:
         request, answer = desk / "request.tsq", desk / "answer.tsr"
         request.write_bytes(query)
         answer.unlink(missing_ok=True)
@@ -185,7 +226,7 @@ class Tsa:
                 "ts",
                 "-reply",
                 "-config",
-                str(desk / "openssl.cnf"),
+                str(desk / f"{signer}.cnf"),
                 "-queryfile",
                 str(request),
                 "-out",
@@ -245,6 +286,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, "text/html", b"<html><body>Welcome</body></html>")
         elif fault == "reject":
             self._answer(200, REPLY_TYPE, REFUSAL)
+        elif (name := self.path.rpartition("/")[2]) in ODD:
+            self._answer(200, *tsa.odd(name, query))
         else:
             if fault == "slow":
                 time.sleep(tsa.delay)
@@ -261,6 +304,27 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the client did not wait
+
+
+def _moved(reply: bytes, year: int, key: bytes) -> bytes:
+    """A granted answer with a time in another year, signed anew with the authority's key."""
+    answer = tsp.TimeStampResp.load(reply)
+    signed = answer["time_stamp_token"]["content"]
+    info = signed["encap_content_info"]["content"].parsed
+    info["gen_time"] = info["gen_time"].native.replace(year=year, day=1)
+    content = info.dump(force=True)
+    signed["encap_content_info"]["content"] = cms.ParsableOctetString(content)
+    signer = signed["signer_infos"][0]
+    for attribute in signer["signed_attrs"]:
+        if attribute["type"].native == "message_digest":
+            attribute["values"] = [hashlib.sha256(content).digest()]
+        elif attribute["type"].native == "signing_time":
+            attribute["values"] = [cms.Time({"generalized_time": info["gen_time"].native})]
+    covered = signer["signed_attrs"].dump(force=True)
+    private = serialization.load_pem_private_key(key, None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    signer["signature"] = private.sign(b"\x31" + covered[1:], padding.PKCS1v15(), hashes.SHA256())
+    return bytes(answer.dump(force=True))
 
 
 def _digest_of(query: bytes) -> str:

@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
 
 from ..windows.process import Completed
+from . import hostile
 from .psrp import (
     CREATE_PIPELINE,
     END_OF_PIPELINE_INPUT,
@@ -98,12 +99,21 @@ class _Dropped(Exception):
     """The connection is to be closed without an answer."""
 
 
+class _Other(Exception):
+    """What is due is done; the client gets another answer."""
+
+    def __init__(self, answer: hostile.Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 class Endpoint:
     """One host's endpoint. ``runner`` does what a command asks for; ``user`` and ``password`` are asked from
     the client.
 
-    ``drops`` is asked at each operation (its name) whether the connection breaks there. ``door``: how clients get in; without
-    one by Basic over HTTP.
+    ``drops`` is asked at each operation (its name) whether the connection breaks there, ``answers`` for the name and the argument of
+    what comes in the place of an answer (lab.network.hostile), "" for nothing. ``door``: how clients get in; without one by Basic
+    over HTTP.
     """
 
     def __init__(
@@ -113,9 +123,11 @@ class Endpoint:
         password: str,
         drops: Callable[[str], bool] = lambda operation: False,
         door: Door | None = None,
+        answers: Callable[[str], str] = lambda operation: "",
     ) -> None:
         self._runner = runner
         self._drops = drops
+        self._answers = answers
         self.door = door or Door(user, password)
         self._shells: dict[str, dict[str, Command]] = {}
         self._pools: dict[str, Pool] = {}
@@ -202,8 +214,15 @@ class Endpoint:
                 raise _Fault(
                     _UNSUPPORTED, "w:UnsupportedFeature", f"The operation {action} is not supported."
                 )
+            name, _colon, argument = self._answers(operation).partition(":")
             try:
-                return 200, _envelope(action + "Response", message, handler(header, body))
+                # Who is sent elsewhere with what it has to say has not been listened to.
+                text = _envelope(
+                    action + "Response", message, "" if name == "redirect" else handler(header, body)
+                )
+                if name:
+                    raise _Other(hostile.ANSWERS[name](argument, text.encode()))
+                return 200, text
             except Malformed as error:
                 raise _Fault(_UNSUPPORTED, "w:InvalidParameter", f"The lab does not know {error}.") from error
         except _Broken:
@@ -513,6 +532,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
+        except _Other as other:
+            self._reply_otherwise(other.answer)
+            return
         data = text.encode()
         if sealed and data:
             self._reply(status, self._logon.seal(data), answers, SEALED_TYPE)
@@ -530,6 +552,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
         self.wfile.flush()
+
+    def _reply_otherwise(self, answer: hostile.Answer) -> None:
+        def write(data: bytes) -> None:
+            self.wfile.write(data)
+            self.wfile.flush()
+
+        try:
+            self.close_connection = not hostile.send(answer, write)
+        except ConnectionError:
+            self.close_connection = True  # the client did not wait
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """The record has what happened; a web server's log would only repeat it."""

@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from asn1crypto import tsp
 
 from lab.hsm.pki import Pki
-from lab.network.tsa import Tsa
+from lab.network.tsa import HUGE, ODD_NAME, ODD_YEARS, Tsa
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +195,24 @@ def test_a_get_is_no_time_stamp(tsa: Tsa) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(tsa.url, timeout=10)  # noqa: S310
     assert caught.value.code == 405
+
+
+@pytest.mark.parametrize("name", ["name", "late", "early"])
+def test_odd_timestamps_are_good_ones(tsa: Tsa, pki: Pki, tmp_path: Path, name: str) -> None:
+    """Whoever knows the authority accepts them."""
+    request = query(tmp_path)
+    _kind, reply = tsa.odd(name, request.read_bytes())
+    checked = verify(tmp_path, pki, request, reply)
+    assert "Verification: OK" in checked.stdout + checked.stderr
+    token = tsp.TimeStampResp.load(reply)["time_stamp_token"]["content"]
+    year = token["encap_content_info"]["content"].parsed["gen_time"].native.year
+    assert year == ODD_YEARS.get(name, time.gmtime().tm_year)
+
+
+def test_other_odd_answers_come_over_the_wire(tsa: Tsa, tmp_path: Path) -> None:
+    body = query(tmp_path).read_bytes()
+    for name, size in (("huge", HUGE), ("escapes", len(ODD_NAME))):
+        headers = {"Content-Type": "application/timestamp-query"}
+        request = urllib.request.Request(tsa.odd_url(name), data=body, headers=headers)  # noqa: S310 - the lab's own address
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            assert len(answer.read()) > size

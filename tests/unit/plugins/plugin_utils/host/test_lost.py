@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import binascii
+import xml.etree.ElementTree as ET
 from http.client import RemoteDisconnected
 from xml.parsers.expat import ExpatError
 
 import pytest
 import requests
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from requests.exceptions import ChunkedEncodingError
 from requests.exceptions import ConnectionError as RequestsError
 from urllib3.exceptions import IncompleteRead, MaxRetryError, NewConnectionError, ProtocolError
@@ -17,7 +19,7 @@ from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSMan
 
 from ansible_collections.cloudhsm.codesign.plugins.action.win_codesign_info import ActionModule as Info
 from ansible_collections.cloudhsm.codesign.plugins.action.win_signtool import ActionModule as Signtool
-from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host.lost import lost, reason
+from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host.lost import REDIRECTED, lost, reason
 from support.broken_connection import raise_in_plugin
 from support.fake_host import Raw, run_action
 
@@ -28,6 +30,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
 
 
 REFUSED = ConnectionRefusedError(111, "Connection refused")
+NO_ANSWER = "its answer cannot be read (something in it is missing, or of another kind)"
 ERRORS = [
     (
         RequestsError(
@@ -77,11 +80,21 @@ ERRORS = [
     ),
     (
         ExpatError("syntax error: line 1, column 0"),
-        "its answer cannot be read (ExpatError: syntax error: line 1, column 0)",
+        "its answer cannot be read (syntax error: line 1, column 0)",
     ),
-    (KeyError("s:Envelope"), "its answer cannot be read (KeyError: 's:Envelope')"),
+    (ET.ParseError("no element found"), "its answer cannot be read (no element found)"),
+    (KeyError("s:Envelope"), NO_ANSWER),
+    (AttributeError("'NoneType' object has no attribute 'text'"), NO_ANSWER),
+    (
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        "its answer cannot be read (bytes that are no text)",
+    ),
+    (binascii.Error("Incorrect padding"), "its answer cannot be read (Incorrect padding)"),
+    (requests.exceptions.TooManyRedirects("Exceeded 0 redirects."), REDIRECTED),
+    (AnsibleError("winrm send_input failed; \nstdout: \nstderr "), "winrm send_input failed; stdout: stderr"),
     (OSError(28, "No space left on device"), "No space left on device"),
-    (ValueError(), "ValueError"),
+    (ValueError(), NO_ANSWER),
+    (OSError(), "OSError"),
     (RequestsError("one\x1b[31m\r\ntwo.\n"), "one [31m two"),
     (RequestsError("x" * 5000), "x" * 300),
 ]
@@ -118,6 +131,39 @@ def test_what_counts_is_where_it_was_raised(error: Exception, name: str, is_lost
     with pytest.raises(type(error)) as raised:
         raise_in_plugin(error, name)
     assert (lost(raised.value) is not None) is is_lost
+
+
+def behind(error: Exception, context: Exception) -> Exception:
+    error.__context__ = context
+    return error
+
+
+LATE = behind(
+    AnsibleConnectionFailure(
+        "winrm connection error: HTTPConnectionPool(host='10.0.0.9', port=5985): Read timed out."
+    ),
+    requests.exceptions.ReadTimeout(
+        "HTTPConnectionPool(host='10.0.0.9', port=5985): Read timed out. (read timeout=30)"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (LATE, "Read timed out. (read timeout=30)"),
+        (AnsibleError("winrm send_input failed; \nstdout: x"), "winrm send_input failed; stdout: x"),
+        (AnsibleConnectionFailure("Failed to connect to the host via ssh"), None),
+        (AnsibleFileNotFound("no such file"), None),
+    ],
+)
+def test_what_ansible_says_of_a_session_that_broke(error: Exception, words: str | None) -> None:
+    """Before the host has let Ansible in, the same means that it is not reached."""
+    with pytest.raises(type(error)) as raised:
+        raise_in_plugin(error)
+    assert lost(raised.value) is None
+    found = lost(raised.value, in_session=True)
+    assert (str(found) if found else None) == words
 
 
 class Gone:
