@@ -435,13 +435,14 @@ def prepare() -> None:
 # What users type
 # ------------------------------------------------------------------------------------------------------
 
+_BETWEEN, _SHA1 = re.compile(r"[\s:\-]"), re.compile(r"[0-9A-F]{40}")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200e\u200f\u200b\u202a\u202c\ufeff"))
 
 
 def normalize_thumbprint(text: str) -> str:
     """40 upper-case hex digits from what a user copied (blanks, colons, the invisible U+200E of the MMC)."""
-    digits = re.sub(r"[\s:\-]", "", text.translate(_INVISIBLE)).upper()
-    if re.fullmatch(r"[0-9A-F]{40}", digits):
+    digits = _BETWEEN.sub("", text.translate(_INVISIBLE)).upper()
+    if _SHA1.fullmatch(digits):
         return digits
     if re.fullmatch(r"[0-9A-F]{64}", digits):
         raise CertificateError(
@@ -461,7 +462,7 @@ def normalize_serial(text: str) -> str:
     """A serial number in certutil's form from what a user copied (blanks, colons, 0x, upper case, leading
     00).
     """
-    digits = re.sub(r"[\s:\-]", "", text.translate(_INVISIBLE)).lower()
+    digits = _BETWEEN.sub("", text.translate(_INVISIBLE)).lower()
     digits = digits.removeprefix("0x")
     if not re.fullmatch(r"[0-9a-f]{1,42}", digits):
         raise CertificateError(

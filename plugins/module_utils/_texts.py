@@ -50,13 +50,17 @@ def _plain_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
+# Compiled here, as each fork of Ansible asks for all ways of each secret.
+_OF_HTML, _OF_POWERSHELL = re.compile("[<>&']"), re.compile(r'[`$"]')
+_OF_CMD, _OF_C = re.compile(r'[&|<>^"()%!]'), re.compile(r'(\\*)"')
+
 _WAYS: Tuple[Callable[[str], str], ...] = (
     _json,
     _plain_json,
     lambda text: _json(_json(text)),
     lambda text: _json(_plain_json(text)),
     lambda text: _plain_json(_plain_json(text)),
-    lambda text: re.sub("[<>&']", lambda found: f"\\u{ord(found[0]):04x}", _plain_json(text)),
+    lambda text: _OF_HTML.sub(lambda found: f"\\u{ord(found[0]):04x}", _plain_json(text)),
     escape,
     lambda text: escape(text, {'"': "&quot;"}),
     lambda text: escape(text, {'"': "&quot;", "'": "&apos;"}),
@@ -68,9 +72,9 @@ _WAYS: Tuple[Callable[[str], str], ...] = (
     lambda text: text.replace("'", "''"),
     lambda text: text.replace('"', '""'),
     lambda text: text.replace("%", "%%"),
-    lambda text: re.sub(r'[`$"]', lambda found: "`" + found[0], text),
-    lambda text: re.sub(r'[&|<>^"()%!]', lambda found: "^" + found[0], text),
-    lambda text: re.sub(r'(\\*)"', r'\1\1\\"', text),
+    lambda text: _OF_POWERSHELL.sub(lambda found: "`" + found[0], text),
+    lambda text: _OF_CMD.sub(lambda found: "^" + found[0], text),
+    lambda text: _OF_C.sub(r'\1\1\\"', text),
     lambda text: shlex.quote(text + " ")[1:-2],
     lambda text: repr(text)[1:-1],
     lambda text: " ".join(text.split()),

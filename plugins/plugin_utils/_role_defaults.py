@@ -17,6 +17,10 @@ import yaml
 
 DEFAULTS = Path(__file__).resolve().parents[2] / "roles" / "common" / "defaults" / "main.yml"
 
+_VERSION = re.compile(r"[0-9]+[.][0-9]+[.][0-9]+")
+_BLANK = re.compile(r"[^\S ]")
+"""Other blanks than the space"""
+
 Read = Callable[[str], Any]
 """Gives a variable's value, None where it has none."""
 
@@ -64,7 +68,7 @@ def minimum_version(read: Read) -> str:
     given = read("codesign_client_packages")
     if not isinstance(given, list) or not all(isinstance(one, Mapping) and "file" in one for one in given):
         raise UnusualError
-    found = re.search(r"[0-9]+[.][0-9]+[.][0-9]+", " ".join(_texts([one["file"] for one in given])))
+    found = _VERSION.search(" ".join(_texts([one["file"] for one in given])))
     return found[0] if found else ""
 
 
@@ -72,7 +76,7 @@ def _texts(value: Any) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     # Jinja's flatten drops what reads like nothing, and takes lists in lists apart.
     if not isinstance(texts, list) or any(
-        not isinstance(one, str) or one in ("None", "null") or re.search(r"[^\S ]", one) for one in texts
+        not isinstance(one, str) or one in ("None", "null") or _BLANK.search(one) for one in texts
     ):
         raise UnusualError
     return texts

@@ -357,8 +357,11 @@ def meant(client_sdk: str) -> tuple[ClientSdk, ...]:
     return _sdk.meant(client_sdk, SDKS)
 
 
+_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+
+
 def version_of(text: str) -> tuple[int, ...]:
     """Three numbers of a version; () for a text that is none and for a file without a version."""
-    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    match = _VERSION.match(text)
     numbers = tuple(int(group or 0) for group in match.groups()) if match else ()
     return numbers if any(numbers) else ()

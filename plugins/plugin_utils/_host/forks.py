@@ -10,12 +10,19 @@ go first. Nothing depends on it: what a release of ansible-core has elsewhere co
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
 from ...module_utils import _certificate
 
 Step = Callable[[], None]
+
+MODULE_MARKS = (
+    b"#Requires -Module",
+    b"#Requires -Version",
+    b"#AnsibleRequires -(OSVersion|PowerShell|CSharpUtil|Wrapper)",
+)
 
 
 def _windows_module() -> None:
@@ -25,6 +32,9 @@ def _windows_module() -> None:
     from ansible.executor.powershell.module_manifest import PSModuleDepFinder
 
     PSModuleDepFinder()
+    # As ansible.executor.module_common asks whether a module is one of PowerShell's.
+    for pattern in MODULE_MARKS:
+        re.compile(pattern, re.IGNORECASE)
 
 
 def _arguments() -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Sequence
 
@@ -67,7 +66,7 @@ class Seen:
     @property
     def architecture(self) -> str:
         """By the folder, as the SDK lays it out; "" where no folder says."""
-        folders = [folder.lower() for folder in re.split(r"[\\/]", self.path)[:-1]]
+        folders = [folder.lower() for folder in self.path.replace("/", "\\").split("\\")[:-1]]
         return next((folder for folder in reversed(folders) if folder in ARCHITECTURES), "")
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 
+from ...module_utils._sdk import SDKS
+
 PROGRAM = "C:\\Windows\\System32\\cmdkey.exe"
 
 
@@ -19,8 +21,16 @@ def list_argv(target: str) -> tuple[str, ...]:
     return (f"/list:{target}",)
 
 
+def _entry(target: str) -> re.Pattern[str]:
+    return re.compile(r"(?im)^[ \t]+\S.*?(?:[:\uff1a][ \t]*|target=)" + re.escape(target) + r"[ \t\r]*$")
+
+
+_ENTRIES = {sdk.credential: _entry(sdk.credential) for sdk in SDKS}
+_NONE = re.compile(r"(?m)^[ \t]*\*.*\*[ \t\r]*$")
+
+
 def parse_list(text: str, target: str) -> bool | None:
     """Whether there is an entry for ``target``; None where the text says neither."""
-    if re.search(r"(?im)^[ \t]+\S.*?(?:[:\uff1a][ \t]*|target=)" + re.escape(target) + r"[ \t\r]*$", text):
+    if (_ENTRIES.get(target) or _entry(target)).search(text):
         return True
-    return False if re.search(r"(?m)^[ \t]*\*.*\*[ \t\r]*$", text) else None
+    return False if _NONE.search(text) else None

@@ -13,6 +13,7 @@ import re
 _BLANKS = {ord(char): " " for char in "\u00a0\u202f\u2007\u3000\t"}
 _NOISE = re.compile(r"^\s*SDK Version: \d[\d.]*\s*$|^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s")
 """What CloudHSM's providers print into the output of the program that loads them."""
+_END = re.compile(r"(?<!\r)\r*\n")
 
 
 class ParseError(ValueError):
@@ -24,7 +25,7 @@ def lines_of(text: str) -> list[str]:
     ones.
     """
     text = text.translate(_BLANKS).replace("\uff1a", ":")
-    return [line.rstrip() for line in re.split(r"(?<!\r)\r*\n", text) if not _NOISE.match(line)]
+    return [line.rstrip() for line in _END.split(text) if not _NOISE.match(line)]
 
 
 def is_end(line: str) -> bool:

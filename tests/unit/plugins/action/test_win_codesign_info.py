@@ -28,6 +28,7 @@ from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._tools import (
     ksp_config,
     signtool,
 )
+from support.compiled import compiled
 from support.fake_host import (
     FakeHost,
     Raw,
@@ -99,6 +100,12 @@ def host() -> FakeHost:
         cmd.PROGRAM: lambda step: ran(4),
     }
     return made
+
+
+def test_a_look_compiles_no_expression_anew(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    with compiled(monkeypatch) as found:
+        run_action(ActionModule, {**WANTED, "stored_credentials": False}, host)
+    assert found == []
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

@@ -12,6 +12,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils import _role_defaults
+from support.compiled import compiled
 
 DEFAULTS: dict[str, Any] = yaml.safe_load(_role_defaults.DEFAULTS.read_text(encoding="utf-8"))
 
@@ -126,6 +127,15 @@ def test_what_is_unusual_is_left_to_jinja(name: str, given: dict[str, Any]) -> N
 def test_a_plain_value_is_no_template(value: Any) -> None:
     ours, jinja, templated = both("codesign_cluster_id", {"codesign_cluster_id": value})
     assert (ours, templated) == (jinja, [])
+
+
+@pytest.mark.parametrize(("name", "given"), [(CHECK, {ADDRESSES: ["10.0.0.1", "10.0.0.2"]}), (VERSION, {})])
+def test_no_expression_is_compiled_anew(
+    name: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with compiled(monkeypatch) as found:
+        both(name, given)
+    assert found == []
 
 
 def test_what_is_encrypted_is_no_plain_value() -> None:
