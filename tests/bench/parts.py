@@ -139,18 +139,13 @@ def ways_to_look() -> dict[str, str | Path | list[dict[str, Any]]]:
 
 
 def look() -> list[dict[str, Any]]:
-    """A task that reads all that site.yml wants of a host."""
+    """The task that reads all that site.yml wants of a host, as site.yml and the role inspect have it. Templates of its options
+    would be the playbook's cost, not the module's.
+    """
+    common = {"name": "cloudhsm.codesign.common", "rolespec_validate": False}
     return [
-        {
-            "cloudhsm.codesign.win_codesign_info": {
-                "hsm_addresses": "{{ codesign_hsm_addresses }}",
-                "hsm_type": "{{ codesign_hsm_type }}",
-                "customer_ca": "{{ lookup('ansible.builtin.file', codesign_customer_ca) }}",
-                "check_connection": False,
-                "identities": "{{ query('cloudhsm.codesign.identities', codesign_identities) }}",
-                "signtool_path": r"C:\Program Files\cloudhsm.codesign\signtool\bin\*\x64\signtool.exe",
-            }
-        }
+        {"cloudhsm.codesign.win_codesign_info": {"of_roles": True}},
+        {"ansible.builtin.import_role": common},
     ]
 
 
