@@ -109,6 +109,7 @@ _raw:
           sample: CA
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,11 @@ class LookupModule(LookupBase):
     def identities(self, terms: list[Any], variables: dict[str, Any] | None) -> list[dict[str, Any]]:
         """The identities of all terms, with what their files hold. AnsibleLookupError for one that cannot be read."""
         identities = [item for term in terms for item in (term if isinstance(term, list) else [term])]
+        for number, one in enumerate(identities, 1):
+            if not isinstance(one, Mapping):
+                raise AnsibleLookupError(
+                    f"Identity {number} is no dictionary: it is to have name, certificate and chain as its keys."
+                )
         return [self._identity(dict(identity), variables) for identity in identities]
 
     def _identity(self, identity: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
@@ -147,7 +153,7 @@ class LookupModule(LookupBase):
                 identity["name"], identity, lambda file, what: self._read(file, what, variables)
             )
         except BrokenLink as broken:
-            raise AnsibleLookupError(str(broken)) from broken
+            raise AnsibleLookupError(str(broken)) from None
         signing = (
             {
                 "certificate": certificate.pem,
@@ -189,7 +195,7 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError(
                 f"'former' of '{identity}' holds '{text}', which is no file on the control node; as a thumbprint it cannot be read: "
                 f"{error.sentence}"
-            ) from error
+            ) from None
 
     def _read(self, name: Any, what: str, variables: dict[str, Any] | None) -> Certificate:
         if not name:
@@ -200,4 +206,4 @@ class LookupModule(LookupBase):
         try:
             return read_certificate(Path(path).read_bytes())
         except CertificateError as error:
-            raise AnsibleLookupError(f"The certificate file '{path}' cannot be used: {error}") from error
+            raise AnsibleLookupError(f"The certificate file '{path}' cannot be used: {error}") from None

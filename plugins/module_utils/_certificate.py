@@ -126,7 +126,7 @@ def read_certificate(data: bytes, what: str = "the certificate") -> Certificate:
         return ends[0]
     if not ends:
         raise CertificateError(
-            f"{what} holds {len(found)} CA certificates and no end-entity certificate: give the signing certificate alone."
+            f"{what} holds {len(found)} CA certificates and no end-entity certificate: give a file with the one that is meant."
         )
     names = ", ".join(sorted(certificate.common_name or certificate.thumbprint for certificate in ends))
     raise CertificateError(
@@ -222,11 +222,31 @@ def _base64(text: bytes, what: str) -> bytes:
 
 def _der(data: bytes, what: str) -> bytes:
     if data[:1] == b"\x30":
-        return data
+        return _without_rest(data, what)
     text = b"".join(_without_utf16(data).lstrip(b"\xef\xbb\xbf").split())
     if re.fullmatch(rb"[A-Za-z0-9+/]+={0,2}", text) and text[:1] == b"M":
         return _base64(text, what)
     raise CertificateError(f"{what} is not a certificate: it is neither PEM nor DER nor base64.")
+
+
+_PFX = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
+"""How a PKCS#12 file begins: a sequence with the version 3 as its first element (RFC 7292)."""
+
+
+def _without_rest(der: bytes, what: str) -> bytes:
+    """DER without the line end that a transfer as text left behind it. CertificateError for what is cut off, or a PKCS#12 file."""
+    if _PFX.match(der):
+        raise CertificateError(
+            f"{what} is not a certificate: it is a PKCS#12 file (.pfx), which is for certificates with their private keys. "
+            "Export the certificate alone."
+        )
+    size = der[1] if len(der) > 1 else 0
+    octets = size & 0x7F if size > 0x80 else 0
+    length = 2 + octets + (int.from_bytes(der[2 : 2 + octets], "big") if octets else size)
+    if size != 0x80 and octets <= 4 and len(der) < length:
+        raise CertificateError(f"{what} is cut off: it has {len(der)} of {length} bytes.")
+    rest = der[length:]
+    return der[:length] if size != 0x80 and not rest.strip(b"\x00\x1a \t\r\n") else der
 
 
 def _from_der(der: bytes, what: str) -> List[Certificate]:

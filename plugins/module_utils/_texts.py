@@ -199,3 +199,8 @@ def _finished(value: Any, key: str) -> Any:
     if isinstance(value, list):
         return [_finished(item, key) for item in value]
     return value
+
+
+def no_text(secret: Any) -> bool:
+    """Whether a secret was certainly not written as what it is now: YAML made another thing of it. A whole number may be one."""
+    return isinstance(secret, (bool, float, Mapping, list, tuple))

@@ -16,10 +16,10 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..lookup import control_file, former, identities
-from ..module_utils._arguments.base import Arguments
+from ..module_utils._arguments.base import Arguments, seconds_problem
 from ..module_utils._crypto_user import crypto_user
 from ..module_utils._findings import BrokenLink, LoginRefusedError
-from ..module_utils._texts import finished, hide
+from ..module_utils._texts import finished, hide, no_text
 from . import _diagnosis as diagnosis
 from ._diagnosis import Context
 from ._host import forks
@@ -171,6 +171,10 @@ class CodesignAction(ActionBase):
         except AnsibleError as error:
             return {**result, "changed": False, "failed": True, "msg": error.message, "link": "argument"}
         given = {name: texts_in(self._task.args.get(name)) for name in self.ARGUMENTS.secret_names()}
+        no_texts = [name for name in given if no_text(self._task.args.get(name))]
+        if no_texts:
+            msg = f"{no_texts[0]} is no text as YAML reads it. Put it into quotes."
+            return {**result, "changed": False, "failed": True, "msg": msg, "link": "argument"}
         short = [name for name, texts in given.items() if any(len(text) < SHORTEST_SECRET for text in texts)]
         if short:
             msg = f"{short[0]} has less than {SHORTEST_SECRET} characters: it would stand in every second text, and could not be masked. Give a longer one."
@@ -183,6 +187,8 @@ class CodesignAction(ActionBase):
         except AnsibleActionFail as error:
             refused = {"changed": False, "failed": True, "msg": error.message, "link": "argument"}
             return dict(finished({**result, **refused}))
+        if problem := seconds_problem(self.params):
+            return {**result, "changed": False, "failed": True, "msg": problem, "link": "argument"}
         self.task_vars: Mapping[str, Any] = task_vars or {}
         tidies = self.WORKS_IN_SCRATCH and not self.check_mode
         self.host = GatedHost(Host(self, self.task_vars, tidies), self._login())

@@ -46,8 +46,9 @@ def judge(
     if "certificate_request" in uses:
         report.errors += _request(values, files, now)
     if params["dates"]:
-        days = int(values.get("codesign_expiry_days") or 0)
-        report.add(_variables.ended(_identities(values, files), now, days))
+        # What is no number has been named by its type.
+        days = str(values.get("codesign_expiry_days") or 0).strip()
+        report.add(_variables.ended(_identities(values, files), now, int(days) if days.isdecimal() else 0))
     if params["clusters"] is not None and _variables.signs(values):
         # Imported where they are of use: Ansible compiles what a run loads anew each time.
         from . import _cluster

@@ -20,9 +20,11 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._certificate import pem_certificates
 from ..module_utils._findings import BrokenLink
+from ..module_utils._texts import no_text
 from ._client import lookups, tls
 from ._formats import x500_name
 from ._store import identity, placed
@@ -75,6 +77,7 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
 """What the playbooks read beside the variables of roles."""
 
 _NAME = re.compile(rf"\b{PREFIX}\w+")
+_UNSUPPORTED = re.compile(r"\. Supported parameters include: ")
 _NO_PASSWORD = re.compile(r"(?i)^(.*\\)?(system|local ?system|local ?service|network ?service|.*\$)$")
 _ALIKE = 0.85
 
@@ -217,20 +220,32 @@ def _lists(
         typed[name] = as_list(value)
         if not option.get("options"):
             continue
+        inner_options = option["options"]
+        elements: list[Any] = []
         for number, element in enumerate(typed[name], 1):
             if isinstance(element, Mapping):
                 label = element.get("name") or number
-                inner, more = _lists(element, option["options"], f"{within} in {name} ({label})")
-                typed[name] = [*typed[name][: number - 1], inner, *typed[name][number:]]
+                inner, more = _lists(element, inner_options, f"{within} in {name} ({label})")
+                elements.append(inner)
                 found += more
+            elif isinstance(element, str) and "=" in element:
+                # Ansible reads key=value as a dictionary.
+                elements.append(element)
+            else:
+                keys = ", ".join(key for key, one in inner_options.items() if one.get("required"))
+                found.append(f"{where}: entry {number} is no dictionary. It needs the keys: {keys}.")
+        typed[name] = elements
     return typed, found
 
 
 def _types(values: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
     given = {name: values[name] for name in options if name in values and values[name] is not None}
+    errors = ArgumentSpecValidator(dict(options)).validate(given).errors.errors
     return [
-        f"{message.rstrip('.')}."
-        for message in ArgumentSpecValidator(dict(options)).validate(given).error_messages
+        f"{_UNSUPPORTED.sub(': no such key; there are: ', error.msg, count=1).rstrip('.')}."
+        if isinstance(error, UnsupportedError)
+        else f"{error.msg.rstrip('.')}."
+        for error in errors
     ]
 
 
@@ -295,6 +310,8 @@ def _wanted_login(values: Mapping[str, Any]) -> list[str]:
 
 def _login(values: Mapping[str, Any]) -> list[str]:
     user, password = (_has(values, f"codesign_crypto_{name}") for name in ("user", "password"))
+    if no_text(values.get("codesign_crypto_password")):
+        return ["codesign_crypto_password is no text as YAML reads it: put it into quotes."]
     if user == password:
         return []
     lacks, has = ("password", "user") if user else ("user", "password")
@@ -522,6 +539,8 @@ def _identities(values: Mapping[str, Any], read_identity: ReadIdentity) -> list[
     names = [str(one.get("name")) for one in identities if one.get("name")]
     for name in sorted({name for name in names if names.count(name) > 1}):
         found.append(f"Two identities in codesign_identities have the name '{name}'.")
+    if any(one.get("name") == "" for one in identities):
+        found.append("The name of an identity in codesign_identities is empty.")
     for one in identities:
         # What is not there at all has been named by its type.
         if one.get("name"):

@@ -69,3 +69,18 @@ KEY_ACCESS: Options = {
 def timeout(seconds: int) -> Options:
     """The option ``timeout``: how long one tool may run."""
     return {"timeout": {"type": "int", "default": seconds}}
+
+
+LONGEST = 1_000_000
+"""Seconds (eleven days): more milliseconds than 32 bits hold, no process of Windows can be waited for."""
+
+
+def seconds_problem(params: Mapping[str, Any]) -> str:
+    """What is wrong with the seconds among checked arguments, as a sentence; "" where nothing is."""
+    for name, smallest in (("timeout", 1), ("lock_timeout", 0), ("timestamp_delay", 0)):
+        seconds = params.get(name)
+        if isinstance(seconds, int) and seconds < smallest:
+            return f"{name} is {seconds}; it must be at least {smallest}."
+        if isinstance(seconds, int) and seconds > LONGEST:
+            return f"{name} is {seconds} seconds; it must be {LONGEST} at the most."
+    return ""

@@ -16,6 +16,7 @@ from .base import (
     CREDENTIALS,
     STORE,
     Arguments,
+    seconds_problem,
     timeout,
 )
 
@@ -46,7 +47,16 @@ ARGUMENTS = Arguments(
 
 
 def lookup(params: Mapping[str, Any], windows: bool, scratch: str) -> Lookup:
-    """How to look, from a module's arguments. BrokenLink for a user without a password."""
+    """How to look, from a module's arguments. BrokenLink for a user without a password, or a time that is none."""
+    problem = seconds_problem(params)
+    if problem:
+        raise BrokenLink("argument", problem)
+    if not any(params.get(name) for name in SOURCES):
+        raise BrokenLink(
+            "argument",
+            "certificate_path, certificate_content, thumbprint and modulus are empty.",
+            "Name the certificate or the key.",
+        )
     user = crypto_user(params)
     if user and not user.password:
         raise BrokenLink(

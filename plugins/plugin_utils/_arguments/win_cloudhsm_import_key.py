@@ -18,6 +18,7 @@ from ...module_utils._arguments.base import (
 )
 from ...module_utils._arguments.cloudhsm_find_key_by_modulus import CONTENT, read, wanted_from_certificate
 from ...module_utils._crypto_user import crypto_user
+from ...module_utils._findings import BrokenLink
 from .._key.container import Seen, Wanted
 from .._store import entry as store_entry
 
@@ -47,7 +48,15 @@ ARGUMENTS = Arguments(
 
 
 def wanted(params: Mapping[str, Any], scratch: str) -> Wanted:
-    """The wanted container; its key and thumbprint only where the arguments hold the certificate itself."""
+    """The wanted container; its key and thumbprint only where the arguments hold the certificate itself. BrokenLink
+    where they name none.
+    """
+    if not any(params.get(name) for name in SOURCES):
+        raise BrokenLink(
+            "argument",
+            "The arguments name no certificate: all are empty.",
+            "Give thumbprint, certificate_path or certificate_content.",
+        )
     want = Wanted(
         thumbprint=store_entry.thumbprint(params["thumbprint"]) if params.get("thumbprint") else "",
         certificate_path=params.get("certificate_path") or "",

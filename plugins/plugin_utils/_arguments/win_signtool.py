@@ -66,13 +66,22 @@ def check(params: Mapping[str, Any]) -> None:
     """BrokenLink for values that no SignTool takes, before anything runs on the host."""
     if not params["files"]:
         raise BrokenLink("argument", "The list files is empty.", "Name at least one file or pattern.")
+    named = [str(params.get(name) or "").strip() for name in ("thumbprint", "subject", "issuer")]
+    given = any(params.get(name) is not None for name in ("thumbprint", "subject", "issuer"))
+    if (
+        given
+        and (params["state"] == "signed" or any(params.get(name) for name in ("subject", "issuer")))
+        and not any(named)
+    ):
+        raise BrokenLink(
+            "argument",
+            "The certificate to sign with is not named: thumbprint, subject and issuer are empty.",
+            "Give one of them; where it comes from a variable, look at what that holds.",
+        )
     for name, smallest in (
         ("batch", 1),
         ("jobs", 0),
-        ("timeout", 1),
         ("timestamp_attempts", 1),
-        ("timestamp_delay", 0),
-        ("lock_timeout", 0),
     ):
         if params[name] < smallest:
             raise BrokenLink("argument", f"{name} is {params[name]}; it must be at least {smallest}.")
@@ -88,7 +97,14 @@ def check(params: Mapping[str, Any]) -> None:
     except signtool.RefusedArgument as error:
         advice = "Give the authority's http address; its answer is signed, so nothing is lost."
         raise BrokenLink("timestamp", f"A timestamp cannot be asked for: {error}.", advice) from error
-    if len(params["additional_certificates"]) > 1 or "" in params["additional_certificates"]:
+    for path in params["additional_certificates"]:
+        if not path.strip():
+            raise BrokenLink(
+                "argument",
+                "The name of an additional certificate is empty.",
+                "Take it off the list additional_certificates.",
+            )
+    if len(params["additional_certificates"]) > 1:
         advice = "Put further ones into the host's store of intermediate certificates (LocalMachine\\CA)."
         raise BrokenLink(
             "argument", "SignTool takes the name of one additional certificate and no more.", advice

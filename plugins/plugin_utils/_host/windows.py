@@ -17,6 +17,7 @@ from typing import Any, Iterator, Mapping, Sequence
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible.plugins.shell import ShellBase
 from ansible.utils.display import Display
 
 from ...module_utils._findings import BrokenLink
@@ -262,6 +263,19 @@ class Host:
                 "host",
                 "No module runs on this host: ansible_shell_type is powershell, which ansible-core 2.21 and newer cannot use over winrm.",
                 "Take ansible_shell_type out of this host's variables; it belongs to the connections ssh and aws_ssm.",
+            )
+        shell = getattr(self._action._connection, "_shell", None)
+        if (
+            raw.get("failed")
+            and "module_stdout" in raw
+            and not str(raw["module_stdout"] or "").strip()
+            and isinstance(shell, ShellBase)
+            and not getattr(shell, "_IS_WINDOWS", False)
+        ):
+            raise BrokenLink(
+                "host",
+                "No PowerShell answers here, and the connection is one for hosts without Windows.",
+                "Give it to Windows hosts only (connection local and delegate_to: localhost mean the control node). Over ssh they need ansible_shell_type.",
             )
 
     @staticmethod

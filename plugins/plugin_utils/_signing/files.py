@@ -37,6 +37,11 @@ _FORBIDDEN = re.compile(r'[<>"|\x00-\x1f]')
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_NAMES = {"\n": "a line break", "\t": "a tab", "\r": "a line break", "\b": "a backspace"}
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\ufeff]")
+_VERBATIM = re.compile(r"\\\\\?\\(?=[A-Za-z]:\\)")
+_DEVICE = re.compile(
+    r"(?i)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[1-9\u00b9\u00b2\u00b3])(?: *\.[^\\]*)?"
+)
+"""Names that stand for a device in any folder, with any extension (Microsoft's "Naming Files, Paths, and Namespaces")."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,8 @@ def locate(text: str) -> Location:
             f"The path {shown} holds an invisible character.",
             "Type it anew instead of copying it.",
         )
+    # The prefix only has Windows read the rest as it is, which after these checks comes to the same.
+    path = _VERBATIM.sub("", path, count=1) if _VERBATIM.match(path) else path
     start = "\\\\" if path.startswith("\\\\") else ""
     path = start + re.sub(r"\\{2,}", r"\\", path.lstrip("\\") if start else path)
     if not _FULL.match(path):
@@ -133,6 +140,13 @@ def locate(text: str) -> Location:
     if _FORBIDDEN.search(path) or ":" in path[2:]:
         raise BrokenLink(
             "argument", f"The path {shown} holds a character that no file name has.", "Correct the path."
+        )
+    device = next((part for part in path.split("\\")[1:] if _DEVICE.fullmatch(part)), "")
+    if device:
+        raise BrokenLink(
+            "argument",
+            f"The path {shown} holds the name {device}, by which Windows means a device and no file.",
+            "Give the file or folder another name.",
         )
     if len(path) > PATH_LIMIT:
         raise BrokenLink(

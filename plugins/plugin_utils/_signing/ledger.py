@@ -20,6 +20,11 @@ from .files import locate
 from .jobs import GOOD, Job
 from .signature import APPEND, SIGN, SeenFile, Wanted, signature_facts
 
+PROGRAMS = (
+    *(".exe", ".dll", ".sys", ".ocx", ".cpl", ".scr", ".efi", ".msi", ".msp", ".msu", ".cab", ".cat"),
+    *(".msix", ".appx", ".msixbundle", ".appxbundle", ".ps1", ".psm1", ".psd1", ".vbs", ".js", ".wsf"),
+)
+"""Names of what is signed, and never a ledger."""
 UTC = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -30,6 +35,12 @@ def observe(path: str) -> list[Step]:
     location = locate(path)
     if location.is_pattern:
         raise BrokenLink("argument", f"The ledger's path {path} holds a wildcard.", "Give one file.")
+    if location.name.lower().endswith(PROGRAMS):
+        raise BrokenLink(
+            "argument",
+            f"The ledger's path {path} is that of a file to sign, which a line of text would damage.",
+            "Give a file of its own, for example C:\\ProgramData\\signed.jsonl.",
+        )
     return [ListFolder(location.folder, location.name)]
 
 

@@ -116,12 +116,21 @@ def certificates_of(
             f"The identity '{name}' has no certificate, and says something of its key: {', '.join(given)}.",
             "Give its certificate, or, for hosts that only verify, nothing but the chain.",
         )
+    above = item.get("chain") or ()
+    above = [above] if isinstance(above, (str, Mapping)) else above
+    for place, link in enumerate(above, 1):
+        if not isinstance(link, Mapping):
+            raise BrokenLink(
+                "argument",
+                f"Certificate {place} in the chain of '{name}' is no dictionary.",
+                "Write each as one with the key certificate (- certificate: files/intermediate.cer).",
+            )
     links = [
         (
             read(link.get("certificate"), f"certificate {place} in the chain of '{name}'"),
             str(link.get("store") or ""),
         )
-        for place, link in enumerate(item.get("chain") or (), 1)
+        for place, link in enumerate(above, 1)
     ]
     return signing, chain.arrange(name, signing, links)
 

@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Sequence
+from urllib.parse import urlsplit
+
+from ....module_utils._findings import quoted
 
 PROGRAM = r"C:\Program Files (x86)\Windows Kits\10\bin\*\x64\signtool.exe"
 """SignTool of the newest Windows SDK on the host."""
@@ -30,7 +33,9 @@ VERIFY_OPTIONS: tuple[str, ...] = ("verify", "/pa", "/all", "/v")
 with chains.
 """
 
-_HTTP = re.compile(r"http://[^\s]+", re.IGNORECASE)
+_HTTP = re.compile(r"http://", re.IGNORECASE)
+_NEXT = re.compile(r"[,;]https?://", re.IGNORECASE)
+"""Where a second address begins in what is to be one."""
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 
 
@@ -63,11 +68,29 @@ def check_timestamp_url(url: str) -> str:
     """``url`` if SignTool takes it: http only (also the newest SignTool answers https with "Invalid Timestamp
     URL").
     """
-    if not _HTTP.fullmatch(url):
+    if not url.strip():
+        raise RefusedArgument("a timestamp address is empty")
+    if not _HTTP.match(url.lstrip()):
         raise RefusedArgument(
             f"the timestamp address '{url}' does not begin with http://, and SignTool takes no other (https included)"
         )
+    if _NEXT.search(url):
+        raise RefusedArgument(
+            f"'{url}' is more than one timestamp address: give each as an element of the list"
+        )
+    if any(char.isspace() or not char.isprintable() for char in url):
+        raise RefusedArgument(f"the timestamp address {quoted(url)} holds a blank or an invisible character")
+    if not _has_host(url):
+        raise RefusedArgument(f"the timestamp address '{url}' names no host, or no port that there is")
     return url
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def check_thumbprint(thumbprint: str) -> str:

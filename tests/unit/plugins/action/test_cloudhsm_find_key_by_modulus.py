@@ -115,6 +115,7 @@ def test_an_ec_certificate() -> None:
         ({"modulus": SIGNING.modulus, "crypto_password": None}, "argument", "without crypto_password"),
         ({"modulus": SIGNING.modulus, "backend": "key_mgmt_util"}, "client", "is not there"),
         ({"modulus": "FF" * 128}, "certificate", "1024 bits"),
+        ({"modulus": ""}, "argument", "thumbprint and modulus are empty"),
     ],
 )
 def test_bad_input_gets_a_sentence(arguments: Raw, link: str, words: str) -> None:

@@ -579,6 +579,7 @@ def test_tools_that_hang_or_are_missing(tool: str, answer: Raw, words: str) -> N
         ({"store_name": "My\\..\\Root"}, "argument", "store name"),
         ({"private_handle": 5, "client_sdk": "3"}, "argument", "handles of both keys"),
         ({"readers": ["WINHOST\\nobody"]}, "argument", "no account 'WINHOST\\nobody'"),
+        ({"thumbprint": ""}, "argument", "The arguments name no certificate"),
     ],
 )
 def test_bad_input_gets_a_sentence(arguments: Raw, link: str, words: str) -> None:

@@ -151,3 +151,26 @@ def test_a_chain_that_is_none_is_refused_before_any_host(tmp_path: Path) -> None
 
 def test_is_found_by_its_name() -> None:
     assert lookup_loader.get("cloudhsm.codesign.identities") is not None
+
+
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        ("release", "Identity 1 is no dictionary"),
+        (None, "Identity 1 is no dictionary"),
+        (["release"], "Identity 1 is no dictionary"),
+        ({"name": "a", "chain": "root.cer"}, "Certificate 1 in the chain of 'a' is no dictionary."),
+        ({"name": "a", "chain": ["root.cer"]}, "Certificate 1 in the chain of 'a' is no dictionary."),
+    ],
+)
+def test_another_type_than_is_meant_is_one_sentence(term: object, said: str) -> None:
+    with pytest.raises(AnsibleError, match=said):
+        lookup().run([term], variables={})
+
+
+def test_a_file_that_is_none_is_named_once(tmp_path: Path) -> None:
+    file = tmp_path / "a.cer"
+    file.write_bytes(b"<html>")
+    with pytest.raises(AnsibleError) as caught:
+        lookup().run([{"name": "a", "certificate": str(file)}], variables={})
+    assert str(caught.value).count("is not a certificate") == 1

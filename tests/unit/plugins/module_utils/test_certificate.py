@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     pkcs7,
 )
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,8 +250,8 @@ def test_what_is_no_certificate_has_no_serial_number() -> None:
         (b"", "the certificate is empty"),
         (b"\r\n \n", "the certificate is empty"),
         (b"hello", "neither PEM nor DER nor base64"),
-        (b"\x30\x82\x01\x00short", "cannot be read as X.509 or PKCS#7"),
-        (LEAF[:-20], "cannot be read as X.509 or PKCS#7"),
+        (b"\x30\x82\x01\x00short", "is cut off: it has 9 of 260 bytes"),
+        (LEAF[:-20], "is cut off: it has [0-9]+ of [0-9]+ bytes"),
         (pem(LEAF)[:400], "begins in it and does not end"),
         (pem(LEAF).replace(b"MII", b"M!I", 1), "its base64 text is damaged"),
         (
@@ -269,6 +270,24 @@ def test_what_is_no_certificate_has_no_serial_number() -> None:
 def test_what_is_no_certificate_says_why(data: bytes, problem: str) -> None:
     with pytest.raises(form.CertificateError, match=problem):
         form.read_certificate(data)
+
+
+@pytest.mark.parametrize("rest", [b"\r\n", b"\n", b"\x00\x00", b"\x1a"])
+def test_what_a_transfer_as_text_leaves_behind_der_does_no_harm(rest: bytes) -> None:
+    assert form.read_certificate(LEAF + rest).der == LEAF
+
+
+def test_der_that_is_cut_off_says_how_much_is_there() -> None:
+    with pytest.raises(
+        form.CertificateError, match=rf"^a\.cer is cut off: it has 200 of {len(LEAF)} bytes\.$"
+    ):
+        form.read_certificate(LEAF[:200], "a.cer")
+
+
+def test_a_pfx_is_called_by_its_name() -> None:
+    pfx = serialize_key_and_certificates(b"a", key("2048"), None, None, NoEncryption())
+    with pytest.raises(form.CertificateError, match=r"^a\.pfx is not a certificate: it is a PKCS#12 file"):
+        form.read_certificate(pfx, "a.pfx")
 
 
 def test_a_private_key_is_refused_without_being_shown() -> None:

@@ -102,3 +102,8 @@ def test_a_refusal_counts_what_is_wrong(errors: list[str], text: str) -> None:
 
 def test_nothing_is_refused_where_nothing_is_wrong() -> None:
     assert _host_variables.refusal([]) == {}
+
+
+def test_days_that_are_no_number_are_named_by_their_type_alone() -> None:
+    errors, _warnings, _asked = judged({"codesign_expiry_days": "x"}, "inspect", dates=True)
+    assert len([text for text in errors if "codesign_expiry_days" in text]) == 1

@@ -295,3 +295,46 @@ def test_password_serves_no_managed_accounts(names: list[str], told: bool) -> No
     found = _variables.check({**GOOD, **accounts}, ["password"], read_file, read_identity)
     assert ["managed service account" in text for text in found] == [True] * told
     assert not _variables.check({**GOOD, **accounts}, ["credentials"], read_file, read_identity)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"codesign_identities": ["release"]},
+            "codesign_identities: entry 1 is no dictionary. It needs the keys: name.",
+        ),
+        (
+            {"codesign_identities": [None]},
+            "codesign_identities: entry 1 is no dictionary. It needs the keys: name.",
+        ),
+        (
+            {"codesign_identities": [{"name": "a", "certificate": "release.cer", "chain": "root.cer"}]},
+            "chain in codesign_identities (a): entry 1 is no dictionary. It needs the keys: certificate.",
+        ),
+        (
+            {"codesign_identities": [{"name": "", "certificate": "release.cer"}]},
+            "The name of an identity in codesign_identities is empty.",
+        ),
+        (
+            {"codesign_crypto_password": 1.5},
+            "codesign_crypto_password is no text as YAML reads it: put it into quotes.",
+        ),
+        (
+            {"codesign_crypto_password": True},
+            "codesign_crypto_password is no text as YAML reads it: put it into quotes.",
+        ),
+        (
+            {"codesign_crypto_password": ["a-password"]},
+            "codesign_crypto_password is no text as YAML reads it: put it into quotes.",
+        ),
+    ],
+)
+def test_another_type_than_is_meant_is_one_sentence(changes: dict[str, Any], said: str) -> None:
+    assert problems(["certificates", "login"], **changes) == [said]
+
+
+def test_a_key_that_there_is_not_is_called_one() -> None:
+    identity = {"name": "a", "certificate": "release.cer", "certificat": "x"}
+    (found,) = problems(["certificates"], codesign_identities=[identity])
+    assert found.startswith("codesign_identities.certificat: no such key; there are: certificate, chain,")

@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from ansible.plugins.loader import shell_loader
 
 from ansible_collections.cloudhsm.codesign.plugins.module_utils._findings import BrokenLink
 from ansible_collections.cloudhsm.codesign.plugins.plugin_utils._host.windows import Host
@@ -41,3 +42,31 @@ def test_the_shell_type(raw: dict[str, Any], transport: str, shell: str | None, 
     assert raised.value.link == "host"
     assert says in str(raised.value)
     assert ("ansible_shell_type" in str(raised.value)) == says.startswith("ansible_shell_type")
+
+
+NO_INTERPRETER = {
+    "failed": True,
+    "rc": 127,
+    "module_stdout": "",
+    "msg": "The module interpreter 'powershell' was not found.",
+}
+
+
+@pytest.mark.parametrize(
+    ("raw", "shell", "says"),
+    [
+        (NO_INTERPRETER, "sh", "No PowerShell answers here"),
+        (NO_INTERPRETER, "powershell", "ended on this host without an answer"),
+        ({**NO_INTERPRETER, "module_stdout": "an answer"}, "sh", "was not found"),
+        ({"failed": True, "msg": "the module's own"}, "sh", "the module's own"),
+    ],
+)
+def test_a_host_without_windows_is_called_one(raw: dict[str, Any], shell: str, says: str) -> None:
+    action = MagicMock()
+    action._connection._shell = shell_loader.get(shell)
+    action._task.check_mode = False
+    action._execute_module.return_value = raw
+    with pytest.raises(BrokenLink) as raised:
+        Host(action, {}).run([])
+    assert raised.value.link == "host"
+    assert says in str(raised.value)

@@ -90,12 +90,28 @@ def test_others() -> None:
         (lambda: sign_argv(replace(PLAIN, thumbprint="\u200e" + HASH), ["a.exe"]), "no SHA-1 thumbprint"),
         (lambda: sign_argv(replace(PLAIN, digest="md5"), ["a.exe"]), "no digest algorithm 'md5'"),
         (lambda: sign_argv(replace(PLAIN, timestamp_url="https://tsa/"), ["a.exe"]), "https included"),
+        *(
+            (lambda url=url: sign_argv(replace(PLAIN, timestamp_url=url), ["a.exe"]), words)
+            for url, words in (
+                (" ", "is empty"),
+                (" http://tsa/", "' http://tsa/' holds a blank"),
+                ("http://tsa/ ", "holds a blank"),
+                ("http://a http://b", "holds a blank"),
+                ("http://tsa/\u200e", r"'http://tsa/\\u200e' holds a blank or an invisible character"),
+                ("http://a,http://b", "more than one"),
+                ("http://", "names no host"),
+                ("http:///tsa", "names no host"),
+                ("http://tsa:99999/", "no port that there is"),
+                ("http://[::1", "names no host"),
+                ("tsa.example", "does not begin with http://"),
+            )
+        ),
         (
             lambda: sign_argv(replace(PLAIN, timestamp_url=URL, timestamp_digest="SHA-256"), ["a.exe"]),
             "no digest algorithm",
         ),
         (lambda: timestamp_argv("ftp://tsa/", "sha256", ["a.exe"]), "no other"),
-        (lambda: timestamp_argv("", "sha256", ["a.exe"]), "no other"),
+        (lambda: timestamp_argv("", "sha256", ["a.exe"]), "address is empty"),
         (lambda: timestamp_argv(URL, "sha256", ["a.exe"], -1), "no signature -1"),
         (lambda: sign_argv(replace(PLAIN, store_name=""), ["a.exe"]), "no name"),
         (
