@@ -18,6 +18,7 @@ from ansible.release import __version__ as ansible_core
 
 from lab.control.process import Control
 from lab.hsm.pki import authority
+from support.canaries import Searcher
 from support.osslsigncode import need_newer
 from support.playbook import ROOT, PlaybookRun, run_playbook
 from support.signable import missing_tools, programs
@@ -102,15 +103,20 @@ def looked(lab: Control, inventory: Path, host: str, **variables: Any) -> dict[s
     return {**seen.result, "msg": seen.msg, "failed": seen.failed, "unreachable": seen.unreachable}
 
 
-def test_the_main_job(lab: Control, inventory: Path) -> None:
+@pytest.fixture(scope="module")
+def calls(lab: Control, inventory: Path) -> dict[str, int]:
+    """The hosts are set up: the calls that it took."""
     need_newer("what is signed and stamped here")
     for host in HOSTS:
         lab.write(host, FILE, programs()["setup64.exe"])
     before = lab.last()
-    limit = ("--limit", ",".join(HOSTS))
-    run = play(lab, inventory, "cloudhsm.codesign.site", *limit)
+    run = play(lab, inventory, "cloudhsm.codesign.site", "--limit", ",".join(HOSTS))
     assert run.returncode == 0, run.output[-6000:]
-    calls = {host: len(lab.calls(host, before)) for host in HOSTS}
+    return {host: len(lab.calls(host, before)) for host in HOSTS}
+
+
+def test_the_main_job(lab: Control, inventory: Path, calls: dict[str, int]) -> None:
+    limit = ("--limit", ",".join(HOSTS))
     assert len(set(calls.values())) == 1, f"the same work costs another number of calls: {calls}"
     # As AWX runs it, by what a survey answers.
     survey = {"survey_files": f"{FILE}\n\n", "survey_description": "An example"}
@@ -119,6 +125,42 @@ def test_the_main_job(lab: Control, inventory: Path) -> None:
     assert all(lab.read(host, FILE) != programs()["setup64.exe"] for host in HOSTS)
     password = yaml.safe_load(lab.secrets.read_text(encoding="utf-8"))["codesign_crypto_password"]
     assert not any(lab.leaks(password).values())
+
+
+@pytest.mark.parametrize("host", ["https", "sealed", over_psrp])
+def test_no_verbosity_shows_a_login(
+    lab: Control,
+    inventory: Path,
+    calls: dict[str, int],
+    host: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over each connection, while programs repeat all that they were given: what comes back is shown by none. (Playbooks, steps and
+    passwords of all kinds, over WinRM: test_canaries.py.)
+    """
+    assert calls[host]
+    log = tmp_path / "ansible.log"
+    monkeypatch.setenv("ANSIBLE_LOG_PATH", str(log))
+    password = yaml.safe_load(lab.secrets.read_text(encoding="utf-8"))["codesign_crypto_password"]
+    since = lab.last()
+    lab.fault(host, "babbles:1", 1)
+    run = play(lab, inventory, "cloudhsm.codesign.prove_login", "--limit", host, "-vvvvv")
+    lab.fault(host, "babbles:1", 1, 1)
+    run_on = play(lab, inventory, "cloudhsm.codesign.prove_login", "--limit", host, "-vvvvv")
+    lab.clear()
+    searcher = Searcher({"login": password})
+    shown = {"screen": run.output + run_on.output, "log": log.read_text(encoding="utf-8")}
+    for place, text in shown.items():
+        assert f"<{host}>" in text or "ESTABLISH" in text, "nothing is shown at this verbosity"
+        assert searcher.find(place, text.encode()) == []
+    sent = [call for call in lab.calls(host, since) if call.get("sensitive")]
+    assert sent, "the host was sent no login"
+    for call in sent:
+        assert call["sensitive"].keys() == {"sensitive_parameters"}
+        assert call["no_log"]
+        assert searcher.find_texts("arguments", call["args"]) == []
+    assert any(password in one["stdout"] for one in lab.record("process", host, since)), "none repeated it"
 
 
 @pytest.mark.parametrize("host", ["https", over_psrp])
