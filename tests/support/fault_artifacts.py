@@ -24,6 +24,8 @@ from support.fault_signing import not_signed
 _OURS = re.compile(r"(codesign-[0-9a-f]{8}-)[0-9]+(-[0-9a-f]{16})")
 NOBODY = 4_194_305
 """A number that Linux gives no process"""
+LATER = "later.exe"
+"""What is to be signed next where all else is: a host is not asked before there is something for it."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,24 @@ class Artifacts:
         return {
             f"control {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16]
             for path in self.folder.iterdir()
+            if path.name != LATER
         }
 
-    def arguments(self) -> Mapping[str, Any] | None:
-        """What a run asks of this host; None where there is nothing to do."""
+    def further(self) -> int:
+        """How many files came later."""
+        return int((self.folder / LATER).exists())
+
+    def arguments(self) -> Mapping[str, Any]:
+        """What the next run asks of this host."""
+        plan = self._plan()
+        if not plan["shares"]:
+            name = next((one for one in self.originals if one.endswith(".exe")), None)
+            assert name
+            (self.folder / LATER).write_bytes(self.originals[name] + bytes(8))
+            plan = self._plan()
+        return {**self.base, "artifacts": plan["shares"][self.host.name], "record": plan["record"]}
+
+    def _plan(self) -> Mapping[str, Any]:
         plan = run_action(
             codesign_plan.ActionModule,
             {
@@ -75,9 +91,7 @@ class Artifacts:
             None,  # type: ignore[arg-type] - it asks no host
         )
         assert not plan.get("failed"), plan
-        if not plan["shares"]:
-            return None
-        return {**self.base, "artifacts": plan["shares"][self.host.name], "record": plan["record"]}
+        return plan
 
     def process_is_gone(self) -> None:
         """The next run is another process's: it knows that nobody works with what this one has left."""

@@ -300,6 +300,7 @@ class Stories:
             judge=judged.done,
             originals=judged.whole,
             beside=judged.beside,
+            further=judged.further,
             apart=judged.apart,
             rare=True,
         )

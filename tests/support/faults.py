@@ -207,19 +207,19 @@ def _late() -> requests.exceptions.ReadTimeout:
 
 @dataclass(frozen=True)
 class Story:
-    """A module's work on a host. ``image``: the host before; ``arguments``: of the module, or what gives those of each run,
-    None where there is nothing left to do.
+    """A module's work on a host. ``image``: the host before; ``arguments``: of the module, or what gives those of each run.
 
     ``settled``: what is done before the second run (a journal's term is over). ``judge``: what else is wrong once a run has
     done its work, each thing a text. ``signs``: whether faults of a signature and its timestamp are among those of its
     programs, and signatures are counted. ``apart``: files with times in them, lower case, which ``judge`` looks at instead.
     ``originals``: what is wrong with the user's files whatever a run has come to. ``beside``: what belongs to the state and
-    is not the host's. ``view``: a state without what no two runs have in common. ``rare``: only `make faults` takes it.
+    is not the host's. ``further``: how many files came to be signed after the first run. ``view``: a state without what no
+    two runs have in common. ``rare``: only `make faults` takes it.
     """
 
     name: str
     action: type[Any]
-    arguments: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None]
+    arguments: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
     host: Host
     image: Image
     signs: bool = False
@@ -233,6 +233,7 @@ class Story:
     originals: Callable[[], Sequence[str]] = lambda: ()
     apart: frozenset[str] = frozenset()
     beside: Callable[[], Mapping[str, str]] = dict
+    further: Callable[[], int] = lambda: 0
     view: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     rare: bool = False
 
@@ -240,7 +241,7 @@ class Story:
         """All that a run may have changed."""
         return {**state(self.host), **self.beside()}
 
-    def now(self) -> Mapping[str, Any] | None:
+    def now(self) -> Mapping[str, Any]:
         """The arguments of a run that begins now."""
         return self.arguments() if callable(self.arguments) else self.arguments
 
@@ -389,6 +390,8 @@ class Matrix:
         try:
             result = self._run(door)
             wrong += not_a_sentence(result) if result.get("failed") else []
+            for one in result.get("artifacts") or ():
+                wrong += not_a_sentence(one["error"]) if one["error"] else []
             if unknown := undocumented(documentation(module(story), "RETURN"), result):
                 wrong.append(f"returned what RETURN does not have: {', '.join(unknown)}")
         except (Killed, TaskTimeout, KeyboardInterrupt) as error:
@@ -420,7 +423,8 @@ class Matrix:
             story.host._up_at = 0.0
         wrong += story.originals()
         after = story.state()
-        if result and not result.get("failed") and struck:
+        # Files that a host leaves open are another's, or the next round's: nobody says then that all is well.
+        if result and not result.get("failed") and not result.get("open") and struck:
             wrong += self._as_wanted(after, "says that all is well, and", strike.what, named)
         if (
             result.get("failed")
@@ -449,7 +453,7 @@ class Matrix:
             wrong.append(f"the next run raised {type(error).__name__}: {error}")
         # A file whose signature a fault has destroyed is signed once more; one whose timestamp failed is signed once
         # without, in the same run.
-        most = self.clean.signatures * (3 if strike.what in SIGNINGS else 2)
+        most = self.clean.signatures * (3 if strike.what in SIGNINGS else 2) + story.further()
         if story.signs and (signatures := self._signatures(begun)) > most:
             wrong.append(f"{signatures} signatures were made, and {most} are the most")
         if self._refused(begun_again):
@@ -488,8 +492,6 @@ class Matrix:
         story = self.story
         GATE.forget()
         arguments = story.now()
-        if arguments is None:
-            return {"changed": False}
         with in_time():
             return run_action(
                 story.action,
