@@ -127,8 +127,10 @@ def pytest(
     REPORTS.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     begun = time.monotonic()
-    # One that runs beside it reads and writes its own notes of the last run.
-    own = (f"--junit-xml={report}", "-o", f"cache_dir={BUILD / 'pytest' / runner.replace(' ', '-')}")
+    own = [f"--junit-xml={report}"]
+    if folder == ROOT:
+        # One that runs beside it reads and writes its own notes of the last run.
+        own += ["-o", f"cache_dir={BUILD / 'pytest' / runner.replace(' ', '-')}"]
     code = call(screen, [python, "-m", "pytest", "-q", *own, *arguments], extra, folder)
     outcome = read_junit(report.read_text(encoding="utf-8"), runner) if report.exists() else Outcome(runner)
     if outcome.passed + outcome.failed + outcome.skipped == 0:

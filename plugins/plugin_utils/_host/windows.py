@@ -8,6 +8,7 @@ list of steps.
 
 from __future__ import annotations
 
+import functools
 import json
 import pkgutil
 from contextlib import contextmanager, nullcontext, suppress
@@ -94,6 +95,7 @@ sentence, which an answer without error records holds.
 """
 
 
+@functools.cache
 def step_script() -> str:
     """The text of run_steps.ps1 as it lies in the collection."""
     content = pkgutil.get_data(__package__, "run_steps.ps1")

@@ -164,8 +164,14 @@ class FileSystem:
             return None
         if "~" in full:
             full = self.long_path(full)
+        if len(full) <= 3:
+            return drive, full[:3]
+        # Most paths are written in their own case: one question in place of one for each part.
+        whole = os.path.join(drive, full[3:].replace("\\", "/"))
+        if os.path.lexists(whole):
+            return Path(whole), full
         real, names = drive, [full[:2]]
-        for part in full[3:].split("\\") if len(full) > 3 else []:
+        for part in full[3:].split("\\"):
             child = real / part
             if not os.path.lexists(child):
                 try:
@@ -176,7 +182,7 @@ class FileSystem:
                     return None
                 child = real / name
             real, names = child, [*names, child.name]
-        return real, "\\".join(names) if len(names) > 1 else full[:3]
+        return real, "\\".join(names)
 
     def real_path(self, path: str) -> Path:
         """The real file behind an existing path, for real programs of the lab to work on."""
