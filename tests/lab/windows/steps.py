@@ -595,7 +595,7 @@ class StepRunner:
         for number in range(200):
             digits = hashlib.md5(f"{path}{time.time_ns()}{number}".encode()).hexdigest()
             made = f"{folder}\\{digits[: min(12, len(name))]}"
-            if not self._files.exists(made):
+            if made.lower() != path.lower() and not self._files.exists(made):
                 return made
         raise StepFailed(f"no name is free beside {path}")
 

@@ -281,6 +281,18 @@ def test_registry(host: Host) -> None:
     assert none == {"exists": False, "children": []}
 
 
+@pytest.mark.parametrize("name", ["a", "F"])
+def test_a_new_file_of_any_name_stays(name: str, host: Host) -> None:
+    """What is written first lies beside it, under a name that is as short, and never its own."""
+    for _time in range(100):
+        written, removed = ask(
+            host,
+            {"op": "write", "path": rf"C:\Work\{name}", "base64": "YWJj"},
+            {"op": "remove", "path": rf"C:\Work\{name}"},
+        )
+        assert (written, removed) == ({"sha256": hashlib.sha256(b"abc").hexdigest()}, {"existed": True})
+
+
 def test_files(host: Host) -> None:
     write, read, digest, copy, again, move, gone, removed, remains = ask(
         host,
