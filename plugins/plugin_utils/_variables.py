@@ -78,6 +78,7 @@ OF_PLAYBOOKS: Mapping[str, Any] = {
 
 _NAME = re.compile(rf"\b{PREFIX}\w+")
 _UNSUPPORTED = re.compile(r"\. Supported parameters include: ")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _NO_PASSWORD = re.compile(r"(?i)^(.*\\)?(system|local ?system|local ?service|network ?service|.*\$)$")
 _ALIKE = 0.85
 
@@ -189,6 +190,7 @@ def check(
         found += _REQUIRED[use](typed) if use in _REQUIRED else []
     found += _login(typed) if {"codesign_crypto_user", "codesign_crypto_password"} & set(options) else []
     found += _key_access(typed) if "codesign_key_access" in options else []
+    found += _digests(typed, options)
     found += _addresses(typed) if "codesign_hsm_addresses" in options else []
     found += _customer_ca(typed, read_file) if "codesign_customer_ca" in options else []
     found += _lookup_clusters(typed, read_file) if "codesign_client_lookup_clusters" in options else []
@@ -464,6 +466,19 @@ def _key_access(values: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "codesign_key_access is direct, and Client SDK 3 opens keys by their key reference files only: leave it out, or use Client SDK 5."
+    ]
+
+
+def _digests(values: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    """The SHA-256 of packages that are none: nothing that is fetched could fit them."""
+    given = {"codesign_signtool_package_sha256": values.get("codesign_signtool_package_sha256")}
+    for package in as_list(values.get("codesign_client_packages")):
+        if isinstance(package, Mapping):
+            given[f"sha256 of '{package.get('file')}' in codesign_client_packages"] = package.get("sha256")
+    return [
+        f"{where} is no SHA-256: it has to be 64 hexadecimal digits."
+        for where, value in given.items()
+        if value and _NAME.findall(where)[0] in options and not _SHA256.fullmatch(str(value))
     ]
 
 

@@ -338,3 +338,18 @@ def test_a_key_that_there_is_not_is_called_one() -> None:
     identity = {"name": "a", "certificate": "release.cer", "certificat": "x"}
     (found,) = problems(["certificates"], codesign_identities=[identity])
     assert found.startswith("codesign_identities.certificat: no such key; there are: certificate, chain,")
+
+
+def test_a_digest_that_is_none_is_named_before_anything_is_fetched() -> None:
+    good = {"file": "a.msi", "sha256": "AB" * 32, "part": "cli"}
+    wrong = {"file": "b.msi", "sha256": "sha256:" + "ab" * 32, "part": "ksp"}
+    found = problems(
+        ["client", "signtool"],
+        codesign_client_packages=[good, wrong],
+        codesign_signtool_package_sha256="abc",
+    )
+    assert found == [
+        "codesign_signtool_package_sha256 is no SHA-256: it has to be 64 hexadecimal digits.",
+        "sha256 of 'b.msi' in codesign_client_packages is no SHA-256: it has to be 64 hexadecimal digits.",
+    ]
+    assert problems(["sign"], codesign_client_packages=[wrong]) == []
