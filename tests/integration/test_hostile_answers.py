@@ -123,7 +123,8 @@ def elsewhere() -> Iterator[Elsewhere]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             found.came.append((self.path, dict(self.headers), body))
-            self.send_response(200)
+            # Who has sent input gets on with it, and would wait for a command that does not run.
+            self.send_response(500)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
