@@ -34,8 +34,12 @@ def not_followed(connection: Any) -> Iterator[None]:
 
 
 def in_session(connection: Any) -> bool:
-    """Whether the host has let Ansible in, as far as the connection says: winrm has its shell then, psrp its runspaces."""
-    return any(getattr(connection, name, None) is not None for name in ("protocol", "runspace"))
+    """Whether the host has let Ansible in, as far as the connection says: winrm has its shell then, psrp its runspaces, which it has
+    before it opens them, too.
+    """
+    if getattr(connection, "runspace", None) is not None:
+        return bool(getattr(connection, "_connected", False))
+    return getattr(connection, "protocol", None) is not None
 
 
 def _of_winrm(connection: Any) -> Any:

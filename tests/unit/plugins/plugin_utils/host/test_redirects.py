@@ -55,9 +55,10 @@ def test_what_breaks_in_it_leaves_nothing_behind() -> None:
     ("connection", "there"),
     [
         (winrm(None), True),
-        (psrp(None), True),
         (SimpleNamespace(protocol=None), False),
         (SimpleNamespace(runspace=None), False),
+        (SimpleNamespace(runspace=object(), _connected=False), False),
+        (SimpleNamespace(runspace=object(), _connected=True), True),
         (SimpleNamespace(), False),
     ],
 )
