@@ -227,12 +227,13 @@ class Token:
         """For a program beside which nobody logs in; with ``folder`` for one of many, by a copy of the token in it: SoftHSM rewrites a
         token's file at each login, which another process may just be reading.
         """
-        configuration = self.configuration
+        configuration, openssl = self.configuration, self.folder / "openssl.cnf"
         if folder is not None:
-            configuration = folder / "softhsm2.conf"
+            configuration, openssl = folder / "softhsm2.conf", folder / "openssl.cnf"
             with _lock:
                 shutil.copytree(self._objects, folder / "tokens")
             _configure(configuration, folder / "tokens")
+        _hold_engine(openssl)
         quoted = "".join(f"%{byte:02x}" for byte in key_id)
         uri = f"pkcs11:token={self.label};id={quoted};type=private"
         return SigningArguments(
@@ -243,8 +244,21 @@ class Token:
             environment={
                 "SOFTHSM2_CONF": str(configuration),
                 "OPENSSL_ENGINES": str(Path(engine_path()).parent),
+                "OPENSSL_CONF": str(openssl),
             },
         )
+
+
+def _hold_engine(file: Path) -> None:
+    """Writes a configuration of OpenSSL that keeps the engine until the program ends: osslsigncode 2.8 of Ubuntu 24.04 gives it
+    back before it signs, and crashes with libp11 0.4.12, which then has no session any more (osslsigncode's issue 410).
+    """
+    lines = {"engine_id": "pkcs11", "dynamic_path": engine_path(), "MODULE_PATH": module_path(), "init": "1"}
+    section = "".join(f"{name} = {value}\n" for name, value in lines.items())
+    file.write_text(
+        f"openssl_conf = lab\n[lab]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\n{section}",
+        encoding="utf-8",
+    )
 
 
 def _configure(file: Path, objects: Path) -> None:
