@@ -41,7 +41,7 @@ def lost(error: Exception, in_session: bool = False) -> ConnectionLostError | No
     if isinstance(error, AnsibleConnectionFailure):
         below = error.__context__
         return ConnectionLostError(reason(below)) if below is not None and _is_of_network(below) else None
-    return ConnectionLostError(reason(error)) if type(error) is AnsibleError else None
+    return ConnectionLostError(reason(error)) if error.__class__ is AnsibleError else None
 
 
 def reason(error: BaseException) -> str:
