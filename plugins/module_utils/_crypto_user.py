@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence
 
@@ -65,6 +66,26 @@ class CryptoUser:
 
 
 NOBODY = CryptoUser()
+
+_NO_NAME = re.compile(r"[\s:\x00-\x1f\x7f]")
+_LINE_END = re.compile(r"[\r\n]")
+_KINDS = {":": "a colon", "\n": "a line end", "\r": "a line end"}
+
+
+def login_problem(params: Mapping[str, Any], prefix: str = "") -> str:
+    """What no crypto user's name or password can have, as sentences that hold neither; "" where nothing is wrong. ``prefix``
+    stands before the names of the two arguments.
+
+    A name is of letters, digits and underscores (AWS CloudHSM User Guide, cloudhsm-cli user create); CLOUDHSM_PIN ends it at
+    its colon. A password is typed or read in one line by every tool of the client.
+    """
+    found = _NO_NAME.search(str(params.get(f"{prefix}crypto_user") or ""))
+    if found:
+        kind = _KINDS.get(found[0], "a blank" if found[0].isspace() else "a control character")
+        return f"{prefix}crypto_user holds {kind}, which no crypto user's name has. Give the name alone."
+    if _LINE_END.search(str(params.get(f"{prefix}crypto_password") or "")):
+        return f"{prefix}crypto_password holds a line end, which no crypto user's password has. Give it without the end of its line."
+    return ""
 
 
 def crypto_user(params: Mapping[str, Any]) -> CryptoUser:

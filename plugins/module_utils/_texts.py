@@ -201,6 +201,21 @@ def _finished(value: Any, key: str) -> Any:
     return value
 
 
+SHORTEST_SECRET = 4
+"""Characters that a secret must have: a shorter one stands in too many texts to be masked there."""
+
+
+def secret_problem(name: str, secret: Any) -> str:
+    """What keeps the secret ``name`` from being used, as sentences that hold nothing of it; "" where nothing does, or where
+    none is given.
+    """
+    if no_text(secret):
+        return f"{name} is no text as YAML reads it. Put it into quotes."
+    if secret and len(str(secret)) < SHORTEST_SECRET:
+        return f"{name} has less than {SHORTEST_SECRET} characters: it would stand in every second text, and could not be masked. Give a longer one."
+    return ""
+
+
 def no_text(secret: Any) -> bool:
     """Whether a secret was certainly not written as what it is now: YAML made another thing of it. A whole number may be one."""
     return isinstance(secret, (bool, float, Mapping, list, tuple))

@@ -17,9 +17,9 @@ from ansible.plugins.action import ActionBase
 
 from ..lookup import control_file, former, identities
 from ..module_utils._arguments.base import Arguments, seconds_problem
-from ..module_utils._crypto_user import crypto_user
+from ..module_utils._crypto_user import crypto_user, login_problem
 from ..module_utils._findings import BrokenLink, LoginRefusedError
-from ..module_utils._texts import finished, hide, no_text
+from ..module_utils._texts import finished, hide, secret_problem
 from . import _diagnosis as diagnosis
 from ._diagnosis import Context
 from ._host import forks
@@ -36,10 +36,6 @@ FOR_FORKS = (control_file, former, identities)
 forks.prepare()
 
 COLLECTION = Path(__file__).resolve().parents[2]
-
-SHORTEST_SECRET = 4
-"""Characters that a secret must have: a shorter one stands in too many texts to be masked there."""
-
 
 LOGGED = (
     "PowerShell's module logging is on at this host (policy EnableModuleLogging): event 4103 holds the password that was sent, as "
@@ -171,14 +167,9 @@ class CodesignAction(ActionBase):
         except AnsibleError as error:
             return {**result, "changed": False, "failed": True, "msg": error.message, "link": "argument"}
         given = {name: texts_in(self._task.args.get(name)) for name in self.ARGUMENTS.secret_names()}
-        no_texts = [name for name in given if no_text(self._task.args.get(name))]
-        if no_texts:
-            msg = f"{no_texts[0]} is no text as YAML reads it. Put it into quotes."
-            return {**result, "changed": False, "failed": True, "msg": msg, "link": "argument"}
-        short = [name for name, texts in given.items() if any(len(text) < SHORTEST_SECRET for text in texts)]
-        if short:
-            msg = f"{short[0]} has less than {SHORTEST_SECRET} characters: it would stand in every second text, and could not be masked. Give a longer one."
-            return {**result, "changed": False, "failed": True, "msg": msg, "link": "argument"}
+        faults = (secret_problem(name, self._task.args.get(name)) for name in given)
+        if fault := next(filter(None, faults), ""):
+            return {**result, "changed": False, "failed": True, "msg": fault, "link": "argument"}
         for secret in hide(text for texts in given.values() for text in texts):
             register_secret(secret)
         self._warnings: list[str] = []
@@ -187,7 +178,7 @@ class CodesignAction(ActionBase):
         except AnsibleActionFail as error:
             refused = {"changed": False, "failed": True, "msg": error.message, "link": "argument"}
             return dict(finished({**result, **refused}))
-        if problem := seconds_problem(self.params):
+        if problem := seconds_problem(self.params) or login_problem(self.params):
             return {**result, "changed": False, "failed": True, "msg": problem, "link": "argument"}
         self.task_vars: Mapping[str, Any] = task_vars or {}
         tidies = self.WORKS_IN_SCRATCH and not self.check_mode

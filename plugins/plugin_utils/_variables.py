@@ -23,8 +23,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils._certificate import pem_certificates
+from ..module_utils._crypto_user import login_problem
 from ..module_utils._findings import BrokenLink
-from ..module_utils._texts import no_text
+from ..module_utils._texts import secret_problem
 from ._client import lookups, tls
 from ._formats import x500_name
 from ._store import identity, placed
@@ -312,8 +313,9 @@ def _wanted_login(values: Mapping[str, Any]) -> list[str]:
 
 def _login(values: Mapping[str, Any]) -> list[str]:
     user, password = (_has(values, f"codesign_crypto_{name}") for name in ("user", "password"))
-    if no_text(values.get("codesign_crypto_password")):
-        return ["codesign_crypto_password is no text as YAML reads it: put it into quotes."]
+    name = "codesign_crypto_password"
+    if fault := secret_problem(name, values.get(name)) or login_problem(values, PREFIX):
+        return [fault]
     if user == password:
         return []
     lacks, has = ("password", "user") if user else ("user", "password")

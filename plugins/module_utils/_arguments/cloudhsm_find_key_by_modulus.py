@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from .._certificate import Certificate, CertificateError, read_certificate
-from .._crypto_user import crypto_user
+from .._crypto_user import crypto_user, login_problem
 from .._findings import BrokenLink
 from .._key.backends import CHOICES
 from .._key.lookup import AUTO, Lookup
@@ -48,7 +48,7 @@ ARGUMENTS = Arguments(
 
 def lookup(params: Mapping[str, Any], windows: bool, scratch: str) -> Lookup:
     """How to look, from a module's arguments. BrokenLink for a user without a password, or a time that is none."""
-    problem = seconds_problem(params)
+    problem = seconds_problem(params) or login_problem(params)
     if problem:
         raise BrokenLink("argument", problem)
     if not any(params.get(name) for name in SOURCES):

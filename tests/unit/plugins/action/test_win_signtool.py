@@ -1397,6 +1397,24 @@ def test_masking_leaves_the_keys_alone(host: SignToolHost) -> None:
     assert "signed" not in result["files"][0]["error"]["output"]
 
 
+@pytest.mark.parametrize(
+    ("user", "password", "said"),
+    [
+        ("code signer", "a-password", "crypto_user holds a blank"),
+        ("signer\n", "a-password", "crypto_user holds a line end"),
+        ("signer:a-password", "a-password", "crypto_user holds a colon"),
+        ("signer", "a-password\r\n", "crypto_password holds a line end"),
+    ],
+)
+def test_a_login_that_no_crypto_user_has_is_never_tried(
+    host: SignToolHost, user: str, password: str, said: str
+) -> None:
+    result = run(host, crypto_user=user, crypto_password=password)
+    assert (result["failed"], result["changed"], result["link"], host.calls) == (True, False, "argument", [])
+    assert result["msg"].startswith(said)
+    assert "a-password" not in repr(result)
+
+
 @pytest.mark.parametrize("password", ["a", "abc"])
 def test_a_password_that_cannot_be_masked_is_refused(host: SignToolHost, password: str) -> None:
     result = run(host, crypto_user="signer", crypto_password=password)

@@ -318,15 +318,36 @@ def test_password_serves_no_managed_accounts(names: list[str], told: bool) -> No
         ),
         (
             {"codesign_crypto_password": 1.5},
-            "codesign_crypto_password is no text as YAML reads it: put it into quotes.",
+            "codesign_crypto_password is no text as YAML reads it. Put it into quotes.",
         ),
         (
             {"codesign_crypto_password": True},
-            "codesign_crypto_password is no text as YAML reads it: put it into quotes.",
+            "codesign_crypto_password is no text as YAML reads it. Put it into quotes.",
+        ),
+        (
+            {"codesign_crypto_password": "abc"},
+            "codesign_crypto_password has less than 4 characters: it would stand in every second text, and could not be masked. Give a longer one.",
+        ),
+        (
+            {"codesign_crypto_password": "a-password\n"},
+            "codesign_crypto_password holds a line end, which no crypto user's password has. Give it without the end of its line.",
+        ),
+        *(
+            (
+                {"codesign_crypto_user": user},
+                f"codesign_crypto_user holds {kind}, which no crypto user's name has. Give the name alone.",
+            )
+            for user, kind in (
+                ("code signer", "a blank"),
+                (" signer", "a blank"),
+                ("signer\n", "a line end"),
+                ("signer:a-password", "a colon"),
+                ("sig\x07ner", "a control character"),
+            )
         ),
         (
             {"codesign_crypto_password": ["a-password"]},
-            "codesign_crypto_password is no text as YAML reads it: put it into quotes.",
+            "codesign_crypto_password is no text as YAML reads it. Put it into quotes.",
         ),
     ],
 )
