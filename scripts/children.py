@@ -73,12 +73,15 @@ def end(asked: float = ASKED, waited: float = WAITED) -> None:
 
 @contextmanager
 def ended_with_us() -> Iterator[None]:
-    """Where the block is interrupted (Ctrl+C, SIGTERM), what it started ends; the second time at once."""
+    """Where the block is interrupted (Ctrl+C, SIGTERM), what it started ends; the second time at once.
+
+    Who starts this program in the background has it ignore Ctrl+C, and all that it starts inherits that: a handler here undoes it.
+    """
 
     def interrupted(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupted)
+    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except KeyboardInterrupt:
@@ -88,4 +91,5 @@ def ended_with_us() -> Iterator[None]:
             end(0, 0)
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -50,8 +50,9 @@ with children.ended_with_us():
 """
 
 
+@pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_was_started_ends(number: signal.Signals, tmp_path: Path) -> None:
+def test_what_was_started_ends(number: signal.Signals, ignored: bool, tmp_path: Path) -> None:
     begun = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(tmp_path)],
@@ -59,6 +60,8 @@ def test_what_was_started_ends(number: signal.Signals, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # As a shell does with what it starts in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None,  # noqa: PLW1509
     )
     files = [tmp_path / name for name in ("good", "deaf")]
     while not all(file.is_file() and file.read_text() for file in files):
