@@ -120,6 +120,7 @@ options:
       - Files on the host with certificates that are added to the signature, where the chain is not in the host's stores.
       - SignTool takes one such file, with one certificate in DER or PEM (not PKCS#7), and only a certificate of the signing certificate's chain.
         Further ones belong into the host's store of intermediate certificates.
+      - A file that is not there is named before anything is signed, in check mode too.
     type: list
     elements: str
     default: []

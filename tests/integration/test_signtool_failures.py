@@ -233,10 +233,9 @@ def _bad_certificates(signing: Signing, one: list[str]) -> list[Bad]:
         Bad(
             "chain file",
             "argument",
-            [r"additional certificate C:\a.cer cannot be read"],
+            [r"additional certificate C:\a.cer is not on this host"],
             one,
             {"additional_certificates": [r"C:\a.cer"]},
-            3,
         ),
     ]
 

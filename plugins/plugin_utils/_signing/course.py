@@ -27,8 +27,8 @@ from .._host import control_node
 from .._key import container
 from .._login.gate import Verdict
 from .._progress.board import Count
+from . import additional, ending, journal, ledger, open_key, signature
 from . import certificate as signing_certificate
-from . import ending, journal, ledger, open_key, signature
 from . import files as signing_files
 from . import jobs as signing_jobs
 from . import result as signing_result
@@ -207,7 +207,8 @@ class Course:
         certificate, written = Question(signing_certificate, sought), Question(ledger, self._ledger)
         claimed: Question[Sequence[str], list[journal.Seen]] = Question(journal, folders)
         files_asked = Question(signing_files, self._named(self._locations, tool.wanted.places[0]))
-        questions = (tool, certificate, written, claimed, files_asked)
+        beside = Question(additional, params["additional_certificates"])
+        questions = (tool, certificate, written, claimed, files_asked, beside)
         prover = self._prover if params["state"] == "signed" else None
         login = prover.questions() if prover else []
         asked = steps_of(questions)
@@ -238,6 +239,7 @@ class Course:
         def check() -> None:
             signing_tool.check_windows(seen_tool, answer.host.windows_build)
             signing_certificate.check(sought, thumbprint, seen_certificate, now)
+            additional.check(beside.wanted, found.seen(beside))
             ledger.check(self._ledger, found.seen(written))
 
         journals = found.seen(claimed)

@@ -123,6 +123,9 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return slept
 
 
+AC = r"C:\certs\ca.cer"
+
+
 def run(host: SignToolHost, check_mode: bool = False, **options: Any) -> Raw:
     given = {
         "files": [APP],
@@ -243,13 +246,39 @@ def test_many_files_are_spread_over_processes(host: SignToolHost) -> None:
     assert len(host.calls) == 2
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"exists": False}, "is not on this host. Give the path of a file that is there"),
+        (failure("Access to the path is denied."), "cannot be read: Access to the path is denied. Check"),
+    ],
+)
+def test_an_additional_certificate_that_cannot_be_read_is_named_before_signtool_runs(
+    host: SignToolHost, monkeypatch: pytest.MonkeyPatch, answer: Raw, said: str, check_mode: bool
+) -> None:
+    there = host._digest
+    monkeypatch.setattr(host, "_digest", lambda step: answer if step["path"] == AC else there(step))
+    result = run(host, check_mode, additional_certificates=[AC])
+    assert (result["failed"], result["changed"], result["link"]) == (True, False, "argument")
+    assert result["msg"].startswith(f"The additional certificate {AC} {said}")
+    assert len(host.calls) == 1
+
+
+def test_an_additional_certificate_is_looked_at_only_for_what_will_be_signed(host: SignToolHost) -> None:
+    host.files[APP] = signed(b"body", OWN)
+    result = run(host, check_mode=True, additional_certificates=[AC])
+    assert (result["changed"], "failed" in result) == (False, False)
+
+
 def test_options_reach_signtool_before_the_file_names(host: SignToolHost) -> None:
+    host.files[AC] = b"a certificate"
     run(
         host,
         description="Example Program",
         url="http://www.example.com/",
         page_hashes=True,
-        additional_certificates=[r"C:\certs\ca.cer"],
+        additional_certificates=[AC],
         digest="sha384",
         timestamp_urls=[URL],
     )
@@ -825,7 +854,9 @@ def _hanging_removal(host: SignToolHost, step: Raw) -> Raw:
 )
 def test_selection_errors_are_named(host: SignToolHost, sentence: str, link: str, words: str) -> None:
     host.selection_error = sentence
-    result = run(host, files=[APP, TOOL], jobs=1, additional_certificates=[r"C:\certs\gone.cer"])
+    gone = r"C:\certs\gone.cer"
+    host.files[gone] = b"no certificate"
+    result = run(host, files=[APP, TOOL], jobs=1, additional_certificates=[gone])
     assert result["failed"]
     assert result["link"] == link
     assert words in result["msg"]
