@@ -599,6 +599,7 @@ EXCEPTIONS: dict[str, str] = {
             "plugin_utils._client.tls.read",
             "plugin_utils._key.container.read",
             "plugin_utils._key.identities.read",
+            "plugin_utils._signing.additional.read",
             "plugin_utils._signing.certificate.read",
             "plugin_utils._signing.files.read",
             "plugin_utils._signing.files.read_deep",

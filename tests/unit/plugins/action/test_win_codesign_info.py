@@ -517,7 +517,7 @@ def test_the_result_is_the_documented_one(host: FakeHost) -> None:
 
 @pytest.mark.parametrize("task", documentation.examples("win_codesign_info"), ids=lambda task: task["name"])
 def test_the_examples_run(host: FakeHost, task: Raw) -> None:
-    given = {"customer_ca": CA.rstrip(), "identities": [IDENTITY]}
+    given = {"customer_ca": CA.rstrip(), "identities": [IDENTITY], "crypto_user": "codesigner"}
     arguments = {
         name: given.get(name, value)
         for name, value in (task["cloudhsm.codesign.win_codesign_info"] or {}).items()

@@ -1254,8 +1254,8 @@ def test_examples_run_and_return_what_is_documented(host: SignToolHost) -> None:
     outcomes = []
     for example in yaml.safe_load(module.EXAMPLES):
         arguments = example["cloudhsm.codesign.win_signtool"]
-        if "thumbprint" in arguments:
-            arguments["thumbprint"] = OWN
+        given = {"thumbprint": OWN, "crypto_user": "codesigner"}
+        arguments |= {name: value for name, value in given.items() if name in arguments}
         result = run_action(ActionModule, arguments, host)
         assert not result.get("failed"), result["msg"]
         assert set(result) - ansible_own == {
